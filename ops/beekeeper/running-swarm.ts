@@ -219,7 +219,7 @@ export class RunningSwarm {
       predictions,
       replyTopics,
       placesBees: states !== null,
-      ...(tracing === undefined ? {} : { beginTrace: (record) => tracing.accepted(record) }),
+      ...(tracing === undefined ? {} : { beginTrace: (record) => tracing.accepted(record), recordCall: (call) => tracing.called(call) }),
       onFailure: onRecordFailure,
       instantRows: (bee) => {
         const rows = instantMeters.get(bee) ?? instantRows()

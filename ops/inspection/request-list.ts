@@ -1,5 +1,5 @@
 import type { Clock, Log, LogRecord } from '../../processor/ports.ts'
-import { derivedRequestId } from '../../processor/swarm/accept.ts'
+import { derivedRequestId } from '../../processor/swarm/accept-step.ts'
 import { headerText } from '../../topology/record.ts'
 import type { ListedRequest, RequestListOptions, RequestPage } from '../../topology/swarm/management.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'

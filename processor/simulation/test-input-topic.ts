@@ -4,7 +4,7 @@ import { aName, aNumber, anything, listOf, optionsOf, parameters, refuseWrong } 
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { ProducerRecord } from '../ports.ts'
 
-/** A record to pipe in. Without a timestamp it gets the topic's time. */
+/** A record to pipe in. A record without a timestamp gets the topic's time. */
 export interface PipedRecord<K, V> {
   key: K | null
   value: V | null
@@ -23,7 +23,7 @@ export interface InputTimes {
 export interface ListTimes {
   /** The timestamp of the list's first record, in epoch ms. Default: the topic's own time goes on. */
   startTimestamp?: number
-  /** The step from one record's timestamp to the next, in ms; 0 by default. It needs a `startTimestamp`. */
+  /** The step from one record's timestamp to the next, in ms; 0 by default. The step needs a `startTimestamp`. */
   advanceMs?: number
 }
 
@@ -51,7 +51,7 @@ export class TestInputTopic<K, V> {
   }
 
   /**
-   * Writes a record, and settles when everything that follows from it is done. A record without a timestamp gets the topic's time: the driver's wall
+   * Writes a record. Settles when everything that the record causes is done. A record without a timestamp gets the topic's time: the driver's wall
    * clock, unless the topic was created with a time of its own. Throws WAGGLE_MISSING_TOPIC if the program does not read the topic.
    *
    * @example
@@ -115,7 +115,7 @@ export class TestInputTopic<K, V> {
   }
 
   /**
-   * Writes records, one after the other. A record with a timestamp keeps it, unless the list is given times.
+   * Writes records, one after the other. A record with a timestamp keeps its timestamp, unless the list is given times.
    *
    * @example
    * ```ts

@@ -160,7 +160,14 @@ class EventsOfARequest(unittest.TestCase):
                 self.assertEqual((method, path, headers["accept"]), ("POST", "/v1/gateways/g/request", "text/event-stream"))
                 self.assertEqual((again, events_path, asked["last-event-id"]), ("GET", "/v1/requests/r-1/events", "*.bee~0"))
 
-    def test_a_request_without_an_event_is_sent_again_with_the_same_key(self):
+    def test_a_gap_is_told_where_the_server_has_parts_no_longer(self):
+        gap = event("gap", "*", request_id="r-1", detail="The log no longer has all parts")
+        for run in (streamed, streamed_later):
+            with self.subTest(run=run), EventServer([gap + event("answer", "*.!", answer="ab", problem=None)]) as server:
+                first, last = run(server.url)
+                self.assertEqual((first.kind, first.fields["detail"], last.value), ("gap", "The log no longer has all parts", "ab"))
+
+    def test_a_request_that_has_no_event_yet_is_sent_again_with_the_same_key(self):
         for run in (streamed, streamed_later):
             with self.subTest(run=run), EventServer([b": \n\n", event("answer", "*.!", answer=1, problem=None)]) as server:
                 self.assertEqual([one.value for one in run(server.url)], [1])

@@ -16,6 +16,17 @@ class RegisterBee(unittest.TestCase):
         self.assertIs(register_bee(double), double)
         self.assertEqual(waggle.bee.bee_names(), ["double"])
 
+    def test_a_bee_of_a_package_declares_its_spec_and_gets_it_by_its_context(self) -> None:
+        @register_bee(summary="Multiplies.", delivery="It only computes.", spec={"type": "object"}, examples=[{"factor": 3}])
+        def multiply(payload, context):
+            return payload * context.spec.get("factor", 1)
+
+        bee = waggle.bee.bee_named("multiply")
+        assert bee is not None
+        self.assertEqual((bee.declaration.summary, bee.declaration.spec), ("Multiplies.", {"type": "object"}))
+        self.assertEqual(DevSwarm().call(multiply, 7, spec={"factor": 3}), 21)
+        self.assertEqual(DevSwarm().call(multiply, 7), 7)
+
     def test_a_bee_takes_payload_context_and_swarm_in_the_forms_of_the_documentation(self) -> None:
         class Predictor:
             def predict(self, payload):

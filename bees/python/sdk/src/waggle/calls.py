@@ -11,6 +11,7 @@ from .bee import Bee
 from .bee_file import BeeFile
 from .errors import BadResult, Cancelled, Refused
 from .job import Job
+from .log_lines import current_requests
 from .swarm import Swarm, current_call
 from .tracing import attached
 
@@ -102,6 +103,7 @@ class Calls:
 
     async def _call(self, jobs: Sequence[Job], payload: Any, context: Any) -> Any:
         token = current_call.set(jobs[0].call if len(jobs) == 1 else None)
+        requests = current_requests.set(tuple(job.context.request_id for job in jobs))
         detach = attached([job.context for job in jobs])
         try:
             returned = self.bee.call(self._swarm, payload, context)
@@ -112,6 +114,7 @@ class Calls:
             return await returned if self.bee.is_async else returned
         finally:
             detach()
+            current_requests.reset(requests)
             current_call.reset(token)
 
     def _succeed(self, job: Job, returned: Any) -> None:
@@ -122,7 +125,9 @@ class Calls:
         if not self._close(job):
             return
         if not isinstance(error, (Refused, Cancelled, BadResult)):
+            requests = current_requests.set((job.context.request_id,))
             print(self._file.traceback_of(error), file=sys.stderr)
+            current_requests.reset(requests)
         job.fail(error)
 
     def _close(self, job: Job) -> bool:

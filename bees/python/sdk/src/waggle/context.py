@@ -23,13 +23,14 @@ class Context:
         baggage: values from the caller for all servers of the request, in the form of W3C Baggage, or None.
         parts: for a generator, the parts that an earlier run of this call has published before a crash. A later run must yield the same parts again.
             A bee that cannot do this yields the earlier parts first, and then continues after them.
+        spec: for a bee of a package, the `spec` of the swarm file; empty for a bee of a file.
 
     >>> context = Context(request_id="r1", deadline=None)
     >>> context.cancelled
     False
     """
 
-    __slots__ = ("request_id", "attempt", "headers", "deadline", "content_type", "parts", "_cancelled", "_call")
+    __slots__ = ("request_id", "attempt", "headers", "deadline", "content_type", "parts", "spec", "_cancelled", "_call")
 
     def __init__(
         self,
@@ -40,6 +41,7 @@ class Context:
         deadline: Optional[float] = None,
         content_type: Optional[str] = None,
         parts: Sequence[Any] = (),
+        spec: Optional[Mapping[str, Any]] = None,
     ) -> None:
         self.request_id = request_id
         self.attempt = attempt
@@ -47,6 +49,7 @@ class Context:
         self.deadline = deadline
         self.content_type = content_type
         self.parts: Sequence[Any] = list(parts)
+        self.spec: Mapping[str, Any] = spec if spec is not None else {}
         self._cancelled = threading.Event()
         self._call: Any = None
 

@@ -15,7 +15,8 @@ class RequestEvent:
     """An event of a request.
 
     Attributes:
-        kind: "accepted", "bee" (a bee has finished), "part" (a bee has published a part) or "answer", which is the last event.
+        kind: "accepted", "bee" (a bee is done), "part" (a bee has published a part), "gap" (parts may be missing, because they are older than the
+            server's log keeps) or "answer", which is the last one.
         request_id: the request's id.
         bee: the bee of a "bee" or a "part"; else None.
         number: the number of a "part", counted from 0 for each bee; else None.
@@ -118,7 +119,7 @@ class EventStream:
         return self._event(fields.get("event", ""), json.loads(fields["data"]))
 
     def _event(self, kind: str, fields: Dict[str, Any]) -> Optional[RequestEvent]:
-        if kind not in ("accepted", "bee", "part", "answer"):
+        if kind not in ("accepted", "bee", "part", "gap", "answer"):
             return None
         request_id = self._request_id or str(fields.get("request_id", ""))
         if kind == "answer":

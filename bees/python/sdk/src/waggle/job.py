@@ -30,6 +30,7 @@ class Job:
             headers=fields.get("headers"),
             deadline=None if deadline is None else deadline / 1000,
             content_type=fields.get("content_type"),
+            spec=file.spec,
         )
         self.context._call = self.call
         self.context.parts = [_part_in(part, message.body) for part in fields.get("published", ())]
