@@ -51,7 +51,7 @@ export function packageBee({ type, module, wheels, lock, declaration }: PackageB
   })
 }
 
-/** The spec for an environment variable, of which Linux takes at most 128 KiB. */
+/** The spec as the text of an environment variable. Linux allows at most 128 KiB for one variable. */
 function specText(bee: string, spec: unknown): string {
   const text = JSON.stringify(spec ?? {})
   if (Buffer.byteLength(text) <= maxSpecBytes) return text

@@ -8,8 +8,8 @@ export interface LoggedLine {
 }
 
 /**
- * The level and the request of a line of standard error, in the form of bees/PROTOCOL.md, "Lines of the log". Any other line is a message at `info`. The
- * process may write what it likes, so each member has a bound, and one that does not fit is left out.
+ * The level and the request of a line of standard error, in the form of bees/PROTOCOL.md, "Lines of the log". Any other line is a message at `info`.
+ * The process may write any text, so each member has a bound. A member that does not fit is left out.
  */
 export function loggedLine(line: string): LoggedLine {
   const plain = { level: 'info', message: line, origin: {} } as const
@@ -41,6 +41,6 @@ function isId(id: unknown): id is string {
   return typeof id === 'string' && /^[\x21-\x7e]{1,256}$/.test(id)
 }
 
-/** The character before a record of JSON text sequences (RFC 7464), which no text has. */
+/** The character that begins a record of JSON text sequences (RFC 7464). Ordinary text does not contain this character. */
 const recordSeparator = '\x1e'
 const maxIds = 10

@@ -34,7 +34,7 @@ export interface Arrival {
 export interface RequestIdentification {
   readonly id: string
   readonly isKeyed: boolean
-  /** The caller that the request belongs to. */
+  /** The caller who owns the request. */
   readonly owner: string
 }
 
@@ -94,7 +94,7 @@ export class Intake {
     return { id: owner === '' && fresh !== undefined ? fresh : identity.fresh(owner), isKeyed: false, owner }
   }
 
-  /** The request for the engine, when its input has been read. Throws 503 if the process has filled up meanwhile. */
+  /** The request for the engine, made after its input was read. Throws 503 if the process has become full in the meantime. */
   request({ gateway, identification: { id, isKeyed, owner }, bytes, contentType, timeoutMs, waits, arrival }: ArrivedInput): NewRequest {
     const { clock, requestTimeoutMs, tracing } = this.#options
     this.#refuseOverload(gateway)

@@ -5,19 +5,19 @@ import { CallerTurns } from './access/caller-turns.ts'
 export interface RequestsInTurnOptions {
   readonly requests: Requests
   readonly clock: Pick<Clock, 'now' | 'after'>
-  /** The most requests of each gateway that are at work at once. */
+  /** The most requests of each gateway that run at the same time. */
   readonly atWork: number
   /** The most requests of each gateway that wait for their turn. */
   readonly waiting: number
 }
 
 /**
- * Requests whose callers take turns at each gateway. The records of a partition are in order, so turns are taken before the log: a request that waits for
- * its turn is not in the log. `submit` takes no turn, because nobody waits for its answer.
+ * Requests whose callers take turns at each gateway. The records of a partition are in order, so a request waits for its turn before it is written to
+ * the log. A request of `submit` needs no turn, because no caller waits for its answer.
  */
 export class RequestsInTurn implements Requests {
   readonly #options: RequestsInTurnOptions
-  /** Only the gateways that there are have turns, so callers cannot add any. */
+  /** Only existing gateways have turns, so callers cannot make this map grow. */
   readonly #turns = new Map<string, CallerTurns>()
   #isStopped = false
 
@@ -50,7 +50,7 @@ export class RequestsInTurn implements Requests {
     }
   }
 
-  /** Refuses the requests that wait, and all that come. */
+  /** Refuses all waiting requests and all later requests. */
   stop(): void {
     this.#isStopped = true
     for (const turns of this.#turns.values()) turns.stop()

@@ -1,19 +1,19 @@
 /**
- * Events that wait for a caller which reads more slowly than they come, as they go to it: texts or bytes, whose memory is known. Events as values, such as
- * a part of ten thousand empty lists, would take many times their bytes.
+ * Events that wait for a caller who reads more slowly than the events arrive. Events wait in the form that is sent, as texts or bytes, so their
+ * memory is known. As values, events would take many times their bytes: an example is a part of ten thousand empty lists.
  */
 export class WaitingEvents<T> {
   readonly #waiting: { readonly event: T; readonly bytes: number }[] = []
   #bytes = 0
 
-  /** The memory of the events that wait. */
+  /** The memory of the waiting events. */
   get bytes(): number {
     return this.#bytes
   }
 
-  /** Adds an event with this many bytes of text or content. False: it is not added, because `maxWaitingBytes` wait. */
+  /** Adds an event with this many bytes of text or content. Returns false without adding the event if `maxWaitingBytes` already wait. */
   add(event: T, contentBytes: number): boolean {
-    // One event may be larger than the bound: an answer has the size that it has.
+    // A single event may be larger than the bound, because an answer can have any size.
     if (this.#bytes >= maxWaitingBytes) return false
     const bytes = contentBytes + eventOverheadBytes
     this.#waiting.push({ event, bytes })
@@ -21,7 +21,7 @@ export class WaitingEvents<T> {
     return true
   }
 
-  /** The event that has waited longest; undefined if none waits. */
+  /** The oldest waiting event; undefined if no event waits. */
   take(): T | undefined {
     const next = this.#waiting.shift()
     if (next === undefined) return undefined
@@ -35,8 +35,8 @@ export class WaitingEvents<T> {
   }
 }
 
-/** The most bytes that wait for one caller, apart from the last event. */
+/** The most bytes that may wait for one caller, not counting the last event. */
 export const maxWaitingBytes = 1024 * 1024
 
-/** The memory that an event takes beside its content: its objects, and the heads of its texts or buffers. Measured: 180 to 220 bytes. */
+/** The memory of an event besides its content: its objects, and the heads of its texts or buffers. Measured: 180 to 220 bytes. */
 export const eventOverheadBytes = 256

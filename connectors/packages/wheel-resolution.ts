@@ -12,7 +12,7 @@ export interface ResolutionOptions {
   /** A Python with pip. */
   readonly python: string
   readonly guardian: Guardian
-  /** When it aborts, a running program ends. */
+  /** When the signal aborts, running programs end. */
   readonly signal: AbortSignal
 }
 
@@ -25,9 +25,9 @@ export interface ResolvedPackage {
 }
 
 /**
- * Resolves a Python package: a wheel, a folder with a `pyproject.toml`, or a name of the package index with an optional version, such as
- * `waggle-bee-words==1.0`. A folder is built. Nothing is installed. `use` gets the package while its wheel still lies on this disk. Throws
- * WAGGLE_BEE_PACKAGE with the words of pip.
+ * Resolves a Python package without installing anything. The target is a wheel, a folder with a `pyproject.toml`, or a name of the package index with
+ * an optional version, such as `waggle-bee-words==1.0`. A folder is built first. `use` runs with the package while the wheels are still on this disk.
+ * Throws WAGGLE_BEE_PACKAGE with the message of pip.
  */
 export async function withResolvedPackage<T>(target: string, options: ResolutionOptions, use: (found: ResolvedPackage) => Promise<T>): Promise<T> {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-wheels-'))
@@ -79,7 +79,7 @@ class Resolution {
     throw this.#refused(`pip ${command} ${failure}${said}`, nextStep(lastLines.join('\n')))
   }
 
-  /** The wheels of pip's installation report, version 1. */
+  /** The wheels in the installation report (version 1) of pip. */
   #installsIn(report: string): readonly Install[] {
     const { install = [] }: { readonly install?: readonly ReportedInstall[] } = JSON.parse(report)
     return install.map(({ download_info: { url, archive_info: archive }, is_direct: isDirect, requested, metadata }) => {
@@ -114,7 +114,7 @@ interface Install {
   readonly isRequested: boolean
 }
 
-/** The part of pip's report that is read here. A file in a folder, or in a repository, has no `archive_info`. */
+/** The part of pip's report that this module reads. A file in a folder or a repository has no `archive_info`. */
 interface ReportedInstall {
   readonly download_info: {
     readonly url: string

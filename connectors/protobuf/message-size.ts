@@ -2,11 +2,11 @@ import protobuf from 'protobufjs'
 
 export interface ValueBound {
   readonly most: number
-  /** The number of values that a text or a buffer counts as. Default: 1. */
+  /** The number of values that one text or buffer counts as. Default: 1. */
   readonly costOfBytes?: number
-  /** The number of values that a 64-bit number counts as. Default: 1. */
+  /** The number of values that one 64-bit number counts as. Default: 1. */
   readonly costOfInteger64?: number
-  /** The error for a message with more values. */
+  /** The error for a message with too many values. */
   readonly error: () => Error
 }
 

@@ -93,7 +93,7 @@ export class LocalPython implements PythonBees {
     return this.#started(started, release)
   }
 
-  /** Starts the processes. `release` gives their environment back, once they have ended. */
+  /** Starts the processes. `release` releases their environment after the processes have ended. */
   async #started(options: ProcessOptions, release: () => Promise<void>): Promise<OpenProcess> {
     try {
       const open = await this.#options.processes.open(options)

@@ -4,8 +4,8 @@ import type { LockedWheel } from '../../topology/swarm/ports/python.ts'
 import type { LockedRequirements } from './requirements.ts'
 
 /**
- * The requirements that have exactly these wheels. `lock` is the file that they come from. The environment is the same wherever the wheels lie, so
- * their paths are not in its hash.
+ * The requirements for exactly these wheels. `lock` is the lock file of the wheels. The environment is the same wherever the wheels are stored, so
+ * its hash does not contain the paths.
  */
 export function lockedRequirements(lock: string, wheels: readonly LockedWheel[]): LockedRequirements {
   const sorted = [...wheels].sort((a, b) => (a.name < b.name ? -1 : 1))

@@ -45,7 +45,10 @@ function uvTools(uv: string): PythonTools {
   }
 }
 
-/** Makes an installer take only files with the given hashes. A source distribution would run code, and fetch tools without a hash, so it takes wheels. */
+/**
+ * Makes an installer accept only files with the given hashes, and only wheels. A source distribution would run code, and would download tools without
+ * a hash.
+ */
 const exactly = ['--require-hashes', '--only-binary', ':all:']
 /** The name of the list of packages in an environment's folder. */
 export const listName = 'requirements.txt'

@@ -14,7 +14,7 @@ interface WrittenRequirements {
   readonly hash: string
 }
 
-/** Packages of a lock file. Each has a hash, and the installer refuses any other package and any other file. */
+/** Packages of a lock file. Each package has a hash, and the installer refuses any other package or file. */
 export interface LockedRequirements {
   readonly file: string
   readonly kind: 'locked'

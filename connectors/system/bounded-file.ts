@@ -5,7 +5,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 export interface BoundedReading {
   readonly maxBytes: number
   readonly next: string
-  /** Throws a WaggleError for a file that must not be read. Default: every regular file may be read. */
+  /** Throws a WaggleError for a file that must not be read. By default, every regular file may be read. */
   readonly refuse?: (stats: Stats) => void
   /** Flags of open(2), in addition to the usual ones. */
   readonly flags?: number

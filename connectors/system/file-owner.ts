@@ -2,8 +2,8 @@ import { type Stats, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 
 /**
- * True if an owner may decide what a file of this process holds: this user, root, or the owner of the file's directory, who could put another file in its
- * place anyway. On Windows files have no such owners.
+ * True if an owner is allowed to choose the content of a file of this process. Such an owner is this user, root, or the owner of the file's
+ * directory, who could replace the file anyway. Files on Windows have no such owners.
  */
 export function isTrustedOwner(
   owner: number,
@@ -18,8 +18,8 @@ export function isOwnFile(path: string, { uid }: Stats): boolean {
 }
 
 /**
- * The first directory above a path in which another user may replace the path, and the reason; null if there is none. In a directory with the sticky bit,
- * such as /tmp, users can replace only their own files.
+ * The first directory above a path in which another user can replace the path, with the reason; null if there is no such directory. In a directory
+ * with the sticky bit, such as /tmp, users can replace only their own files.
  */
 export function openDirectoryAbove(path: string): { readonly directory: string; readonly why: string } | null {
   const user = currentUser()

@@ -1,13 +1,13 @@
 import { type ChildProcess, execFile } from 'node:child_process'
 import type { Clock } from '../../processor/ports.ts'
 
-/** The state of one GPU. A value that the GPU does not tell is null. */
+/** The state of one GPU. A value that the GPU does not report is null. */
 export interface GpuReading {
-  /** The number that `nvidia-smi` gives the GPU. */
+  /** The number of the GPU in `nvidia-smi`. */
   readonly index: string
   readonly uuid: string
   readonly name: string
-  /** The part of the time in which a kernel ran, from 0 to 1. */
+  /** The fraction of time in which a kernel ran, from 0 to 1. */
   readonly utilization: number | null
   readonly usedBytes: number | null
   readonly totalBytes: number | null
@@ -22,15 +22,16 @@ export interface NvidiaGpusOptions {
 }
 
 /**
- * The NVIDIA GPUs of this machine, as `nvidia-smi` tells them. Nobody waits for the program: `readings` are those of its last run, and the next run begins
- * 5 s after the end of the last one, as long as somebody asks. A run has 5 s. Without the program there are no readings, and it is not looked for again.
+ * The NVIDIA GPUs of this machine, as `nvidia-smi` reports them. No caller waits for the program: `readings` has the result of the last run. The next
+ * run begins 5 s after the end of the last run, as long as callers ask for readings. A run may take 5 s. If the program is missing, there are no
+ * readings, and the program is not searched for again.
  */
 export class NvidiaGpus {
   readonly #clock: NvidiaGpusOptions['clock']
   readonly #program: string
   #readings: readonly GpuReading[] = []
   #askedAtMs = 0
-  /** True from the start of a run to the start of the next one, and for good without the program. */
+  /** True from the start of a run to the start of the next run, and always if the program is missing. */
   #isBusy = false
   #isClosed = false
   #child: ChildProcess | null = null
@@ -41,7 +42,7 @@ export class NvidiaGpus {
     this.#program = program
   }
 
-  /** The readings of the last run; none before the end of the first run, and none after a run that failed. */
+  /** The readings of the last run. Empty before the first run has ended, and after a run that failed. */
   get readings(): readonly GpuReading[] {
     this.#askedAtMs = this.#clock.elapsedMs()
     if (!this.#isBusy && !this.#isClosed) this.#run()
@@ -67,7 +68,7 @@ export class NvidiaGpus {
     })
   }
 
-  /** Stops if nobody has asked for a while, so that an unwatched process starts no programs. */
+  /** Stops if no caller has asked for a while, so an unwatched process starts no programs. */
   #runAgain(): void {
     if (this.#clock.elapsedMs() - this.#askedAtMs <= maxUnaskedMs) this.#run()
     else {
@@ -77,7 +78,7 @@ export class NvidiaGpus {
   }
 }
 
-/** The readings in the output of `nvidia-smi`. Lines that are no rows of the query, such as warnings, are skipped. */
+/** The readings in the output of `nvidia-smi`. Lines that are not rows of the query, such as warnings, are skipped. */
 export function gpuReadings(output: string): readonly GpuReading[] {
   const rows = output.split('\n').flatMap((line) => {
     const values = line.split(',').map((value) => value.trim())
@@ -107,14 +108,14 @@ function times(value: number | null | undefined, factor: number): number | null 
   return value === null || value === undefined ? null : value * factor
 }
 
-/** Names of `nvidia-smi --help-query-gpu`. Without units, memory is in MiB, the utilization in percent, and power in watts. */
+/** Names of `nvidia-smi --help-query-gpu`. The query asks for values without units: memory in MiB, utilization in percent, power in watts. */
 const fields = ['index', 'uuid', 'name', 'utilization.gpu', 'memory.used', 'memory.total', 'temperature.gpu', 'power.draw']
 
 const mebibyte = 1024 * 1024
 const pauseMs = 5000
 const pauseAfterFailureMs = 60_000
 const maxRunMs = 5000
-/** The longest time without a question after which the program still runs. Prometheus asks each minute at the latest. */
+/** The program runs again only within this time after the last question. Prometheus asks at least once a minute. */
 const maxUnaskedMs = 150_000
 const maxOutputBytes = 64 * 1024
 const maxGpus = 64

@@ -23,7 +23,9 @@ export function writePrivateFile(file: string, text: string): void {
   }
 }
 
-/** True if there is a private file or anything else in its place, such as a link that leads nowhere. Throws WAGGLE_FILE_UNUSABLE if nobody can say. */
+/**
+ * True if there is a private file, or anything else at its path, such as a broken link. Throws WAGGLE_FILE_UNUSABLE if the path cannot be looked at.
+ */
 export function hasPrivateFile(file: string): boolean {
   try {
     return lstatSync(file, { throwIfNoEntry: false }) !== undefined
@@ -33,8 +35,8 @@ export function hasPrivateFile(file: string): boolean {
 }
 
 /**
- * Reads a file that `writePrivateFile` wrote. Throws WAGGLE_FILE_FOREIGN for a link and for a file of another user, because whoever put it there would
- * decide what it holds, and what `readBounded` throws.
+ * Reads a file that `writePrivateFile` wrote. Throws WAGGLE_FILE_FOREIGN for a link and for a file of another user, because another user would choose
+ * the content. Also throws the errors of `readBounded`.
  */
 export function readPrivateFile(file: string, { maxBytes, next }: { readonly maxBytes: number; readonly next: string }): Uint8Array {
   if (lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() === true)
@@ -42,7 +44,7 @@ export function readPrivateFile(file: string, { maxBytes, next }: { readonly max
   return readBounded(file, {
     maxBytes,
     next,
-    // The path may become a link after the look above. Windows does not know this flag.
+    // The path may become a link after the check above. Windows does not have this flag.
     flags: constants.O_NOFOLLOW ?? 0,
     refuse(stats) {
       if (!isOwnFile(file, stats))

@@ -7,14 +7,14 @@ export interface PrivatePlace {
   readonly path: string
   /** True: the place belongs to Waggle, which removes the rights of other users. False: the rights are only reported. */
   readonly isOwn: boolean
-  /** True for a place that everybody may read, and only this user may change. Default: false. */
+  /** True for a place that everybody may read, but only this user may change. Default: false. */
   readonly isPublic?: boolean
 }
 
 /**
- * Looks at the rights of other users at these places, and at the owners of the places and of the directories above, as ssh does. Returns a line for each
- * right that was there. A missing place is skipped, and so is all of Windows. A link to a place that a user named is followed, as secrets of Kubernetes are
- * links; a link in a place of Waggle is left alone, because it is refused when it is read.
+ * Checks the rights of other users at these places, and the owners of the places and of the directories above, as ssh does. Returns a line for each
+ * right that was found. Skips missing places, and does nothing on Windows. Follows a link at a place that a user named, because secrets of Kubernetes
+ * are links. Does not change a link at a place of Waggle, because such a link is refused when the place is read.
  */
 export function closePlaces(places: readonly PrivatePlace[]): readonly string[] {
   return process.platform === 'win32' ? [] : [...new Set(places.flatMap((place) => [...closePlace(place), ...foreignOwners(place)]))]
@@ -36,7 +36,7 @@ function closePlace({ path, isOwn, isPublic = false }: PrivatePlace): readonly s
   }
 }
 
-/** The users who may change a place because it, or a directory above it, is theirs. */
+/** The users who can change a place because they own the place, or a directory above it. */
 function foreignOwners({ path, isOwn }: PrivatePlace): readonly string[] {
   const stats = isOwn ? null : statsOf(path)
   if (stats === null) return []
@@ -55,7 +55,7 @@ function linkStatsOf(path: string): Stats | null {
   }
 }
 
-/** Null for a place that is missing or cannot be looked at. The code that uses such a place names the reason. */
+/** Null for a place that is missing or cannot be looked at. The code that uses such a place reports the reason. */
 function statsOf(path: string): Stats | null {
   try {
     return statSync(path)

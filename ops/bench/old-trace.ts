@@ -15,8 +15,9 @@ import { MeasuredProgram } from './measured-program.ts'
 import type { Table } from './table.ts'
 
 /**
- * Measures `GET /v1/requests/{id}/trace` for a request that is an hour old. Its records, and `records` later ones, are copies of those of a request that a
- * swarm has answered, with older times, which are written to the log between two runs of the process. The floor is a trace of the youngest request.
+ * Measures `GET /v1/requests/{id}/trace` for a request that is an hour old. The log has copies of the records of an answered request, with older
+ * times: one for the measured request, and `records` later ones. The copies are written between two runs of the process. The floor is a trace of the
+ * youngest request.
  */
 export async function oldTrace({ records }: { readonly records: number }): Promise<Table> {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-bench-'))
@@ -66,7 +67,7 @@ async function answered(gateway: string): Promise<string> {
   return response.headers.get('x-request-id') ?? ''
 }
 
-/** The number of steps, and the times of the first trace, of the median one and of the longest. */
+/** The number of steps, and three times: of the first trace, of the median trace and of the longest trace. */
 async function traced(gateway: string, id: string): Promise<readonly number[]> {
   const times: number[] = []
   let steps = 0
@@ -83,7 +84,10 @@ async function traced(gateway: string, id: string): Promise<readonly number[]> {
   return [steps, first, sorted[sorted.length >> 1] ?? Number.NaN, sorted.at(-1) ?? Number.NaN]
 }
 
-/** Writes copies of the request's records, the oldest an hour old. Returns the id of the oldest copy, and the number of records after it. */
+/**
+ * Writes copies of the request's records. The oldest copy is an hour old. Returns the id of the oldest copy, and the number of records after this
+ * copy.
+ */
 async function copied(log: Log, { id, records }: { readonly id: string; readonly records: number }) {
   const templates = await recordsOf(log, id)
   if (templates.length < 4) throw new Error(`The log has only ${templates.length} records of a request`)
@@ -111,7 +115,7 @@ async function copied(log: Log, { id, records }: { readonly id: string; readonly
     }
     if (at % requestsACommit === requestsACommit - 1) await producer.commit({ positions: [], state: [] })
   }
-  // The swarm has read all copies, so that the next run does not answer them.
+  // The swarm's positions are after all copies, so the next run does not answer the copies.
   await producer.commit({ positions: [], state: [] })
   await producer.commit({ positions: await ends(log), state: [] })
   await producer.close()
@@ -153,7 +157,7 @@ function idAt(ms: number, bytes: Uint8Array): string {
 }
 
 const hourMs = 3_600_000
-/** The copies end this long before now. */
+/** The time between the youngest copy and now. */
 const endMs = 5000
 const requestsACommit = 500
 const traces = 20

@@ -1,8 +1,8 @@
 import { createServer } from 'node:http'
 
 /**
- * Takes what OTLP over HTTP sends, and keeps nothing. `GET /` gives the number of bytes that came to each path. It is a process of its own, so that its
- * work is not counted as that of the process under test.
+ * Accepts data that arrives by OTLP over HTTP, and keeps nothing. `GET /` returns the number of bytes that each path received. The sink is a separate
+ * process, so its work does not count as work of the process under test.
  */
 const bytes = new Map<string, number>()
 
@@ -16,7 +16,7 @@ const server = createServer((request, response) => {
   request.on('data', (chunk: Buffer) => {
     bytes.set(path, (bytes.get(path) ?? 0) + chunk.length)
   })
-  // An answer without bytes is an empty message of protobuf: everything was taken.
+  // An answer without bytes is an empty message of protobuf, which says that all data was accepted.
   request.on('end', () => response.setHeader('content-type', 'application/x-protobuf').end())
 })
 

@@ -11,15 +11,19 @@ export interface TelemetryBenchmarkOptions {
   /** The seconds of each load. */
   readonly seconds: number
   readonly clients: number
-  /** The records that are younger than the traced request. */
+  /** The number of records that are younger than the traced request. */
   readonly records: number
 }
 
 /**
- * Measures what it costs to be seen. Three processes run hello-world side by side, and get load one after the other, again and again, so that a change of
- * the machine meets all of them: one that nobody watches, one with an open page, metrics that are read each second and OTLP to another process with a span
- * of each request, and the same with a span of each hundredth request. The floor is the same function behind a plain server. A second table has the trace of
- * an old request.
+ * Measures the cost of observability. Three processes run hello-world at the same time:
+ *
+ * - one without any observer,
+ * - one with an open page, with metrics that are read every second, and with OTLP to another process and a span for each request,
+ * - one with the same observers and a span for every hundredth request.
+ *
+ * The processes get load in turns, so a change of the machine affects all of them. The floor is the same function behind a plain server. A second
+ * table has the trace of an old request.
  */
 export async function telemetryBenchmark({ seconds, clients, records }: TelemetryBenchmarkOptions): Promise<readonly Table[]> {
   const sink = await MeasuredProgram.start([join(import.meta.dirname, 'otlp-sink.ts')], {})
@@ -35,7 +39,7 @@ export async function telemetryBenchmark({ seconds, clients, records }: Telemetr
     ] as const)
       scenes.push(await Scene.waggle(name, env, isWatched))
     const visits = Math.max(3, Math.round(seconds / visitSeconds))
-    // The first visit of each is its warm-up.
+    // The first visit of each scene is its warm-up.
     for (let visit = 0; visit <= visits; visit++) for (const scene of scenes) await scene.visit({ clients, isWarmUp: visit === 0 })
     const received = new Map(Object.entries((await (await fetch(sink.ready.gateway)).json()) as object))
     for (const path of ['/v1/traces', '/v1/metrics']) if (!(Number(received.get(path) ?? 0) > 0)) throw new Error(`The sink got nothing at ${path}`)
@@ -54,7 +58,7 @@ interface Visit {
   readonly residentBytes: number
 }
 
-/** A program that runs for the whole benchmark, and what was measured of it. */
+/** A program that runs during the whole benchmark, and its measurements. */
 class Scene {
   readonly name: string
   readonly visits: Visit[] = []
@@ -131,7 +135,7 @@ function tableOf(scenes: readonly Scene[]): Table {
   }
 }
 
-/** Each load is compared with the load of the unwatched process in the same turn. */
+/** Each load is compared with the load of the unobserved process in the same turn. */
 function priceOf(scenes: readonly Scene[]): Table {
   const unwatched = scenes.find(({ name }) => name === off)?.visits ?? []
   const pairs = (scene: Scene, value: (own: Visit, other: Visit) => number) =>

@@ -1,13 +1,13 @@
 import { systemClock } from '../../connectors/system/system-clock.ts'
 
 /**
- * Reads from a process what an open page and a Prometheus that scrapes each second read. Returns the function that ends it, which throws if one of
- * them got no answer.
+ * Reads from a process what an open page reads, and what a Prometheus reads that scrapes every second. Returns the function that ends the reads. That
+ * function throws if a read got no answer.
  */
 export function watchers({ gateway, swarm }: { readonly gateway: string; readonly swarm: string }): () => Promise<void> {
   const ended = new AbortController()
   const live = following(`${gateway}/v1/live`, ended.signal)
-  // The page reads the state of the chosen swarm and its newest requests every five seconds.
+  // The page reads the state of the selected swarm and its newest requests every five seconds.
   const reads: readonly Polled[] = [
     { url: `${gateway}/metrics`, everyMs: 1000, accept: 'application/openmetrics-text; version=1.0.0' },
     { url: `${gateway}/v1/live/${swarm}`, everyMs: 5000, accept: 'application/json' },
@@ -43,7 +43,7 @@ async function polling({ url, everyMs, accept }: Polled, signal: AbortSignal): P
   while (!signal.aborted) {
     const response = await fetch(url, { headers: { accept } })
     await response.arrayBuffer()
-    // A gateway that is full refuses operators too.
+    // A full gateway refuses operators too.
     if (!response.ok && response.status !== 503) throw new Error(`${url} answered ${response.status}`)
     await new Promise<void>((resolve) => {
       const cancel = systemClock.after(everyMs, resolve)

@@ -3,12 +3,12 @@ import { resolve } from 'node:path'
 
 /** A query of a panel or of a variable of a Grafana dashboard. */
 export interface DashboardQuery {
-  /** The file, and the title of the panel or the name of the variable. */
+  /** The file, with the title of the panel or the name of the variable. */
   readonly place: string
   /** The type of the data source: `prometheus` or `grafana-clickhouse-datasource`. */
   readonly datasource: string
   readonly query: string
-  /** True if the panel draws the answer over time. */
+  /** True if the panel draws its answer over time. */
   readonly isSeries: boolean
 }
 

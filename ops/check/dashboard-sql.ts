@@ -1,20 +1,20 @@
 import type { DashboardQuery } from './dashboard-queries.ts'
 
-/** The values that Grafana puts into a query of a panel. */
+/** The values that Grafana inserts into a query of a panel. */
 export interface PanelContext {
   /** Epoch seconds. */
   readonly from: number
   readonly to: number
   readonly intervalSeconds: number
-  /** The chosen values of each variable of the dashboard. */
+  /** The selected values of each variable of the dashboard. */
   readonly variables: ReadonlyMap<string, readonly string[]>
 }
 
 export const clickHouseSource = 'grafana-clickhouse-datasource'
 
 /**
- * The statement that ClickHouse gets from a panel: variables and macros are replaced, as Grafana and its ClickHouse plugin document it. Throws an error
- * with the name of a macro or of a variable that is unknown.
+ * The statement that ClickHouse gets from a panel. Variables and macros are replaced as Grafana and its ClickHouse plugin document. Throws an error
+ * that names an unknown macro or variable.
  */
 export function panelSql(query: string, { from, to, intervalSeconds, variables }: PanelContext): string {
   const macros = new Map<string, (column: string) => string>([
@@ -35,7 +35,7 @@ export function panelSql(query: string, { from, to, intervalSeconds, variables }
   })
 }
 
-/** The mistakes that can be found in queries of ClickHouse without a server. */
+/** The mistakes in queries for ClickHouse that can be found without a server. */
 export function complaintsAboutSql(queries: readonly DashboardQuery[]): readonly string[] {
   const ofClickHouse = queries.filter(({ datasource }) => datasource === clickHouseSource)
   return ofClickHouse.flatMap(({ place, query, isSeries }) => {

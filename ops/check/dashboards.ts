@@ -55,7 +55,7 @@ export function metricsIn(query: string): readonly { readonly name: string; read
   })
 }
 
-/** All queries in PromQL of the dashboards and of the alert rules. */
+/** All PromQL queries of the dashboards and of the alert rules. */
 export function queriesIn(root: string): readonly PlacedQuery[] {
   const ofDashboards = dashboardQueries(root).flatMap(({ place, datasource, query }) =>
     datasource === 'prometheus' ? [{ place, query: query.replace(/^label_values\((.*), *\w+\)$/s, '$1') }] : [],

@@ -9,7 +9,7 @@ import { exitStatus } from './exit-status.ts'
 export interface BeesAddOptions {
   /** The swarm file. The lock file is in the same folder. */
   readonly swarm: string
-  /** True for a Python package that is only named, since npm may have a package of the same name. */
+  /** True if the user says that the package is a Python package. A bare name could also be a package of npm. */
   readonly python?: boolean
   readonly json: boolean
 }
@@ -21,12 +21,12 @@ export interface AddedBee {
   readonly version: string
   readonly integrity: string
   readonly summary: string
-  /** The version that was in the lock file before; null if there was none. */
+  /** The previous version in the lock file; null if there was no previous version. */
   readonly before: string | null
 }
 
 /**
- * `waggle bees add PACKAGE`: makes the bee types of an npm or Python package available to a swarm, and writes the hash of the package's files to the
+ * `waggle bees add PACKAGE`: makes the bee types of an npm or Python package available to a swarm. The hash of the package's files is written to the
  * swarm's lock file.
  */
 export async function beesAdd(name: string, { swarm, python = false, json }: BeesAddOptions): Promise<number> {

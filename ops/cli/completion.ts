@@ -4,12 +4,12 @@ import { exitStatus } from './exit-status.ts'
 /** The shells for which a script can be printed. */
 export const shells = ['bash', 'zsh', 'fish'] as const
 
-/** The kinds of names that a running server has. */
+/** The kinds of names that the completion asks a running server for. */
 export const nameKinds = ['swarms', 'gateways', 'bees'] as const
 
 /**
- * `waggle completion SHELL`: prints a script that completes commands, options and their choices, and the names of swarms, gateways and bees. Only for such
- * a name it starts a process while somebody types: `waggle names`, which asks the server.
+ * `waggle completion SHELL`: prints a script that completes commands, options with their choices, and the names of swarms, gateways and bees. For
+ * such a name the script starts the process `waggle names`, which asks the server. Nothing else starts a process while the user types.
  */
 export function completion(program: Command, shell: (typeof shells)[number]): number {
   const places = placesOf(program, [])
@@ -23,9 +23,9 @@ interface Place {
   readonly words: readonly string[]
   readonly commands: readonly Candidate[]
   readonly options: readonly Option[]
-  /** The values of its first argument, if they are known; else files. */
+  /** The values of the command's first argument, if these values are known; otherwise the shell completes files. */
   readonly choices: readonly string[]
-  /** For each argument the names that it takes; null for another value. */
+  /** For each argument, the kind of names that the argument accepts; null for another value. */
   readonly names: readonly (NameKind | null)[]
 }
 
@@ -34,7 +34,7 @@ type NameKind = (typeof nameKinds)[number]
 interface Option extends Candidate {
   readonly choices: readonly string[]
   readonly takesValue: boolean
-  /** The names that its value is one of; null for another value. */
+  /** The kind of names that the option accepts; null for another value. */
   readonly names: NameKind | null
 }
 
@@ -63,7 +63,7 @@ function placesOf(command: Command, words: readonly string[]): readonly Place[] 
   return [own, ...commands.flatMap((one) => placesOf(one, [...words, one.name()]))]
 }
 
-/** The names that a value is one of, by its name in the help; null for another value. */
+/** The kind of names that a value belongs to, found by the name of the value in the help; null for another value. */
 function kindOf(value: string): NameKind | null {
   return nameKinds.find((kind) => kind === `${value}s`) ?? null
 }
@@ -238,12 +238,15 @@ function valueCases(places: readonly Place[]): readonly (readonly [string, reado
   )
 }
 
-/** The options of all commands that take a value. */
+/** The options of all commands that need a value. */
 function valued(places: readonly Place[]): string {
   return [...new Set(places.flatMap(({ options }) => options.flatMap(({ name, takesValue }) => (takesValue ? [name] : []))))].join(' ')
 }
 
-/** Sets `kind` to the names that are asked for: by the words of the command, and the option before or the number of arguments before. */
+/**
+ * Sets `kind` to the kind of names for the word at the cursor. The kind depends on the words of the command, and on the option before the cursor or
+ * the number of arguments before it.
+ */
 function nameCases(places: readonly Place[], of: 'options' | 'arguments'): string {
   const cases = places.flatMap(({ words, options, names }) => {
     const found: readonly (readonly [string | number, NameKind | null])[] =

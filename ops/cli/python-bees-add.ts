@@ -17,15 +17,18 @@ import { loadConfig } from '../config/config.ts'
 import { type DeclaredBee, declaredBees } from '../swarms/declared-bees.ts'
 import type { AddedBee } from './bees-add.ts'
 
-/** True for a package that is certainly Python: a wheel, a folder with a `pyproject.toml`, or a package that the lock file has as one. */
+/**
+ * True for a package that is certainly a Python package: a wheel, a folder with a `pyproject.toml`, or a package that the lock file has as a Python
+ * package.
+ */
 export function isPythonPackage(target: string, directory: string): boolean {
   if (isOnDisk(target)) return true
   return [...readBeeLock(directory).values()].some(({ package: name, python }) => python !== undefined && name === target)
 }
 
 /**
- * Makes the bee types of a Python package available to the swarm of a directory. Its wheel and the wheels of its dependencies are written to the lock
- * file by version and hash, and its environment is made from exactly these.
+ * Makes the bee types of a Python package available to the swarm of a directory. The lock file gets the version and the hash of the package's wheel
+ * and of the wheels of its dependencies. The environment is made from exactly these wheels.
  */
 export async function addPythonPackage(target: string, directory: string): Promise<readonly AddedBee[]> {
   if (target.endsWith('.whl') && !existsSync(target))
@@ -47,9 +50,9 @@ export async function addPythonPackage(target: string, directory: string): Promi
     const { python, release } = await environments.use(interpreter, lockedRequirements(lock, wheels), (line) => process.stderr.write(`${line}\n`))
     return use(python).finally(release)
   }
-  // The data has a mode of its own, so its folder is made before the environments.
+  // The data directory has its own mode, so it is made before the environments inside.
   makeDirectory(settings.data_dir)
-  // Only an environment of venv has a pip for sure. No package of another environment influences that pip.
+  // Only an environment of venv certainly has pip. Packages of other environments do not influence this pip.
   const resolving = new VirtualEnvironments({ ...tools, directory: join(folder, 'resolver'), path: '' })
   const wanted = isOnDisk(target) ? resolve(target) : target
   return withEnvironment(resolving, [], (pip) =>
@@ -109,7 +112,7 @@ function write(found: ResolvedPackage, bees: readonly DeclaredBee[], before: Rea
   return bees.map(({ type, declaration: { summary } }) => ({ type, package: name, version, integrity, summary, before: old }))
 }
 
-/** Keeps a wheel that is in no package index beside the lock file, because other machines do not have it. */
+/** Keeps a wheel beside the lock file if no package index has the wheel, because other machines could not download it. */
 function keptWheel({ name, version, sha256, path }: ResolvedPackage['wheels'][number], directory: string): WheelEntry {
   if (path === null) return { name, version, sha256 }
   const file = basename(path)
@@ -124,7 +127,7 @@ function keptWheel({ name, version, sha256, path }: ResolvedPackage['wheels'][nu
   return { name, version, sha256, file }
 }
 
-/** Deletes the wheels that no entry of the lock file names any more. */
+/** Deletes the wheels that no entry of the lock file names. */
 function removeUnused(locked: ReadonlyMap<string, LockedBee>, directory: string): void {
   const folder = join(directory, wheelFolder)
   if (!existsSync(folder)) return
@@ -136,7 +139,9 @@ function integrityOf(name: string, wheels: ResolvedPackage['wheels']): string {
   return `sha256-${Buffer.from(wheels.find((wheel) => wheel.name === name)?.sha256 ?? '', 'hex').toString('base64')}`
 }
 
-/** A name of the package index, with an optional version (PEP 508). It never begins with a dash, so pip never takes it for an option. */
+/**
+ * A name of the package index, with an optional version (PEP 508). The name never begins with a dash, so pip cannot mistake the name for an option.
+ */
 const indexName =
   /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,200}[A-Za-z0-9])?(?:(?:[=!<>~]=|[<>])[A-Za-z0-9.*+!_-]{1,100}(?:,(?:[=!<>~]=|[<>])[A-Za-z0-9.*+!_-]{1,100}){0,9})?$/
 const loadMs = 60_000

@@ -5,8 +5,9 @@ import { exitStatus } from './exit-status.ts'
 import { serverOf } from './server-options.ts'
 
 /**
- * `waggle names KIND [SWARM]`: prints the names of swarms, gateways or bees of a running server, one a line. A shell calls it while somebody types, so
- * it says nothing where no server answers within two seconds, and leaves out a name that a shell would take for more than a name.
+ * `waggle names KIND [SWARM]`: prints the names of swarms, gateways or bees of a running server, one name per line. A shell calls this command while
+ * the user types. So the command prints nothing if no server answers within two seconds. Names with characters that are special in a shell are left
+ * out.
  */
 export async function runningNames(kind: (typeof nameKinds)[number], swarm: string | null, options: { readonly url?: string }): Promise<number> {
   const names = await namesOf(kind, swarm, options).catch(() => [])

@@ -13,13 +13,13 @@ export interface LockedBee {
   readonly python?: LockedPython
 }
 
-/** The part of an entry that only a Python package has. */
+/** The part of an entry that only Python packages have. */
 export interface LockedPython {
   /** The module that registers the bee. */
   readonly module: string
-  /** The wheel of the package, and those of all packages on which it depends. */
+  /** The package's wheel, and the wheels of all packages on which it depends. */
   readonly wheels: readonly WheelEntry[]
-  /** The declaration of the bee, so that no Python runs for `validate` and `catalog`. */
+  /** The declaration of the bee, so `validate` and `catalog` need no Python. */
   readonly declares: PackageBeeDeclaration
 }
 
@@ -32,7 +32,7 @@ export interface WheelEntry {
   readonly file?: string
 }
 
-/** The folder beside the lock file that holds the wheels which are in no package index. Users keep it in version control, too. */
+/** The folder for wheels that no package index has. The folder is beside the lock file, and users keep both in version control. */
 export const wheelFolder = 'bees.wheels'
 
 /** The name of the lock file, which is in the folder of the swarm file. Users keep the lock file in version control. */
@@ -80,7 +80,7 @@ function isLockedPython(value: unknown): value is LockedPython {
   return isDeclared && value.wheels.every(isWheel)
 }
 
-/** True for a wheel whose texts may stand in a line of a requirements.txt. */
+/** True for a wheel whose texts are safe in a line of a requirements.txt. */
 function isWheel(value: unknown): value is WheelEntry {
   if (!isFields(value) || !isText(value.name, wheelName) || !isText(value.version, wheelVersion) || !isText(value.sha256, hexadecimal)) return false
   return value.file === undefined || isText(value.file, wheelFile)
@@ -90,7 +90,7 @@ function isText(value: unknown, pattern: RegExp): boolean {
   return typeof value === 'string' && pattern.test(value)
 }
 
-/** The name of a Python module, with the packages that it is in. */
+/** The name of a Python module, with the names of its packages. */
 export const moduleName = /^[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*$/
 /** The name of a Python package in its normal form (PEP 503). */
 const wheelName = /^[a-z0-9]+(?:-[a-z0-9]+)*$/

@@ -8,8 +8,8 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import { type LockedBee, type LockedPython, lockName, type WheelEntry, wheelFolder } from './bee-lock.ts'
 
 /**
- * The bee type of a Python package, by its entry in the lock file of a directory. Throws WAGGLE_BEE_PACKAGE if a wheel of the directory is missing or
- * differs from its hash. The installer checks the wheels of the package index when the environment is made.
+ * The bee type of a Python package, from its entry in the lock file of a directory. Throws WAGGLE_BEE_PACKAGE if a wheel of the directory is missing
+ * or differs from its hash. The installer checks the wheels of the package index when the environment is made.
  */
 export function pythonBee(
   type: string,

@@ -53,7 +53,7 @@ export function writePythonBeeProject(directory: string, { waggle, sdk }: { read
   return { name, type, files }
 }
 
-/** The names of the package and of the bee type, from the folder. */
+/** The names of the package and of the bee type, made from the name of the folder. */
 function namesOf(directory: string, waggle: OwnWaggle): { readonly name: string; readonly type: string } {
   const type = packageNameOf(directory, waggle.name).replace(/^waggle-bee-/, '')
   return { name: `waggle-bee-${type}`, type }

@@ -22,8 +22,8 @@ export function removeAddress(dataDirectory: string, { instance }: ProcessAddres
 }
 
 /**
- * The address in the file; null without a file. A killed process leaves the file too, so compare `instance` with the instance of the process that
- * answers. Throws WAGGLE_FILE_FOREIGN for a link and for a file of another user: a command would send its token to the address in it.
+ * The address in the file; null if there is no file. A killed process leaves its file behind, so compare `instance` with the instance of the
+ * answering process. Throws WAGGLE_FILE_FOREIGN for a link and for a file of another user, because a command sends its token to the address.
  */
 export function readAddress(dataDirectory: string): ProcessAddress | null {
   try {
@@ -38,7 +38,7 @@ export function readAddress(dataDirectory: string): ProcessAddress | null {
   }
 }
 
-/** The address in the file; null also for a file that somebody else has put in its place. */
+/** The address in the file; null also for a file that another user put at this path. */
 function ownAddress(dataDirectory: string): ProcessAddress | null {
   try {
     return readAddress(dataDirectory)

@@ -7,9 +7,9 @@ export const logLevels = ['debug', 'info', 'warn', 'error'] as const
 export interface LogFields {
   readonly swarm?: string
   readonly request_id?: string
-  /** Only in a line that a bee's process wrote during the call of a batch: the first ids, with spaces between them. */
+  /** The first ids of a batch, with spaces between them. Only a line has this member that a bee's process wrote during the call of a batch. */
   readonly request_ids?: string
-  /** Only in such a line: the number of all requests of the batch. */
+  /** The number of all requests of the batch. Only lines with `request_ids` have this member. */
   readonly requests?: number
   readonly code?: string
   /** The place in a user’s file where the error was thrown: `file:line:column`. */

@@ -4,19 +4,19 @@ import { type FoundPart, type FoundParts, payloadIn } from '../../processor/swar
 import { PartSequence, type PublishedPart, partRecordOf } from '../../topology/swarm/request/part.ts'
 
 export interface FollowedPartsOptions {
-  /** Reads the records that the log has about the parts of the request, which is of this time. */
+  /** Reads the log's records about the parts of the request. `since` is the time of the request. */
   readonly past: (since: number) => Promise<FoundParts>
-  /** True if the log may have deleted records about a request of this time. Without its time nobody knows. */
+  /** True if the log may have deleted records about a request of this time. False if the time of the request is unknown. */
   readonly isOld: (since: number) => boolean
   /** The bees that may publish parts. */
   readonly bees: readonly string[]
-  /** The number of parts of each call that the caller has, from an earlier connection too. */
+  /** For each call, the number of parts that the caller already has, also from earlier connections. */
   readonly sent: () => ReadonlyMap<string, number>
-  /** Called with each part that counts. A part may be told more than once. */
+  /** Called with each part that counts. The same part may be reported more than once. */
   readonly listener: (part: PublishedPart) => void
-  /** Called once if parts may be missing because the log has them no longer. */
+  /** Called once if parts may be missing because the log has deleted them. */
   readonly onGap: () => void
-  /** True when the listener takes no part any more. */
+  /** True when the listener accepts no more parts. */
   readonly isOver?: () => boolean
 }
 
@@ -30,10 +30,10 @@ export class FollowedParts {
   /** The offset after the last judged record. */
   #next = 0
   #hasPast = false
-  /** True if the log had no longer all records about the request when it was read. */
+  /** True if the log had already deleted records about the request when the log was read. */
   #isCut = false
   #hasToldGap = false
-  /** True after a read that failed, until another one succeeds. */
+  /** True after a failed read, until a read succeeds. */
   #lacks = false
   /** The records that arrived while earlier records were read. */
   #held: FoundPart[] = []
@@ -81,7 +81,7 @@ export class FollowedParts {
       this.#lacks = true
       const { records, isCut } = await this.#options.past(since)
       this.#lacks = false
-      // Records that came have already told more than this read.
+      // The records that arrived have already reported more than this read.
       if (this.#hasPast && (records.at(-1)?.record.offset ?? -1) < this.#next - 1) return
       this.#isCut = isCut
       this.#sequence = new PartSequence(isCut ? this.#options.sent() : undefined)
@@ -99,8 +99,8 @@ export class FollowedParts {
   }
 
   /**
-   * True if records before the first one of the log may be about parts that the caller does not have. A call whose beginning the log still has is known
-   * from there on. Where nobody knows whether the request is old, only the caller's own parts show that there were any.
+   * True if deleted records may be about parts that the caller does not have. A call whose first record is still in the log is complete. If the age
+   * of the request is unknown, only the parts that the caller already has show that earlier parts existed.
    */
   #mayLack(since: number): boolean {
     const { begun } = this.#sequence

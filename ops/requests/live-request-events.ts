@@ -238,7 +238,7 @@ class EventsOfRequest {
         ? null
         : new FollowedParts({
             past: (since) => partRecords(log, { ...place, id, since, starts: starts(place.topic) }),
-            // Retention keeps younger records, so the log of a quiet swarm that begins at a young request has lost nothing of it.
+            // Retention deletes only older records. So a log that begins at a young request has lost nothing of this request.
             isOld: (since) => since !== unknownTime && clock.now() - since >= (parts?.leastAgeMs ?? 0),
             bees: parts?.writers ?? [],
             sent: () => sent.parts,

@@ -21,7 +21,7 @@ export interface DeclaredBee {
  * that cannot be imported, is not a bee, or declares a bee that cannot be used.
  */
 export async function declaredBees(python: string, name: string, options: Omit<ToldOptions, 'env' | 'cwd'>): Promise<readonly DeclaredBee[]> {
-  // Python before 3.11 also imports modules of its working folder, so this is one of the environment.
+  // Python before 3.11 also imports modules from the working folder, so the working folder is a folder of the environment.
   const env = { ...inherited(), ...pythonVariables, PYTHONDONTWRITEBYTECODE: '1', PYTHONPATH: pythonSdk() }
   const { text, status, isLate } = await toldBy([python, '-m', 'waggle.package_bees', name], { ...options, env, cwd: dirname(python) })
   const said = parsed(text)
@@ -51,7 +51,7 @@ function declared(name: string, bee: unknown): DeclaredBee {
   return { type, module, declaration: { summary, delivery, spec, examples, ...(isFields(types) ? types : {}) } }
 }
 
-/** Throws for a schema that is no JSON Schema, and for an example that does not fit it. */
+/** Throws for a schema that is not a JSON Schema, and for an example that does not match the schema. */
 function refuseMisfit(place: string, type: string, spec: { readonly [key: string]: unknown }, examples: readonly unknown[]): void {
   const validator = new Ajv2020({ strict: false })
   let validate: ReturnType<typeof validator.compile>

@@ -2,7 +2,7 @@ import type { GpuReading } from '../../connectors/system/nvidia-gpus.ts'
 import type { Family } from './exposition.ts'
 import { family, type MetricName } from './metric-table.ts'
 
-/** Metrics of the GPUs of this machine. A value that a GPU does not tell has no sample. */
+/** Metrics of the GPUs of this machine. A value that a GPU does not report has no sample. */
 export function gpuFamilies(readings: readonly GpuReading[]): readonly Family[] {
   const each = (metric: MetricName, told: (reading: GpuReading) => number | null) =>
     family(

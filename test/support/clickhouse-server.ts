@@ -8,14 +8,14 @@ import { freePort } from './free-port.ts'
 import { startWritableClickHouse } from './writable-clickhouse.ts'
 
 export interface RunningClickHouse {
-  /** URL that takes every statement. */
+  /** The URL that accepts every statement. */
   readonly url: string
-  /** True if the server goes on after the test, so that the test removes what it made. */
+  /** True if the server continues after the test. Then the test removes what it created. */
   readonly isKept: boolean
   close(): Promise<void>
 }
 
-/** A program that is a ClickHouse server, with the arguments and variables that it is started with. */
+/** A program that is a ClickHouse server, with its arguments and environment variables. */
 export interface ClickHouseProgram {
   readonly program: string
   readonly argv: readonly string[]
@@ -48,15 +48,15 @@ export async function startClickHouseServer(server: ClickHouseProgram, directory
   }
 }
 
-/** The way to the ClickHouse that tests of views and queries run on, and its name. */
+/** The ClickHouse for tests of views and queries, and its name. */
 export interface ChosenClickHouse {
   readonly name: string
   start(directory: string): Promise<RunningClickHouse>
 }
 
 /**
- * The server at `CLICKHOUSE_TEST_URL`, else the program `clickhouse` of this machine. No package registry has a server that is new enough, so where
- * neither is there it is the engine of chDB, which is ClickHouse's own, behind a port that takes every statement.
+ * Chooses the server at `CLICKHOUSE_TEST_URL`, or else the program `clickhouse` of this machine. No package registry has a server that is new enough.
+ * So the last choice is the engine chDB, which contains ClickHouse's own engine, behind a port that accepts every statement.
  */
 export function chosenClickHouse(): ChosenClickHouse {
   const url = process.env.CLICKHOUSE_TEST_URL

@@ -7,9 +7,9 @@ import { AccessTokens } from '../../connectors/gateway/access/access-tokens.ts'
 import { openEchoGateway, openEchoGrpc } from './echo-gateway.ts'
 
 /**
- * A process with a gateway of one protocol, `http` or `grpc`, that takes up to 11,000 connections. Its first line is its address. For each line on its
- * standard input it writes the number of connections that it has, and for the line `memory` its memory in bytes too, without garbage. It ends with its
- * standard input.
+ * A process with a gateway of one protocol, `http` or `grpc`, that accepts up to 11,000 connections. The first line of its output is its address. For
+ * each line of input the process writes the number of its connections. For the line `memory` it also writes its memory in bytes after a garbage
+ * collection. The process ends when its standard input ends.
  */
 const [, , protocol] = process.argv
 const open = new Set<Socket>()

@@ -5,8 +5,8 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 
 /**
- * A process that opens connections and sends the beginning of a request on each: `HOST PORT COUNT PROTOCOL`. For each line on its standard input it opens
- * COUNT more, and writes the number of all that are open. It holds them until its standard input ends.
+ * A process that opens connections and sends the beginning of a request on each of them. Arguments: `HOST PORT COUNT PROTOCOL`. For each line of
+ * input the process opens COUNT more connections, and writes the number of all open connections. The connections stay open until standard input ends.
  */
 const [, , host = '', port = '', count = '', protocol = ''] = process.argv
 const authorization = 'Bearer slow-0123456789abc'
@@ -26,12 +26,15 @@ for await (const _ of createInterface({ input: process.stdin })) {
 }
 process.exit(0)
 
-/** A request whose body does not come. */
+/** A request whose body never arrives. */
 function headOfRequest(): string {
   return `POST /v1/gateways/door/request HTTP/1.1\r\nhost: localhost\r\nauthorization: ${authorization}\r\ncontent-type: image/png\r\ncontent-length: 60000\r\n\r\nslow`
 }
 
-/** The bytes with which a client of HTTP/2 begins a connection and a call, without the message of the call. A client for each would take far more memory. */
+/**
+ * The first bytes of an HTTP/2 client: the beginning of a connection and of a call, without the message of the call. A real client for each
+ * connection would take far more memory.
+ */
 async function beginningOfCall(): Promise<Buffer> {
   const server = createServer()
   server.listen(0, '127.0.0.1')
@@ -42,7 +45,7 @@ async function beginningOfCall(): Promise<Buffer> {
   session.request({ ...headers, te: 'trailers', authorization }).on('error', () => {})
   const [socket] = (await once(server, 'connection')) as [Socket]
   let bytes = Buffer.alloc(0)
-  // The frame of the call's headers (RFC 9113, section 6.2) is the last one.
+  // The last frame is the frame of the call's headers (RFC 9113, section 6.2).
   for await (const chunk of socket) {
     bytes = Buffer.concat([bytes, chunk as Buffer])
     if (hasHeaders(bytes)) break

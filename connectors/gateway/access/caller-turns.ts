@@ -4,20 +4,19 @@ import { Places } from './places.ts'
 
 export interface CallerTurnsOptions {
   readonly clock: Pick<Clock, 'now' | 'after'>
-  /** The most requests that are at work at once. */
+  /** The most requests that run at the same time. */
   readonly atWork: number
   /** The most requests that wait for their turn. */
   readonly waiting: number
 }
 
 /**
- * Lets the requests of one gateway go to work, at most `atWork` at a time. Callers whose requests wait take turns, whatever their number of requests. So
- * another caller's request waits behind those that are at work, and behind one request of each caller for each place in its own line, and not behind all
- * that another caller has sent.
+ * Starts the requests of one gateway, at most `atWork` at a time. Callers with waiting requests take turns, however many requests each caller has
+ * sent. So a new caller waits for the running requests, and for one request of each other waiting caller per place in the new caller's own line.
  */
 export class CallerTurns {
   readonly #options: CallerTurnsOptions
-  /** The requests that wait, by caller. The first caller is the next one. */
+  /** The waiting requests, by caller. The first caller of the map has the next turn. */
   readonly #lines = new Map<string, Set<Waiting>>()
   readonly #places: Places
   #atWork = 0
@@ -33,8 +32,9 @@ export class CallerTurns {
   }
 
   /**
-   * Settles when the request may go to work. The returned function ends its work. A request whose deadline (epoch ms) passes first waits no longer, and
-   * takes no place: it has only its outcome to get. Throws a ProblemError: 429 or 503 if too many wait, 503 when the process stops.
+   * Settles when the request may start. The returned function ends the request's turn. A request whose deadline (epoch ms) passes during the wait
+   * stops waiting and takes no place, because it only has to read its outcome. Throws a ProblemError: 429 or 503 if too many requests wait, 503 when
+   * the process stops.
    */
   async take(caller: string, deadline: number | null): Promise<() => void> {
     if (this.#stopped !== null) throw this.#stopped
@@ -58,7 +58,7 @@ export class CallerTurns {
     }
   }
 
-  /** Refuses all requests that wait, and all that come. */
+  /** Refuses all waiting requests and all later requests. */
   stop(): void {
     const stopped = new ProblemError('WAGGLE_STOPPING', 'This process is stopping: send the request again', 1)
     this.#stopped = stopped
@@ -77,7 +77,7 @@ export class CallerTurns {
     }
   }
 
-  /** Gives a free place to the first caller in turn, which is then the last one. */
+  /** Gives a free place to the first caller in turn, and moves this caller to the end of the turns. */
   #next(): void {
     const [first] = this.#lines
     if (first === undefined || this.#atWork >= this.#options.atWork) return

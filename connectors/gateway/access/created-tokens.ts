@@ -48,7 +48,7 @@ export class CreatedTokens {
     return stats === undefined ? 'none' : `${stats.ino} ${stats.size} ${stats.mtimeMs}`
   }
 
-  /** Throws WAGGLE_TOKENS_DAMAGED for a file that Waggle has not written, and WAGGLE_FILE_FOREIGN for a link and for a file of another user. */
+  /** Throws WAGGLE_TOKENS_DAMAGED for a file that Waggle did not write. Throws WAGGLE_FILE_FOREIGN for a link and for a file of another user. */
   read(): readonly AccessToken[] {
     return this.#read().map(({ name, scopes, sha256 }) => ({ name, scopes: new Scopes(scopes), digest: Buffer.from(sha256, 'hex') }))
   }

@@ -12,9 +12,9 @@ export type RequestEvent =
    * part that is not JSON is `{ content_type, base64 }`.
    */
   | { readonly kind: 'part'; readonly bee: string; readonly number: number; readonly round: string | null; readonly part: unknown }
-  /** Parts may be missing, because they are older than the server's log keeps. The answer has the result. */
+  /** Parts may be missing, because the log of the server has already deleted them. The answer still has the result. */
   | { readonly kind: 'gap'; readonly requestId: string; readonly detail: string }
-  /** The answer, after which nothing comes. An answer that is not JSON is `{ content_type, base64 }`. */
+  /** The answer, which is the last event. An answer that is not JSON has the form `{ content_type, base64 }`. */
   | { readonly kind: 'answer'; readonly requestId: string; readonly answer: unknown }
 
 export interface StreamCall {

@@ -1,6 +1,6 @@
 import { WaitingEvents } from '../waiting-events.ts'
 
-/** Events on their way to a caller that may read slowly. The iteration ends with the signal. */
+/** Events on their way to a caller that may read slowly. The iteration ends when the signal aborts. */
 export class EventQueue<T> implements AsyncIterable<T> {
   readonly signal: AbortSignal
   readonly #waiting = new WaitingEvents<T>()
@@ -12,8 +12,8 @@ export class EventQueue<T> implements AsyncIterable<T> {
   }
 
   /**
-   * Adds an event with texts of this many characters. False: the queue is full and takes none any more. The iteration then ends behind the events that
-   * wait, so a caller who asks again goes on behind them.
+   * Adds an event whose texts have this many characters. Returns false if the queue is full; a full queue accepts no more events. The iteration then
+   * ends after the waiting events, and the caller can ask again to continue after the last event that arrived.
    */
   push(event: T, characters: number): boolean {
     if (!this.#isOver && !this.#waiting.add(event, characters * bytesOfCharacter)) this.#isOver = true
@@ -44,5 +44,5 @@ export class EventQueue<T> implements AsyncIterable<T> {
   }
 }
 
-/** V8 keeps a text with one letter beyond Latin-1 in two bytes a character. */
+/** V8 stores a text with two bytes per character if the text has one letter beyond Latin-1. */
 const bytesOfCharacter = 2

@@ -54,7 +54,7 @@ export function gatewayMethods(options: GatewayServiceOptions): GrpcMethods {
     throw new ProblemError('WAGGLE_NOT_FOUND', 'This server has no events of requests')
   }
 
-  /** Lets the input of a call in as a request, sends it, and reports the outcome. */
+  /** Admits the input of a call as a request, sends the request, and reports the outcome. */
   const asked = <T>(
     received: ReceivedInput<Input>,
     call: GrpcCall,
@@ -120,7 +120,7 @@ export function gatewayMethods(options: GatewayServiceOptions): GrpcMethods {
         if (last_event_id.length > maxLastEventId)
           throw new ProblemError('WAGGLE_BAD_REQUEST', `last_event_id has more than ${maxLastEventId} characters`)
         if (isLastEvent(last_event_id)) return
-        // The request goes on, and its caller goes on at the next process.
+        // The request continues if this process stops, and its caller can follow the request at the next process.
         const queue = new EventQueue<QueuedEvent>(AbortSignal.any([call.signal, call.stopping]))
         let followed: FollowedRequest | null = null
         const leave = options.followers.take(call.caller.name)
@@ -154,10 +154,10 @@ export function gatewayMethods(options: GatewayServiceOptions): GrpcMethods {
   }
 }
 
-/** A message `Event`. That of the answer lacks its outcome. */
+/** A message `Event`. The event of the answer has no outcome yet. */
 type QueuedEvent = { readonly id: string; readonly name: string; readonly json: string } | 'rest'
 
-/** Adds an event as it goes to the caller. False: the queue takes no further one. */
+/** Adds an event in the form that the caller gets. Returns false if the queue accepts no more events. */
 function push(queue: EventQueue<QueuedEvent>, event: RequestEvent, requestId: string): boolean {
   if (event.kind === 'rest') return queue.push('rest', 0)
   if (event.kind === 'outcome') return queue.push({ id: event.id, name: 'answer', json: '' }, event.id.length)
@@ -172,7 +172,7 @@ interface SentEvents {
   readonly outcome: () => Promise<object>
 }
 
-/** Sends events until the last one. A caller that reads slowly holds up its own events alone. */
+/** Sends events up to the last one. A slow caller delays only its own events. */
 async function sendEvents(queue: EventQueue<QueuedEvent>, { answers, outcome }: SentEvents): Promise<void> {
   for await (const event of queue) {
     // The caller has to ask again, at any process.

@@ -39,8 +39,9 @@ export interface AnswerStream {
 }
 
 /**
- * The functions behind a service's methods: a message for a message, or messages by `AnswerStream`. Messages are as protobufjs has them. A method that
- * `takesInput` gets each as a ReceivedInput, and decodes it itself once the request is let in. The messages of all other methods are small.
+ * The functions behind a service's methods. A function returns one message, or sends several by `AnswerStream`. Messages have the form of protobufjs.
+ * A method with `takesInput` gets each message as a ReceivedInput, and decodes the message after the request is admitted. The messages of all other
+ * methods are small.
  */
 export type GrpcMethods = { readonly [method: string]: GrpcMethod }
 
@@ -84,7 +85,7 @@ function definitionOf({ fullName }: Service, { name, requestStream, responseStre
     path: `/${fullName.slice(1)}/${name}`,
     requestStream: requestStream === true,
     responseStream: responseStream === true,
-    // The handler decodes the bytes: a message which cannot be read gets a status of its own, and an input is decoded once its request is let in.
+    // The handler decodes the bytes. So an unreadable message gets its own status, and an input is decoded only after its request is admitted.
     requestSerialize: (bytes: Buffer) => bytes,
     requestDeserialize: (bytes: Buffer) => bytes,
     // The guard counts the bytes of answers, so the answer stays in bytes here.

@@ -33,7 +33,7 @@ export function inferenceMethods(options: InferenceServiceOptions): GrpcMethods 
     return models.find(name, version)
   }
 
-  /** Decoded tensors take many times the bytes that the bounds count, so nothing but their values lasts longer than this function. */
+  /** Decoded tensors take many times the bytes that the bounds count. So this function keeps nothing of them except their values. */
   function decodedInfer(received: ReceivedInput<ModelInferRequest>, name: string): InferRequest & { readonly model: InferenceModel } {
     const message = received.decode()
     return { model: models.find(name, message.model_version), ...readInferRequest(message) }
@@ -82,9 +82,9 @@ export function inferenceMethods(options: InferenceServiceOptions): GrpcMethods 
       takesInput: true,
       async bidi(messages: AsyncIterable<ReceivedInput<ModelInferRequest>>, call: GrpcCall, answers: AnswerStream) {
         for await (const message of messages) {
-          // A message that cannot be read ends the stream: nobody knows which request it was.
+          // An unreadable message ends the stream, because the server cannot tell which request the message belongs to.
           const [id, model_name] = [message.text('id').slice(0, maxIdLength), message.text('model_name').slice(0, maxIdLength)]
-          // The metadata of a stream stand for all of its requests, and an idempotency key is that of one.
+          // The metadata of a stream apply to all of its requests, but an idempotency key belongs to a single request.
           const own = { ...call, header: (name: string) => (name === 'idempotency-key' ? undefined : call.header(name)) }
           const answer = await infer(message, own).then(
             (infer_response) => ({ infer_response }),

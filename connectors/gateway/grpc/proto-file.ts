@@ -46,18 +46,19 @@ export function decoded<T>(type: protobuf.Type, bytes: Uint8Array): T {
   }
 }
 
-/** Decodes a message that has no input of a request. Throws what `decoded` throws, and WAGGLE_BODY_TOO_LARGE. */
+/** Decodes a message that contains no input of a request. Throws WAGGLE_BODY_TOO_LARGE, and the errors of `decoded`. */
 export function decodedSmall<T>(type: protobuf.Type, bytes: Uint8Array): T {
   if (bytes.byteLength <= maxSmallBytes) return decoded(type, bytes)
   throw new ProblemError('WAGGLE_BODY_TOO_LARGE', `A ${type.name} has at most ${maxSmallBytes} bytes`)
 }
 
-/** Callers without any scope may send such messages, and those of health and reflection come from callers without a token. */
+/** Callers without any scope may send such messages. Callers without a token may send messages of health and reflection. */
 const maxSmallBytes = 64 * 1024
 
 /**
- * A text or a buffer takes 115 bytes of memory, and a 64-bit number, which protobufjs gives as an object, 58. With these bounds a message takes at most
- * 25 MB beside its floats, which take twice their bytes, and about 0.1 s of a core, measured for each kind of field.
+ * The bounds on the memory of a decoded message. A text or a buffer takes 115 bytes of memory. A 64-bit number takes 58 bytes, because protobufjs
+ * represents the number as an object. Within these bounds a message takes at most 25 MB besides its floats, and about 0.1 s of a core. The floats
+ * take twice their bytes. All values were measured for each kind of field.
  */
 const maxValues = 1_000_000
 const costs = { costOfBytes: 5, costOfInteger64: 3 }

@@ -3,8 +3,8 @@ import { ProblemError } from '../http/problem.ts'
 import { decoded } from './proto-file.ts'
 
 /**
- * A message with the input of a request, as it came. Its texts, such as the name of the gateway, can be read without the rest. So the caller's scope and
- * limits are checked before the process pays for decoding its tensors.
+ * A message with the input of a request, as the bytes arrived. Short texts, such as the name of the gateway, can be read without decoding the rest.
+ * So the gateway checks the caller's scope and limits before it spends time on decoding the tensors.
  */
 export class ReceivedInput<T extends object> {
   readonly #type: protobuf.Type
@@ -16,7 +16,7 @@ export class ReceivedInput<T extends object> {
     this.#bytes = bytes
   }
 
-  /** A text field of the message; empty if the message does not have it. Throws WAGGLE_BAD_BODY for bytes that are no message. */
+  /** A text field of the message; empty if the message does not have the field. Throws WAGGLE_BAD_BODY for bytes that are not a message. */
   text(field: string & keyof T): string {
     const known = this.#read.get(field)
     if (known !== undefined) return known
@@ -25,7 +25,7 @@ export class ReceivedInput<T extends object> {
     return found
   }
 
-  /** Throws WAGGLE_BAD_BODY for bytes that are no message, for too many values, and for a message in which a text that was read is there twice. */
+  /** Throws WAGGLE_BAD_BODY for bytes that are not a message, for too many values, and if a text that was already read occurs twice. */
   decode(): T {
     const message = decoded<T>(this.#type, this.#bytes)
     for (const [field, text] of this.#read)
@@ -49,6 +49,6 @@ export class ReceivedInput<T extends object> {
   }
 }
 
-/** Writers put the fields of a message in the order of their numbers, and texts that name something have the first ones. */
+/** Writers put the fields of a message in the order of their numbers, and names have the first numbers. */
 const maxFields = 10_000
 const lengthDelimited = 2

@@ -146,7 +146,7 @@ export function shownEvent(event: RequestEvent, requestId: string): { readonly n
 const gapDetail =
   'The log no longer has all parts of this request (WAGGLE_RETENTION_SECONDS), so some may be missing here: take the result from the answer'
 
-/** The log has the outcome, and soon after it the ledger. */
+/** The outcome is in the log first, and soon afterwards in the ledger. */
 async function answerWithState(stream: EventStream, eventId: string, requestId: string, { requests, clock }: EventRoutesOptions): Promise<void> {
   try {
     for (let tries = 0; tries < maxTries; tries++) {

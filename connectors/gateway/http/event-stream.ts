@@ -4,8 +4,8 @@ import type { Clock } from '../../../processor/ports.ts'
 import { WaitingEvents } from '../waiting-events.ts'
 
 /**
- * The body of a `text/event-stream` response. A comment at its start and each 15 s keeps the connection open. If a caller reads so slowly that
- * more than `maxWaitingBytes` wait, the response ends behind these. The caller can continue with `Last-Event-ID`.
+ * The body of a `text/event-stream` response. A comment at the start and every 15 s keeps the connection open. If more than `maxWaitingBytes` wait
+ * for a slow caller, the response ends after the waiting events. The caller can continue with `Last-Event-ID`.
  */
 export class EventStream {
   readonly #body = new Readable({ read: () => this.#fill() })
@@ -13,7 +13,7 @@ export class EventStream {
   readonly #clock: Clock
   #cancelComment = () => {}
   #isEnded = false
-  /** True while the response takes more. */
+  /** True while the response accepts more data. */
   #isHungry = false
 
   /** `onClose` is called once, when the response ends or the caller disconnects. */
@@ -64,7 +64,7 @@ export class EventStream {
     else if (this.#isHungry) this.#fill()
   }
 
-  /** Gives the response what it takes now. The rest waits until it asks again. */
+  /** Gives the response as much data as it accepts now. The rest waits until the response asks again. */
   #fill(): void {
     this.#isHungry = true
     while (this.#isHungry && !this.#body.destroyed) {

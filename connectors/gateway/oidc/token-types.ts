@@ -1,7 +1,7 @@
 /**
- * The types (`typ`) that a token's header may name. An issuer signs other things than access tokens with the same keys, such as logout tokens and
- * proofs of possession, and none of these may count as an access token (RFC 8725, section 3.11; RFC 9068, section 4). The option `typ` of `jose` takes one
- * type alone, and providers differ: some write `at+jwt`, others `JWT`, others nothing.
+ * The types (`typ`) that the header of a token may name. With the same keys, an issuer also signs other tokens, such as logout tokens and proofs of
+ * possession. None of these may count as an access token (RFC 8725, section 3.11; RFC 9068, section 4). The option `typ` of `jose` accepts only one
+ * type, but providers differ: some write `at+jwt`, others `JWT`, others no type.
  */
 export class TokenTypes {
   readonly #names: ReadonlySet<string>
@@ -23,7 +23,7 @@ export class TokenTypes {
     return new TokenTypes(new Set(names))
   }
 
-  /** True for a type of the list. `typ` is the member of the header as it came. */
+  /** True if the list has this type. `typ` is the unchanged member of the header. */
   allow(typ: unknown): boolean {
     if (typ === undefined) return this.#names.has(noType)
     return typeof typ === 'string' && shortName(typ) !== noType && this.#names.has(shortName(typ))
@@ -34,7 +34,7 @@ export class TokenTypes {
   }
 }
 
-/** Media types have no case, and may come without `application/` (RFC 7515, section 4.1.9). */
+/** Media types are case-insensitive, and the prefix `application/` may be missing (RFC 7515, section 4.1.9). */
 function shortName(name: string): string {
   return name.toLowerCase().replace(/^application\//, '')
 }

@@ -64,7 +64,7 @@ interface Line {
   readonly requests?: number
 }
 
-/** A real process of `waggle run`, with real processes of Python. Its log is JSON. */
+/** Runs a real process of `waggle run` with real Python processes. The log of the process is JSON. */
 describe('The log lines of Python bees', { skip: skipWithoutPython, timeout: 120_000 }, () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-lines-'))
   let program: MeasuredProgram
@@ -90,7 +90,7 @@ describe('The log lines of Python bees', { skip: skipWithoutPython, timeout: 120
     program.lastWords.split('\n').flatMap((line) => (line.startsWith('{"level"') && line.includes('"event":"log"') ? [JSON.parse(line) as Line] : []))
   const said = (message: string) => lines().filter((line) => line.message === message)
 
-  it('have the request, the swarm and the bee, whether they are printed or logged, by a function or by a coroutine', async () => {
+  it('have the request, the swarm and the bee, for printed and logged lines, in functions and coroutines', async () => {
     const id = await ask('bear')
     await eventually(async () => said('slept bear').length > 0 && said('1 together').length > 0)
     const facts = (message: string) => said(message).map(({ level, swarm: name, bee, request_id }) => [level, name, bee, request_id])
@@ -98,7 +98,7 @@ describe('The log lines of Python bees', { skip: skipWithoutPython, timeout: 120
     assert.deepEqual(facts('careful with bear'), [['warn', 'shop', 'one', id]])
     assert.deepEqual(facts('slept bear'), [['info', 'shop', 'slow', id]])
     assert.deepEqual(facts('1 together'), [['error', 'shop', 'many', id]])
-    // A thread that the bee starts has no call.
+    // A thread that the bee starts belongs to no call.
     assert.deepEqual(facts('from a thread'), [['info', 'shop', 'one', undefined]])
     const long = lines().find(({ message }) => /^x{100}/.test(message))
     assert.ok(long !== undefined && long.message.length > 7000 && long.message.length < 8192, String(long?.message.length))
@@ -107,14 +107,14 @@ describe('The log lines of Python bees', { skip: skipWithoutPython, timeout: 120
     assert.equal(kept.find(({ message }) => message === 'seen bear')?.request_id, id)
   })
 
-  it('cannot be given the request of another one by a text that looks like a record', async () => {
+  it('keep their own request if a printed text looks like a record with another request', async () => {
     const id = await ask('forger')
     const forged = () => lines().filter(({ message, request_id }) => message.includes('forged') && request_id === id)
     await eventually(async () => forged().length === 1)
     assert.deepEqual([forged()[0]?.level, lines().some(({ request_id }) => request_id === 'other')], ['info', false])
   })
 
-  it('have the first ten requests of a batch, and the number of all', async () => {
+  it('have the first ten requests of a batch, and the number of all requests', async () => {
     const ids = await Promise.all(Array.from({ length: 12 }, (_, at) => ask(`bear ${at}`)))
     await eventually(async () => said('12 together').length > 0)
     const [line] = said('12 together')
@@ -123,7 +123,7 @@ describe('The log lines of Python bees', { skip: skipWithoutPython, timeout: 120
     assert.deepEqual([named.length, named.every((one) => ids.includes(one))], [10, true])
   })
 
-  it('have the request beside each line of a traceback', async () => {
+  it('have the request on each line of a traceback', async () => {
     const id = await ask('broken')
     await eventually(async () => said('ValueError: no such bear').length > 0)
     assert.equal(said('ValueError: no such bear')[0]?.request_id, id)

@@ -18,7 +18,7 @@ const chosen = chosenClickHouse()
 const hourMs = 3_600_000
 const dayMs = 24 * hourMs
 
-/** Two bees judge ten requests of today, and disagree about three of them. A week ago `strict` gave all of them a lower score. */
+/** Two bees judge ten requests of today, and disagree about three requests. A week ago `strict` gave all ten requests a lower score. */
 function rowsOf(now: number): readonly PredictionRow[] {
   const row = (bee: string, at: number, { label, score, predictedAt }: { label: string; score: number; predictedAt: number }): PredictionRow => ({
     swarm: 'shop',
@@ -46,7 +46,7 @@ function rowsOf(now: number): readonly PredictionRow[] {
 describe(`The views of predictions on ${chosen.name}`, { timeout: 240_000 }, () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-analytics-'))
   const name = `waggle_test_${randomUUID().replaceAll('-', '')}`
-  // All rows of today are inside of one hour.
+  // All rows of today are within one hour.
   const now = Math.floor(Date.now() / hourMs) * hourMs - hourMs / 2
   let server: RunningClickHouse
   let database: ClickHouseDatabase
@@ -78,7 +78,7 @@ describe(`The views of predictions on ${chosen.name}`, { timeout: 240_000 }, () 
     rmSync(directory, { recursive: true, force: true })
   })
 
-  it('count each prediction once, by hour, with its version and the parts of labels', async () => {
+  it('count each prediction once, by hour, with its version and the parts of its label', async () => {
     const found = await ask(
       'SELECT bee, version, sum(predictions) AS total, max(p50_ms) AS p50, any(label_shares) AS shares FROM inferences_by_hour WHERE hour > now() - INTERVAL 3 HOUR GROUP BY bee, version ORDER BY bee',
     )
@@ -92,7 +92,7 @@ describe(`The views of predictions on ${chosen.name}`, { timeout: 240_000 }, () 
     assert.deepEqual(found[1]?.shares, { teddy: 1 })
   })
 
-  it('have the requests whose models disagree, and the scores that have moved since the week before', async () => {
+  it('list the requests whose models disagree, and the scores that have changed since the week before', async () => {
     const disagreeing = await ask('SELECT request_id, labels FROM inferences_disagreements ORDER BY request_id')
     assert.deepEqual(
       disagreeing.map(({ request_id }) => request_id),
@@ -115,7 +115,7 @@ describe(`The views of predictions on ${chosen.name}`, { timeout: 240_000 }, () 
     for (const query of queries) assert.ok((await ask(query)).length > 0, query)
   })
 
-  it('answer every query of the Grafana board, with a time where a panel draws over time', async () => {
+  it('answer every query of the Grafana board, with a time for each panel that draws over time', async () => {
     const queries = dashboardQueries(root).filter(({ datasource }) => datasource === clickHouseSource)
     assert.ok(queries.length >= 11)
     const context = {
@@ -150,7 +150,7 @@ describe(`The views of predictions on ${chosen.name}`, { timeout: 240_000 }, () 
     )
   })
 
-  it('come to a table of an older Waggle by migrations that run once and keep its rows', async () => {
+  it('are added to a table of an older Waggle by migrations, which run once and keep the rows', async () => {
     const columns = `swarm String, bee String, request_id String, model String, label String, score Float64, scores Map(String, Float64), payload String,
       latency_ms Float64, batch_size UInt32, predicted_at DateTime64(3), topic String, partition Int32, offset Int64`
     const before = [

@@ -4,8 +4,8 @@ import { loggedLine } from '../../../connectors/containers/logged-line.ts'
 
 const marked = (fields: object) => `\x1e${JSON.stringify(fields)}`
 
-describe('A line of a process', () => {
-  it('is a message at info, unless it begins with the mark of a record', () => {
+describe("A line of a bee's process in the log", () => {
+  it('is a message at info, unless the line begins with the mark of a record', () => {
     const plain = (message: string) => ({ level: 'info', message, origin: {} })
     for (const line of [
       'hello',
@@ -21,7 +21,7 @@ describe('A line of a process', () => {
     assert.deepEqual(loggedLine(marked({ level: 'fatal', message: 'x' })), plain('x'))
   })
 
-  it('has the request of its call, or the first ten of a batch, and no id that is no id', () => {
+  it('has the request of its call or the first ten of a batch, and skips invalid ids', () => {
     const originOf = (fields: object) => loggedLine(marked({ message: 'x', ...fields })).origin
     assert.deepEqual(originOf({ request_id: '0196-a' }), { request_id: '0196-a' })
     for (const id of ['', 'two words', 'a\nb', 'x'.repeat(257), 7]) assert.deepEqual(originOf({ request_id: id }), {})

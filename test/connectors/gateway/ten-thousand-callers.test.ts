@@ -8,9 +8,9 @@ import { spawnEnding } from '../../../ops/bench/ending-child.ts'
 import { GrpcCaller } from '../../support/grpc-caller.ts'
 
 const slowCallers = 10_000
-/** Fewer than the new connections that a system keeps for a server which has not taken them yet. */
+/** Less than the number of new connections that the system queues for a server that has not accepted them yet. */
 const callersAtOnce = 250
-/** Files that a process with so many connections has open. */
+/** The files that a process with this many connections opens. */
 const files = slowCallers + 500
 const missing = canOpen(files) ? null : `a process here may not have ${files} files open (ulimit -n)`
 const skip = missing !== null && process.env.CI !== 'true' ? missing : false
@@ -18,7 +18,7 @@ const skip = missing !== null && process.env.CI !== 'true' ? missing : false
 const token = { authorization: 'Bearer fast-0123456789abc' }
 
 for (const protocol of ['http', 'grpc'])
-  it(`Ten thousand slow callers over ${protocol} lock no other caller out, and take a bounded memory`, { skip, timeout: 240_000 }, async () => {
+  it(`Ten thousand slow callers over ${protocol} do not lock out another caller, and take limited memory`, { skip, timeout: 240_000 }, async () => {
     assert.equal(missing, null)
     await using server = child('many-callers-server.ts', [protocol])
     const { address = '' } = await server.line()
@@ -27,7 +27,7 @@ for (const protocol of ['http', 'grpc'])
     await using callers = child('many-callers.ts', [host, port, String(callersAtOnce), protocol])
     for (let open = callersAtOnce; open <= slowCallers; open += callersAtOnce) {
       assert.equal((await callers.ask('more')).open, open)
-      // A connection is open for its caller before the server has taken it. The system drops those that are too many.
+      // A connection is open for its caller before the server accepts it. The system drops connections beyond the length of its queue.
       while ((await server.ask('open')).open < open);
     }
     const during = await server.ask('memory')
@@ -38,7 +38,10 @@ for (const protocol of ['http', 'grpc'])
     assert.ok((await server.ask('open')).open >= slowCallers)
   })
 
-/** The most memory of a connection with the beginning of a request: its socket, parser or session, and buffers. Measured: 28 KB over HTTP, 41 KB over gRPC. */
+/**
+ * The most memory of a connection with the beginning of a request: its socket, its parser or session, and its buffers. Measured: 28 KB over HTTP, 41
+ * KB over gRPC.
+ */
 const mostBytesEach = 80 * 1024
 
 async function asksByHttp(url: string): Promise<readonly string[]> {
@@ -62,11 +65,11 @@ async function asksByGrpc(address: string): Promise<readonly string[]> {
 interface Line {
   readonly address?: string
   readonly open: number
-  /** 0 where it was not asked for. */
+  /** 0 if the test did not ask for the memory. */
   readonly memoryBytes: number
 }
 
-/** A process of `test/support` with a raised limit of open files. `ask` writes it a line, and gives its answer. */
+/** A process of `test/support` with a raised limit of open files. `ask` writes a line to the process, and returns the answer. */
 function child(file: string, argv: readonly string[]) {
   const script = join(import.meta.dirname, '..', '..', 'support', file)
   const raised = `ulimit -n ${files} && exec "$0" "$@"`

@@ -13,9 +13,9 @@ import { eventually } from '../../support/swarm-here.ts'
 const mebibyte = 1024 * 1024
 const rowOf = (text: string) => gpuReadings(`${text}\n`)[0]
 
-/** Rows in the forms that NVIDIA's documentation and public reports have. */
+/** Rows in the forms of NVIDIA's documentation and of public reports. */
 describe('The output of nvidia-smi', () => {
-  it('gives each GPU with its values in bytes, degrees and watts', () => {
+  it('gives the values of each GPU in bytes, degrees and watts', () => {
     const output =
       '0, GPU-8f1e7a2c-5d54-5f0f-9d9e-4f6e7f1f6a10, NVIDIA A100-SXM4-80GB, 97, 75213, 81920, 61, 387.25\n1, GPU-10fb0fbd-2696-43f3-467f-d280d906a107, NVIDIA A100-SXM4-80GB, 0, 4, 81920, 31, 58.10\n'
     const [first, second] = gpuReadings(output)
@@ -32,7 +32,7 @@ describe('The output of nvidia-smi', () => {
     assert.deepEqual([second?.index, second?.utilization, second?.watts], ['1', 0, 58.1])
   })
 
-  it('has no value where the GPU tells none: in MIG mode, without a sensor, with memory of the system, or in trouble', () => {
+  it('gives no value that the GPU does not report: in MIG mode, without a sensor, with system memory, after a fault', () => {
     const mig = rowOf('0, GPU-8f1e7a2c, NVIDIA A100-SXM4-40GB, [N/A], 1234, 40960, 34, 55.20')
     assert.deepEqual([mig?.utilization, mig?.usedBytes, mig?.watts], [null, 1234 * mebibyte, 55.2])
     const old = rowOf('0, GPU-10fb0fbd, GeForce GTX 650, [Not Supported], 301, 980, 41, [Not Supported]')
@@ -45,7 +45,7 @@ describe('The output of nvidia-smi', () => {
     assert.deepEqual([lost?.utilization, lost?.usedBytes, lost?.totalBytes, lost?.celsius, lost?.watts], [null, null, 16_384 * mebibyte, null, null])
   })
 
-  it('has no GPU in lines that are no rows, and a bound for their number and their names', () => {
+  it('is skipped where a line is not a row, and is bounded in the number of GPUs and the length of names', () => {
     for (const line of [
       '',
       'No devices were found',
@@ -60,7 +60,7 @@ describe('The output of nvidia-smi', () => {
   })
 })
 
-/** A clock whose timers run when the test says so. */
+/** A clock whose timers run only when the test calls `step`. */
 class SteppedClock {
   readonly timers: { readonly delayMs: number; readonly act: () => void }[] = []
   nowMs = 0
@@ -79,8 +79,10 @@ class SteppedClock {
   }
 }
 
-/** The program of these tests is a script, because the machines that they run on have no GPU. */
-describe('The GPUs of this machine', { skip: process.platform === 'win32' ? 'the program of the test is a shell script' : false }, () => {
+/** The program of these tests is a script, because the test machines have no GPU. */
+describe('The readings of the GPUs of this machine', {
+  skip: process.platform === 'win32' ? 'the program of the test is a shell script' : false,
+}, () => {
   let directory = ''
   let program = ''
   let gpus: NvidiaGpus | null = null
@@ -95,7 +97,7 @@ describe('The GPUs of this machine', { skip: process.platform === 'win32' ? 'the
 
   const shown = () => gpus?.readings ?? []
   const row = "echo '0, GPU-1, NVIDIA T4, 50, 1024, 15360, 40, 30.5'"
-  /** A program that notes its arguments and its process id before it does what `script` says. */
+  /** A program that records its arguments and its process id, and then does the work of `script`. */
   function write(script: string): void {
     writeFileSync(
       program,
@@ -105,7 +107,7 @@ describe('The GPUs of this machine', { skip: process.platform === 'win32' ? 'the
   }
   const runs = () => (existsSync(join(directory, 'runs')) ? readFileSync(join(directory, 'runs'), 'utf8').trim().split('\n') : [])
 
-  it('are read by a program for which nobody waits, again five seconds later while somebody asks', async () => {
+  it('come from a program that no caller waits for, and that runs again after five seconds if a caller asks', async () => {
     write(row)
     const clock = new SteppedClock()
     gpus = new NvidiaGpus({ clock, program })
@@ -121,13 +123,13 @@ describe('The GPUs of this machine', { skip: process.platform === 'win32' ? 'the
     clock.nowMs += 200_000
     clock.step()
     assert.deepEqual([clock.timers, runs().length], [[], 2])
-    // The readings are old by now, so the next question has none, and begins again.
+    // The readings are too old now. So the next question gets no readings and starts the program again.
     assert.deepEqual(shown(), [])
     await eventually(async () => clock.timers.length === 1)
     assert.equal(shown().length, 1)
   })
 
-  it('are gone while the program fails, which is tried again a minute later', async () => {
+  it('are empty while the program fails, and the program is started again a minute later', async () => {
     write(`${row}; [ -e ${directory}/fails ] && exit 15; exit 0`)
     const clock = new SteppedClock()
     gpus = new NvidiaGpus({ clock, program })
@@ -145,11 +147,11 @@ describe('The GPUs of this machine', { skip: process.platform === 'win32' ? 'the
     await eventually(async () => shown().length === 1)
   })
 
-  it('are none without the program, which is looked for once', async () => {
+  it('are empty without the program, which is searched for only once', async () => {
     const clock = new SteppedClock()
     gpus = new NvidiaGpus({ clock, program })
     assert.deepEqual(shown(), [])
-    // The error of a missing program comes before the end of a program that starts later.
+    // The error of a missing program arrives before the end of a program that starts later.
     await promisify(execFile)('true')
     write(row)
     shown()
@@ -157,7 +159,7 @@ describe('The GPUs of this machine', { skip: process.platform === 'win32' ? 'the
     assert.deepEqual([shown(), clock.timers, runs()], [[], [], []])
   })
 
-  it('leave no program behind when the process stops', async () => {
+  it('leave no running program when the process stops', async () => {
     write('exec sleep 60')
     gpus = new NvidiaGpus({ clock: systemClock, program })
     shown()

@@ -31,9 +31,9 @@ describe('A private file', () => {
     assert.deepEqual([readFileSync(file, 'utf8'), readFileSync(other, 'utf8')], ['new', 'of another program'])
   })
 
-  describe('that somebody else put in its place', { skip: process.platform === 'win32' }, () => {
+  describe('that another user put at its path', { skip: process.platform === 'win32' }, () => {
     const tokens = '{"version": 1, "tokens": []}'
-    /** The four readers of such files, in a directory of their own. */
+    /** The four readers of private files, in a directory of their own. */
     function readersIn(name: string) {
       const data = join(directory, name)
       mkdirSync(data)
@@ -44,7 +44,7 @@ describe('A private file', () => {
       }
     }
 
-    it('is refused if it is a link, also one that leads nowhere, which is no absence of tokens', () => {
+    it('is refused if the file is a link, and a broken link does not count as a missing file', () => {
       const { data, files, read } = readersIn('links')
       const elsewhere = join(directory, 'elsewhere')
       writeFileSync(elsewhere, tokens)
@@ -68,7 +68,7 @@ describe('A private file', () => {
       }
     })
 
-    it('belongs to another user if it is neither this one’s, nor root’s, nor that of the owner of its directory', () => {
+    it('counts as another user’s unless its owner is this user, root, or the owner of its directory', () => {
       const places = { user: 1000, directoryOwner: 1001 }
       assert.deepEqual(
         [1000, 0, 1001, 1002].map((owner) => isTrustedOwner(owner, places)),

@@ -36,17 +36,17 @@ describe('Private places', { skip: process.platform === 'win32' }, () => {
     assert.deepEqual([own, given, folder].map(modeOf), ['600', '660', '755'])
   })
 
-  it('that Waggle owns are left alone if they are links, whose targets belong to somebody else', () => {
+  it('that Waggle owns are not changed if they are links, because their targets belong to others', () => {
     const [target, link] = [join(directory, 'target'), join(directory, 'link')]
     writeFileSync(target, 'of another program')
     chmodSync(target, 0o644)
     symlinkSync(target, link)
     assert.deepEqual([closePlaces([{ path: link, isOwn: true }]), modeOf(target)], [[], '644'])
-    // A link that a user named is followed, as secrets of Kubernetes are links.
+    // A link that a user named is followed, because secrets of Kubernetes are links.
     assert.deepEqual(closePlaces([{ path: link, isOwn: false }]), [`other users of this machine may read ${link} (mode 644): chmod 600 ${link}`])
   })
 
-  it('that everybody may read are reported if others may change them', () => {
+  it('that everybody may read are reported if other users may change them', () => {
     const file = join(directory, 'server.crt')
     writeFileSync(file, 'certificate')
     chmodSync(file, 0o644)
@@ -57,7 +57,7 @@ describe('Private places', { skip: process.platform === 'win32' }, () => {
     ])
   })
 
-  it('are reported if every user may replace them, also at the end of a link', () => {
+  it('are reported if every user may replace them, also at the target of a link', () => {
     const [open, closed] = [join(directory, 'open'), join(directory, 'shut')]
     for (const folder of [open, closed]) mkdirSync(folder)
     chmodSync(open, 0o777)
@@ -84,7 +84,7 @@ describe('Private places', { skip: process.platform === 'win32' }, () => {
     ])
   })
 
-  it('are looked at when a process starts', async () => {
+  it('are checked when a process starts', async () => {
     const data = join(directory, 'data')
     mkdirSync(data)
     chmodSync(data, 0o755)

@@ -52,7 +52,7 @@ describe('The check of the board on ClickHouse', () => {
     assert.deepEqual(complaintsAboutSql(queries), [])
   })
 
-  it('puts the range of the panel and the chosen values into a query', () => {
+  it('inserts the time range of the panel and the selected values into a query', () => {
     assert.equal(
       // biome-ignore lint/suspicious/noTemplateCurlyInString: the text is Grafana’s.
       panelSql('SELECT $__timeInterval(at) FROM `${table:raw}_x` WHERE $__timeFilter(at) AND swarm IN (${swarm:singlequote})', context),
@@ -60,7 +60,7 @@ describe('The check of the board on ClickHouse', () => {
     )
   })
 
-  it('names an unknown macro or variable, a value that can leave its place, and a panel without a time', () => {
+  it('names an unknown macro or variable, a value that breaks out of its quotes, and a panel without a time', () => {
     const about = (query: string, isSeries = false) => complaintsAboutSql([{ place: 'here', datasource: clickHouseSource, query, isSeries }])
     assert.deepEqual(about('SELECT $__interval(at)'), ['here: the macro $__interval is unknown.'])
     // biome-ignore lint/suspicious/noTemplateCurlyInString: the text is Grafana’s.

@@ -62,17 +62,17 @@ describe('Completion', () => {
     assert.match(offered('waggle init x --template py'), /^python/m)
   })
 
-  describe('of names', () => {
+  describe('of names of a running server', () => {
     const bin = mkdtempSync(join(tmpdir(), 'waggle-bin-'))
     after(() => rmSync(bin, { recursive: true }))
     writeFileSync(join(bin, 'waggle'), `#!/bin/sh\nexec '${process.execPath}' '${main}' "$@"\n`, { mode: 0o755 })
 
-    /** The words that a shell offers, without their descriptions. The server of this process has to answer meanwhile, so nothing here blocks. */
+    /** The words that a shell offers, without their descriptions. Nothing here may block, because this process also serves the answers. */
     async function offered(shell: string, words: readonly string[], env: { readonly [name: string]: string } = {}): Promise<readonly string[]> {
       const file = script(shell)
       const programs: { readonly [shell: string]: string } = {
         bash: `source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _waggle; printf '%s\\n' "\${COMPREPLY[@]}"`,
-        // A function takes the place of the builtin that only works while zsh completes.
+        // A function replaces the builtin, which works only during a completion of zsh.
         zsh: `compdef() { :; }; source "$1"; shift; words=("$@"); CURRENT=$#; compadd() { print -l -- \${(P)2}; }; _describe() { return 1; }; _files() { :; }; _waggle`,
         fish: `source $argv[1]; complete -C (string join ' ' -- $argv[2..])`,
       }
@@ -97,7 +97,7 @@ describe('Completion', () => {
         assert.deepEqual(await offered(shell, ['waggle', 'swarms', 'get', ''], { WAGGLE_URL: 'http://127.0.0.1:9' }), [])
       })
 
-    it('takes only names from a server, and nothing that a shell would run', { skip: !has('bash') && 'there is no bash' }, async () => {
+    it('accepts only names from a server, and no text that a shell would run', { skip: !has('bash') && 'there is no bash' }, async () => {
       const names = ['good', '$(touch pwned)', '`touch pwned`', 'a b', '-x', "q'", 'new\nline', 'x'.repeat(300)]
       const web = createServer((_, response) => {
         response.setHeader('content-type', 'application/json').end(JSON.stringify(names.map((name) => ({ name, gateways: [] }))))
@@ -114,7 +114,7 @@ describe('Completion', () => {
     })
   })
 
-  it('is made for no other shell', () => {
+  it('is refused for any other shell', () => {
     const { status, stderr } = spawnSync(process.execPath, [main, 'completion', 'tcsh'], { encoding: 'utf8' })
     assert.deepEqual([status, /Allowed choices are bash, zsh, fish/.test(stderr)], [2, true])
   })

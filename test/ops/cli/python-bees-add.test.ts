@@ -31,7 +31,7 @@ const uv = skipWithoutPython === false ? pythonEnvironment('python-uv-1', [['uv>
 const skip = 'missing' in python ? python.missing : 'missing' in uv ? uv.missing : false
 
 describe('waggle bees add, for a Python package', { skip }, () => {
-  // The environment in which pip resolves packages is made once for all tests.
+  // All tests share one environment in which pip resolves packages, because making it takes long.
   const shared = mkdtempSync(join(tmpdir(), 'waggle-python-shelf-'))
   const index = join(shared, 'index')
   const offline = { PIP_NO_INDEX: '1', PIP_FIND_LINKS: index, UV_NO_INDEX: '1', UV_FIND_LINKS: index, UV_NO_CACHE: '1' }
@@ -52,7 +52,7 @@ describe('waggle bees add, for a Python package', { skip }, () => {
     rmSync(index, { recursive: true })
   })
 
-  /** Runs a command with uv, or without it. Both find packages in the folder `index` alone. */
+  /** Runs a command with or without uv. Both uv and pip find packages only in the folder `index`. */
   function waggle(argv: readonly string[], { data = join(shared, 'data'), path = [join(shared, 'bin')] } = {}) {
     const env = { ...process.env, PATH: [...path, process.env.PATH].join(delimiter), WAGGLE_DATA_DIR: data, ...offline }
     return spawnSync(process.execPath, [main, ...argv], { cwd: directory, encoding: 'utf8', env })
@@ -69,7 +69,7 @@ describe('waggle bees add, for a Python package', { skip }, () => {
   }
   const lock = () => JSON.parse(readFileSync(join(directory, 'bees.lock.json'), 'utf8'))
   const valid = () => assert.equal(waggle(['validate', 'swarm.yaml']).status, 0)
-  /** A swarm that has the lock file and its wheels, and nothing else of this folder. It makes the environment anew. */
+  /** A swarm that has only the lock file and its wheels, and makes its environment again. */
   async function elsewhere(type: string, spec: string, look: (swarm: SwarmHere) => Promise<void>): Promise<void> {
     const kept = existsSync(join(directory, 'bees.wheels')) ? readdirSync(join(directory, 'bees.wheels')) : []
     const names = ['bees.lock.json', ...kept.map((name) => join('bees.wheels', name))]
@@ -88,7 +88,7 @@ describe('waggle bees add, for a Python package', { skip }, () => {
     }
   }
 
-  it('takes a package of bees new --python from its wheel, by venv and pip: its test passes, and a swarm runs it', async () => {
+  it('adds the wheel of a package of bees new --python by venv and pip: the test passes, and a swarm runs the bee', async () => {
     const { status, stdout } = waggle(['bees', 'new', 'waggle-bee-hello', '--python'])
     assert.equal(status, 0)
     assert.match(stdout, /waggle_bee_hello\/__init__\.py[\s\S]*\.venv\/bin\/pip install pytest \S+\/sdk -e \.\n {2}\.venv\/bin\/pytest/)
@@ -133,11 +133,11 @@ describe('waggle bees add, for a Python package', { skip }, () => {
       refused(['run', 'swarm.yaml'], /bees\.lock\.json cannot be made[\s\S]*[Hh]ash[\s\S]*someone has changed it/i, { data, path })
   })
 
-  it('builds a folder, keeps its wheel beside the lock file, and refuses a wheel that has changed or is gone', () => {
+  it('builds a folder, keeps the wheel beside the lock file, and refuses a changed or missing wheel', () => {
     const own = join(directory, 'own')
     mkdirSync(own)
     const built = writeWheel(join(directory, 'dist'), tally)
-    // The package builds itself, so that the test needs no build tool from a network.
+    // The package builds itself, so the test needs no build tool from the network.
     writeFileSync(
       join(own, 'pyproject.toml'),
       '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n[project]\nname = "waggle-bee-tally"\nversion = "1.0"\n',
@@ -163,7 +163,7 @@ describe('waggle bees add, for a Python package', { skip }, () => {
     valid()
   })
 
-  it('refuses other content under the same version, and takes a new version in the place of the old one', () => {
+  it('refuses other content under the same version, and replaces the old version by a new version', () => {
     const dist = join(directory, 'dist')
     added(writeWheel(dist, tally))
     const changed = { ...tally, source: `${tally.source}# changed\n` }
@@ -193,7 +193,7 @@ describe('waggle bees add, for a Python package', { skip }, () => {
     refused(['bees', 'add', writeWheel(dist, { ...other, needs: ['left', 'right'] })], /conflicting dependencies[\s\S]*contradict each other/)
   })
 
-  it('refuses a package that is missing or that is not a bee, each with the next step', () => {
+  it('refuses a package that is missing or is not a bee, and names the next step', () => {
     const dist = join(directory, 'dist')
     const wrong = (change: Partial<WheelContent>, said: RegExp) => refused(['bees', 'add', writeWheel(dist, { ...tally, ...change })], said)
     refused(['bees', 'add', 'waggle-bee-gone', '--python'], /waggle-bee-gone cannot be added: pip install[\s\S]*Check the name and the version/)
@@ -217,7 +217,7 @@ describe('waggle bees add, for a Python package', { skip }, () => {
     assert.equal(existsSync(join(directory, 'bees.lock.json')), false)
   })
 
-  it('refuses a lock file whose Python entry is not what bees add writes', () => {
+  it('refuses a lock file whose Python entry does not have the form that bees add writes', () => {
     added(writeWheel(join(directory, 'dist'), tally))
     const good = lock()
     for (const change of [{ name: 'tally\n--index-url=http://127.0.0.1' }, { sha256: 'abc' }, { file: '../elsewhere.whl' }]) {

@@ -135,7 +135,7 @@ describe('docker-compose.yml', () => {
     }
   })
 
-  it('has a data source in Grafana for each query of its boards, with the plugin and the server that it needs', () => {
+  it('has a data source in Grafana for each query of its boards, with the plugin and the server of the source', () => {
     const sources = (parse(read('ops/deploy/grafana-datasources.yml')) as { readonly datasources: readonly DataSource[] }).datasources
     const boards = globSync('ops/deploy/grafana/*.json', { cwd: repository })
     assert.ok(boards.length >= 4)

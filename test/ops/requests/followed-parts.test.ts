@@ -17,7 +17,7 @@ function found(record: LogRecord): FoundPart {
   return { record, part: partRecordOf(record.headers) ?? assert.fail('no part') }
 }
 
-/** Parts that nobody has yet, of a request that is young. */
+/** A young request, of whose parts the caller has none yet. */
 const whole = { bees: ['chat'], sent: () => new Map<string, number>(), isOld: () => false, onGap: () => assert.fail('there is a gap') }
 
 const read = (records: readonly LogRecord[], isCut = false): FoundParts => ({ records: records.map(found), isCut })
@@ -49,7 +49,7 @@ describe('The parts of a followed request', () => {
     parts.take(recordAt(6, 'b', 2))
     assert.deepEqual(told, [])
     const done = parts.catchUp(5)
-    // The read has found more than came, and less than comes.
+    // The read found more than the parts that arrived, and less than the parts that will arrive.
     reading.resolve(read(log.slice(0, 4)))
     await done
     parts.take(recordAt(7, 'b', 3))
@@ -85,8 +85,8 @@ describe('The parts of a followed request', () => {
     assert.deepEqual(told, [0, 1])
   })
 
-  describe('and that the log has no longer from the beginning', () => {
-    /** The numbers that are told and `gap`, from a log that begins at this record. */
+  describe('and whose beginning the log has already deleted', () => {
+    /** The reported numbers and `gap`, from a log that begins at the record `from`. */
     async function told(from: number, more: { readonly sent?: ReadonlyMap<string, number>; readonly isOld?: boolean } = {}) {
       const events: (number | 'gap')[] = []
       const sent = new Map(more.sent)
@@ -108,19 +108,19 @@ describe('The parts of a followed request', () => {
       return events
     }
 
-    it('are a gap for a caller that has none of them, once', async () => {
+    it('report one gap to a caller that has no parts', async () => {
       assert.deepEqual(await told(0), [0, 1, 2, 3, 4])
       for (const from of [1, 2, 3, 4, 5, 6]) assert.deepEqual(await told(from), ['gap'], `from record ${from}`)
     })
 
-    it('go on for a caller that has all of them up to one that the log has', async () => {
+    it('continue for a caller whose parts reach up to a part that the log still has', async () => {
       assert.deepEqual(await told(3, { sent: new Map([['chat', 2]]) }), [2, 3, 4])
       assert.deepEqual(await told(3, { sent: new Map([['chat', 4]]) }), [4])
       assert.deepEqual(await told(3, { sent: new Map([['chat', 1]]) }), ['gap'])
       assert.deepEqual(await told(5, { sent: new Map([['chat', 4]]) }), ['gap'])
     })
 
-    it('are no gap if the request is too young for it, and the log shows no part without the beginning of its run', async () => {
+    it('report no gap if the request is young and the log has no part of a run that began earlier', async () => {
       const events = (isOld: boolean, from: number) => told(from, { isOld })
       assert.deepEqual([await events(false, 5), await events(true, 6)], [['gap'], ['gap']])
       const young = new FollowedParts({ ...whole, past: async () => read([], true), listener: () => assert.fail('there is no part') })

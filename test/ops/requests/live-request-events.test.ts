@@ -75,7 +75,7 @@ function nameOf(event: RequestEvent): string {
   return event.kind === 'bee' ? event.step.bee : event.kind
 }
 
-describe('The events of a request whose first parts are gone from the log', () => {
+describe('The events of a request whose first parts the log has already deleted', () => {
   const part = (number: PartRecord['number']) =>
     partHeaders({ bee: 'work', rounds: '', since: 0 }, 'run', number, typeof number === 'number' ? { kind: 'json', json: String(number) } : null)
 
@@ -117,8 +117,8 @@ describe('The events of a request whose first parts are gone from the log', () =
   })
 })
 
-describe('The events of a request that is followed while it works', () => {
-  it('begin with accepted, although the result of a bee comes before the trace is made', async () => {
+describe('The events of a request that is followed while it is computed', () => {
+  it('begin with accepted, even if the result of a bee arrives before the trace is made', async () => {
     await using here = await followedLog((number) => (number === 2 ? here.write(work) : null))
     await here.write(entrance)
     const told: RequestEvent[] = []

@@ -21,7 +21,7 @@ describe('The lines of bees that callers may read', () => {
     )
   })
 
-  it('have the request of a line, where it is known, and no more of it than an id', () => {
+  it('have the known request of a line, and no data of the request except the id', () => {
     const log = new BeeLog(new SimulatedClock())
     const say = log.keeping(() => {}, new Redaction(new Map()))
     say('porter', 'info', 'of nobody', { swarm: 'cave' })

@@ -5,7 +5,7 @@ import { CallerTurns } from '../../../../connectors/gateway/access/caller-turns.
 import { SimulatedClock } from '../../../../processor/simulation/simulated-clock.ts'
 import { propertyRuns } from '../../../support/property-runs.ts'
 
-/** Turns whose order is written down: the name of each request as it goes to work. */
+/** Turns that record their order: the name of each request at its start. */
 function turnsOf({ atWork, waiting = 1000 }: { readonly atWork: number; readonly waiting?: number }) {
   const clock = new SimulatedClock()
   const turns = new CallerTurns({ clock, atWork, waiting })
@@ -29,8 +29,8 @@ function turnsOf({ atWork, waiting = 1000 }: { readonly atWork: number; readonly
   }
 }
 
-describe('The turns of callers', () => {
-  it('give another caller the next place, however many requests of the first one wait', async () => {
+describe('The turns of callers at a gateway', () => {
+  it('give the next place to another caller, however many requests of the first caller wait', async () => {
     const { take, finish, begun, clock } = turnsOf({ atWork: 2 })
     for (let at = 0; at < 100; at++) void take('greedy', `greedy ${at}`)
     void take('modest', 'modest')
@@ -41,7 +41,7 @@ describe('The turns of callers', () => {
     assert.deepEqual(begun.slice(2), ['greedy 2', 'modest', 'third', 'greedy 3'])
   })
 
-  it('are fair and leave no place free, for any requests that come and end', async () => {
+  it('are fair and leave no place free, for any order of arriving and ending requests', async () => {
     const step = fc.oneof(
       { weight: 3, arbitrary: fc.record({ caller: fc.constantFrom('a', 'b', 'c', 'd') }) },
       { weight: 2, arbitrary: fc.record({ ends: fc.nat() }) },
@@ -49,7 +49,10 @@ describe('The turns of callers', () => {
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 1, max: 5 }), fc.array(step, { maxLength: 80 }), async (atWork, steps) => {
         const { take, finish, begun, ends, turns, clock } = turnsOf({ atWork })
-        /** The callers of requests that wait or work, and for each that waits the requests of its own caller ahead of it and the turns of others since. */
+        /**
+         * The callers of waiting and running requests. Each waiting request has two lists: the earlier requests of its own caller, and the turns of
+         * other callers since its arrival.
+         */
         const waiting = new Map<string, { readonly caller: string; readonly ahead: number; readonly turns: Map<string, number> }>()
         let seen = 0
         const note = () => {
@@ -88,7 +91,7 @@ describe('The turns of callers', () => {
     )
   })
 
-  it('end the wait of a request at its deadline, without a place', async () => {
+  it('end the wait of a request at its deadline, without a place for the request', async () => {
     const { take, finish, begun, clock, turns } = turnsOf({ atWork: 1 })
     void take('a', 'first')
     void take('b', 'late', clock.now() + 1000)
@@ -101,7 +104,7 @@ describe('The turns of callers', () => {
     assert.deepEqual([begun.at(-1), turns.atWork], ['next', 1])
   })
 
-  it('have places for those that wait, which no caller can take all of', async () => {
+  it('have places for waiting requests, and never give all of these places to one caller', async () => {
     const { turns, clock, finish, take } = turnsOf({ atWork: 1, waiting: 4 })
     void take('x', 'x')
     const refused: string[] = []
@@ -115,7 +118,7 @@ describe('The turns of callers', () => {
     assert.equal(refused.length, 3)
   })
 
-  it('refuse those that wait and those that come when the process stops', async () => {
+  it('refuse waiting requests and new requests when the process stops', async () => {
     const { turns } = turnsOf({ atWork: 1 })
     const end = await turns.take('a', null)
     const waits = turns.take('b', null)

@@ -270,13 +270,13 @@ describe('A stream of the client class Gateway', () => {
     )
   })
 
-  it('tells a gap: parts that the server has no longer', async () => {
+  it('reports a gap if the server has already deleted parts', async () => {
     const gap = sent('gap', '*.b~0', { request_id: 'r-1', detail: 'The log no longer has all parts' })
     await using server = await Server.open([events(`${first}${gap}${rest}`)])
     assert.deepEqual((await all(server.url))[2], { kind: 'gap', requestId: 'r-1', detail: 'The log no longer has all parts' })
   })
 
-  it('sends the request again under the same key while it has no event, as often as retries say', async () => {
+  it('sends the request again under the same key while there is no event, up to the number of retries', async () => {
     await using server = await Server.open(['drop', events(rest), 'drop', 'drop'])
     assert.equal((await all(server.url, { idempotencyKey: 'k' })).at(-1)?.kind, 'answer')
     assert.deepEqual(

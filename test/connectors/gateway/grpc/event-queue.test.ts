@@ -9,7 +9,7 @@ describe('Events that wait for a gRPC caller', () => {
     const queue = open()
     let taken = 0
     while (queue.push(taken, 0)) taken++
-    // An event without any text counts as 256 bytes.
+    // An event without texts counts as 256 bytes.
     assert.deepEqual([taken, queue.push(taken, 0)], [4096, false])
     assert.deepEqual(
       await Array.fromAsync(queue),
@@ -17,13 +17,13 @@ describe('Events that wait for a gRPC caller', () => {
     )
   })
 
-  it('end behind those that wait, if their texts are larger than what may wait, at two bytes a character', async () => {
+  it('end after the waiting events if their texts exceed the bound, counted at two bytes per character', async () => {
     const queue = open()
     while (queue.push('x', 50_000));
     assert.equal((await Array.fromAsync(queue)).length, 11)
   })
 
-  it('may be larger than what may wait, one at a time', async () => {
+  it('may each be larger than the bound, one event at a time', async () => {
     const queue = open()
     assert.deepEqual([queue.push('large', 5_000_000), queue.push('next', 1)], [true, false])
     assert.deepEqual(await Array.fromAsync(queue), ['large'])

@@ -168,7 +168,7 @@ describe('A gRPC gateway', () => {
     assert.deepEqual([many.status, many.error], ['INVALID_ARGUMENT', 'WAGGLE_BAD_BODY'])
   })
 
-  it('bounds what a message costs in memory: texts, buffers and 64-bit numbers count for more', async () => {
+  it('bounds the memory of a message, and counts texts, buffers and 64-bit numbers as several values', async () => {
     await using wide = await opened({ maxBodyBytes: 4 * 1024 * 1024 })
     const outcome = async (contents: object, size: number) => {
       const message = { model_name: 'door', inputs: [{ name: 'x', datatype: 'INT32', shape: [size], contents }] }
@@ -176,12 +176,12 @@ describe('A gRPC gateway', () => {
     }
     const bytes = (size: number) => outcome({ bytes_contents: Array<Buffer>(size).fill(Buffer.alloc(0)) }, size)
     const integers = (size: number) => outcome({ int64_contents: Array<number>(size).fill(1) }, size)
-    // A message within the bound is decoded, and then refused for values that its datatype does not have.
+    // A message within the bound is decoded, and then refused because its values do not match its datatype.
     assert.deepEqual([await bytes(199_900), await bytes(200_001)], ['WAGGLE_INFERENCE_INPUT', 'WAGGLE_BAD_BODY'])
     assert.deepEqual([await integers(333_200), await integers(333_334)], ['WAGGLE_INFERENCE_INPUT', 'WAGGLE_BAD_BODY'])
   })
 
-  it('refuses a large message of a method that has no input', async () => {
+  it('refuses a large message for a method without an input', async () => {
     await using wide = await opened({ maxBodyBytes: 4 * 1024 * 1024 })
     for (const [path, message] of [
       ['grpc.health.v1.Health/Check', { service: 'x'.repeat(70_000) }],
@@ -202,7 +202,7 @@ describe('A gRPC gateway', () => {
     assert.equal((await caller.call(ask, Buffer.concat([named('door', 'door'), Buffer.from([0x12, 1, 0x31])]))).status, 'OK')
   })
 
-  it('takes any input by its own service, and gives the content type of the answer', async () => {
+  it('accepts any input by its own service, and returns the content type of the answer', async () => {
     const { message } = await caller.call(ask, hello)
     assert.deepEqual([String(message.data), message.content_type], ['"hello"', 'application/json'])
     const picture = await caller.call(ask, { gateway: 'door', data: Buffer.from([0xff, 0xd8]), content_type: 'image/jpeg' })
@@ -296,12 +296,12 @@ describe('A gRPC gateway with tokens', () => {
   })
 })
 
-describe('A message of a caller of gRPC', () => {
+describe('A message from a caller of gRPC', () => {
   /** Names the gateway `door`, and cannot be decoded. */
   const broken = Buffer.from([0x0a, 4, ...Buffer.from('door'), 0xff, 0xff])
   const asks = [ask, infer, 'waggle.v1.Gateway/Submit'] as const
 
-  it('is not decoded for a caller without the scope of its gateway', async () => {
+  it('is not decoded if the caller does not have the scope of the gateway', async () => {
     const tokens = new AccessTokens()
     tokens.replace('settings', parseTokens('asker=asker-0123456789:ask:door; other=other-0123456789:ask:window,manage'))
     await using here = await opened({ callers: { areKnown: true, find: (token) => tokens.find(token) } })
@@ -311,7 +311,7 @@ describe('A message of a caller of gRPC', () => {
     assert.deepEqual(new Set(await errors('asker-0123456789')), new Set(['WAGGLE_BAD_BODY']))
   })
 
-  it('is not decoded for a caller past its rate, or while the process is full', async () => {
+  it('is not decoded if the caller is above its rate, or if the process is full', async () => {
     const limits = new CallerLimits({ clock: new SimulatedClock(), limits: { ratePerSecond: 1, inFlight: null, allInFlight: 1 } })
     await using here = await opened({ limits })
     for (const path of asks) {
@@ -325,8 +325,8 @@ describe('A message of a caller of gRPC', () => {
   })
 })
 
-describe('The bounds of a gRPC gateway', () => {
-  it('refuses a caller past its rate, and a full process', async () => {
+describe('A gRPC gateway with limits', () => {
+  it('refuses a caller above its rate, and every caller while the process is full', async () => {
     const limits = new CallerLimits({ clock: systemClock, limits: { ratePerSecond: 1, inFlight: null, allInFlight: 10 } })
     const answered: unknown[] = []
     await using first = await opened({ limits, onAnswered: ({ gateway, call, status }) => answered.push([gateway, call, status]) })
@@ -550,7 +550,7 @@ describe('The bounds of a gRPC gateway', () => {
     session.destroy()
   })
 
-  it('takes no further event for a caller that does not read, however small the values of a part are', async () => {
+  it('stops accepting events for a caller that does not read, even if a part has only tiny values', async () => {
     const told = Promise.withResolvers<number>()
     const part: PublishedPart = { bee: 'chat', rounds: '', number: 0, part: { kind: 'json', json: Array.from({ length: 80_000 }, () => []) } }
     const events: RequestEvents = {
@@ -565,12 +565,12 @@ describe('The bounds of a gRPC gateway', () => {
     await using here = await opened({ events })
     const session = rawConnection(here.gateway, { initialWindowSize: 0 })
     rawCall(session, 'waggle.v1.Gateway/Events').end(framed(Buffer.from([0x0a, 1, 0x61])))
-    // Such a part has 240,000 characters as text, and 3 MB as values.
+    // Such a part has 240,000 characters as text, and takes 3 MB as values.
     assert.equal(await told.promise, 3)
     session.destroy()
   })
 
-  it('tells a gap in the parts of a request ahead of its answer', async () => {
+  it('reports a gap in the parts of a request before its answer', async () => {
     const events: RequestEvents = {
       await: () => Promise.reject(new Error('Nothing is sent here')),
       async follow(_, __, listener) {
@@ -586,7 +586,7 @@ describe('The bounds of a gRPC gateway', () => {
     assert.deepEqual([gap?.id, gap?.name, JSON.parse(gap?.json ?? '').request_id, answer?.name], ['*', 'gap', 'r', 'answer'])
   })
 
-  it('gives no caller all places of calls, and takes none for health and reflection', async () => {
+  it('leaves free places of calls beside a single caller, and counts no calls of health and reflection', async () => {
     const { requests, seen, answer } = heldRequests()
     const callers = { areKnown: true, find: (token: string) => ({ ...anybody, name: `token:${token}` }) }
     await using here = await opened({ requests, callers, maxCalls: 4 })

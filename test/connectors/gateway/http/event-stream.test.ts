@@ -22,7 +22,7 @@ it('An event stream whose caller does not read ends at its limit of bytes, after
   await app.close()
 })
 
-it('An event stream ends at its bound of memory too if its events are small', async () => {
+it('An event stream ends at its memory bound, even if its events are small', async () => {
   const stream = new EventStream(new SimulatedClock(), () => {})
   let sent = 0
   while (!stream.isClosed && sent < 20_000) stream.send('bee', String(sent++), {})
@@ -30,12 +30,12 @@ it('An event stream ends at its bound of memory too if its events are small', as
   app.get('/', (_, reply) => stream.answer(reply))
   const { payload } = await app.inject('/')
   const given = payload.match(/^event: bee$/gm)?.length ?? 0
-  // An event of some thirty bytes takes ten times as much.
+  // An event of about thirty bytes takes ten times as much memory.
   assert.deepEqual([given > 3000 && given < 4096, given], [true, sent - 1])
   await app.close()
 })
 
-it('An event stream whose caller reads gives any number of events, in their order', async () => {
+it('An event stream delivers any number of events in order while the caller reads', async () => {
   const app = fastify()
   const stream = new EventStream(new SimulatedClock(), () => {})
   app.get('/', (_, reply) => stream.answer(reply))
@@ -61,7 +61,7 @@ it('An event stream whose caller reads gives any number of events, in their orde
   await app.close()
 })
 
-it('An event stream sends a comment at its start and every 15 s, and none after its end', async () => {
+it('An event stream sends a comment at its start and every 15 s, and no comment after its end', async () => {
   const clock = new SimulatedClock()
   const app = fastify()
   const stream = new EventStream(clock, () => {})

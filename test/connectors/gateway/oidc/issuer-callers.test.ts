@@ -133,7 +133,7 @@ describe('A gateway that trusts an issuer', () => {
     assert.match(await refusalOf({ key: other }), /alg/)
   })
 
-  it('refuses what the issuer signs for other ends, by the type in the header', async () => {
+  it('refuses tokens that the issuer signs for other purposes, by the type in the header', async () => {
     for (const typ of ['at+jwt', 'application/at+jwt', 'AT+JWT', 'JWT', 'jwt', 'application/jwt'])
       assert.equal((await outcome(await issuer.token({ header: { typ } }))).status, 200, typ)
     for (const typ of [
@@ -155,12 +155,12 @@ describe('A gateway that trusts an issuer', () => {
     assert.match(await refusalOf({}), /type \(typ\)/)
   })
 
-  it('asks for no keys for a token of a wrong type', async () => {
+  it('fetches no keys for a token of a wrong type', async () => {
     await refusalOf({ header: { typ: 'logout+jwt' } })
     assert.equal(issuer.fetches, 0)
   })
 
-  it('takes no secret key from the issuer’s document, even if HS256 were allowed', async () => {
+  it('accepts no secret key from the issuer’s document, even if HS256 were allowed', async () => {
     const secret = Buffer.from('0123456789abcdef0123456789abcdef')
     issuer.publish([issuer.key, { kty: 'oct', kid: 'oct', alg: 'HS256', k: secret.toString('base64url') }])
     await open({ algorithms: ['HS256', 'ES256'] })

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { TokenTypes } from '../../../../connectors/gateway/oidc/token-types.ts'
 
-describe('The types of tokens', () => {
-  it('are the same with and without application/, in any case', () => {
+describe('The accepted types of tokens', () => {
+  it('are the same with and without application/, in upper and lower case', () => {
     const types = TokenTypes.parse(' at+jwt , application/JWT')
     assert.deepEqual(
       ['at+jwt', 'application/at+jwt', 'At+Jwt', 'jwt'].map((typ) => types.allow(typ)),
@@ -15,7 +15,7 @@ describe('The types of tokens', () => {
     )
   })
 
-  it('have a word for a token without a type, which no token may name itself', () => {
+  it('have the word none for a token without a type, and refuse a token that names the type none', () => {
     const types = TokenTypes.parse('none')
     assert.deepEqual(
       [undefined, 'none', 'application/none'].map((typ) => types.allow(typ)),
@@ -23,7 +23,7 @@ describe('The types of tokens', () => {
     )
   })
 
-  it('are refused where they are no media types', () => {
+  it('are refused if they are not media types', () => {
     for (const text of ['', 'JWT,', 'a b', 'application/', 'x'.repeat(128)]) assert.throws(() => TokenTypes.parse(text), RangeError, text)
   })
 })

@@ -160,7 +160,7 @@ export const lenient = () => judged('lenient', 0.6)
 export const less = ({ left }) => ({ left: left - 1 })
 `
 
-describe('A request through bees that compute at once', { skip, timeout: 120_000 }, () => {
+describe('The trace of a request through synchronous bees', { skip, timeout: 120_000 }, () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-instant-'))
   let running: MeasuredProgram
   let collector: OtelCollector
@@ -215,7 +215,7 @@ bees:
   }
   const ofTrace = (id: string) => new Map(collector.spans.filter(({ traceId }) => traceId === id).map((span) => [span.name, span]))
 
-  it('has a span of each of them, with the span of the bee before it as its parent', async () => {
+  it('has a span for each bee, whose parent is the span of the previous bee', async () => {
     const id = await ask(5, 200)
     await eventually(async () => ofTrace(id).size >= 6)
     const spans = ofTrace(id)
@@ -231,12 +231,12 @@ bees:
     assert.deepEqual([...spans.keys()].toSorted(), ['POST /v1/gateways/door/request', 'lenient', 'paid', 'short', 'strict', 'verdict'])
   })
 
-  it('has a span of a loop for each of its rounds, and one of a merge', async () => {
+  it('has a span for each round of a loop, and a span for a merge', async () => {
     const id = await askFor('rounds', { left: 2 }, 200)
     const spans = () => collector.spans.filter(({ traceId }) => traceId === id)
     await eventually(async () => spans().length === 9)
     const names = new Map(spans().map(({ id: own, name }) => [own, name]))
-    // The merge takes the first of its two inputs.
+    // The merge uses the first of its two inputs.
     const ways = spans().map(({ name, parentId }) => `${names.get(parentId) ?? 'caller'} > ${name}`.replace('other > any', 'same > any'))
     const root = 'POST /v1/gateways/rounds/request'
     assert.deepEqual(
@@ -249,7 +249,7 @@ bees:
     assert.equal(names.size, 9)
   })
 
-  it('has the failure of a bee as the error of its span, and none for a filter that lets nothing pass', async () => {
+  it('has the failure of a bee as the error of its span, and no error for a filter that drops a value', async () => {
     const [failed, held] = [await ask('no number', 502), await ask(0, 422)]
     await eventually(async () => ofTrace(failed).size === 2 && ofTrace(held).size === 2)
     assert.equal(ofTrace(failed).get('paid')?.status, 'Error')
