@@ -20,7 +20,7 @@ const named: readonly PageGroup[] = [
       ...['operations', 'page', 'trace', 'telemetry', 'analytics', ...folder('operate')],
     ],
   },
-  { title: 'Reference', pages: ['errors', 'metrics', 'kafka-streams', 'types', 'data-directory'] },
+  { title: 'Reference', pages: ['settings', 'cli', 'api', 'errors', 'metrics', 'kafka-streams', 'types', 'data-directory'] },
   { title: 'Bees', pages: folder('bees') },
   { title: 'Explanation', pages: ['architecture', 'guarantees', 'security', 'assignment', 'state-on-kafka', 'benchmarks'] },
   { title: 'Decisions', pages: folder('decisions') },
