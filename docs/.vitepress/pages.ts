@@ -11,7 +11,10 @@ const docs = resolve(import.meta.dirname, '..')
 
 /** The groups answer the questions that bring a reader: how to begin, how to do something, what exactly there is, and why it is so. */
 const named: readonly PageGroup[] = [
-  { title: 'Tutorial', pages: ['first-hour'] },
+  {
+    title: 'Tutorial',
+    pages: [...['first-swarm', 'own-model', 'python-bee', 'kafka', 'kubernetes'].map((page) => `tutorial/${page}`), 'first-hour'],
+  },
   {
     title: 'How to',
     pages: [
