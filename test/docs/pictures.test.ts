@@ -31,7 +31,8 @@ describe('The pictures of the documentation', () => {
   })
 
   it('are all on pages, and pages show no others', () => {
-    assert.ok(shown.length > 0)
+    // The build of the site takes a path that begins otherwise for the name of a package.
+    for (const { page, path } of shown) assert.match(path, /^\.{1,2}\//, page)
     assert.deepEqual(
       shown.filter(({ page, path }) => !existsSync(resolve(docs, dirname(page), path))),
       [],

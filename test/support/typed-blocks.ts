@@ -6,6 +6,9 @@ export interface TypedBlock {
   readonly isEventual?: boolean
 }
 
+/** The id that docs/trace.md shows. */
+const failed = '01a22c62-a3ce-78b3-ad54-9f8d7c7a6074'
+
 /** Blocks that are typed one after the other in a clone. The first one may start a program, which then runs in the first terminal. */
 export const typedBlocks: { readonly [name: string]: readonly TypedBlock[] } = {
   'the teddy-bear detector': [
@@ -20,10 +23,12 @@ export const typedBlocks: { readonly [name: string]: readonly TypedBlock[] } = {
     { page: 'docs/clients.md', begins: 'printf', shown: '{"index":1,…"status":422…}' },
     { page: 'docs/clients.md', begins: "curl -sSi -H 'ce-specversion", shown: 'ce-type: waggle.answer…' },
     { page: 'docs/operations.md', begins: 'npm run -s waggle -- log-level', shown: '…info,svm=debug…' },
-    { page: 'docs/trace.md', begins: 'npm run -s waggle -- requests list --state failed', shown: '…hello-world…failed…' },
+    { page: 'docs/trace.md', begins: 'npm run -s waggle -- requests list --state failed', shown: `${failed}…hello-world…failed…` },
+    { page: 'docs/trace.md', begins: 'npm run -s waggle -- trace', shown: `${failed}  hello-world, failed, …` },
     { page: 'docs/trace.md', begins: 'curl -sSN', shown: 'event: answer' },
     { page: 'docs/telemetry.md', begins: 'npm run -s waggle -- profile', shown: '…main.cpuprofile…' },
   ],
+  'another level of the log': [{ page: 'docs/operations.md', begins: 'WAGGLE_LOG_LEVEL=warn,svm=debug', shown: '✔ hello-world ready' }],
   'a model by the Open Inference Protocol': [
     { page: 'docs/protocols.md', begins: 'npm run -s waggle -- run swarms/iris', shown: '✔ iris ready' },
     { page: 'docs/protocols.md', begins: 'curl -sS http://127.0.0.1:8080/v2/models/iris', shown: '…"datatype":"FP32"…setosa…' },
@@ -34,6 +39,7 @@ export const typedBlocks: { readonly [name: string]: readonly TypedBlock[] } = {
       begins: 'npm run -s waggle -- validate swarms/hello-world',
       shown: 'swarms/hello-world/swarm.yaml: hello-world, 3 bees, no mistakes',
     },
+    { page: 'docs/access.md', begins: 'npm run -s waggle -- tokens create web', shown: '…ask:teddybear-detector-gateway…' },
     { page: 'docs/security.md', begins: 'openssl rand -base64 32', shown: '…API_KEY…' },
   ],
 }
