@@ -1,8 +1,8 @@
-/** A step that a page of the documentation has its reader take. `line` is the place in the page. */
+/** A step of a documentation page for its reader. `line` is the place in the page. */
 export type PageStep =
   | PageCommands
   | { readonly kind: 'write'; readonly line: number; readonly file: string; readonly text: string }
-  /** A block that shows output of a running program so far. */
+  /** A block that shows output of a program that is running. */
   | { readonly kind: 'log'; readonly line: number; readonly terminal: Terminal; readonly shown: string }
   | { readonly kind: 'stop'; readonly line: number; readonly terminal: Terminal }
 
@@ -16,7 +16,7 @@ export interface PageCommands {
   readonly script: string
   /** The output that the page shows for the commands; null if it shows none. */
   readonly shown: string | null
-  /** True if the page says that the output may come a moment later. */
+  /** True if the page says that the output may appear a moment later. */
   readonly isEventual: boolean
 }
 
@@ -40,10 +40,10 @@ export function codeBlocks(markdown: string): readonly CodeBlock[] {
 }
 
 /**
- * The steps of a page in Markdown, by its headings. A block of `sh` is run. A block without a language after it is its output. If the paragraph
- * before such a block says "first terminal", it is the output of the program there. "Press Ctrl-C in the first terminal" stops that program. After
- * "Within", the output may come a moment later. A block of any other language is written to the last file that the paragraph before it names. A block
- * with `not-run: REASON` behind its language is left out, and so is its output.
+ * The steps of a page in Markdown, by its headings. A block of `sh` is run. A following block without a language is its output. If the paragraph
+ * before a block says "first terminal", the block is the output of the program there. "Press Ctrl-C in the first terminal" stops that program. After
+ * "Within", the output may appear a moment later. A block of any other language is written to a file. The paragraph before the block names the file
+ * last. A block with `not-run: REASON` behind its language is left out, and so is its output.
  *
  * @example
  * ```ts
@@ -90,7 +90,7 @@ function printing(step: PageStep | undefined, line: number, shown: string): Page
 }
 
 interface Part extends Omit<CodeBlock, 'language'> {
-  /** Null for a paragraph and for a heading. */
+  /** The language of a block; null for a paragraph and for a heading. */
   readonly language: string | null
 }
 

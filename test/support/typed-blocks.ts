@@ -39,6 +39,7 @@ export const typedBlocks: { readonly [name: string]: readonly TypedBlock[] } = {
       begins: 'npm run -s waggle -- validate swarms/hello-world',
       shown: 'swarms/hello-world/swarm.yaml: hello-world, 3 bees, no mistakes',
     },
+    { page: 'docs/operations.md', begins: 'source <(npm run -s waggle -- completion bash)' },
     { page: 'docs/access.md', begins: 'npm run -s waggle -- tokens create web', shown: '…ask:teddybear-detector-gateway…' },
     { page: 'docs/security.md', begins: 'openssl rand -base64 32', shown: '…API_KEY…' },
   ],
