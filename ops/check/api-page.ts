@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { Redaction } from '../../topology/swarm/secrets/redaction.ts'
 import { Beekeeper } from '../beekeeper/beekeeper.ts'
 import { loadConfig } from '../config/config.ts'
@@ -81,9 +82,14 @@ export async function ownDescription(): Promise<ApiDescription> {
       onProgress: () => {},
     })
     try {
-      const answer = await fetch(`${beekeeper.url}/openapi.json`)
-      if (!answer.ok) throw new Error(`/openapi.json answers ${answer.status}: ${await answer.text()}`)
-      return (await answer.json()) as ApiDescription
+      for (let attempt = 1; ; attempt += 1) {
+        const answer = await fetch(`${beekeeper.url}/openapi.json`)
+        if (answer.ok) return (await answer.json()) as ApiDescription
+        const text = await answer.text()
+        // A busy machine holds up the event loop at the start, and the process refuses calls for a moment.
+        if (answer.status !== 503 || attempt === maxAttempts) throw new Error(`/openapi.json answers ${answer.status}: ${text}`)
+        await pause(200)
+      }
     } finally {
       await beekeeper.close()
     }
@@ -91,6 +97,8 @@ export async function ownDescription(): Promise<ApiDescription> {
     rmSync(root, { recursive: true, force: true })
   }
 }
+
+const maxAttempts = 100
 
 const titles: ReadonlyMap<string, string> = new Map([
   ['gateways', 'Gateways'],
