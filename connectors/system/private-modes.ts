@@ -5,7 +5,7 @@ import { isOwnFile, openDirectoryAbove } from './file-owner.ts'
 /** A place that only the user of this process should be able to read. */
 export interface PrivatePlace {
   readonly path: string
-  /** True: the place belongs to Waggle, which then takes the rights of other users away. Else they are only reported. */
+  /** True: the place belongs to Waggle, which removes the rights of other users. False: the rights are only reported. */
   readonly isOwn: boolean
   /** True for a place that everybody may read, and only this user may change. Default: false. */
   readonly isPublic?: boolean

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { exitStatus } from './exit-status.ts'
 
-/** The shells that a script can be printed for. */
+/** The shells for which a script can be printed. */
 export const shells = ['bash', 'zsh', 'fish'] as const
 
 /** The kinds of names that a running server has. */
@@ -17,7 +17,7 @@ export function completion(program: Command, shell: (typeof shells)[number]): nu
   return exitStatus.done
 }
 
-/** Everything that can follow the words of a command. */
+/** The possible continuations after the words of a command. */
 interface Place {
   /** The words after `waggle`, as in `['swarms', 'list']`. */
   readonly words: readonly string[]
@@ -226,12 +226,12 @@ ${lines.join('\n')}
 `
 }
 
-/** Each command with the one above it, as `swarms/list`. */
+/** Each command with its parent command, as `swarms/list`. */
 function groupNames(places: readonly Place[]): readonly string[] {
   return places.flatMap(({ words }) => (words.length === 0 ? [] : [words.join('/')]))
 }
 
-/** The values of options that have a few, by the words of the command and the option. */
+/** The values of options with a few possible values, by the words of the command and the option. */
 function valueCases(places: readonly Place[]): readonly (readonly [string, readonly string[]])[] {
   return places.flatMap(({ words, options }) =>
     options.flatMap(({ name, choices }) => (choices.length === 0 ? [] : [[`${words.join(' ')} ${name}`, choices] as const])),

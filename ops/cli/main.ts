@@ -11,7 +11,7 @@ import { addProfileOption, useProfile } from './profiles.ts'
 import { addSwarmCommands } from './swarm-commands.ts'
 import { addExamples, helpText } from './verb-examples.ts'
 
-/** The command `waggle`. Each command loads its own modules, so that `--help` answers at once. */
+/** The command `waggle`. Each command loads its own modules, so that `--help` prints at once. */
 export const program = new Command('waggle')
   .description('Runs machine-learning swarms as stateful stream processing.')
   .version(ownPackage.version)
@@ -327,18 +327,24 @@ bees
 
 bees
   .command('add')
-  .argument('<package>', 'an installed npm package with the keyword waggle-bee')
+  .argument('<package>', 'an installed npm package, or a Python package (a wheel, a folder or a name), with the keyword waggle-bee')
   .description('lets a swarm name the bee type of a package, and notes the hash of its files in bees.lock.json')
   .option('--swarm <file>', 'the swarm file beside which the lock file lies', 'swarm.yaml')
+  .option('--python', 'take the name from the Python package index')
   .addOption(json())
-  .action(async (name: string, options: import('./bees-add.ts').BeesAddOptions) => finish((await import('./bees-add.ts')).beesAdd(name, options)))
+  .action(async (name: string, options: import('./bees-add.ts').BeesAddOptions) =>
+    finish(await (await import('./bees-add.ts')).beesAdd(name, options)),
+  )
 
 bees
   .command('new')
   .argument('<directory>', 'a folder that is new or empty')
   .description('writes a package of your own with a bee type and its test')
+  .option('--python', 'write a Python package')
   .addOption(json())
-  .action(async (directory: string, options: { json: boolean }) => finish((await import('./bees-new.ts')).beesNew(directory, options)))
+  .action(async (directory: string, options: { json: boolean; python?: boolean }) =>
+    finish((await import('./bees-new.ts')).beesNew(directory, options)),
+  )
 
 addSwarmCommands({ program, bees, onProcess, json, finish })
 
@@ -518,7 +524,7 @@ addProfileOption(program)
 
 if (import.meta.main) {
   serveOwnPackage()
-  // If the reader of the output ends, `run`, `serve` and `dev` stop as after SIGTERM. All other commands end soon by themselves.
+  // If the reader of the output ends, `run`, `serve` and `dev` stop as after SIGTERM. All other commands end soon anyway.
   onBrokenPipe([process.stdout, process.stderr], () => void process.emit('SIGTERM'))
   try {
     await program.parseAsync()

@@ -6,9 +6,9 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 /** The address of the process that has a data directory open. The directory's file `process.json` contains it. */
 export interface ProcessAddress {
   readonly url: string
-  /** The id of the process's run. With it a reader can tell that another process has the address now. */
+  /** The id of the process's run. A reader can tell from it that a different process has the address now. */
   readonly instance: string
-  /** A bearer token for this run. It lets everybody who can read the data directory manage the process. */
+  /** A bearer token for this run. The token lets everybody who can read the data directory manage the process. */
   readonly token: string
 }
 

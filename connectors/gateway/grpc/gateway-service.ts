@@ -27,7 +27,7 @@ import type { ReceivedInput } from './received-input.ts'
 
 export interface GatewayServiceOptions {
   readonly requests: Requests
-  /** Undefined: requests cannot be followed. */
+  /** The events of requests. Undefined: requests cannot be followed. */
   readonly events?: RequestEvents
   readonly callers: Callers
   readonly identity: RequestIdentity
@@ -38,7 +38,7 @@ export interface GatewayServiceOptions {
   readonly report: ReportedCall
 }
 
-/** Waggle's own service: requests to gateways with any input, and their events. */
+/** The methods of Waggle's own service: requests to gateways with any input, and the events of requests. */
 export function gatewayMethods(options: GatewayServiceOptions): GrpcMethods {
   const { requests, callers, identity, clock } = options
 
@@ -102,7 +102,7 @@ export function gatewayMethods(options: GatewayServiceOptions): GrpcMethods {
               (error: unknown) => failedOutcome(request.id, problemOf(error, request.id)),
             )
             void settled.then(() => following.finish())
-            // A refusal before the first event is the status of the call.
+            // An error before the first event becomes the status of the call.
             const refused = requested.then(
               () => never(),
               (error: unknown) => (hasBegun ? never() : Promise.reject(error)),
@@ -143,7 +143,7 @@ export function gatewayMethods(options: GatewayServiceOptions): GrpcMethods {
     },
   }
 
-  /** The outcome of a request whose last event the log has. The ledger has it soon after the log. */
+  /** The outcome of a request whose last event is in the log. The ledger gets the outcome shortly after the log. */
   async function storedOutcome(id: string): Promise<object> {
     for (let tries = 0; tries < maxTries; tries++) {
       const found = await requests.find(id)
@@ -204,12 +204,12 @@ function failedOutcome(id: string, { code, status, title, detail, bee = '' }: Pr
   return { request_id: id, state: states.failed, problem: { code, status, title, detail, bee } }
 }
 
-/** A promise that never settles. Each race has its own, because a shared one would keep every race that waited for it. */
+/** Returns a new promise that never settles. A shared promise would keep in memory every race that waited for it. */
 function never(): Promise<never> {
   return new Promise(() => {})
 }
 
-/** Numbers of `Outcome.State`. */
+/** The numbers of the enum `Outcome.State`. */
 const states = { pending: 0, answered: 1, failed: 2 } as const
 const maxTries = 50
 const pauseMs = 100

@@ -22,11 +22,11 @@ export interface InferenceServiceOptions {
   readonly report: ReportedCall
 }
 
-/** The Open Inference Protocol v2 over gRPC: each swarm is a model. */
+/** The methods of the Open Inference Protocol v2 over gRPC: each swarm is a model. */
 export function inferenceMethods(options: InferenceServiceOptions): GrpcMethods {
   const { models, requests, callers, notReady } = options
 
-  /** The model, if the caller may ask it. A caller without the scope does not learn whether there is such a model. */
+  /** The model, if the caller may send requests to it. A caller without the scope does not learn whether the model exists. */
   function modelFor({ caller }: GrpcCall, name: string, version: string) {
     const gateway = gatewayOf(models, name)
     if (callers.areKnown && !caller.scopes.allow(`ask:${gateway}`)) throw scopeMissing(`ask:${gateway}`)

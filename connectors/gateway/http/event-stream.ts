@@ -37,7 +37,7 @@ export class EventStream {
     this.#push(`event: ${event}\n${named}data: ${JSON.stringify(data)}\n\n`)
   }
 
-  /** True if the response takes no further event. */
+  /** True if the response accepts no further event. */
   get isClosed(): boolean {
     return this.#isEnded || this.#body.destroyed
   }

@@ -24,15 +24,15 @@ const read = (records: readonly LogRecord[], isCut = false): FoundParts => ({ re
 
 const log = [recordAt(0, 'a', 'begin'), recordAt(1, 'a', 0), recordAt(2, 'a', 1), recordAt(5, 'b', 'begin'), recordAt(6, 'b', 2), recordAt(7, 'b', 3)]
 
-describe('The parts of a request that is followed', () => {
-  it('are told as they come, if all of them come', () => {
+describe('The parts of a followed request', () => {
+  it('are passed on as they arrive, if all of them arrive', () => {
     const told: number[] = []
     const parts = new FollowedParts({ ...whole, past: async () => assert.fail('nothing is read'), listener: ({ number }) => told.push(number) })
     for (const record of log) parts.take(record)
     assert.deepEqual(told, [0, 1, 2, 3])
   })
 
-  it('are read from the log if the first that comes is not the first of all, and those that come meanwhile wait', async () => {
+  it('are read from the log if the first part to arrive is not the first part of all, and parts that arrive meanwhile wait', async () => {
     const told: number[] = []
     const reading = Promise.withResolvers<FoundParts>()
     const since: number[] = []
@@ -57,7 +57,7 @@ describe('The parts of a request that is followed', () => {
     assert.equal(since[0], 5)
   })
 
-  it('are told at the end even if an earlier read failed', async () => {
+  it('are passed on at the end even if an earlier read failed', async () => {
     const told: number[] = []
     let tries = 0
     const parts = new FollowedParts({
@@ -73,7 +73,7 @@ describe('The parts of a request that is followed', () => {
     assert.deepEqual([...new Set(told)], [0, 1, 2, 3])
   })
 
-  it('are not judged any more when the caller takes none', async () => {
+  it('are not judged any more when the caller accepts no more parts', async () => {
     const told: number[] = []
     const parts = new FollowedParts({
       ...whole,

@@ -4,8 +4,8 @@ import { EventQueue } from '../../../../connectors/gateway/grpc/event-queue.ts'
 
 const open = () => new EventQueue<string | number>(new AbortController().signal)
 
-describe('The events on their way to a caller of gRPC', () => {
-  it('end behind those that wait, if more come than may wait', async () => {
+describe('Events that wait for a gRPC caller', () => {
+  it('end after the waiting events if too many events arrive', async () => {
     const queue = open()
     let taken = 0
     while (queue.push(taken, 0)) taken++
@@ -29,7 +29,7 @@ describe('The events on their way to a caller of gRPC', () => {
     assert.deepEqual(await Array.fromAsync(queue), ['large'])
   })
 
-  it('may be any number, if the caller reads them', async () => {
+  it('may be any number if the caller reads them', async () => {
     const queue = open()
     const events = queue[Symbol.asyncIterator]()
     for (let at = 0; at < 30_000; at++) {
