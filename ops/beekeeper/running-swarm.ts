@@ -86,6 +86,8 @@ export class RunningSwarm {
   readonly topology: Topology
   /** The counts of the bees that compute at once. */
   readonly instantMeters: InstantMeters
+  /** The parts that bees of this process have published, by bee. */
+  readonly publishedParts: PartLog['published']
   readonly #payloads: HandingSerde<Payload>
   #hasRun = false
   #entrance: SwarmEntrance | null = null
@@ -104,7 +106,9 @@ export class RunningSwarm {
     models: RemoteModels,
     redaction: Redaction,
     instantMeters: InstantMeters,
+    publishedParts: PartLog['published'],
   ) {
+    this.publishedParts = publishedParts
     this.instantMeters = instantMeters
     this.plan = plan
     this.topology = topology
@@ -267,6 +271,7 @@ export class RunningSwarm {
       models,
       secrets.redactions.errors,
       instantMeters,
+      parts?.published ?? new Map(),
     )
   }
 

@@ -1,6 +1,7 @@
 import type { CallMeters } from '../../processor/metrics/call-meters.ts'
 import type { Histogram } from '../../processor/metrics/histogram.ts'
 import type { InstantMeters } from '../../processor/swarm/instant-meters.ts'
+import type { PartCount, PartLog } from '../../processor/swarm/part-log.ts'
 import type { Exemplar, Family, Labels, Sample } from './exposition.ts'
 import { family } from './metric-table.ts'
 
@@ -59,6 +60,22 @@ export function instantFamilies(swarms: readonly { readonly swarm: string; reado
     family(
       'waggle_bee_instant_rows_total',
       swarms.flatMap(({ swarm, meters }) => [...meters].flatMap(([bee, rows]) => counted({ swarm, bee }, 'outcome', rows))),
+    ),
+  ]
+}
+
+/** Metrics of the parts that bees publish while they work. */
+export function partFamilies(swarms: readonly { readonly swarm: string; readonly published: PartLog['published'] }[]): readonly Family[] {
+  const each = (value: (count: PartCount) => number) =>
+    swarms.flatMap(({ swarm, published }) => [...published].map(([bee, count]): Sample => ({ labels: { swarm, bee }, value: value(count) })))
+  return [
+    family(
+      'waggle_bee_parts_total',
+      each(({ parts }) => parts),
+    ),
+    family(
+      'waggle_bee_part_bytes_total',
+      each(({ bytes }) => bytes),
     ),
   ]
 }
