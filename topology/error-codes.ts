@@ -310,6 +310,12 @@ export const errorCodes = {
     meaning: 'Another process has taken over the tasks of this one.',
     next: 'Nothing: the process goes back to its last commit.',
   },
+  WAGGLE_FILE_FOREIGN: {
+    status: 500,
+    exit: 1,
+    meaning: 'A file with tokens or secrets is a link, or belongs to another user, who could decide what it holds.',
+    next: 'Find out who put it there. If it is right, put the file itself in place of the link, or give it to the user of this process.',
+  },
   WAGGLE_FILE_LOCKED: {
     status: 503,
     exit: 3,
@@ -1297,7 +1303,7 @@ export type ErrorCode = keyof typeof errorCodes
 export interface ErrorRow {
   /** The HTTP status of a response with this code. */
   readonly status: number
-  /** The exit status of a command: 1 wrong input, 2 wrong usage, 3 a server or dependency cannot be reached. */
+  /** The exit status of a command: 1 for wrong input, 2 for wrong usage, 3 if a server or a dependency cannot be reached. */
   readonly exit: 1 | 2 | 3
   readonly meaning: string
   /** The next step, as a sentence. */

@@ -23,7 +23,11 @@ export function beePackage(name: string, from: string): BeePackage {
   if (!packageName.test(name)) throw unfit(`${JSON.stringify(name)} is not the name of an npm package`, 'Name a package, such as waggle-bee-words.')
   const require = createRequire(resolve(from, 'swarm.yaml'))
   const folder = (require.resolve.paths(name) ?? []).map((modules) => join(modules, name)).find((one) => existsSync(join(one, 'package.json')))
-  if (folder === undefined) throw unfit(`No package ${name} is installed for ${resolve(from)}`, `Install it: npm install ${name}.`)
+  if (folder === undefined)
+    throw unfit(
+      `No package ${name} is installed for ${resolve(from)}`,
+      `Install it: npm install ${name}. For a package of the Python index: waggle bees add ${name} --python.`,
+    )
   const { version, keywords } = manifestIn(folder)
   if (!Array.isArray(keywords) || !keywords.includes(beeKeyword))
     throw unfit(
@@ -54,14 +58,14 @@ function manifestIn(folder: string): { readonly [key: string]: unknown } {
     const manifest: unknown = JSON.parse(Buffer.from(bytes).toString())
     if (manifest !== null && typeof manifest === 'object') return manifest as { readonly [key: string]: unknown }
   } catch {
-    // The error below tells that the package is missing.
+    // The error below says that the package is missing.
   }
   throw unfit(`${file} is not a JSON object`, 'Install the package again.')
 }
 
 /**
- * Hashes paths, lengths and contents of all files, in the order of their paths. Packages in the package's own `node_modules` are left out, because
- * npm's lock file has their hashes.
+ * Hashes the paths, lengths and contents of all files, in the order of their paths. The package's own `node_modules` are left out, because npm's lock
+ * file has the hashes of the packages there.
  */
 function integrityOf(folder: string): string {
   const hash = createHash('sha512')

@@ -4,11 +4,23 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 /** The packages that a bee needs. */
-export interface Requirements {
+export type Requirements = WrittenRequirements | LockedRequirements
+
+/** Packages that a user's file names. */
+interface WrittenRequirements {
   readonly file: string
   readonly kind: 'requirements' | 'pyproject'
-  /** A hash that changes when the file changes, or a file that it includes. */
+  /** A hash that changes when the file or an included file changes. */
   readonly hash: string
+}
+
+/** Packages of a lock file. Each has a hash, and the installer refuses any other package and any other file. */
+export interface LockedRequirements {
+  readonly file: string
+  readonly kind: 'locked'
+  readonly hash: string
+  /** The content of a `requirements.txt`. */
+  readonly lines: string
 }
 
 /**
@@ -22,8 +34,8 @@ export function requirementsOf(named: string | null, beeFile: string): Requireme
 }
 
 /**
- * The files of a bee's requirements: the file itself, and the files that it includes. Reading ends at the first file that cannot be read, which is
- * still in the list.
+ * The files of a bee's requirements: the file itself, and the files that it includes. Reading ends at the first unreadable file, which is still in
+ * the list.
  */
 export function requirementFiles(named: string | null, beeFile: string): readonly string[] {
   const file = fileOf(named, beeFile)
@@ -33,7 +45,7 @@ export function requirementFiles(named: string | null, beeFile: string): readonl
   try {
     hashLines(file, createHash('sha256'), files)
   } catch (thrown) {
-    // A missing file stays in the list, because it may be written later.
+    // A missing file stays in the list, because a user may write it later.
     if (!(thrown instanceof WaggleError)) throw thrown
   }
   return [...files]
@@ -50,7 +62,7 @@ function ofLines(file: string): Requirements | null {
   return isEmpty ? null : { file, kind: 'requirements', hash: hash.digest('hex') }
 }
 
-/** Adds a file, and the files that it includes, to the hash. True if one of them names a package. */
+/** Adds a file, and the files that it includes, to the hash. Returns true if one of these files names a package. */
 function hashLines(file: string, hash: ReturnType<typeof createHash>, seen: Set<string>): boolean {
   if (seen.has(file)) return false
   seen.add(file)
@@ -67,7 +79,7 @@ function hashLines(file: string, hash: ReturnType<typeof createHash>, seen: Set<
   return namesPackage
 }
 
-/** A `pyproject.toml` beside the file may contain only settings of tools. Then no packages are needed. */
+/** The requirements in a `pyproject.toml`. Null if the file beside the bee's file contains only settings of tools. */
 function ofProject(file: string, isNamed: boolean): Requirements | null {
   const text = contentOf(file)
   const project = projectTable(text)

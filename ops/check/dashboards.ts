@@ -1,7 +1,9 @@
-import { globSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { parse } from 'yaml'
 import { type MetricRow, metricTable } from '../telemetry/metric-table.ts'
+import { dashboardQueries } from './dashboard-queries.ts'
+import { complaintsAboutSql } from './dashboard-sql.ts'
 import { engineMetricNames } from './engine-metrics.ts'
 
 /** A query of a dashboard or of an alert rule, with its place. */
@@ -10,10 +12,10 @@ export interface PlacedQuery {
   readonly query: string
 }
 
-/** The names and labels of all metrics, those of the buckets of histograms included. The labels are null where they are not in the table. */
+/** The names and labels of all metrics, including the buckets of histograms. The labels are null if the table does not have them. */
 export function knownMetrics(): ReadonlyMap<string, ReadonlySet<string> | null> {
   const known = new Map<string, ReadonlySet<string> | null>()
-  // Prometheus itself makes `up`, and the labels `job` and `instance`.
+  // Prometheus itself adds `up`, and the labels `job` and `instance`.
   known.set('up', new Set(['job', 'instance']))
   for (const name of engineMetricNames()) known.set(name, null)
   for (const [name, { type, labels }] of Object.entries<MetricRow>(metricTable)) {
@@ -24,7 +26,7 @@ export function knownMetrics(): ReadonlyMap<string, ReadonlySet<string> | null> 
   return known
 }
 
-/** The mistakes in queries: a name that is no metric's, or a label that its metric does not have. */
+/** The mistakes in queries: a name that is not a metric, or a label that its metric does not have. */
 export function complaintsAbout(queries: readonly PlacedQuery[]): readonly string[] {
   const known = knownMetrics()
   return queries.flatMap(({ place, query }) => {
@@ -39,9 +41,9 @@ export function complaintsAbout(queries: readonly PlacedQuery[]): readonly strin
   })
 }
 
-/** The metrics that a query of PromQL names, each with the labels of its selector. */
+/** The metrics in a query of PromQL, each with the labels of its selector. */
 export function metricsIn(query: string): readonly { readonly name: string; readonly labels: readonly string[] }[] {
-  // Strings may have anything inside, and labels in `by (…)` are no metrics.
+  // Strings may contain any text, and labels in `by (…)` are not metrics, so both are removed.
   const bare = query
     .replaceAll(/"(?:[^"\\]|\\.)*"/g, '""')
     .replaceAll(/\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)/g, ' ')
@@ -53,25 +55,14 @@ export function metricsIn(query: string): readonly { readonly name: string; read
   })
 }
 
-/** All queries of the dashboards and of the alert rules. */
+/** All queries in PromQL of the dashboards and of the alert rules. */
 export function queriesIn(root: string): readonly PlacedQuery[] {
-  const dashboards = globSync('ops/deploy/grafana/*.json', { cwd: root }).sort()
-  const ofDashboards = dashboards.flatMap((file) => {
-    const { panels, templating } = JSON.parse(readFileSync(resolve(root, file), 'utf8')) as Dashboard
-    const variables = templating.list.map(({ name, definition }) => ({
-      place: `${file}, variable ${name}`,
-      query: definition.replace(/^label_values\((.*), *\w+\)$/s, '$1'),
-    }))
-    return [...variables, ...panels.flatMap(({ title, targets }) => targets.map(({ expr }) => ({ place: `${file}, ${title}`, query: expr })))]
-  })
+  const ofDashboards = dashboardQueries(root).flatMap(({ place, datasource, query }) =>
+    datasource === 'prometheus' ? [{ place, query: query.replace(/^label_values\((.*), *\w+\)$/s, '$1') }] : [],
+  )
   const rules = parse(readFileSync(resolve(root, 'ops/deploy/alerts.yml'), 'utf8')) as Rules
   const ofRules = rules.groups.flatMap((group) => group.rules.map(({ alert, expr }) => ({ place: `alerts.yml, ${alert}`, query: expr })))
   return [...ofDashboards, ...ofRules]
-}
-
-interface Dashboard {
-  readonly panels: readonly { readonly title: string; readonly targets: readonly { readonly expr: string }[] }[]
-  readonly templating: { readonly list: readonly { readonly name: string; readonly definition: string }[] }
 }
 
 interface Rules {
@@ -82,7 +73,7 @@ const keywords: ReadonlySet<string> = new Set(['and', 'or', 'unless', 'bool', 'o
 
 if (import.meta.main) {
   const root = resolve(import.meta.dirname, '..', '..')
-  for (const complaint of complaintsAbout(queriesIn(root))) {
+  for (const complaint of [...complaintsAbout(queriesIn(root)), ...complaintsAboutSql(dashboardQueries(root))]) {
     process.stderr.write(`${complaint}\n`)
     process.exitCode = 1
   }

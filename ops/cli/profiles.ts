@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
@@ -6,18 +6,18 @@ import { type Command, Option } from 'commander'
 import { isLoopback } from '../../connectors/http/loopback.ts'
 import { readBounded } from '../../connectors/system/bounded-file.ts'
 import { withFileLock } from '../../connectors/system/file-lock.ts'
-import { writePrivateFile } from '../../connectors/system/private-file.ts'
+import { hasPrivateFile, readPrivateFile, writePrivateFile } from '../../connectors/system/private-file.ts'
 import { didYouMean } from '../../topology/swarm/check/nearest-name.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { exitStatus } from './exit-status.ts'
 import { textTable } from './text-table.ts'
 
-/** A server that commands talk to. */
+/** A server to which commands send their calls. */
 export interface Profile {
   readonly url: string
-  /** A bearer token; null: none. */
+  /** A bearer token; null if the server needs no token. */
   readonly token: string | null
-  /** A PEM file with the authority of the server's certificate; null: those of the system. */
+  /** A PEM file with the authority of the server's certificate; null for the authorities of the system. */
   readonly ca: string | null
 }
 
@@ -25,7 +25,7 @@ export interface ProfileOptions {
   readonly json: boolean
 }
 
-/** `waggle servers set NAME`: writes a profile, and replaces one of the same name. */
+/** `waggle servers set NAME`: writes a profile, and replaces a profile of the same name. */
 export async function setProfile(
   name: string,
   { url, ca, tokenStdin, json }: ProfileOptions & { readonly url: string; readonly ca?: string; readonly tokenStdin: boolean },
@@ -79,8 +79,8 @@ export function addProfileOption(command: Command): void {
 }
 
 /**
- * Takes address, token and authority of the profile that a command names. An address on the command line counts before the variable WAGGLE_PROFILE, and
- * gets no token of a profile. Throws WAGGLE_USAGE if the command line has both.
+ * Applies the address, token and authority of the profile that a command names. An address on the command line takes precedence over the variable
+ * WAGGLE_PROFILE, and gets no token of a profile. Throws WAGGLE_USAGE if the command line has both.
  */
 export function useProfile(command: Command): void {
   const { profile: name } = command.opts<{ profile?: string }>()
@@ -105,12 +105,13 @@ export function useProfile(command: Command): void {
 
 function readProfiles(): ReadonlyMap<string, Profile> {
   const file = profilesFile()
-  if (!existsSync(file)) return new Map()
-  const profiles = profilesIn(readFileSync(file, 'utf8'))
+  if (!hasPrivateFile(file)) return new Map()
+  const next = 'Correct it, or delete it and write the profiles again.'
+  const profiles = profilesIn(Buffer.from(readPrivateFile(file, { maxBytes: maxFileBytes, next })).toString())
   if (profiles !== null) return profiles
   throw new WaggleError('WAGGLE_PROFILE', {
     message: `${file} is not a list of profiles`,
-    next: 'Correct it, or delete it and write the profiles again.',
+    next,
   })
 }
 

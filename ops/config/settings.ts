@@ -2,7 +2,7 @@ import { type TSchema, Type } from 'typebox'
 import type { PlanSettings } from '../../topology/swarm/plan/plan.ts'
 import { kafkaSettings } from './kafka-settings.ts'
 
-/** All settings. Each has a key in waggle.yaml and an environment variable. If both are set, the variable counts. */
+/** All settings. Each setting has a key in waggle.yaml and an environment variable. If both are set, the variable counts. */
 export interface Settings {
   readonly http_port: number
   readonly grpc_port: number | null
@@ -18,6 +18,7 @@ export interface Settings {
   readonly oidc_jwks_url: string | null
   readonly oidc_hosts: string | null
   readonly oidc_algorithms: string
+  readonly oidc_token_types: string
   readonly oidc_scopes_claim: string
   readonly oidc_scopes: string | null
   readonly oidc_clock_skew_seconds: number
@@ -51,6 +52,7 @@ export interface Settings {
   readonly duplicate_retention_seconds: number
   readonly max_body_bytes: number
   readonly max_requests_in_flight: number
+  readonly requests_at_work: number | null
   readonly rate_limit_per_second: number | null
   readonly caller_rate_per_second: number | null
   readonly caller_requests_in_flight: number | null
@@ -82,7 +84,7 @@ export interface Setting {
   readonly variable: string
   readonly schema: TSchema
   readonly default: string | number | null
-  /** The default on a Kafka cluster, if it differs. */
+  /** The default on a Kafka cluster, if it differs from `default`. */
   readonly defaultOnKafka?: string | null
   /** True if a running process takes a new value at SIGHUP. */
   readonly reloads?: true
@@ -195,6 +197,14 @@ export const settings: readonly Setting[] = [
     default: 'RS256,PS256,ES256,EdDSA',
     reloads: true,
     about: 'Signature algorithms that the provider’s tokens may have, with commas between them. None of them can be symmetric.',
+  },
+  {
+    key: 'oidc_token_types',
+    variable: 'WAGGLE_OIDC_TOKEN_TYPES',
+    schema: Type.String({ minLength: 1 }),
+    default: 'at+jwt,JWT,none',
+    reloads: true,
+    about: 'Types (typ) that the provider’s tokens may have, with commas between them; none: a token without a type. at+jwt alone is the strictest.',
   },
   {
     key: 'oidc_scopes_claim',
@@ -436,6 +446,14 @@ export const settings: readonly Setting[] = [
     about: 'Requests that may wait for an answer; past it: 503. X-Priority below 9 gets 503 earlier, and 0 at 55 % of it.',
   },
   {
+    key: 'requests_at_work',
+    variable: 'WAGGLE_REQUESTS_AT_WORK',
+    schema: integer(1, 1_000_000),
+    default: null,
+    about:
+      'Requests of one gateway that its bees work on at once; the others wait in this process, and their callers take turns. Without it each goes to the bees as it comes.',
+  },
+  {
     key: 'rate_limit_per_second',
     variable: 'WAGGLE_RATE_LIMIT_PER_SECOND',
     schema: integer(1, 1_000_000),
@@ -475,7 +493,7 @@ export const settings: readonly Setting[] = [
   ...kafkaSettings,
 ]
 
-/** The values of settings that the planner needs. */
+/** The settings that the planner needs. */
 export function planSettingsOf({ log, partitions, retention_seconds, retention_bytes, answer_partitions }: Settings): PlanSettings {
   return {
     partitions,

@@ -7,6 +7,10 @@ export const logLevels = ['debug', 'info', 'warn', 'error'] as const
 export interface LogFields {
   readonly swarm?: string
   readonly request_id?: string
+  /** Only in a line that a bee's process wrote during the call of a batch: the first ids, with spaces between them. */
+  readonly request_ids?: string
+  /** Only in such a line: the number of all requests of the batch. */
+  readonly requests?: number
   readonly code?: string
   /** The place in a user’s file where the error was thrown: `file:line:column`. */
   readonly place?: string
@@ -25,12 +29,12 @@ export interface LogFields {
   readonly stack?: string
 }
 
-/** The levels that the process's log shows now, as the setting `log_level` writes them. They can change while the process runs. */
+/** The current levels of the process's log, in the form of the setting `log_level`. The levels can change while the process runs. */
 export interface LogLevels {
   readonly text: string
-  /** Takes a text for which `isLogLevels` is true. */
+  /** Sets the levels. The text must pass `isLogLevels`. */
   set(text: string): void
 }
 
-/** Writes a line of the process's log. `module` is a bee, or a part of the process such as `gateway`; it is empty for a swarm as a whole. */
+/** Writes a line of the process's log. `module` is a bee, or a part of the process such as `gateway`; it is empty for a line about a whole swarm. */
 export type LogLine = (module: string, level: LogLevel, message: string, fields?: LogFields) => void

@@ -1,30 +1,41 @@
 import { setImmediate } from 'node:timers/promises'
 import type { LogRecord } from '../../processor/ports.ts'
-import { type FoundPart, payloadIn } from '../../processor/swarm/part-log.ts'
+import { type FoundPart, type FoundParts, payloadIn } from '../../processor/swarm/part-log.ts'
 import { PartSequence, type PublishedPart, partRecordOf } from '../../topology/swarm/request/part.ts'
 
 export interface FollowedPartsOptions {
   /** Reads the records that the log has about the parts of the request, which is of this time. */
-  readonly past: (since: number) => Promise<readonly FoundPart[]>
+  readonly past: (since: number) => Promise<FoundParts>
+  /** True if the log may have deleted records about a request of this time. Without its time nobody knows. */
+  readonly isOld: (since: number) => boolean
+  /** The bees that may publish parts. */
+  readonly bees: readonly string[]
+  /** The number of parts of each call that the caller has, from an earlier connection too. */
+  readonly sent: () => ReadonlyMap<string, number>
   /** Called with each part that counts. A part may be told more than once. */
   readonly listener: (part: PublishedPart) => void
+  /** Called once if parts may be missing because the log has them no longer. */
+  readonly onGap: () => void
   /** True when the listener takes no part any more. */
   readonly isOver?: () => boolean
 }
 
 /**
- * The parts of one request in their order, from the records that the log has and from those that come. A record that cannot be judged without earlier
- * ones makes it read those first.
+ * The parts of one request in their order, from the records that the log already contains and from new records. If a record cannot be judged without
+ * earlier records, the earlier records are read first.
  */
 export class FollowedParts {
   readonly #options: FollowedPartsOptions
   #sequence = new PartSequence()
-  /** The offset behind the last record that was judged. */
+  /** The offset after the last judged record. */
   #next = 0
   #hasPast = false
+  /** True if the log had no longer all records about the request when it was read. */
+  #isCut = false
+  #hasToldGap = false
   /** True after a read that failed, until another one succeeds. */
   #lacks = false
-  /** The records that came while earlier ones were read. */
+  /** The records that arrived while earlier records were read. */
   #held: FoundPart[] = []
   #reading: Promise<void> | null = null
 
@@ -32,28 +43,28 @@ export class FollowedParts {
     this.#options = options
   }
 
-  /** Takes a record of the topic of parts, whose key is the request. */
+  /** Takes a record of the topic of parts. Its key is the request's id. */
   take(record: LogRecord): void {
     const part = partRecordOf(record.headers)
     if (part === null) return
     if (this.#reading !== null) this.#held.push({ record, part })
     else if (!this.#judge({ record, part })) {
       this.#held.push({ record, part })
-      // Where the log cannot be read, the parts are missing until the end of the request, when they are read again.
+      // If the log cannot be read, the parts are missing until the end of the request, when the log is read again.
       this.catchUp(part.since).catch(() => {})
     }
   }
 
   /**
-   * Tells all parts that the log has by now. It reads the log unless all of them have come. `hasArrived`: every record that the log has by now was
-   * taken. `isFromStart`: the request was followed before its first part.
+   * Passes all parts that the log contains by now. Reads the log unless all parts have already arrived. `hasArrived`: every record that the log
+   * contains by now was taken. `isFromStart`: the request was followed before its first part.
    */
   async finish(since: number, { hasArrived, isFromStart }: { readonly hasArrived: boolean; readonly isFromStart: boolean }): Promise<void> {
     const isWhole = hasArrived && (this.#hasPast || isFromStart) && this.#reading === null && !this.#lacks
     if (!isWhole) await this.catchUp(since)
   }
 
-  /** Reads all parts that the log has by now, and tells them. */
+  /** Reads all parts that the log contains by now, and passes them on. */
   catchUp(since: number): Promise<void> {
     const reading = (this.#reading ?? Promise.resolve())
       .catch(() => {})
@@ -68,21 +79,40 @@ export class FollowedParts {
   async #read(since: number): Promise<void> {
     try {
       this.#lacks = true
-      const found = await this.#options.past(since)
+      const { records, isCut } = await this.#options.past(since)
       this.#lacks = false
       // Records that came have already told more than this read.
-      if (this.#hasPast && (found.at(-1)?.record.offset ?? -1) < this.#next - 1) return
-      this.#sequence = new PartSequence()
+      if (this.#hasPast && (records.at(-1)?.record.offset ?? -1) < this.#next - 1) return
+      this.#isCut = isCut
+      this.#sequence = new PartSequence(isCut ? this.#options.sent() : undefined)
       this.#next = 0
       this.#hasPast = true
-      for (const [at, one] of found.entries()) {
+      for (const [at, one] of records.entries()) {
         if (this.#options.isOver?.() === true) break
         if (at % partsATurn === partsATurn - 1) await setImmediate()
         this.#judge(one)
       }
+      if (isCut && this.#mayLack(since)) this.#tellGap()
     } finally {
       for (const one of this.#held.splice(0)) this.#judge(one)
     }
+  }
+
+  /**
+   * True if records before the first one of the log may be about parts that the caller does not have. A call whose beginning the log still has is known
+   * from there on. Where nobody knows whether the request is old, only the caller's own parts show that there were any.
+   */
+  #mayLack(since: number): boolean {
+    const { begun } = this.#sequence
+    if ([...this.#options.sent().keys()].some((call) => !begun.has(call))) return true
+    const begunBees = new Set(Array.from(begun, (call) => call.split('@', 1)[0]))
+    return this.#options.isOld(since) && this.#options.bees.some((bee) => !begunBees.has(bee))
+  }
+
+  #tellGap(): void {
+    if (this.#hasToldGap || this.#options.isOver?.() === true) return
+    this.#hasToldGap = true
+    this.#options.onGap()
   }
 
   /** False if earlier records are needed. */
@@ -91,6 +121,7 @@ export class FollowedParts {
     const counts = this.#sequence.take(part)
     if (counts === 'missing' && !this.#hasPast) return false
     this.#next = record.offset + 1
+    if (counts === 'missing' && this.#isCut) this.#tellGap()
     const payload = counts === true ? payloadIn(record) : null
     if (payload !== null && typeof part.number === 'number')
       this.#options.listener({ bee: part.bee, rounds: part.rounds, number: part.number, part: payload })
@@ -98,5 +129,5 @@ export class FollowedParts {
   }
 }
 
-/** The most records that one turn of the event loop judges. */
+/** The most records that are judged in one turn of the event loop. */
 const partsATurn = 256

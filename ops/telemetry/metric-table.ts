@@ -1,18 +1,18 @@
 import { type Family, leftOutHelp, type Sample } from './exposition.ts'
 
-/** One metric of Waggle's own, as `docs/metrics.md` lists it. */
+/** One of Waggle's own metrics, as `docs/metrics.md` lists it. */
 export interface MetricRow {
   readonly type: Family['type']
   readonly labels: readonly string[]
   /** The help line of the metric. */
   readonly help: string
-  /** More for readers of the page; a sentence or more. */
+  /** Further explanation for readers of the page, in full sentences. */
   readonly note?: string
 }
 
 /**
- * Every metric that `GET /metrics` has beside the engine's. The families take type and help from this table, and `ops/check/metrics-page.ts` writes the
- * page from it.
+ * Every metric of `GET /metrics` except the engine's metrics. Families take their type and help from this table, and `ops/check/metrics-page.ts`
+ * writes the page from this table.
  */
 export const metricTable = {
   waggle_build_info: { type: 'gauge', labels: ['version', 'node'], help: 'Always 1. The labels have the versions of Waggle and of Node.' },
@@ -134,6 +134,16 @@ export const metricTable = {
     help: 'Versions of a model that were refused, each try counted.',
     note: 'See [models.md](models.md#versions)',
   },
+  waggle_gpu_utilization_ratio: {
+    type: 'gauge',
+    labels: ['gpu', 'uuid', 'name'],
+    help: 'The part of the time in which an NVIDIA GPU of this machine computed, from 0 to 1.',
+    note: 'A GPU in MIG mode does not tell it. See [GPUs](#gpus)',
+  },
+  waggle_gpu_memory_used_bytes: { type: 'gauge', labels: ['gpu', 'uuid', 'name'], help: 'Used memory of a GPU, by all programs.' },
+  waggle_gpu_memory_total_bytes: { type: 'gauge', labels: ['gpu', 'uuid', 'name'], help: 'Memory of a GPU.' },
+  waggle_gpu_temperature_celsius: { type: 'gauge', labels: ['gpu', 'uuid', 'name'], help: 'Temperature of a GPU.' },
+  waggle_gpu_power_watts: { type: 'gauge', labels: ['gpu', 'uuid', 'name'], help: 'Power that a GPU draws.' },
   waggle_log_bytes: { type: 'gauge', labels: [], help: 'Bytes of the embedded log on the disk.' },
   waggle_log_max_bytes: { type: 'gauge', labels: [], help: 'Bytes that the embedded log may take (WAGGLE_LOG_MAX_BYTES).' },
   waggle_log_refuses: { type: 'gauge', labels: [], help: '1 where gateways refuse because a reader is behind and the log is at its bound.' },
@@ -166,7 +176,7 @@ export const metricTable = {
 
 export type MetricName = keyof typeof metricTable
 
-/** The family of a metric in the table, with its samples. */
+/** The family of a metric in the table, with these samples. */
 export function family(name: MetricName, samples: readonly Sample[]): Family {
   const { type, help } = metricTable[name]
   return { name, type, help, samples }

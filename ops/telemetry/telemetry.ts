@@ -1,5 +1,6 @@
 import type { ReplicaCounts } from '../../bees/replicas/replicas.ts'
 import type { AnsweredRequest } from '../../connectors/gateway/http/http-gateway.ts'
+import type { GpuReading } from '../../connectors/system/nvidia-gpus.ts'
 import type { Application } from '../../processor/application/application.ts'
 import type { Metric } from '../../processor/metrics/meters.ts'
 import { joinWaiting } from '../../processor/metrics/task-meters.ts'
@@ -13,6 +14,7 @@ import { metricsOf } from '../streams/metrics.ts'
 import { beeFamilies, instantFamilies, partFamilies } from './bee-families.ts'
 import { engineFamilies } from './engine-families.ts'
 import { exposition, type Family, type MetricsFormat, type Sample } from './exposition.ts'
+import { gpuFamilies } from './gpu-families.ts'
 import { logFamilies } from './log-families.ts'
 import { family, type MetricName } from './metric-table.ts'
 import { modelFamilies } from './model-families.ts'
@@ -24,6 +26,8 @@ export interface TelemetryOptions {
   readonly clock: Clock
   readonly swarms: readonly MeasuredSwarm[]
   readonly log?: Pick<Log, 'storage'>
+  /** The GPUs of this machine. */
+  readonly gpus?: { readonly readings: readonly GpuReading[] }
   /** The definitions that a server follows. */
   readonly definitions?: { readonly skippedRecords: number }
 }
@@ -41,7 +45,7 @@ interface MeasuredSwarm {
 
 /**
  * All metrics of this process, for `GET /metrics` and for OpenTelemetry. They are read without a call to another process, so they are available even
- * while the log is not.
+ * while the log is unreachable.
  */
 export class Telemetry {
   readonly #options: TelemetryOptions
@@ -110,6 +114,7 @@ export class Telemetry {
       ...partFamilies(swarms.map(({ name, publishedParts }) => ({ swarm: name, published: publishedParts }))),
       ...replicaFamilies(this.#options.swarms.flatMap(({ plan, replicas }) => replicas.map((counts) => ({ swarm: plan.swarm, ...counts })))),
       ...modelFamilies(new RunningModels(this.#options.swarms).list()),
+      ...gpuFamilies(this.#options.gpus?.readings ?? []),
       ...logFamilies(this.#options.log?.storage),
       family(
         'waggle_swarm_lost_records_total',
@@ -128,7 +133,7 @@ export class Telemetry {
   }
 }
 
-/** The sum of a metric over all threads and partitions of a swarm here. An unknown value counts as 0. */
+/** The sum of a metric over all threads and partitions of a swarm in this process. An unknown value counts as 0. */
 function sumOf(metrics: readonly Metric[], group: string, name: string): number {
   return metrics.reduce((sum, one) => (one.group === group && one.name === name && one.value > 0 ? sum + one.value : sum), 0)
 }
@@ -140,7 +145,10 @@ function lostRecords(swarm: string, metrics: readonly Metric[]): readonly Sample
   })
 }
 
-/** Requests that wait in joins. The name of a join's node is that of its bee, with a suffix where the bee has further nodes. */
+/**
+ * The number of requests that wait in joins. The name of a join's node is the name of its bee. If the bee has further nodes, the node's name has a
+ * suffix.
+ */
 function pendingJoins(swarm: string, metrics: readonly Metric[]): readonly Sample[] {
   return metrics.flatMap(({ name, tags, value }) => {
     if (name !== joinWaiting) return []

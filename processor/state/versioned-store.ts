@@ -82,7 +82,7 @@ export class SegmentedVersionedStore<K, V> implements VersionedKeyValueStore<K, 
     const latest = this.#rows.get(latestRow(bytes))
     const newest = latest === null || latest.timestamp > to ? null : found<V>(latest)
     if (newest !== null && !oldestFirst) yield newest
-    // As in `get`, except that a time before the history finds nothing, even for the latest version.
+    // As in `get`, with one exception: a time before the history finds no version, not even the latest.
     if (to >= Math.max(0, this.#streamTime.value - this.#retentionMs)) {
       const segments: number[] = []
       for (let segment = Math.max(this.#live, this.#segmentOf(from)); segment <= this.#segmentOf(this.#streamTime.value); segment++)
@@ -153,8 +153,8 @@ export class SegmentedVersionedStore<K, V> implements VersionedKeyValueStore<K, 
   }
 
   /**
-   * True if an earlier version was valid up to this time. Kafka Streams remembers a deletion only as the end of the version before it. If the only
-   * version is deleted at its own time, no trace is left. A later put with an earlier time then becomes the latest version.
+   * True if an earlier version was valid up to this time. Kafka Streams remembers a deletion only as the end of the version before it. So a version
+   * that is deleted at its own time leaves no trace, if it is the only version. A later put with an earlier time then becomes the latest version.
    */
   #hasEarlierUpTo(key: Uint8Array, timestamp: number): boolean {
     return this.#lastBefore(this.#segmentOf(timestamp), key, timestamp - 1)?.validTo === timestamp

@@ -20,22 +20,23 @@ import { payloadSerde } from '../../topology/swarm/payload/payload-serde.ts'
 import { markedPrediction } from '../../topology/swarm/payload/prediction-serde.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 import type { Step, SubtopologyPlan } from '../../topology/swarm/plan/subtopology-plan.ts'
-import type { AcceptedRecord } from '../../topology/swarm/ports/tracing.ts'
+import type { AcceptedRecord, TracedCall } from '../../topology/swarm/ports/tracing.ts'
 import { type Reply, replySerde } from '../../topology/swarm/request/reply.ts'
 import type { ReplyTopics } from '../../topology/swarm/request/reply-topics.ts'
 import type { TraceContext } from '../../topology/swarm/request/trace-context.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import { AcceptProcessor } from './accept.ts'
+import { AcceptProcessor } from './accept-step.ts'
 import { beeStep } from './bee-step.ts'
 import { branchStep } from './branch-step.ts'
-import { CacheProcessor } from './cache.ts'
-import { cacheKeyStep } from './cache-key.ts'
-import { DeduplicateProcessor } from './deduplicate.ts'
+import { cacheKeyStep } from './cache-key-step.ts'
+import { CacheProcessor } from './cache-step.ts'
+import { DeduplicateProcessor } from './deduplicate-step.ts'
 import { entranceSerde } from './entrance-serde.ts'
 import type { InstantRows } from './instant-meters.ts'
+import { InstantSpans } from './instant-spans.ts'
 import { joinStep, joinTimeoutMs } from './join-step.ts'
 import { loopStep } from './loop-step.ts'
-import { MergeProcessor } from './merge.ts'
+import { MergeProcessor } from './merge-step.ts'
 import { type OutputEvent, outputTopicRecord } from './output-topic-record.ts'
 import { RequestLedgerProcessor } from './request-ledger.ts'
 import { addStreamStep } from './stream-step.ts'
@@ -51,14 +52,16 @@ export interface GraphSettings {
   readonly predictions: { readonly serde: HandingSerde<Payload>; readonly topics: ReadonlySet<string> } | null
   /** The topics that a record may name for its reply. */
   readonly replyTopics: ReplyTopics
-  /** True where each process says which bees it may run. */
+  /** True if each process declares which bees it may run. */
   readonly placesBees?: boolean
-  /** Called with each record at which a bee fails, also for refusals and deadlines. */
+  /** Called with each record at which a bee fails. Refusals and missed deadlines are failures too. */
   readonly onFailure?: FailureListener
-  /** Called with each output of a bee that takes an input. Errors that a bee makes or passes on are no outputs. */
+  /** Called with each output of a bee that takes an input. An error that a bee makes or passes on is no output. */
   readonly onOutput?: (bee: string, output: Payload) => void
   /** Begins the trace of a record at a gateway that has none. Undefined: spans are not recorded. */
   readonly beginTrace?: (record: AcceptedRecord) => TraceContext
+  /** Records the call of a bee that computes at once. Undefined: spans are not recorded. */
+  readonly recordCall?: (call: TracedCall) => void
   /** The counts of the inputs of a bee that computes at once. Every call with a name returns the same object. */
   readonly instantRows?: (bee: string) => InstantRows
 }
@@ -84,6 +87,7 @@ class SubtopologyBuilder {
   readonly #settings: GraphSettings
   readonly #deadLetters: string
   readonly #payloads: HandingSerde<Payload>
+  readonly #spans: InstantSpans
   /** The steps that each step feeds, in the plan's order. */
   readonly #children = new Map<string, string[]>()
 
@@ -102,6 +106,7 @@ class SubtopologyBuilder {
     this.#host = host
     this.#settings = settings
     this.#deadLetters = `dead-letters.${subtopology.id}`
+    this.#spans = new InstantSpans(plan.swarm, settings.recordCall === undefined ? null : { called: settings.recordCall })
     this.#payloads = settings.predictions?.serde ?? payloadSerde
     for (const { name, parents } of subtopology.steps) for (const parent of parents) this.#childrenOf(parent).push(name)
   }
@@ -109,7 +114,7 @@ class SubtopologyBuilder {
   build(): void {
     const { steps } = this.#subtopology
     for (const step of steps) this.#add(step)
-    const failing = steps.flatMap(({ kind, name }) => (putsAside.has(kind) ? [name] : []))
+    const failing = steps.flatMap(({ kind, name }) => (deadLetterSteps.has(kind) ? [name] : []))
     if (failing.length > 0) this.#topology.addSink(this.#deadLetters, deadLetterTopic(this.#plan.swarm), failing, this.#written)
   }
 
@@ -118,7 +123,7 @@ class SubtopologyBuilder {
     const children = this.#childrenOf(name)
     switch (step.kind) {
       case 'source':
-        // Only an entrance can get foreign records without key or value.
+        // Only a gateway's topic can contain records from strangers that have no key or no value.
         this.#topology.addSourceWith(name, step.topics, {
           key: Serdes.string(),
           value: this.#read(name),
@@ -154,7 +159,7 @@ class SubtopologyBuilder {
           beeStep({ swarm, bee, host: this.#host, batch, before: this.#beeBefore(step), children, answers, ...this.#failing }),
           parents,
         )
-        // The ledger takes a record of this topic that does not say "accepted" for an outcome.
+        // In this topic, the ledger takes each record that does not say "accepted" for an outcome.
         if (answers.way === 'direct') this.#topology.addSink(answers.child, acceptedTopic, [name], this.#written)
         const place = this.#settings.placesBees === true ? { [beeCapability(bee.name)]: 1 } : {}
         this.#topology.requireCapabilities(name, { ...(bee.gpu > 0 ? { gpu: bee.gpu } : {}), ...place })
@@ -194,6 +199,7 @@ class SubtopologyBuilder {
             host: this.#host,
             before: this.#beeBefore(step),
             children,
+            spans: this.#spans,
             ...(this.#settings.instantRows === undefined ? {} : { rows: this.#settings.instantRows(step.bee) }),
             ...this.#failing,
           }),
@@ -207,7 +213,11 @@ class SubtopologyBuilder {
         this.#topology.addOperator(name, unansweredStep(step, children), parents)
         return
       case 'loop':
-        this.#topology.addOperator(name, loopStep({ ...step, bee: this.#bee(step.bee), host: this.#host, children, ...this.#failing }), parents)
+        this.#topology.addOperator(
+          name,
+          loopStep({ ...step, bee: this.#bee(step.bee), host: this.#host, children, spans: this.#spans, ...this.#failing }),
+          parents,
+        )
         return
       case 'merge': {
         const bee = this.#bee(step.bee)
@@ -222,6 +232,7 @@ class SubtopologyBuilder {
           duplicateRetentionMs,
           onFailure: this.#failing.onFailure,
           onOutput: this.#failing.onOutput,
+          spans: this.#spans,
         }
         const stores = this.#stores(keyValueStore({ name: step.store, key: Serdes.string(), value: joinEntrySerde }))
         this.#addProcessor(name, () => new MergeProcessor(options), parents, stores)
@@ -322,12 +333,12 @@ class SubtopologyBuilder {
     return Produced.with(Serdes.string(), this.#payloads)
   }
 
-  /** The store, and a second store that keeps its due times in order. */
+  /** A store, and a second store that keeps the due times of the first store in order. */
   #stores(store: KeptStore): readonly KeptStore[] {
     return [store, { ...keyValueStore({ name: dueStore(store.name), key: Serdes.string(), value: Serdes.string() }), removedLast: true }]
   }
 
-  /** The bee whose result a step gets without a topic between the two; null if there is none. */
+  /** The bee from which a step gets its input without a topic in between; null if there is none. */
   #beeBefore({ parents }: Step): string | null {
     const before = this.#subtopology.steps.filter(({ name }) => parents.includes(name))
     for (const step of before) {
@@ -352,7 +363,7 @@ class SubtopologyBuilder {
   }
 }
 
-/** The events that an output writes; null if its records are no events. */
+/** The events that an output writes; null if the output's records are no events. */
 function eventOf({ name, spec }: SwarmBee, swarm: string): OutputEvent | null {
   const { event_type: type, event_mode: mode } = spec
   if (typeof type !== 'string') return null
@@ -367,11 +378,11 @@ const repliesWritten = Produced.with<string, Reply>(Serdes.string(), replySerde 
 })
 
 /** The steps that write dead letters. */
-const putsAside: ReadonlySet<Step['kind']> = new Set(['accept', 'call', 'value', 'loop', 'stream'])
+const deadLetterSteps: ReadonlySet<Step['kind']> = new Set(['accept', 'call', 'value', 'loop', 'stream'])
 
 const dueStore = (store: string): string => `${store}-due`
 
-/** A batch policy that closes a batch as soon as one of these policies would; null without a policy. */
+/** The strictest of these batch policies: it closes a batch as soon as any of them would. Null without a policy. */
 function tightest(policies: readonly (BatchPolicy | null)[]): BatchPolicy | null {
   const [first, ...others] = policies.filter((policy) => policy !== null)
   if (first === undefined) return null

@@ -53,7 +53,7 @@ const hasKills = parts.includes('counts') || parts.includes('swarm')
 /** The kills have half of the time, and the changes on each log a quarter. */
 const shares = (hasKills ? 2 : 0) + logs.length
 
-// Only started processes can be ended. So an interrupt takes effect when all processes that are starting have started.
+// Only a started process can be ended. So an interrupt takes effect when no process is starting any more.
 const interrupted = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
@@ -61,7 +61,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     interrupted.abort(new Error(`ended by ${signal}`))
   })
 }
-/** Nothing should stand still for so long, whatever is killed. If it does, the output of the processes is printed. */
+/** Results should never stop for this long, whatever is killed. If they do, the output of the processes is printed. */
 const longStopMs = 60_000
 const startedAt = performance.now()
 const { signal } = interrupted

@@ -153,7 +153,7 @@ describeWithKafka('Streams on Kafka', {}, (cluster) => {
     assert.equal(streams.state, 'ERROR')
   })
 
-  it('one of two applications with the same id runs, and the other one reports the conflict', async () => {
+  it('one of two applications with the same id runs, and the other application reports the conflict', async () => {
     await log.createTopics([topic('lines'), topic('counted')])
     const counting = program(wordCount())
     await counting.start()
@@ -261,7 +261,7 @@ describeWithKafka('Streams on Kafka', {}, (cluster) => {
       for (const rows of answers.values()) for await (const [key, count] of rows) found.push(`${key}${count}`)
       return found.toSorted()
     }
-    // Each process gives all rows, whichever process has them.
+    // Each of the two processes returns all rows, whichever process has them.
     const both = () => Promise.all([first, second].map((one) => keys(one).catch(migrated)))
     const wanted = all.map((key) => `${key}1`)
     for (let found = await both(); found.some((one) => one.join() !== wanted.join()); ) {

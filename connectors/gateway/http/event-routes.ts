@@ -15,7 +15,7 @@ interface EventRoutesOptions {
   readonly requests: Requests
   readonly events: RequestEvents
   readonly clock: Clock
-  /** The places of callers that follow a request. */
+  /** The places of callers that follow requests. */
   readonly followers: Places
 }
 
@@ -23,19 +23,20 @@ interface EventRoutesOptions {
 export function eventRoutes(app: FastifyInstance, options: EventRoutesOptions): void {
   const { events, clock, followers } = options
   const open = new Set<EventStream>()
-  // A response without end would delay the end of the process. Its caller continues at the next process.
+  // A response without end would delay the end of the process. The caller continues at the next process.
   app.addHook('preClose', async () => {
     for (const stream of open) stream.end()
   })
   app.get<{ Params: { id: string } }>(
     '/v1/requests/:id/events',
     {
-      // The stream of an answer to HEAD would never be read, and follow its request for ever.
+      // A stream as the answer to HEAD would never be read, and would follow its request for ever.
       exposeHeadRoute: false,
       config: { scope: 'own' },
       schema: {
         tags: ['requests'],
-        summary: 'The events of a request: accepted, each bee that is done, each part that a bee publishes, and the answer',
+        summary:
+          'The events of a request: accepted, each bee that is done, each part that a bee publishes, a gap where parts are gone from the log, and the answer',
         params: Type.Object({ id: Type.String({ maxLength: 255 }) }),
         response: { ...answerOf('text/event-stream', 'Server-sent events.'), ...nothing },
         headers: Type.Object({ 'last-event-id': Type.Optional(Type.String({ description: 'The id of the last event that the caller has.' })) }),
@@ -46,7 +47,7 @@ export function eventRoutes(app: FastifyInstance, options: EventRoutesOptions): 
       reply.header('x-request-id', id)
       const last = request.headers['last-event-id']
       const lastEventId = typeof last === 'string' ? last : null
-      // This status ends the reconnecting of a browser's EventSource.
+      // A browser's EventSource stops reconnecting when it gets this status.
       if (lastEventId !== null && isLastEvent(lastEventId)) return reply.code(204).send()
       let followed: FollowedRequest | null = null
       const leave = followers.take(request.caller.name)
@@ -76,7 +77,7 @@ export function wantsEvents(accept: string | undefined): boolean {
   return accept !== undefined && /(^|,)\s*text\/event-stream\s*(;|,|$)/i.test(accept)
 }
 
-/** Sends a request and answers with its events. Throws what comes before the first event, such as a refusal. */
+/** Sends a request and answers with its events. Throws errors from before the first event, such as a refusal. */
 export async function streamedRequest(
   made: NewRequest,
   reply: FastifyReply,
@@ -93,7 +94,7 @@ export async function streamedRequest(
     leave()
     followed?.end()
   })
-  // The request may be an earlier one with the same key, whose outcome comes before this one has been sent.
+  // The request may repeat an earlier request with the same key. The outcome then arrives before this request has been sent.
   const outcome = Promise.withResolvers<object>()
   try {
     followed = await events.await(made.gateway, id, (event) => {
@@ -121,7 +122,7 @@ export async function streamedRequest(
   return stream.answer(reply)
 }
 
-/** False: the stream takes no further event. */
+/** Returns false if the stream accepts no further event. */
 function sendEvent(stream: EventStream, event: RequestEvent, requestId: string): boolean {
   const shown = shownEvent(event, requestId)
   if (shown !== null) stream.send(shown.name, event.id, shown.data)
@@ -129,17 +130,21 @@ function sendEvent(stream: EventStream, event: RequestEvent, requestId: string):
   return !stream.isClosed
 }
 
-/** The name and the data of an event for callers; null for one that is not told as it is. */
+/** The name and the data of an event for callers; null for an event that callers do not get in this form. */
 export function shownEvent(event: RequestEvent, requestId: string): { readonly name: string; readonly data: object } | null {
   if (event.kind === 'accepted') return { name: 'accepted', data: { request_id: requestId, gateway: event.gateway, accepted_at: event.accepted_at } }
   if (event.kind === 'part') {
     const { bee, number, rounds, part } = event.part
     return { name: 'part', data: { bee, number, ...(rounds === '' ? {} : { round: rounds }), part: shownAnswer(part) } }
   }
+  if (event.kind === 'gap') return { name: 'gap', data: { request_id: requestId, detail: gapDetail } }
   if (event.kind !== 'bee') return null
   const { error } = event.step
   return { name: 'bee', data: { ...event.step, error: error === null ? null : { ...error, detail: callerText(error.detail) } } }
 }
+
+const gapDetail =
+  'The log no longer has all parts of this request (WAGGLE_RETENTION_SECONDS), so some may be missing here: take the result from the answer'
 
 /** The log has the outcome, and soon after it the ledger. */
 async function answerWithState(stream: EventStream, eventId: string, requestId: string, { requests, clock }: EventRoutesOptions): Promise<void> {
@@ -154,7 +159,7 @@ async function answerWithState(stream: EventStream, eventId: string, requestId: 
     }
     stream.end()
   } catch {
-    // The caller continues where it was, and gets the error if it lasts.
+    // The caller reconnects at its last event, and gets the error if the error persists.
     stream.cut()
   }
 }

@@ -37,13 +37,13 @@ export interface AnswerEvent {
   readonly mode: EventMode
   readonly gateway: string
   readonly requestId: string
-  /** The event that asked. */
+  /** The event of the request. */
   readonly asked: CloudEvent
   /** The time of the answer, in epoch ms. */
   readonly now: number
 }
 
-/** Answers with an event, in the mode of the event that asked. */
+/** Answers with an event, in the mode of the request's event. */
 export function sendEvent(reply: FastifyReply, answer: Payload, { mode, gateway, requestId, asked, now }: AnswerEvent): FastifyReply {
   const event = eventOfAnswer(answer, { gateway, requestId, asked, now })
   if (mode === 'structured') return reply.header('content-type', cloudEventType).send(structuredText(event))
@@ -56,7 +56,7 @@ export function eventOfAnswer(answer: Payload, { gateway, requestId, asked, now 
   return answerEvent({ id: requestId, gateway, causation: asked.attributes.get('id') ?? '', time: now, data, contentType })
 }
 
-/** The characters that a header cannot have are percent-encoded (HTTP binding, 3.1.3.2). */
+/** Percent-encodes the characters that a header cannot have (HTTP binding, 3.1.3.2). */
 function encoded(value: string): string {
   return value.replace(/[^\x21\x23\x24\x26-\x7e]/gu, (character) =>
     [...Buffer.from(character)].map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join(''),

@@ -12,7 +12,7 @@ export function isNdjson(contentType: string | undefined): boolean {
   return ndjsonTypes.includes((contentType?.split(';', 1)[0] ?? '').trim().toLowerCase())
 }
 
-/** Throws a ProblemError for another text. */
+/** Throws a ProblemError for a text that is not an order. */
 export function answerOrderIn(text: string | undefined): AnswerOrder {
   if (text === undefined || text === 'input') return 'input'
   if (text === 'done') return text

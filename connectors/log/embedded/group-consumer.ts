@@ -87,7 +87,7 @@ export class GroupConsumer implements Consumer, Watcher {
     return this.#owned.has(partition)
   }
 
-  /** True if this member must still give up its partitions. Until it has, its tasks work on dropped records. */
+  /** True if this member must still give up its partitions. Until then, its tasks work on dropped records. */
   get hasLost(): boolean {
     return this.#hasLost
   }
@@ -187,7 +187,7 @@ export class GroupConsumer implements Consumer, Watcher {
     this.#wait.end()
   }
 
-  /** True if a poll must wait for something before it collects records. Nearly all polls need no wait. */
+  /** True if a poll must prepare before it collects records. Nearly all polls need no preparation. */
   get #mustPrepare(): boolean {
     return this.#closed || this.#mustReassign || this.#ready.some(isBehindStart)
   }
@@ -232,7 +232,7 @@ export class GroupConsumer implements Consumer, Watcher {
     await listener.assigned(coming.map(topicPartitionOf))
   }
 
-  /** Asks for a new position where retention has deleted the record at the old one. */
+  /** Asks for a new position if retention has deleted the record at the old position. */
   async #findPositions(): Promise<void> {
     const { outOfRange } = this.#subscription
     if (outOfRange === undefined) return

@@ -137,7 +137,7 @@ export class Segments {
     await Promise.all(this.#closing)
   }
 
-  /** Starts a new file for the next payload, and closes the old one. `sync` waits for the close if the old file has unsynced writes. */
+  /** Starts a new file for the next payload, and closes the old file. `sync` waits for the close if the old file has unsynced writes. */
   #roll(): void {
     const old = this.#file
     if (old === null) return
@@ -167,8 +167,8 @@ function corrupt(message: string, cause?: unknown): WaggleError {
 }
 
 /**
- * Makes the error of a failed read. A missing file is damage. A file that cannot be opened at the moment is no damage: too many files are open, the
- * permission is missing, or the disk fails.
+ * Makes the error of a failed read. A missing file is damage. A file that cannot be opened at the moment is not damage: too many files may be open,
+ * the permission may be missing, or the disk may fail.
  */
 function readError(path: string, cause: unknown): WaggleError {
   const { code, message } = cause as NodeJS.ErrnoException

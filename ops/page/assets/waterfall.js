@@ -2,7 +2,7 @@ import { html, useEffect, useState } from 'htm/preact/standalone'
 import { answered, failureOf } from './api.js'
 import { timeText } from './live.js'
 
-/** The way of a request: a bar for each step, from its start to its end, with the time that it waited before, and the requests that shared its batch. */
+/** The path of a request: a bar for each step from its start to its end, with the wait before the step, and the requests that shared its batch. */
 export function Waterfall({ id, onFind }) {
   const [found, setFound] = useState(null)
   const [sought, setSought] = useState('')

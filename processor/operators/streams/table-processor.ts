@@ -4,7 +4,7 @@ import type { TableUpdates } from '../operator-context.ts'
 import { StoredProcessor } from './stored-processor.ts'
 import { openRows, type TableRows } from './table-rows.ts'
 
-/** A processor that makes the updates of a table. It keeps the table's rows, if the table has a store. */
+/** A processor that makes the updates of a table. The processor keeps the table's rows, if the table has a store. */
 export abstract class TableProcessor<Operator extends { readonly oldValues: OldValues }> extends StoredProcessor {
   protected readonly operator: Operator
   #rows: TableRows | null = null
@@ -34,7 +34,7 @@ export abstract class TableProcessor<Operator extends { readonly oldValues: OldV
     return this.#updates?.areHeldBack ?? false
   }
 
-  /** Sends an update. `change` is null for an update that is too old. `before` is the value that the row had; null without one. */
+  /** Sends an update. `change` is null for an update that is too old. `before` is the earlier value of the row; null if the row had no value. */
   protected send(
     { key, timestamp: removedAt, headers }: Record<unknown, unknown>,
     change: Change<unknown> | null,

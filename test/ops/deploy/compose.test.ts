@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { describe, it } from 'node:test'
 import { parse } from 'yaml'
@@ -19,6 +19,13 @@ interface Service {
   readonly healthcheck?: { readonly test: readonly string[] }
 }
 
+interface DataSource {
+  readonly uid: string
+  readonly type: string
+  readonly url?: string
+  readonly jsonData?: { readonly host: string; readonly port: number }
+}
+
 const repository = resolve(import.meta.dirname, '..', '..', '..')
 const read = (file: string) => readFileSync(join(repository, file), 'utf8')
 const compose = parse(read('docker-compose.yml')) as {
@@ -27,9 +34,9 @@ const compose = parse(read('docker-compose.yml')) as {
 }
 const services = Object.entries(compose.services)
 
-/** Checks without images: the files fit together. */
+/** These tests need no images: they check that the files fit together. */
 describe('docker-compose.yml', () => {
-  it('has each service of a swarm with a pinned version, a health check and ports on this machine only', () => {
+  it('has each service of a swarm, with a pinned version, a health check, and ports on this machine only', () => {
     for (const name of ['kafka', 'clickhouse', 'schema-registry', 'objects', 'prometheus', 'grafana', 'waggle'])
       assert.ok(compose.services[name], name)
     for (const [name, { image, build, healthcheck, ports }] of services) {
@@ -39,7 +46,7 @@ describe('docker-compose.yml', () => {
     }
   })
 
-  it('restarts each service after the service has died, and after the machine has restarted', () => {
+  it('restarts each service after its death, and after a restart of the machine', () => {
     for (const [name, { restart }] of services) assert.equal(restart, 'unless-stopped', name)
   })
 
@@ -55,7 +62,7 @@ describe('docker-compose.yml', () => {
   })
 
   it('checks health with a program of the image, within the service’s start time', () => {
-    // Kafka's own script, wget of busybox or Ubuntu, curl of UBI, nc of Alpine, Node.
+    // The programs for health checks: Kafka's own script, wget of busybox or Ubuntu, curl of UBI, nc of Alpine, and Node.
     const programs: { readonly [service: string]: string } = {
       kafka: '/opt/kafka/bin/kafka-broker-api-versions.sh',
       clickhouse: 'wget',
@@ -128,7 +135,30 @@ describe('docker-compose.yml', () => {
     }
   })
 
-  it('opens only the entrance’s port to the outside, for bodies as large as Waggle’s limit', () => {
+  it('has a data source in Grafana for each query of its boards, with the plugin and the server that it needs', () => {
+    const sources = (parse(read('ops/deploy/grafana-datasources.yml')) as { readonly datasources: readonly DataSource[] }).datasources
+    const boards = globSync('ops/deploy/grafana/*.json', { cwd: repository })
+    assert.ok(boards.length >= 4)
+    for (const file of boards) {
+      const named = [...read(file).matchAll(/"datasource": \{\s*"type": "([^"]+)",\s*"uid": "([^"]+)"/g)]
+      assert.ok(named.length > 0, file)
+      for (const [, type, uid] of named)
+        assert.ok(
+          sources.some((one) => one.type === type && one.uid === uid),
+          `${file}: ${type} ${uid}`,
+        )
+    }
+    const grafana = compose.services.grafana
+    const clickhouse = sources.find(({ uid }) => uid === 'clickhouse')
+    assert.equal(grafana?.environment?.GF_PLUGINS_PREINSTALL?.split('@')[0], clickhouse?.type)
+    assert.equal(`http://${clickhouse?.jsonData?.host}:${clickhouse?.jsonData?.port}`, compose.services.waggle?.environment?.CLICKHOUSE_URL)
+    for (const { url, jsonData } of sources) {
+      const host = jsonData?.host ?? new URL(url ?? '').hostname
+      assert.ok(host in (grafana?.depends_on ?? {}), host)
+    }
+  })
+
+  it('opens only the entrance’s port to other machines, for bodies as large as Waggle’s limit', () => {
     const nginx = read('ops/deploy/nginx.conf')
     const { http_port, max_body_bytes } = loadConfig({ directories: [], env: {} }).settings
     assert.ok(nginx.includes(`proxy_pass http://127.0.0.1:${http_port};`))

@@ -112,8 +112,8 @@ export class Cluster {
   }
 
   /**
-   * Sends a request to any broker. Known brokers are tried before the configured addresses. Each call starts with another broker, so that a frozen
-   * broker does not delay every call.
+   * Sends a request to any broker. Known brokers are tried before the configured addresses. Each call starts with a different broker, so that a
+   * frozen broker does not delay every call.
    */
   async ask<T>(request: (at: At) => Promise<T>): Promise<T> {
     const failures: string[] = []
@@ -196,14 +196,14 @@ export class Cluster {
       }
       this.#topicErrors.delete(name)
       this.#missing.delete(name)
-      // A topic whose id has changed was created again. The leaders of the old topic do not hold for the new one.
+      // A topic whose id has changed was created again. The leaders of the old topic are not the leaders of the new topic.
       const before = this.#topicIds.get(name) === id ? this.#leaders.get(name) : undefined
       if (this.#topicIds.has(name) && this.#topicIds.get(name) !== id) this.#recreated++
       this.#topicIds.set(name, id)
       const leaders: (Leader | null)[] = []
       for (const { partition, leader, epoch, replicas } of partitions) {
         const old = before?.[partition]
-        // A broker that was away may report a leader that is older than the known one.
+        // A broker that was disconnected may report an older leader than the known leader.
         const isOlder = old !== undefined && old !== null && old.epoch > epoch
         leaders[partition] = isOlder ? old : leader < 0 ? null : { node: leader, epoch, replicas }
       }
@@ -211,7 +211,7 @@ export class Cluster {
     }
   }
 
-  /** Notes a missing topic. After `goneTopicMs` the topic is left out of refreshes, so that names of topics that never existed do not pile up. */
+  /** Records a missing topic. After `goneTopicMs`, refreshes leave the topic out, so that the list of names that never existed does not grow. */
   #miss(topic: string): void {
     const now = this.clock.elapsedMs()
     const partitions = this.partitionsOf(topic) ?? 0

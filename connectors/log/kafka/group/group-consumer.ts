@@ -31,7 +31,7 @@ export interface GroupConsumerOptions {
   readonly onLost: () => void
 }
 
-/** A member of a group that reads ahead. Records arrive, and rebalances go on, even between two polls. */
+/** Called when the member has lost its seat. The next `poll` then calls the `lost` method of the listener. */
 export class GroupConsumer implements Consumer {
   readonly #options: GroupConsumerOptions
   readonly #cluster: Cluster
@@ -108,7 +108,7 @@ export class GroupConsumer implements Consumer {
     return this.hasLost || !this.#owned.has(place) ? null : this.#member.membership
   }
 
-  /** True if the member's partitions may belong to other members, and the listener has not been told yet. */
+  /** True if the member's partitions may belong to other members, and the listener was not called yet. */
   get hasLost(): boolean {
     return this.#hasLost || this.#isLosing || this.#failure?.isFinal === true
   }

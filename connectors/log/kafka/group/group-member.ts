@@ -24,20 +24,18 @@ export interface GroupMemberOptions {
   /** Called with a new assignment. The consumer takes the assignment up, and then calls `applied`. */
   readonly onAssigned: (assignment: GroupAssignment) => void
   /**
-   * Called when the coordinator has thrown the member out. Other members may now have its partitions. The member then joins the group again without a
-   * call.
+   * Called when the coordinator has removed the member from the group. Other members may then have its partitions. The member joins the group again
+   * by itself.
    */
   readonly onLost: () => void
-  /** Called when the process cannot be a member. With `isFinal`, another process has the same instance id, and this member gives up. */
+  /** Called when the process cannot be a member. With `isFinal`, another process has the same instance id, and this member stops. */
   readonly onError: (error: WaggleError, options: { readonly isFinal: boolean }) => void
 }
 
 /**
  * Membership of one group (KIP-429 on the classic protocol): the member joins the group, gets its partitions, and holds its seat with heartbeats.
  *
- *     joining ─► waiting to be applied ─► member ─┐   a rebalance, or something was let go
- *        ▲                                        │
- *        └────────────────────────────────────────┘
+ * joining ─► waiting to be applied ─► member ─┐ a rebalance, or a partition was released ▲ │ └────────────────────────────────────────┘
  *
  * The consumer of the member goes on reading during a rebalance.
  */
@@ -95,7 +93,7 @@ export class GroupMember {
     return this.#seat.isHeld
   }
 
-  /** Settles when the member's generation is no longer this one, or the member is closed. */
+  /** Settles when the member has a different generation, or the member is closed. */
   generationEnded(generation: number): Promise<void> {
     if (this.#closed || this.#membership.generation !== generation) return Promise.resolve()
     return new Promise((resolve) => this.#waitingForNextGeneration.push(resolve))
@@ -185,7 +183,7 @@ export class GroupMember {
     const { group, assignor, topics, instanceId, sessionTimeoutMs, rebalanceTimeoutMs } = this.#options
     const { client } = this.#cluster
     this.#isAskedAgain = false
-    // A member that was thrown out may have lost its partitions, so it claims none, even if its consumer does not know of the loss yet.
+    // A member that was removed from the group may have lost its partitions, so it claims none, even if its consumer does not know of the loss yet.
     const owned = this.#generation < 0 ? [] : this.#options.owned()
     const metadata = encodeSubscription({ topics, owned, generation: this.#generation, data: assignor.memberData() })
     const wish = { group, memberId: this.#memberId, instanceId, sessionTimeoutMs, rebalanceTimeoutMs, protocol: assignor.name, metadata }
@@ -247,7 +245,7 @@ export class GroupMember {
         () => null,
         (thrown: unknown) => thrown,
       )
-      // If the coordinator was away or has moved, a JoinGroup may never get a response.
+      // If the coordinator was unreachable or has moved, a JoinGroup may never get a response.
       if (isPassing(refused)) {
         mayBeForgotten = true
         return
@@ -264,14 +262,14 @@ export class GroupMember {
     return over
   }
 
-  /** The membership from the last JoinGroup. `membership` is an older one until the assignment is applied. */
+  /** The membership from the last JoinGroup. `membership` is an older membership until the assignment is applied. */
   get #latestMembership(): GroupMembership {
     return { memberId: this.#memberId, generation: this.#generation, instanceId: this.#options.instanceId }
   }
 
   #coordinated<T>(ask: (broker: Broker) => Promise<T>): Promise<T> {
     return this.#cluster.withCoordinator('group', this.#options.group, (broker) => {
-      // A closed member must not join. Its JoinGroup would start a rebalance, and the other members would wait for this one.
+      // A closed member must not join. Its JoinGroup would start a rebalance, and the other members would wait for the closed member.
       if (this.#closed) throw new BrokerError('CLOSED')
       return ask(broker)
     })

@@ -2,7 +2,7 @@ import { crc32c, Writer } from '@platformatic/kafka'
 import { bytesIn, type ProducerRecord, valueBytes } from '../../../../processor/ports.ts'
 import { writeInt64 } from './wire.ts'
 
-/** The producer of a batch, and the batch's sequence number in the partition. */
+/** The producer id, epoch and sequence number of a batch. */
 export interface BatchIdentity {
   readonly producerId: bigint
   readonly epoch: number
@@ -144,7 +144,7 @@ export function batchBytesOf(record: ProducerRecord): number {
 
 /**
  * The size of a record in bytes, without its length field. `delta`: milliseconds since the batch's first timestamp. `index`: the number of records
- * before this one.
+ * before this record.
  */
 function recordLength({ key, value, headers }: ProducerRecord, delta: number, index: number): number {
   const keyLength = key === null ? -1 : key.length

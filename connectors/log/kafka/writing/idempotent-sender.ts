@@ -298,7 +298,7 @@ export class IdempotentSender {
   }
 
   /**
-   * Gives up a batch whose topic is missing. If no record waits for the topic any more, its queues are dropped. They would pile up otherwise, because
+   * Fails a batch whose topic is missing. If no record waits for the topic any more, its queues are dropped. Otherwise they would accumulate, because
    * records may name any number of topics.
    */
   #giveUpTopic(queue: PartitionQueue, error: WaggleError): void {
@@ -306,7 +306,8 @@ export class IdempotentSender {
     if (batch === undefined) return
     this.#remove(queue, batch)
     const dropped = this.#queues.forget(queue.topic)
-    // The topic may come back. Its sequence numbers then start again, and under the same producer id a broker would take new batches for repeats.
+    // The topic may be created again. Its sequence numbers then start again, and with the same producer id a broker would treat new batches as
+    // repeats.
     if (this.#options.enlistment === null) for (const { identity } of dropped) this.#identity.drop(identity)
     batch.set.failed(batch, error)
   }

@@ -15,6 +15,7 @@ import { DueIndex } from '../operators/due-index.ts'
 import { partSeparator } from '../operators/join-by-key.ts'
 import { OpenedProcessor } from '../operators/opened-processor.ts'
 import { failedAt } from './failed-at.ts'
+import type { InstantSpans } from './instant-spans.ts'
 import { joinTimeout } from './join-step.ts'
 import { instantCall, outputRecord } from './output-record.ts'
 
@@ -23,7 +24,7 @@ export interface MergeOptions {
   readonly inputs: readonly JoinInput[]
   readonly store: string
   readonly dueStore: string
-  /** The longest wait for a result after the first input without one, in ms. */
+  /** The longest wait for a result, counted from the first input that is no result, in ms. */
   readonly timeoutMs: number
   /** The time for which a request with a result is remembered because further inputs may come, in ms. */
   readonly retentionMs: number
@@ -31,6 +32,7 @@ export interface MergeOptions {
   readonly duplicateRetentionMs: number | null
   readonly onFailure: FailureListener
   readonly onOutput: (bee: string, output: Payload) => void
+  readonly spans: InstantSpans
 }
 
 type Entry = JoinEntry<Payload>
@@ -46,8 +48,8 @@ interface Parts {
  * fail` an error is a result at once. Under `skip` an error is the result only if no other input has one. The mark of a request that has its answer
  * is a result. `join-step.ts` is the step that waits for all inputs.
  *
- * The store maps a request id to the inputs that have come. When all inputs have come, it maps the id to an empty map. `<store>-due` has the ids in
- * the order of their expiry.
+ * The store maps a request id to the inputs that have come. When all inputs have come, the store maps the id to an empty map. `<store>-due` has the
+ * ids in the order of their expiry.
  */
 export class MergeProcessor extends OpenedProcessor<string, Payload, string, Payload, Parts> {
   readonly #options: MergeOptions
@@ -67,7 +69,7 @@ export class MergeProcessor extends OpenedProcessor<string, Payload, string, Pay
 
   process(record: Record<string, Payload>): void {
     const { context, entries, dues } = this.parts
-    const { bee, inputs, timeoutMs, retentionMs, onOutput } = this.#options
+    const { bee, inputs, timeoutMs, retentionMs, onOutput, spans } = this.#options
     const name = this.#nameOf.get(context.recordMetadata?.topic ?? '')
     if (name === undefined) return
     const { key, value, headers, timestamp } = record
@@ -80,8 +82,12 @@ export class MergeProcessor extends OpenedProcessor<string, Payload, string, Pay
     const isLast = parts.size === inputs.length
     const wasSent = before?.sent ?? false
     if (isResult && !wasSent && value.kind !== 'error') onOutput(bee.name, value)
-    if (isResult && !wasSent) context.forward(outputRecord(record, value, instantCall(context.currentSystemTime)))
-    else if (isLast && !wasSent) context.forward(outputRecord(record, outcomeOf(parts), null))
+    if (isResult && !wasSent) {
+      const at = context.currentSystemTime
+      const inSpan = spans.called({ bee, id: key, input: record, place: context.recordMetadata, at, error: null })
+      context.forward(inSpan(outputRecord(record, value, instantCall(at))))
+    }
+    if (isLast && !wasSent && !isResult) context.forward(outputRecord(record, outcomeOf(parts), null))
     if (before !== null) dues.remove(row, before.due)
     if (isLast) {
       this.#finish(row, timestamp)
@@ -131,7 +137,7 @@ export class MergeProcessor extends OpenedProcessor<string, Payload, string, Pay
 /** Stands for a result that was forwarded, so that the store does not keep the result. */
 const came: Payload = notTaken('', '')
 
-/** The outcome of a request for which no input has a result: the first error, else that no branch was taken. */
+/** The outcome of a request for which no input has a result: the first error, or else the message that no branch was taken. */
 function outcomeOf(parts: ReadonlyMap<string, Payload>): Payload {
   const errors = [...parts.values()]
   return errors.find((part) => !isNotTaken(part)) ?? (errors[0] as Payload)
