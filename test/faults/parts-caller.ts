@@ -100,6 +100,7 @@ export class PartsCaller {
         parts.push(String(event.part))
         this.parts++
       }
+      if (event.kind === 'gap') this.broken.push(`${input.name} has lost parts: ${event.detail}`)
       if (event.kind !== 'answer') continue
       this.#check(input, event.answer, parts)
       this.#keep({ id: event.requestId, answer: canonical(event.answer), parts })
