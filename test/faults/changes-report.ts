@@ -53,7 +53,7 @@ export function changesText(report: ChangesReport): string {
   ].join('\n')
 }
 
-export function againCommand({ log, processing, servers, seed, changes }: ChangesReport): string {
+function againCommand({ log, processing, servers, seed, changes }: ChangesReport): string {
   const where = log === 'embedded' ? '' : ` --servers ${servers} --processing ${processing}`
   return `npm run chaos -- --only changes --log ${log}${where} --seed ${seed} --changes ${changes.length}`
 }
