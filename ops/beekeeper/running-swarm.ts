@@ -89,6 +89,8 @@ export class RunningSwarm {
   readonly topology: Topology
   /** The numbers of bees that are computing at the moment. */
   readonly instantMeters: InstantMeters
+  /** The parts that bees of this process have published, by bee. */
+  readonly publishedParts: PartLog['published']
   readonly #payloads: HandingSerde<Payload>
   #hasRun = false
   #entrance: SwarmEntrance | null = null
@@ -107,7 +109,9 @@ export class RunningSwarm {
     models: RemoteModels,
     redaction: Redaction,
     instantMeters: InstantMeters,
+    publishedParts: PartLog['published'],
   ) {
+    this.publishedParts = publishedParts
     this.instantMeters = instantMeters
     this.plan = plan
     this.topology = topology
@@ -270,6 +274,7 @@ export class RunningSwarm {
       models,
       secrets.redactions.errors,
       instantMeters,
+      parts?.published ?? new Map(),
     )
   }
 

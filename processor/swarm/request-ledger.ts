@@ -257,5 +257,5 @@ const keyReused: Payload = errorPayload({
 })
 
 function isSame(a: ReplyTo, b: ReplyTo): boolean {
-  return a.topic === b.topic && a.partition === b.partition && a.correlation === b.correlation
+  return a.topic === b.topic && a.partition === b.partition && a.correlation === b.correlation && a.event?.mode === b.event?.mode
 }
