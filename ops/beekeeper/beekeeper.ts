@@ -22,6 +22,7 @@ import { KillerSearch } from '../../processor/async/killer-search.ts'
 import type { Log, StateDirectory } from '../../processor/ports.ts'
 import { applicationIdOf } from '../../topology/naming.ts'
 import { ownPackage } from '../../topology/own-package.ts'
+import type { Claims } from '../../topology/swarm/ports/claims.ts'
 import type { Database } from '../../topology/swarm/ports/database.ts'
 import type { Tracing } from '../../topology/swarm/ports/tracing.ts'
 import type { Redaction } from '../../topology/swarm/secrets/redaction.ts'
@@ -41,6 +42,7 @@ import { ProcessPage } from '../page/process-page.ts'
 import { auditLine } from '../process-log/audit-line.ts'
 import { FailureLines } from '../process-log/failure-lines.ts'
 import type { LogLevel, LogLevels, LogLine } from '../process-log/log-line.ts'
+import { ClaimedRequests } from '../requests/claimed-requests.ts'
 import { ClusterRequests } from '../requests/cluster-requests.ts'
 import { EmbeddedRequests } from '../requests/embedded-requests.ts'
 import { LiveRequestEvents } from '../requests/live-request-events.ts'
@@ -58,6 +60,7 @@ import { idSecretOf } from './id-secret.ts'
 import { trimWhenIdle } from './idle-trim.ts'
 import { saveMissingRows } from './missing-rows.ts'
 import { usualMaxConnections } from './open-files.ts'
+import { openClaims } from './open-claims.ts'
 import { kafkaOptions, openLog } from './open-log.ts'
 import { openRemoteModels } from './open-remote-models.ts'
 import type { ConfiguredSwarm, RunningSwarm } from './running-swarm.ts'
@@ -214,6 +217,9 @@ export class Beekeeper {
     const database: Database = { openTable: async (table) => (await this.#openDatabase()).openTable(table) }
     const { signal, swarms } = this.#options
     const ports = beePorts({ settings, threads: 1, database, ...(signal === undefined ? {} : { signal }) })
+    const open = await openClaims(settings, { log, clock: systemClock, random, onNotice: (notice) => say('claims', 'warn', notice) })
+    if (open !== null) this.#closeLater('claims', () => open.close())
+    const claims = open?.claims ?? null
     const models = openRemoteModels(settings, systemClock)
     this.#closeLater('models', () => models.close())
     signal?.addEventListener('abort', () => void models.close())
@@ -228,6 +234,7 @@ export class Beekeeper {
       clock: systemClock,
       random,
       killerSearch,
+      claims,
       openStates: states,
       openState: async (swarm) => (settings.log === 'kafka' ? this.#openStates(applicationIdOf(swarm), random) : null),
       say,
@@ -239,7 +246,7 @@ export class Beekeeper {
     })
     this.#running = running
     const prepared = await Promise.all(swarms.map((swarm) => running.prepare(swarm, swarms)))
-    const served = await this.#openGateway(log, random, { running, prepared })
+    const served = await this.#openGateway(log, random, { running, prepared, claims })
     this.#closeLater('swarms', () => running.close(() => Math.max(shortestStopMs, this.#leftToStopMs)))
     this.#closeLater('definitions', () => served.close())
     await Promise.all(prepared.map((swarm) => running.start(swarm)))
@@ -300,7 +307,7 @@ export class Beekeeper {
   async #openGateway(
     log: Log,
     random: SystemRandom,
-    { running, prepared }: { readonly running: RunningSwarms; readonly prepared: readonly RunningSwarm[] },
+    { running, prepared, claims }: { readonly running: RunningSwarms; readonly prepared: readonly RunningSwarm[]; readonly claims: Claims | null },
   ): Promise<ServedSwarms> {
     const { settings, swarms, server = null } = this.#options
     const say = this.#say
@@ -352,7 +359,7 @@ export class Beekeeper {
       swarms: running.all,
     })
     const entrance = {
-      requests,
+      requests: claims === null ? requests : new ClaimedRequests(requests, { claims, clock: systemClock }),
       events: new LiveRequestEvents({ log, clock: systemClock, plans, traces: new RequestTraces({ log, clock: systemClock, plans, acceptedAt }) }),
       followers: placesOfFollowers(),
       models: new SwarmModels({ swarms: served, running: running.all }),

@@ -20,6 +20,7 @@ import { payloadSerde } from '../../topology/swarm/payload/payload-serde.ts'
 import { markedPrediction } from '../../topology/swarm/payload/prediction-serde.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 import type { Step, SubtopologyPlan } from '../../topology/swarm/plan/subtopology-plan.ts'
+import type { Claims } from '../../topology/swarm/ports/claims.ts'
 import type { AcceptedRecord } from '../../topology/swarm/ports/tracing.ts'
 import { type Reply, replySerde } from '../../topology/swarm/request/reply.ts'
 import type { ReplyTopics } from '../../topology/swarm/request/reply-topics.ts'
@@ -30,6 +31,7 @@ import { beeStep } from './bee-step.ts'
 import { branchStep } from './branch-step.ts'
 import { CacheProcessor } from './cache.ts'
 import { cacheKeyStep } from './cache-key.ts'
+import { claimStep } from './claim-step.ts'
 import { DeduplicateProcessor } from './deduplicate.ts'
 import { entranceSerde } from './entrance-serde.ts'
 import type { InstantRows } from './instant-meters.ts'
@@ -59,6 +61,8 @@ export interface GraphSettings {
   readonly onOutput?: (bee: string, output: Payload) => void
   /** Begins the trace of a record at a gateway that has none. Undefined: spans are not recorded. */
   readonly beginTrace?: (record: AcceptedRecord) => TraceContext
+  /** Fetches large payloads for the bees that compute at once. Undefined: every payload is in its record. */
+  readonly claims?: Claims
   /** The counts of the inputs of a bee that computes at once. Every call with a name returns the same object. */
   readonly instantRows?: (bee: string) => InstantRows
 }
@@ -84,6 +88,8 @@ class SubtopologyBuilder {
   readonly #settings: GraphSettings
   readonly #deadLetters: string
   readonly #payloads: HandingSerde<Payload>
+  /** The names of the steps that fetch large payloads, by source. */
+  readonly #claimSteps = new Map<string, string>()
   /** The steps that each step feeds, in the plan's order. */
   readonly #children = new Map<string, string[]>()
 
@@ -109,12 +115,13 @@ class SubtopologyBuilder {
   build(): void {
     const { steps } = this.#subtopology
     for (const step of steps) this.#add(step)
-    const failing = steps.flatMap(({ kind, name }) => (putsAside.has(kind) ? [name] : []))
+    const failing = [...steps.flatMap(({ kind, name }) => (putsAside.has(kind) ? [name] : [])), ...this.#claimSteps.values()]
     if (failing.length > 0) this.#topology.addSink(this.#deadLetters, deadLetterTopic(this.#plan.swarm), failing, this.#written)
   }
 
   #add(step: Step): void {
-    const { name, parents } = step
+    const { name } = step
+    const parents = step.parents.map((parent) => this.#claimSteps.get(parent) ?? parent)
     const children = this.#childrenOf(name)
     switch (step.kind) {
       case 'source':
@@ -125,6 +132,7 @@ class SubtopologyBuilder {
           isShared: true,
           refusesNulls: !this.#isEntrance(name),
         })
+        this.#addClaimStep(name, children)
         return
       case 'sink':
         this.#addSink(name, step.topic, parents)
@@ -305,6 +313,18 @@ class SubtopologyBuilder {
     this.#topology.addSink(child, topic, [name], this.#written)
   }
 
+  /** Adds a step that fetches large payloads behind a source whose sub-topology has a bee that cannot wait for them. */
+  #addClaimStep(source: string, children: readonly string[]): void {
+    const { claims } = this.#settings
+    const reader = this.#subtopology.steps.find(({ kind }) => readsAtOnce.has(kind))
+    if (claims === undefined || reader === undefined) return
+    const name = `${source}.claims`
+    const bee = 'bee' in reader ? reader.bee : ''
+    const { deadLetters, onFailure } = this.#failing
+    this.#claimSteps.set(source, name)
+    this.#topology.addAsync(name, claimStep({ claims, bee, children, deadLetters, onFailure }), [source])
+  }
+
   #read(source: string): HandingSerde<Payload> {
     return this.#isEntrance(source) ? entranceSerde(this.#payloads, this.#settings.replyTopics) : this.#payloads
   }
@@ -365,6 +385,9 @@ const timed: ReadonlySet<Step['kind']> = new Set(['call', 'value', 'stream', 'me
 const repliesWritten = Produced.with<string, Reply>(Serdes.string(), replySerde as unknown as Serde<Reply>, {
   partitioner: (_, __, reply) => reply?.to.partition ?? null,
 })
+
+/** The steps that look into a payload and cannot wait for it. An output writes it for other applications, which have no claim store. */
+const readsAtOnce: ReadonlySet<Step['kind']> = new Set(['value', 'stream', 'loop', 'cache-key', 'output'])
 
 /** The steps that write dead letters. */
 const putsAside: ReadonlySet<Step['kind']> = new Set(['accept', 'call', 'value', 'loop', 'stream'])
