@@ -148,3 +148,32 @@ describe('A payload that is too large for the log', () => {
     return letters.map(({ bee, code }) => [bee, code] as const)
   }
 })
+
+describe('A bee that computes at once', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'waggle-claims-'))
+  after(() => rmSync(directory, { recursive: true, force: true }))
+  const env: Env = { WAGGLE_CLAIM_STORE: 'data-directory', WAGGLE_MAX_INLINE_BYTES: '2048', WAGGLE_DATA_DIR: join(directory, 'data') }
+
+  it('reads a large payload from the gateway, from a bee and from a join', async () => {
+    const several = `  - {name: size, type: map, input: {name: entrance}, spec: {expression: 'length(text)'}}
+  - {name: double, type: module, input: {name: entrance}, spec: {file: ./double.mjs}}
+  - {name: twice, type: map, input: {name: double}, spec: {expression: 'length(text)'}}
+  - {name: both, type: map, input: {join: [size, twice, double]}, spec: {expression: '{size: size, twice: twice, again: length(double.text)}'}}
+  - {name: answer, type: respond, input: {name: both}}`
+    await using swarm = await SwarmHere.open(env, { bees: several, files: { 'double.mjs': 'export default ({ text }) => ({ text: text + text })' } })
+    for (const characters of [5_000, 10])
+      assert.deepEqual(await (await swarm.ask({ text: 'x'.repeat(characters) })).json(), { size: characters, twice: 2 * characters, again: 2 * characters })
+  })
+
+  it('passes a large payload on to a topic of another application, which gets the payload itself', async () => {
+    const output = `  - {name: out, type: kafka-output, input: {name: entrance}, spec: {topic: decisions}}
+  - {name: answer, type: respond, input: {name: entrance}}`
+    await using swarm = await SwarmHere.open({ ...env, WAGGLE_DATA_DIR: join(directory, 'output') }, { bees: output })
+    const text = 'y'.repeat(5_000)
+    assert.deepEqual(await (await swarm.ask({ text })).json(), { text })
+    await eventually(async () => {
+      const response = await fetch(`${swarm.url}/v1/topics/decisions/records?from=start&max=1000`)
+      return response.ok && (await response.text()).includes(text.slice(0, 1_000))
+    })
+  })
+})
