@@ -28,7 +28,10 @@ function claimedWorker(worker: Worker, claims: Claims): Worker {
     return outcomes.some((outcome) => isLarge(outcome, claims)) ? Promise.all(outcomes.map((outcome, at) => putAside(outcome, calls[at]))) : outcomes
   }
 
-  async function putAside(outcome: BeeResult | WaggleError, call: Parameters<Worker['call']>[1][number] | undefined): Promise<BeeResult | WaggleError> {
+  async function putAside(
+    outcome: BeeResult | WaggleError,
+    call: Parameters<Worker['call']>[1][number] | undefined,
+  ): Promise<BeeResult | WaggleError> {
     const signal = call?.signal ?? neverAborted
     try {
       if (!isLarge(outcome, claims) || outcome instanceof WaggleError) return outcome
@@ -46,7 +49,13 @@ function claimedWorker(worker: Worker, claims: Claims): Worker {
     try {
       const fetched = await Promise.all(rows.map((row, at) => fetchedRow(row, claims, calls[at]?.signal ?? neverAborted)))
       const whole = fetched.flatMap((row, at) => (row instanceof WaggleError ? [] : [{ row, call: calls[at] as (typeof calls)[number] }]))
-      const outcomes = whole.length === 0 ? [] : await inline(whole.map(({ row }) => row), whole.map(({ call }) => call))
+      const outcomes =
+        whole.length === 0
+          ? []
+          : await inline(
+              whole.map(({ row }) => row),
+              whole.map(({ call }) => call),
+            )
       const left = outcomes[Symbol.iterator]()
       return fetched.map((row) => (row instanceof WaggleError ? row : (left.next().value as BeeResult | WaggleError)))
     } finally {

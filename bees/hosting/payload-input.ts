@@ -1,5 +1,5 @@
-import { jsonCopy, maxOutputBytes } from '../../topology/swarm/payload/json-value.ts'
 import { noClaimStore } from '../../topology/swarm/payload/claim-errors.ts'
+import { jsonCopy, maxOutputBytes } from '../../topology/swarm/payload/json-value.ts'
 import type { JoinedPayload, Payload, Tensor } from '../../topology/swarm/payload/payload.ts'
 import { contentTypeOf, joinedType, payloadOfBytes } from '../../topology/swarm/payload/payload-serde.ts'
 import { checkTensor } from '../../topology/swarm/payload/tensor-codec.ts'

@@ -5,7 +5,7 @@ import { DirectoryClaims } from '../../connectors/claims/directory-claims.ts'
 import { PayloadClaims } from '../../connectors/claims/payload-claims.ts'
 import { S3Claims } from '../../connectors/claims/s3-claims.ts'
 import type { Clock, Log, Random } from '../../processor/ports.ts'
-import type { Claims, ClaimStore } from '../../topology/swarm/ports/claims.ts'
+import type { ClaimStore, Claims } from '../../topology/swarm/ports/claims.ts'
 import type { Settings } from '../config/settings.ts'
 import { expectOwner } from './claim-store-owner.ts'
 
@@ -20,13 +20,17 @@ export interface OpenClaims {
  */
 export async function openClaims(
   settings: Settings,
-  { log, clock, random, onNotice }: { readonly log: Log; readonly clock: Clock; readonly random: Random; readonly onNotice: (notice: string) => void },
+  {
+    log,
+    clock,
+    random,
+    onNotice,
+  }: { readonly log: Log; readonly clock: Clock; readonly random: Random; readonly onNotice: (notice: string) => void },
 ): Promise<OpenClaims | null> {
   const { claim_store: address, data_dir: dataDirectory, max_inline_bytes: maxInlineBytes } = settings
   if (address === null) return null
   const bucket = claimBucket(address)
-  const store: ClaimStore =
-    bucket === null ? DirectoryClaims.open(join(dataDirectory, 'claims'), random) : new S3Claims(bucket, process.env)
+  const store: ClaimStore = bucket === null ? DirectoryClaims.open(join(dataDirectory, 'claims'), random) : new S3Claims(bucket, process.env)
   if (bucket === null && settings.log === 'kafka') await expectOwner(log, { store: store.name, clock, random })
   const claims = new PayloadClaims({
     store,

@@ -22,13 +22,22 @@ const topicBytes = 20_000
 
 describeWithKafka('Payloads that a broker refuses', { own: true }, (cluster) => {
   const opened = async (env: { readonly [variable: string]: string }) => {
-    const swarm = new SwarmProcesses({ bees, functions, brokers: cluster().brokers, env: { WAGGLE_PARTITIONS: '1', WAGGLE_MAX_INLINE_BYTES: '10000', WAGGLE_SESSION_TIMEOUT_MS: '6000', ...env } })
+    const swarm = new SwarmProcesses({
+      bees,
+      functions,
+      brokers: cluster().brokers,
+      env: { WAGGLE_PARTITIONS: '1', WAGGLE_MAX_INLINE_BYTES: '10000', WAGGLE_SESSION_TIMEOUT_MS: '6000', ...env },
+    })
     const topics = [`waggle.gateway.${swarm.gateway}`, `waggle.${swarm.swarm}.turn`, `waggle.${swarm.swarm}.answer`]
     for (const topic of topics) await createTopic(cluster(), topic, { 'max.message.bytes': String(topicBytes) })
     return { swarm, topics }
   }
   const send = (program: MeasuredProgram, gateway: string, body: Uint8Array, verb = 'request') =>
-    fetch(`${program.ready.gateway}/v1/gateways/${gateway}/${verb}`, { method: 'POST', body: new Uint8Array(body), headers: { 'content-type': 'image/x-any' } })
+    fetch(`${program.ready.gateway}/v1/gateways/${gateway}/${verb}`, {
+      method: 'POST',
+      body: new Uint8Array(body),
+      headers: { 'content-type': 'image/x-any' },
+    })
   const picture = (seed: number) => Buffer.from(new Uint8Array(large).map((_, at) => (at * 31 + seed) % 256))
   const expectTurned = async (response: Response, sent: Uint8Array) => {
     const bytes = Buffer.from(await response.arrayBuffer())
@@ -48,7 +57,8 @@ describeWithKafka('Payloads that a broker refuses', { own: true }, (cluster) => 
         const record = { topic: topics[0] ?? '', partition: 0, key: Buffer.from('x'), value: picture(0), headers: [], timestamp: Date.now() }
         await assert.rejects(producer.send(record), { code: 'WAGGLE_RECORD_TOO_LARGE' })
         const programs = [await swarm.start('one'), await swarm.start('two')]
-        for (const [at, program] of [...programs, ...programs].entries()) await expectTurned(await send(program, swarm.gateway, picture(at)), picture(at))
+        for (const [at, program] of [...programs, ...programs].entries())
+          await expectTurned(await send(program, swarm.gateway, picture(at)), picture(at))
         const gets = proxy.calls.filter((call) => /^GET \/large\/payloads\/./.test(call))
         const puts = proxy.calls.filter((call) => /^PUT \/large\/payloads\/./.test(call))
         // Each request has an input, which the bee fetches, and an answer, which the gateway fetches.

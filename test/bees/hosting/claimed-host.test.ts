@@ -17,7 +17,14 @@ type Worker = AsyncWorker<string, Payload, Payload, BeeResult>
 describe('A bee whose large payloads are in a claim store', () => {
   const opened = async (compute: (rows: readonly Payload[]) => readonly (BeeResult | WaggleError)[]) => {
     const store = new MemoryClaims()
-    const options = { store, clock: new SimulatedClock(), random: new SimulatedRandom(1), maxInlineBytes: 10, lifetimeMs: 1_000, maxFetchedBytes: 100 }
+    const options = {
+      store,
+      clock: new SimulatedClock(),
+      random: new SimulatedRandom(1),
+      maxInlineBytes: 10,
+      lifetimeMs: 1_000,
+      maxFetchedBytes: 100,
+    }
     const claims = new PayloadClaims(options)
     const given: (readonly Payload[])[] = []
     const worker: Worker = {
@@ -28,7 +35,16 @@ describe('A bee whose large payloads are in a claim store', () => {
     }
     const host = { open: async () => worker } as Partial<BeeHost> as BeeHost
     const call = await claimedHost(host, claims).open({} as SwarmBee, 8)
-    return { store, claims, given, run: (rows: readonly Payload[]) => call.call(rows, rows.map(() => quiet)) }
+    return {
+      store,
+      claims,
+      given,
+      run: (rows: readonly Payload[]) =>
+        call.call(
+          rows,
+          rows.map(() => quiet),
+        ),
+    }
   }
   const bytes = (length: number): Payload => ({ kind: 'bytes', bytes: new Uint8Array(length), contentType: 'image/x' })
   const quiet = { signal: new AbortController().signal } as AsyncCall<string>
@@ -43,7 +59,10 @@ describe('A bee whose large payloads are in a claim store', () => {
 
   it('gets the rows of a batch that could be fetched, and each of the others has its own error', async () => {
     const { store, claims, given, run } = await opened((rows) => rows.map((_, at) => ({ kind: 'json', json: at })))
-    const put = async (length: number): Promise<Payload> => ({ kind: 'claim', claim: await claims.put(new Uint8Array(length), 'image/x', quiet.signal) })
+    const put = async (length: number): Promise<Payload> => ({
+      kind: 'claim',
+      claim: await claims.put(new Uint8Array(length), 'image/x', quiet.signal),
+    })
     const rows = [await put(20), await put(30), bytes(3), await put(40)]
     store.objects.delete(rows[1]?.kind === 'claim' ? rows[1].claim.key : '')
     const outcomes = await run(rows)
@@ -69,7 +88,9 @@ describe('A bee whose large payloads are in a claim store', () => {
     ])
     const outcomes = await run(Array.from({ length: 7 }, () => bytes(1)))
     assert.deepEqual(
-      outcomes.map((outcome) => (outcome instanceof WaggleError ? 'error' : outcome instanceof Answered ? `${outcome.answer.kind} ${outcome.published?.kind}` : outcome.kind)),
+      outcomes.map((outcome) =>
+        outcome instanceof WaggleError ? 'error' : outcome instanceof Answered ? `${outcome.answer.kind} ${outcome.published?.kind}` : outcome.kind,
+      ),
       ['claim', 'bytes', 'claim', 'json', 'claim', 'claim bytes', 'error'],
     )
     assert.equal(store.puts, 4)

@@ -45,7 +45,14 @@ describe('A claim', () => {
   })
 
   it('is refused in a record if it is malformed', () => {
-    const good = { store: 'memory', key: `1700000001000-1700000000000-${'0'.repeat(32)}`, sha256: 'a'.repeat(64), bytes: 1, content_type: 'x/y', expires_at: 1 }
+    const good = {
+      store: 'memory',
+      key: `1700000001000-1700000000000-${'0'.repeat(32)}`,
+      sha256: 'a'.repeat(64),
+      bytes: 1,
+      content_type: 'x/y',
+      expires_at: 1,
+    }
     assert.equal(decodeClaim(Buffer.from(JSON.stringify(good))).bytes, 1)
     const wrong = [
       { store: '' },

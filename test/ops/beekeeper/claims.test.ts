@@ -35,7 +35,8 @@ describe('A payload that is too large for the log', () => {
   })
   after(() => swarm[Symbol.asyncDispose]())
 
-  const claims = () => readdirSync(join(data, 'claims'), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile() && entry.name !== 'store')
+  const claims = () =>
+    readdirSync(join(data, 'claims'), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile() && entry.name !== 'store')
   const clear = () => {
     for (const { parentPath, name } of claims()) unlinkSync(join(parentPath, name))
   }
@@ -50,7 +51,11 @@ describe('A payload that is too large for the log', () => {
     clear()
     const picture = new Uint8Array(100_000).map((_, at) => at % 256)
     const response = await send(picture)
-    assert.deepEqual(await response.json(), { bytes: 100_000, contentType: 'image/x-any', sum: picture.reduce((sum, byte) => (sum + byte) % 9973, 0) })
+    assert.deepEqual(await response.json(), {
+      bytes: 100_000,
+      contentType: 'image/x-any',
+      sum: picture.reduce((sum, byte) => (sum + byte) % 9973, 0),
+    })
     assert.equal(claims().length, 1)
     const [object] = claims()
     assert.ok(object !== undefined && Buffer.from(picture).equals(readFileSync(join(object.parentPath, object.name))))
@@ -141,7 +146,9 @@ describe('A payload that is too large for the log', () => {
   async function lettersOf(id: string): Promise<readonly (readonly [string, string])[]> {
     const letters = await eventually(async () => {
       const response = await fetch(`${swarm.url}/v1/dead-letters`)
-      const { dead_letters: all } = (await response.json()) as { readonly dead_letters: readonly { readonly request_id: string; readonly bee: string; readonly code: string }[] }
+      const { dead_letters: all } = (await response.json()) as {
+        readonly dead_letters: readonly { readonly request_id: string; readonly bee: string; readonly code: string }[]
+      }
       const own = all.filter(({ request_id }) => request_id === id)
       return own.length > 0 ? own : null
     })
@@ -162,7 +169,11 @@ describe('A bee that computes at once', () => {
   - {name: answer, type: respond, input: {name: both}}`
     await using swarm = await SwarmHere.open(env, { bees: several, files: { 'double.mjs': 'export default ({ text }) => ({ text: text + text })' } })
     for (const characters of [5_000, 10])
-      assert.deepEqual(await (await swarm.ask({ text: 'x'.repeat(characters) })).json(), { size: characters, twice: 2 * characters, again: 2 * characters })
+      assert.deepEqual(await (await swarm.ask({ text: 'x'.repeat(characters) })).json(), {
+        size: characters,
+        twice: 2 * characters,
+        again: 2 * characters,
+      })
   })
 
   it('passes a large payload on to a topic of another application, which gets the payload itself', async () => {

@@ -14,16 +14,38 @@ import { MemoryClaims } from '../../support/memory-claims.ts'
 describe('The step that fetches payloads for bees that compute at once', () => {
   const opened = () => {
     const store = new MemoryClaims()
-    const options = { store, clock: new SimulatedClock(), random: new SimulatedRandom(1), maxInlineBytes: 10, lifetimeMs: 1_000, maxFetchedBytes: 100 }
+    const options = {
+      store,
+      clock: new SimulatedClock(),
+      random: new SimulatedRandom(1),
+      maxInlineBytes: 10,
+      lifetimeMs: 1_000,
+      maxFetchedBytes: 100,
+    }
     const claims = new PayloadClaims(options)
     const failures: string[] = []
-    const step = claimStep({ claims, bee: 'reader', children: ['next'], deadLetters: 'letters', onFailure: ({ code }, { node }) => void failures.push(`${code} ${node}`) })
+    const step = claimStep({
+      claims,
+      bee: 'reader',
+      children: ['next'],
+      deadLetters: 'letters',
+      onFailure: ({ code }, { node }) => void failures.push(`${code} ${node}`),
+    })
     return { store, claims, step, failures }
   }
-  const recordOf = (value: Payload): Record<string, Payload> => ({ key: 'one', value, timestamp: 1, headers: [textHeader(contentTypeHeader, 'x/old'), textHeader('own', 'kept')] })
+  const recordOf = (value: Payload): Record<string, Payload> => ({
+    key: 'one',
+    value,
+    timestamp: 1,
+    headers: [textHeader(contentTypeHeader, 'x/old'), textHeader('own', 'kept')],
+  })
   const forwarded = () => {
     const sent: { readonly child: string; readonly record: Record<string, Payload> }[] = []
-    const context = { taskId: '0_0', recordMetadata: { topic: 't', partition: 0, offset: 3n }, forward: (record: never, child: string) => void sent.push({ record, child }) }
+    const context = {
+      taskId: '0_0',
+      recordMetadata: { topic: 't', partition: 0, offset: 3n },
+      forward: (record: never, child: string) => void sent.push({ record, child }),
+    }
     return { sent, context: context as unknown as ProcessorContext<unknown, unknown> }
   }
 
@@ -39,7 +61,13 @@ describe('The step that fetches payloads for bees that compute at once', () => {
   it('gives the payload itself, with its own content type, also within a join', async () => {
     const { step, claims, store } = opened()
     const claim = await claims.put(Buffer.from('{"number": 1}'), 'application/json', new AbortController().signal)
-    const joined: Payload = { kind: 'joined', parts: new Map<string, Payload>([['a', { kind: 'claim', claim }], ['b', { kind: 'json', json: 2 }]]) }
+    const joined: Payload = {
+      kind: 'joined',
+      parts: new Map<string, Payload>([
+        ['a', { kind: 'claim', claim }],
+        ['b', { kind: 'json', json: 2 }],
+      ]),
+    }
     const worker = await step.open()
     for (const value of [{ kind: 'claim', claim } as const, joined]) {
       const record = recordOf(value)
