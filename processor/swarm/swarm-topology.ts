@@ -387,7 +387,7 @@ const repliesWritten = Produced.with<string, Reply>(Serdes.string(), replySerde 
 })
 
 /** The steps that look into a payload and cannot wait for it. An output writes it for other applications, which have no claim store. */
-const readsAtOnce: ReadonlySet<Step['kind']> = new Set(['value', 'stream', 'loop', 'cache-key', 'output'])
+const readsAtOnce: ReadonlySet<Step['kind']> = new Set(['value', 'stream', 'loop', 'output'])
 
 /** The steps that write dead letters. */
 const putsAside: ReadonlySet<Step['kind']> = new Set(['accept', 'call', 'value', 'loop', 'stream'])

@@ -176,6 +176,19 @@ describe('A bee that computes at once', () => {
       })
   })
 
+  it('compares large inputs of a cache without fetching them, and keeps no large result', async () => {
+    const cached = `  - {name: memo, type: cache, input: {stack: [entrance, work]}, spec: {body: work, ttl_seconds: 3600}}
+  - {name: work, type: module, input: {name: memo}, spec: {file: ./count.mjs}}
+  - {name: answer, type: respond, input: {name: memo}}`
+    const count = `let calls = 0
+export default ({ text, large }) => ({ calls: ++calls, text: large ? text : text.length })`
+    await using swarm = await SwarmHere.open({ ...env, WAGGLE_DATA_DIR: join(directory, 'cache') }, { bees: cached, files: { 'count.mjs': count } })
+    const text = 'z'.repeat(5_000)
+    const callsOf = async (body: object) => ((await (await swarm.ask(body)).json()) as { readonly calls: number }).calls
+    assert.deepEqual([await callsOf({ text }), await callsOf({ text }), await callsOf({ text: `${text}z` })], [1, 1, 2])
+    assert.deepEqual([await callsOf({ text, large: true }), await callsOf({ text, large: true })], [3, 4])
+  })
+
   it('passes a large payload on to a topic of another application, which gets the payload itself', async () => {
     const output = `  - {name: out, type: kafka-output, input: {name: entrance}, spec: {topic: decisions}}
   - {name: answer, type: respond, input: {name: entrance}}`
