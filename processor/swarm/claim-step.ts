@@ -11,10 +11,13 @@ import { beeError } from '../../topology/swarm/request/bee-error.ts'
 import { deadLetter } from '../../topology/swarm/request/dead-letter.ts'
 import { contentTypeHeader } from '../../topology/swarm/request/headers.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
+import type { ClaimOrigins } from './claim-origins.ts'
 import { failedAt } from './failed-at.ts'
 
 export interface ClaimStepOptions {
   readonly claims: Claims
+  /** Learns the claims of the payloads that were fetched. */
+  readonly origins: ClaimOrigins
   /** The bee that reads the payloads. Errors name it. */
   readonly bee: string
   readonly children: readonly string[]
@@ -26,7 +29,14 @@ export interface ClaimStepOptions {
  * An asynchronous node that fetches large payloads for bees that compute at once, which cannot wait. It stands behind the source of their sub-topology.
  * A payload that is all there passes without a call. A bee that takes time fetches its payloads itself (`bees/hosting/claimed-host.ts`).
  */
-export function claimStep({ claims, bee, children, deadLetters, onFailure }: ClaimStepOptions): AsyncStep<string, Payload, Payload, Payload> {
+export function claimStep({
+  claims,
+  origins,
+  bee,
+  children,
+  deadLetters,
+  onFailure,
+}: ClaimStepOptions): AsyncStep<string, Payload, Payload, Payload> {
   return {
     open: async () => ({
       call: (rows, calls) => Promise.all(rows.map((row, at) => fetched(row, calls[at]?.signal ?? neverAborted))),
@@ -42,8 +52,12 @@ export function claimStep({ claims, bee, children, deadLetters, onFailure }: Cla
     nameOf: null,
     admit: ({ value }) => (value !== null && claimedBytes(value) > 0 ? 'call' : 'pass'),
     forward(outcome, record, context) {
-      if (outcome.kind === 'error') fail(outcome.error, record, context)
-      else forwardAll(outcome.kind === 'passed' ? record : withValue(record, outcome.result), context)
+      if (outcome.kind === 'error') {
+        fail(outcome.error, record, context)
+        return
+      }
+      if (outcome.kind === 'result') origins.note(outcome.result, record.value)
+      forwardAll(outcome.kind === 'passed' ? record : withValue(record, outcome.result), context)
     },
   }
 

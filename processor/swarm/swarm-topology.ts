@@ -31,6 +31,7 @@ import { beeStep } from './bee-step.ts'
 import { branchStep } from './branch-step.ts'
 import { CacheProcessor } from './cache.ts'
 import { cacheKeyStep } from './cache-key.ts'
+import { ClaimOrigins } from './claim-origins.ts'
 import { claimStep } from './claim-step.ts'
 import { DeduplicateProcessor } from './deduplicate.ts'
 import { entranceSerde } from './entrance-serde.ts'
@@ -90,6 +91,7 @@ class SubtopologyBuilder {
   readonly #payloads: HandingSerde<Payload>
   /** The names of the steps that fetch large payloads, by source. */
   readonly #claimSteps = new Map<string, string>()
+  readonly #claimOrigins = new ClaimOrigins()
   /** The steps that each step feeds, in the plan's order. */
   readonly #children = new Map<string, string[]>()
 
@@ -116,7 +118,7 @@ class SubtopologyBuilder {
     const { steps } = this.#subtopology
     for (const step of steps) this.#add(step)
     const failing = [...steps.flatMap(({ kind, name }) => (putsAside.has(kind) ? [name] : [])), ...this.#claimSteps.values()]
-    if (failing.length > 0) this.#topology.addSink(this.#deadLetters, deadLetterTopic(this.#plan.swarm), failing, this.#written)
+    if (failing.length > 0) this.#addSink(this.#deadLetters, deadLetterTopic(this.#plan.swarm), failing)
   }
 
   #add(step: Step): void {
@@ -286,6 +288,7 @@ class SubtopologyBuilder {
           replyChild,
           replyTopics: this.#settings.replyTopics,
           onFailure: this.#failing.onFailure,
+          ...(this.#claimSteps.size === 0 ? {} : { restored: (record: Record<string, Payload>) => this.#claimOrigins.restored(record) }),
         }
         this.#addProcessor(name, () => new RequestLedgerProcessor(options), parents, stores)
         this.#topology.addSink(replyChild, (_: string, reply: Reply) => reply.to.topic, [name], repliesWritten)
@@ -304,12 +307,17 @@ class SubtopologyBuilder {
   }
 
   #addSink(name: string, topic: string, parents: readonly string[]): void {
-    if (!this.#settings.predictions?.topics.has(topic)) {
+    const isPredictions = this.#settings.predictions?.topics.has(topic) === true
+    if (!isPredictions && this.#claimSteps.size === 0) {
       this.#topology.addSink(name, topic, parents, this.#written)
       return
     }
     const child = `${name}.topic`
-    this.#topology.addOperator(name, { op: 'transform', apply: (record) => [{ record: markedPrediction(record), child }] }, parents)
+    const written = (record: Record<unknown, unknown>) => {
+      const restored = this.#claimOrigins.restored(record as Record<string, Payload>)
+      return isPredictions ? markedPrediction(restored) : restored
+    }
+    this.#topology.addOperator(name, { op: 'transform', apply: (record) => [{ record: written(record), child }] }, parents)
     this.#topology.addSink(child, topic, [name], this.#written)
   }
 
@@ -322,7 +330,7 @@ class SubtopologyBuilder {
     const bee = 'bee' in reader ? reader.bee : ''
     const { deadLetters, onFailure } = this.#failing
     this.#claimSteps.set(source, name)
-    this.#topology.addAsync(name, claimStep({ claims, bee, children, deadLetters, onFailure }), [source])
+    this.#topology.addAsync(name, claimStep({ claims, origins: this.#claimOrigins, bee, children, deadLetters, onFailure }), [source])
   }
 
   #read(source: string): HandingSerde<Payload> {

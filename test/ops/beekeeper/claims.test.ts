@@ -176,6 +176,31 @@ describe('A bee that computes at once', () => {
       })
   })
 
+  it('passes the reference on if it passes its input on, to bees, loops and the caller', async () => {
+    const passing = `  - {name: few, type: filter, input: {name: entrance}, spec: {condition: 'length(text) > to_number(\`4000\`)'}}
+  - {name: again, type: loop, input: {stack: [few, grow]}, spec: {body: grow, while: 'length(text) < to_number(\`6000\`)', max_rounds: 3}}
+  - {name: grow, type: module, input: {name: again}, spec: {file: ./grow.mjs}}
+  - {name: answer, type: respond, input: {name: again}}`
+    await using swarm = await SwarmHere.open(
+      { ...env, WAGGLE_DATA_DIR: join(directory, 'passing') },
+      { bees: passing, files: { 'grow.mjs': "export default ({ text }) => ({ text: text + 'x'.repeat(1000) })" } },
+    )
+    assert.deepEqual(await (await swarm.ask({ text: 'x'.repeat(4_500) })).json(), { text: 'x'.repeat(6_500) })
+    assert.equal((await swarm.ask({ text: 'x'.repeat(3_000) })).status, 422)
+    const sizes = await eventually(async () => {
+      const topics = (await (await fetch(`${swarm.url}/v1/topics`)).json()) as readonly { readonly name: string }[]
+      const found: [string, number][] = []
+      for (const { name } of topics.filter((topic) => topic.name.includes(swarm.name))) {
+        const response = await fetch(`${swarm.url}/v1/topics/${name}/records?from=start&max=1000`)
+        const { records } = (await response.json()) as { readonly records: readonly { readonly value: string | null }[] }
+        for (const { value } of records) found.push([name, value?.length ?? 0])
+      }
+      return found.some(([name]) => name.endsWith('.answer')) && found
+    })
+    // The filtered text of 3,000 characters is refused, so nothing of it goes on.
+    for (const [name, characters] of sizes) assert.ok(characters < 1_000, `${name} has a value of ${characters} characters`)
+  })
+
   it('compares large inputs of a cache without fetching them, and keeps no large result', async () => {
     const cached = `  - {name: memo, type: cache, input: {stack: [entrance, work]}, spec: {body: work, ttl_seconds: 3600}}
   - {name: work, type: module, input: {name: memo}, spec: {file: ./count.mjs}}

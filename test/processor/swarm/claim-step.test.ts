@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import { PayloadClaims } from '../../../connectors/claims/payload-claims.ts'
 import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
 import { SimulatedRandom } from '../../../processor/simulation/simulated-random.ts'
+import { ClaimOrigins } from '../../../processor/swarm/claim-origins.ts'
 import { claimStep } from '../../../processor/swarm/claim-step.ts'
 import type { ProcessorContext } from '../../../topology/processor-api.ts'
 import { headerText, type Record, textHeader } from '../../../topology/record.ts'
@@ -26,6 +27,7 @@ describe('The step that fetches payloads for bees that compute at once', () => {
     const failures: string[] = []
     const step = claimStep({
       claims,
+      origins: new ClaimOrigins(),
       bee: 'reader',
       children: ['next'],
       deadLetters: 'letters',
