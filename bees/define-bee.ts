@@ -44,7 +44,7 @@ export interface BeeContext<Spec> {
   readonly spec: Spec
   /** The names of the bees that this bee reads. */
   readonly inputNames: readonly string[]
-  /** The specs of all bees of the swarm, by name, with the names of secrets in the place of their values. */
+  /** The specs of all bees of the swarm, by name. Secrets appear by their names instead of their values. */
   readonly specs: ReadonlyMap<string, { readonly [key: string]: unknown }>
   readonly gpu: number
   /** The largest number of inputs in one call of `processBatch`. */
@@ -53,23 +53,23 @@ export interface BeeContext<Spec> {
   readonly replicas: ReplicaRange
   /**
    * Opens the replicas that do the bee's work, such as containers, processes or threads. Waggle keeps their number within `replicas`. A bee that does
-   * not call `replicate` has one worker, and then `replicas` only lets more calls be in flight.
+   * not call `replicate` has one worker. For such a bee, `replicas` only sets the number of calls in flight.
    */
   replicate<T extends Replica>(open: () => Promise<T>): Promise<Replicas<T>>
   readonly ports: BeePorts
   now(): number
   /**
-   * Findings about the bees that read this one, by name. A batch is replaced by its readers. In a running swarm call `readers` while a request is
-   * processed, because the bees of this process are open by then. A reader that runs in another process is checked as by `waggle validate`, which may
-   * open its model.
+   * Findings about the bees that read this bee, by name. A batch is replaced by its readers. In a running swarm, call `readers` only while a request
+   * is processed, because the bees of this process are open by then. A reader in another process is checked as by `waggle validate`, which may open
+   * the reader's model.
    */
   readers(): Promise<ReadonlyMap<string, BeeFindings>>
   /**
-   * The local path of a file that the swarm names, or of a folder if `kind` allows folders. With `fetch` a file that is elsewhere is brought to this
-   * machine. Throws WAGGLE_NOT_RESOLVED if no place has the file.
+   * The local path of a file that the swarm names, or of a folder if `kind` allows folders. With `fetch`, a file from elsewhere is copied to this
+   * machine. Throws WAGGLE_NOT_RESOLVED if the file is not found.
    */
   resolve(uri: string, kind?: ResolvedKind, fetch?: FetchWish): Promise<string>
-  /** The command, with its arguments, that replaces a container image on this machine; null if `resolve:` has none. */
+  /** The command, with its arguments, that replaces a container image on this machine; null if `resolve:` has no entry for the image. */
   resolveCommand(image: string): readonly string[] | null
   log(level: 'debug' | 'info' | 'warn' | 'error', message: string): void
 }
@@ -93,14 +93,15 @@ export type BeeCheckContext<Spec> = Pick<BeeContext<Spec>, 'swarm' | 'bee' | 'sp
 }
 
 /**
- * The results of the check of a bee. `waggle validate` and `waggle plan` show them, and the check of a swarm compares neighbouring bees with them.
+ * The results of the check of a bee. `waggle validate` and `waggle plan` show the results. The check of a swarm also compares neighbouring bees with
+ * them.
  */
 export interface BeeFindings {
   /** A sentence about the bee without its subject: `takes … ; gives …`. */
   readonly summary?: string
   /** The same as `summary`, for programs. */
   readonly signature?: { readonly [key: string]: unknown }
-  /** Labels of the scores that the bee outputs; null if the bee outputs no scores; undefined if they are unknown. */
+  /** Labels of the scores that the bee outputs; null if the bee outputs no scores; undefined if the labels are unknown. */
   readonly labels?: readonly string[] | null
   /** The picture that the bee takes; undefined if the bee takes no picture, or if the picture is unknown. */
   readonly picture?: TakenPicture
@@ -117,7 +118,7 @@ export interface BeeFindings {
   misfit?(given: PayloadType): string | null
 }
 
-/** Something that a person should know about a bee. A mistake stops the swarm, a warning does not. */
+/** Information about a bee for its author. A mistake stops the swarm; a warning does not. */
 export interface BeeRemark {
   readonly kind: 'mistake' | 'warning'
   /** The input that the remark is about; undefined for the bee itself. */
@@ -137,7 +138,7 @@ export interface TakenPicture {
   /** The size in pixels; null if the model takes any size. */
   readonly size: { readonly height: number; readonly width: number } | null
   readonly fit: 'fill' | 'cover'
-  /** True if the bee resizes any UINT8 [height, width, 3] to its input itself. */
+  /** True if the bee itself resizes any UINT8 [height, width, 3] to its input. */
   readonly isFitted: boolean
 }
 
@@ -150,20 +151,23 @@ export interface BeeRequest {
    */
   readonly callId: string
   readonly headers: readonly Header[]
-  /** The media type of the input: for bytes the type that they came with, `application/vnd.waggle.tensors` for tensors, else `application/json`. */
+  /**
+   * The media type of the input: for bytes, the type that the bytes arrived with; for tensors, `application/vnd.waggle.tensors`; for any other input,
+   * `application/json`.
+   */
   readonly contentType: string
-  /** After a join: the names of the inputs whose branch the request did not take. */
+  /** After a join: the names of the inputs that are on a branch the request did not take. */
   readonly notTaken: readonly string[]
-  /** Epoch milliseconds; null without a deadline. */
+  /** The deadline in epoch milliseconds; null if there is none. */
   readonly deadline: number | null
   readonly signal: AbortSignal
   readonly attempt: number
   /**
-   * For an async generator: the parts that an earlier run of this call has published, before a crash. A bee that is run again has to give the same
-   * parts again. If it cannot, it yields these first (`yield* request.parts`) and then goes on behind them. Empty in a first run.
+   * For an async generator: the parts that an earlier run of this call published before a crash; empty in a first run. A later run must give the same
+   * parts again. A bee that cannot do this yields the earlier parts first (`yield* request.parts`), and then continues after them.
    */
   readonly parts: readonly unknown[]
-  /** For a bee that publishes parts without being an async generator. Throws WAGGLE_INVALID_BEE if the bee type does not say `givesParts`. */
+  /** For a bee that publishes parts without being an async generator. Throws WAGGLE_INVALID_BEE if the bee type does not set `givesParts`. */
   beginParts(): Promise<BeeParts>
   /**
    * The record that the input comes from. `startedAt`, `finishedAt` (epoch milliseconds) and `batchSize` describe the call that wrote the record;
@@ -183,18 +187,18 @@ export interface BeeRequest {
 
 /** The parts of a result that a bee publishes while it works. The caller gets each part at once, as an event of the request. */
 export interface BeeParts {
-  /** All parts that are published, also those of earlier runs. */
+  /** All published parts, including parts of earlier runs. */
   readonly published: readonly unknown[]
   /**
-   * Publishes the next part, or the part with this number, counted from 0. A part that is published already must be the same again. Settles when the
-   * bee may go on. Throws WAGGLE_PARTS_DIFFER and WAGGLE_TOO_MANY_PARTS.
+   * Publishes the next part, or the part with this number, counted from 0. A part that was published before must be equal. Settles when the bee may
+   * continue. Throws WAGGLE_PARTS_DIFFER and WAGGLE_TOO_MANY_PARTS.
    */
   publish(part: unknown, number?: number): Promise<void>
 }
 
 /**
  * Tensors as a bee's input or output. Other inputs are JSON values, bytes as Uint8Array, and after a `join` an object with one member for each joined
- * bee. The member of a bee that failed is an `ErrorInput`.
+ * bee. The member of a failed bee is an `ErrorInput`.
  */
 export interface TensorsInput {
   readonly tensors: { readonly [name: string]: Tensor }
@@ -211,7 +215,7 @@ export interface BytesOutput {
   readonly bytes: Uint8Array
 }
 
-/** The result of a `value` bee that passes its input on unchanged, to the named readers; null: to all readers. */
+/** The result of a `value` bee that passes its input on unchanged. `readers` are the readers that get the input; null means all readers. */
 export class PassedOn {
   readonly readers: readonly string[] | null
   constructor(readers: readonly string[] | null = null) {
@@ -220,8 +224,8 @@ export class PassedOn {
 }
 
 /**
- * The result of a `value` bee that stops a request here. Its readers get this mark instead of a value, and pass it on. If no other bee answers, the
- * caller gets status 422.
+ * The result of a `value` bee that ends the path of a request. The bee's readers get this mark instead of a value, and pass it on. If no other bee
+ * answers, the caller gets status 422.
  */
 export class NotTaken {
   /** The end of a sentence that begins with the bee's name. */
@@ -241,31 +245,31 @@ export class Responded {
   }
 }
 
-/** A setting that a bee has in addition to its spec, and that only some bee types read. */
+/** A setting of a bee outside its spec. Only some bee types read these settings. */
 export type BesideSpec = 'gpu' | 'replicas' | 'max_replicas'
 
 /** A model with its versions, as an operator sees it. */
 export interface RunningModel {
   readonly state: Omit<ModelRow, 'swarm' | 'bee' | 'type'>
-  /** Looks for new versions now. */
+  /** Searches for new versions now. */
   reload(): Promise<void>
 }
 
 /**
- * A bee. Its function `process` may be an async generator: each part that it yields reaches the caller at once, and its result is what it returns, or
- * else its parts as one value.
+ * A bee. Its function `process` may be an async generator. Each yielded part reaches the caller at once. The result is the returned value, or,
+ * without a returned value, all parts as one value.
  */
 export type Bee<In, Out> = {
   close?(): Promise<void>
   /** An input that the bee accepts, as JSON. `waggle run` prints an example request with this input. */
   example?(): unknown
-  /** The type of the input that the open bee takes; null if it is unknown. Without this member the bee type's own input type counts. */
+  /** The type of the input that the open bee takes; null if the type is unknown. Without this member, the bee type's own input type is used. */
   inputType?(): PayloadType | null
   /** The model that the bee runs, if the model can be reloaded. */
   readonly model?: RunningModel
   /**
-   * The picture that the bee takes; null if it takes none. If this member is missing, Waggle runs the type's `check` to find the picture when another
-   * bee asks for its readers.
+   * The picture that the bee takes; null if it takes no picture. Without this member, Waggle runs the type's `check` when another bee asks for its
+   * readers.
    */
   readonly picture?: TakenPicture | null
 } & (
@@ -288,7 +292,7 @@ export interface BeeDefinition<S extends TSchema, In, Out> {
   examples?: readonly Static<S>[]
   /** The delivery guarantee in prose: the effect of a crash, a replay and a duplicate on a request. */
   delivery: string
-  /** The size and release of batches. A type of role `batch` sets it for the bees that read it, any other type for its own input. */
+  /** The size and release of batches. A type of role `batch` sets this policy for the bees that read it; any other type sets it for its own input. */
   batch?(spec: Static<S>): BatchPolicy
   /** Types of the input and the output. The check of a swarm compares these types with the types of neighbouring bees. */
   input?: PayloadType | ((context: BeeCheckContext<Static<S>>) => Promise<PayloadType>)
@@ -296,17 +300,17 @@ export interface BeeDefinition<S extends TSchema, In, Out> {
   /** Checks the files that the spec names, such as a model's shapes, before anything runs. Throws for a spec that does not fit. */
   check?(context: BeeCheckContext<Static<S>>): Promise<BeeFindings | undefined>
   /**
-   * The spec of the bee's shadow: a second bee of this type that reads the same input, and whose results are saved and not used. Null if the spec
-   * asks for no shadow.
+   * The spec of the bee's shadow: a second bee of this type that reads the same input, whose results are saved but not used. Null if the spec asks
+   * for no shadow.
    */
   shadow?(spec: Static<S>): Static<S> | null
   /** The number of models that a bee with this spec computes side by side in this process. The models share the processor's cores. Default: 0. */
   modelsAtOnce?(spec: Static<S>): number
-  /** True if the output is always the input itself. The check of a swarm then takes the output type of the bee before. */
+  /** True if the output is always the input itself. The check of a swarm then uses the output type of the previous bee. */
   passesInput?: true
-  /** True if the bee lets only some requests pass. A join behind it may then get a `NotTaken` mark in the place of a result. */
+  /** True if the bee lets only some requests pass. A later join may then get a `NotTaken` mark instead of a result. */
   isConditional?: true
-  /** True if the bee may answer the caller itself, so that a swarm that ends in it needs no `respond` bee. */
+  /** True if the bee may answer the caller itself. A swarm that ends in such a bee needs no `respond` bee. */
   mayAnswer?: true
   /** True if the bee may publish parts of its result while it works. */
   givesParts?: true
@@ -316,20 +320,20 @@ export interface BeeDefinition<S extends TSchema, In, Out> {
    */
   branches?(spec: { readonly [key: string]: unknown }): readonly Branch[] | null
   /**
-   * The mistakes of a spec that its schema does not show, each with its place in the spec. `mistakes` is also called for a spec with mistakes of
-   * other kinds.
+   * The mistakes of a spec that its schema does not detect, each with its place in the spec. `mistakes` is also called for a spec with schema
+   * mistakes.
    */
   mistakes?(spec: { readonly [key: string]: unknown }): readonly SpecMistake[]
-  /** The least number of replicas, for a type whose spec has its own setting for it. Default: 1. */
+  /** The least number of replicas, for a type whose spec has a separate setting for it. Default: 1. */
   leastReplicas?(spec: Static<S>): number
   /**
-   * The settings beside the spec that bees of this type read; any other setting gets a warning. `replicas` lets more calls be in flight, and
-   * `max_replicas` needs a bee that calls `replicate`. Default: all for the role `call`, `replicas` for `sink`, none for any other.
+   * The settings outside the spec that bees of this type read; any other setting gets a warning. `replicas` sets the number of calls in flight.
+   * `max_replicas` needs a bee that calls `replicate`. Default: all settings for the role `call`, `replicas` for `sink`, none for any other role.
    */
   uses?: readonly BesideSpec[]
-  /** True if `check` depends on the bees that read this one. */
+  /** True if `check` depends on the bees that read this bee. */
   fitsReaders?: true
-  /** True if the bee never changes its input. Then Waggle gives it the input without a copy. */
+  /** True if the bee never changes its input. The bee then gets its input without a copy. */
   keepsInput?: true
   /** Creates the bee. Undefined for the roles `gateway` and `batch`, which the planner itself implements. */
   create?(context: BeeContext<Static<S>>): Bee<In, Out> | Promise<Bee<In, Out>>

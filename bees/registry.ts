@@ -25,7 +25,7 @@ import tensorRt from './tensor-rt/bee.ts'
 import tfServing from './tf-serving/bee.ts'
 import ensemble from './weighted-average-ensemble/bee.ts'
 
-/** Bee types by name and alias. Built-in types are in the order in which a request meets them. */
+/** Bee types by name and alias. Built-in types are in the order in which a request passes them. */
 export class BeeRegistry implements BeeCatalog {
   readonly types: readonly BeeType[]
 
@@ -38,7 +38,7 @@ export class BeeRegistry implements BeeCatalog {
     return builtIn.includes(type)
   }
 
-  /** True for a type that does not state its role, so that only the bee that `create` returns shows whether it is made of steps of the DSL. */
+  /** True for a type that does not state its role. Only the bee that `create` returns then shows whether it consists of DSL steps. */
   hasOpenRole(type: string): boolean {
     const found = this.find(type)
     return found !== null && found.definition.role === undefined && found.definition.create !== undefined && !this.isBuiltIn(found)

@@ -37,8 +37,8 @@ export function partitionName({ topic, partition }: TopicPartition): string {
 }
 
 /**
- * A value that is handed to its reader in memory, with its bytes. The constructor serialises it once. A value that its serde cannot write therefore
- * fails in the node that sends it, and not in a commit of many records. A reader takes `value` only if it has the same serde.
+ * A value that is handed to its reader in memory, with its bytes. The constructor serialises the value once. A value that its serde cannot write
+ * therefore fails in the node that sends it, and not in a commit of many records. A reader takes `value` only if it has the same serde.
  */
 export class Handed {
   readonly value: unknown
@@ -92,8 +92,8 @@ export function recordMemory({ key, value, headers }: Pick<LogRecord, 'key' | 'v
 }
 
 /**
- * The memory of one record's objects. It includes a share of the 64 KiB blocks that small buffers are cut from, because one live buffer keeps a whole
- * block.
+ * The memory of one record's objects. The number includes a share of the 64 KiB blocks that small buffers are cut from, because one live buffer keeps
+ * a whole block.
  */
 export const objectBytes = 3072
 const headerBytes = 192
@@ -148,7 +148,7 @@ export interface StoreChange {
   readonly task: string
   readonly store: string
   readonly entries: Iterable<readonly [key: Uint8Array, value: Uint8Array | null, ...more: readonly unknown[]]>
-  /** Makes the changes as records of the store's changelog; null if the store has no changelog of its own. */
+  /** Returns the changes as records of the store's changelog; null if the store has no changelog of its own. */
   readonly logged: (() => readonly ChangelogRecord[]) | null
 }
 
@@ -170,7 +170,7 @@ export interface StateDisk {
 
 /** The directory of a process's copies of changelogs, on a log that keeps no state. */
 export interface StateDirectory {
-  /** The id of the process. It stays the same while the process has this directory. */
+  /** The id of the process. The id stays the same while the process has this directory. */
   readonly processId: string
   /** Opens a task's disk. Handles from earlier calls for this task write nothing any more. */
   open(task: string): TaskDisk
@@ -222,8 +222,8 @@ export interface AssignmentListener {
 }
 
 /**
- * Assigns partitions at the leader of a group. As in Kafka Streams, its messages travel in the metadata of JoinGroup and in the assignment of
- * SyncGroup.
+ * Assigns partitions at the leader of a group. As in Kafka Streams, the messages of members and leader travel in the metadata of JoinGroup and in the
+ * assignment of SyncGroup.
  */
 export interface GroupAssignor {
   readonly name: string
@@ -259,7 +259,7 @@ export interface Subscription {
    * Without this function `offsetReset` decides. Not called for a start without a position.
    */
   readonly outOfRange?: (place: TopicPartition, offset: number) => Promise<number>
-  /** Called for offsets that cannot be read. The consumer skips them. */
+  /** Called for offsets that cannot be read. The consumer skips these offsets. */
   readonly onUnreadable?: (gap: Gap, cause: Error) => void
   /** `handed`: includes records that this process has appended and not committed yet, if the log supports it. */
   readonly isolation: 'committed' | 'handed'
@@ -269,7 +269,7 @@ export interface Subscription {
   readonly instanceId?: string
 }
 
-/** A member of a group. One loop uses it; only `wakeup` and `committed` may be called from elsewhere. */
+/** A member of a group. One loop uses the member; only `wakeup` and `committed` may be called from elsewhere. */
 export interface Consumer {
   /**
    * Returns at most one run for each partition, starting at the consumer's position, and moves the position behind the run. Resolves when there is a
@@ -327,7 +327,7 @@ export interface ReadOptions {
 export interface CommitPoint {
   /** `group` is set if it differs from the producer's own, because one commit may hold positions of several groups. */
   readonly positions: readonly (TopicPartition & Position & { readonly group?: string })[]
-  /** Changes of stores. Empty unless the log keeps state (`Log.state`). They are read before `commit` returns its promise. */
+  /** Changes of stores. Empty unless the log keeps state (`Log.state`). The changes are read before `commit` returns its promise. */
   readonly state: readonly StoreChange[]
 }
 
@@ -358,8 +358,8 @@ export interface TaskProducer {
 export interface Producer {
   /**
    * Sends a record, which readers of this process may get at once. The promise settles with its offset when the record is durable. With `durable:
-   * false` the record starts no sync, and becomes durable with the next commit. The offset is -1 if the log says that it has the record from an earlier
-   * try, and not where.
+   * false` the record starts no sync, and becomes durable with the next commit. The offset is -1 if the log has the record from an earlier try and
+   * does not tell its offset.
    */
   send(record: ProducerRecord, options?: { readonly durable?: boolean }): Promise<{ readonly offset: number }>
   close(): Promise<void>
@@ -413,7 +413,7 @@ export interface PartitionOffsets {
 export interface LogStorage {
   readonly bytes: number
   readonly maxBytes: number
-  /** Readers that have not read everything in a partition, the furthest behind first. Ages are in milliseconds. */
+  /** Readers that have not read everything in a partition. The reader that is furthest behind comes first. Ages are in milliseconds. */
   readonly behind: readonly (TopicPartition & { readonly group: string; readonly records: number; readonly oldestAgeMs: number })[]
   /** The reason why the log accepts no more records, with the reader that is behind; null while there is room. */
   readonly refusal: string | null
@@ -436,17 +436,17 @@ export interface Log {
   producer(): Promise<Producer>
   read(options: ReadOptions): Reader
   /**
-   * The offset at which a search for records with this timestamp or a later one begins; the end of the partition if it has none. Kafka has an index,
-   * so no such record is before the offset. The embedded log halves the range at each step. It may pass a record that lies among records with other
-   * times, so a search that finds nothing begins again earlier.
+   * The offset at which a search for records with this timestamp or a later one begins. If the partition has no such record, the offset is the
+   * partition's end. Kafka has an index, so no such record is before the offset. The embedded log halves the range at each step. Its search may pass
+   * a record that lies among records with other times, so a search that finds nothing begins again earlier.
    */
   offsetAt?(place: TopicPartition, timestamp: number): Promise<number>
   /**
-   * Deletes the records before these offsets, at once or later. No reader needs them any more. A log without this method keeps them until their
-   * retention is over.
+   * Deletes the records before these offsets, at once or later. No reader needs these records any more. A log without this method keeps them until
+   * their retention is over.
    */
   deleteBefore?(places: readonly (TopicPartition & { readonly offset: number })[]): Promise<void>
-  /** Sets positions of a group that has no members now. Only on a log whose groups span processes. */
+  /** Sets positions of a group that has no members now. Only a log whose groups span processes has this method. */
   setPositions?(group: string, positions: readonly (TopicPartition & Position)[]): Promise<void>
   /**
    * Settles when everything that was readable before the call is durable, including state. Rejects if a write fails. A log without this method makes

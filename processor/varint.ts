@@ -8,7 +8,7 @@ export function pushVarint(bytes: number[], value: number): void {
   bytes.push(rest)
 }
 
-/** Reads a varint. `nextByte` gives one byte after the other. */
+/** Reads a varint. Each call of `nextByte` gives the next byte. */
 export function readVarint(nextByte: () => number): number {
   let value = 0
   for (let scale = 1; ; scale *= 0x80) {

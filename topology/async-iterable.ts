@@ -1,4 +1,4 @@
-/** True for an async generator, and for any other object that gives values one after the other. */
+/** True for an async generator, and for any other object with `Symbol.asyncIterator`. */
 export function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
   return value !== null && typeof value === 'object' && typeof Reflect.get(value, Symbol.asyncIterator) === 'function'
 }

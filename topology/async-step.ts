@@ -12,8 +12,8 @@ export interface BatchPolicy {
 }
 
 /**
- * The reason why a batch was sent: it was `full`, its oldest row had waited its `timeout`, the `deadline` of a row came near, a worker was free
- * (`idle`), or the row gets a call of its own (`alone`).
+ * The reason why a batch was sent. `full`: the batch was full. `timeout`: its oldest row had waited long enough. `deadline`: a row's deadline came
+ * near. `idle`: a worker was free. `alone`: the row gets a call of its own.
  */
 export type SendReason = 'full' | 'timeout' | 'deadline' | 'idle' | 'alone'
 
@@ -48,26 +48,26 @@ export interface AsyncWorker<K, V, R, W> {
 
 export type Admission = 'call' | 'pass' | WaggleError
 
-/** An asynchronous node, and the limits under which the engine runs it. No node with state may stand before it. */
+/** An asynchronous node, and the limits under which the engine runs it. No node with state may stand before an asynchronous node. */
 export interface AsyncStep<K, V, R, W> {
-  /** Makes the worker, once in a process. The engine awaits it before the first record. */
+  /** Makes the worker, once in a process. The engine awaits the worker before the first record. */
   open(): Promise<AsyncWorker<K, V, R, W>>
   readonly batch: BatchPolicy | null
   /** The most calls in flight. The number may change while the step runs. `counts` says whether the limit is for each task or for a whole thread. */
   readonly concurrency: number
   /**
-   * The number of calls that the worker computes side by side. It may change while the step runs. With fewer calls in flight the step counts as idle.
-   * Default: 1.
+   * The number of calls that the worker computes side by side. The number may change while the step runs. With fewer calls in flight the step counts
+   * as idle. Default: 1.
    */
   readonly workers?: number
   /** `task`: each task counts its own calls and fills its own batches. `thread`: all tasks of a thread share the count and the batches. */
   readonly counts: 'task' | 'thread'
   /**
-   * The most records that wait here or are in flight. `counts` says whether the limit is for each task or for a whole thread. At the limit, a task
-   * that has its fair share takes no more input.
+   * The most records that wait in this step or are in flight. `counts` says whether the limit is for each task or for a whole thread. At the limit, a
+   * task that has its fair share takes no more input.
    */
   readonly maxInFlight: number
-  /** The time limit of one call. After it the call is aborted, and its outcome is WAGGLE_TIMEOUT. */
+  /** The time limit of one call. A call that takes longer is aborted, and its outcome is WAGGLE_TIMEOUT. */
   readonly timeoutMs: number
   /** `partition`: results are forwarded in the order of all records of a task. `key`: only records of the same key keep their order. */
   readonly ordered: 'partition' | 'key'
@@ -75,21 +75,24 @@ export interface AsyncStep<K, V, R, W> {
   bytesOf?(value: V | W): number
   readonly retries: number
   /**
-   * Returns a name for a record, the same each time the record is read. If a call kills the process, the names of its records are still known after
-   * the restart. Null if the node's calls cannot kill the process, or may wait for other calls without limit.
+   * Returns a name for a record. The name is the same each time the record is read. If a call kills the process, the names of its records are still
+   * known after the restart. Null if the node's calls cannot kill the process, or may wait for other calls without limit.
    */
   readonly nameOf: ((record: Record<K, V>, metadata: RecordMetadata) => string) | null
   /**
-   * Decides about a record when it arrives, and again when its batch is formed. `pass` forwards the record without a call (an error record). An error
-   * becomes the outcome of the record, which gets no call (its deadline has passed).
+   * Decides about a record when it arrives, and again when its batch is formed. `pass` forwards the record without a call, for example an error
+   * record. An error becomes the outcome of the record without a call, for example if its deadline has passed.
    */
   admit(record: Record<K, V>, nowMs: number): Admission
   /**
-   * The time (epoch milliseconds) after which nobody needs the result of a record. A batch is sent early to meet it. Null: the record has no
+   * The time (epoch milliseconds) after which nobody needs the result of a record. A batch is sent early to meet this time. Null: the record has no
    * deadline.
    */
   deadlineOf?(record: Record<K, V>): number | null
-  /** Forwards the records that follow from an outcome. Runs in the task, in the order that `ordered` gives, in the context of the input record. */
+  /**
+   * Forwards the records that follow from an outcome. The function runs in the task and in the context of the input record, in the order that
+   * `ordered` gives.
+   */
   forward(outcome: Outcome<W>, record: Record<K, V>, context: ProcessorContext<unknown, unknown>): void
 }
 

@@ -69,7 +69,7 @@ export class Consumed<K, V> {
   }
 
   /**
-   * Names a source. A serde that is left out is the application's default.
+   * Names a source. A serde that is left out is replaced by the application's default.
    *
    * @example
    * ```ts

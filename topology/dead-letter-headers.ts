@@ -2,18 +2,18 @@ import type { FailedRecord } from './failed-record.ts'
 import type { Header } from './record.ts'
 import { saidBy, type WaggleError } from './waggle-error.ts'
 
-/** The headers of a dead letter (KIP-1034). Long texts are cut. If reading the cause of the error throws, there are still headers. */
+/** The headers of a dead letter (KIP-1034). Long texts are cut. Headers are made even if reading the cause of the error throws. */
 export function streamsDeadLetterHeaders(error: WaggleError, { topic, partition, offset }: FailedRecord): readonly Header[] {
   const cause = causeOf(error)
   return [
     header(
       'exception',
-      said(() => (cause.name === 'WaggleError' ? error.code : cause.name)),
+      textFrom(() => (cause.name === 'WaggleError' ? error.code : cause.name)),
     ),
     header('message', saidBy(cause)),
     header(
       'stacktrace',
-      said(() => cause.stack ?? ''),
+      textFrom(() => cause.stack ?? ''),
     ),
     topic === '' ? { key: nameOf('topic'), value: null } : header('topic', topic),
     header('partition', String(partition)),
@@ -21,7 +21,7 @@ export function streamsDeadLetterHeaders(error: WaggleError, { topic, partition,
   ]
 }
 
-/** The cause of an error, or else the error itself. A proxy may throw when its cause is read. */
+/** The cause of an error, or the error itself if it has no cause. A proxy may throw when its cause is read. */
 function causeOf(error: WaggleError): Error {
   try {
     return error.cause instanceof Error ? error.cause : error
@@ -30,7 +30,7 @@ function causeOf(error: WaggleError): Error {
   }
 }
 
-function said(read: () => string): string {
+function textFrom(read: () => string): string {
   try {
     return saidBy(read())
   } catch (thrown) {

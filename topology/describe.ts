@@ -18,7 +18,7 @@ export function describe(topology: Topology): TopologyDescription {
   }
 }
 
-/** A node with its neighbours. `size` counts the paths below the node, which decides the order of the text. */
+/** A node with its neighbours. `size` counts the paths below the node. The size decides the order of the text. */
 interface Described {
   readonly node: GraphNode
   size: number
@@ -125,7 +125,7 @@ interface Branch {
 
 /**
  * Sorts nodes as java.util.TreeSet does, in a red-black tree. A node's size changes while nodes are connected, so the order depends on which nodes
- * were compared, and when. Only the same tree gives the same text as Kafka Streams.
+ * were compared at which time. Only the same tree gives the same text as Kafka Streams.
  */
 class SortedNodes {
   #root: Branch | null = null

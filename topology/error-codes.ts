@@ -1321,7 +1321,7 @@ export type ErrorCode = keyof typeof errorCodes
 export interface ErrorRow {
   /** The HTTP status of a response with this code. */
   readonly status: number
-  /** The exit status of a command: 1 wrong input, 2 wrong usage, 3 a server or dependency cannot be reached. */
+  /** The exit status of a command: 1 for wrong input, 2 for wrong usage, 3 if a server or a dependency cannot be reached. */
   readonly exit: 1 | 2 | 3
   readonly meaning: string
   /** The next step, as a sentence. */

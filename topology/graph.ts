@@ -31,7 +31,7 @@ export interface SourceNode extends Named {
   readonly timestampExtractor: TimestampExtractor | null
   readonly offsetReset: OffsetReset
   readonly skips: Consumed<unknown, unknown>['skips']
-  /** True if a record without key or value fails, like a record that cannot be deserialised. */
+  /** True if a record without key or value fails, as a record that cannot be deserialised does. */
   readonly refusesNulls?: boolean
 }
 export interface ProcessorNode extends Named {
@@ -39,7 +39,7 @@ export interface ProcessorNode extends Named {
   readonly supplier: ProcessorSupplier<never, never, unknown, unknown>
   readonly parents: readonly string[]
 }
-/** A step of the engine. This is its description; `processor/operators/` runs it. */
+/** A step of the engine. This object describes the step; `processor/operators/` runs it. */
 export interface OperatorNode extends Named {
   readonly kind: 'operator'
   readonly operator: Operator
@@ -77,14 +77,15 @@ export interface SourceParts {
   readonly refusesNulls?: boolean
 }
 
-/** A graph of source, processor and sink nodes with their state stores. It describes the program, and the engine decides how to run it. */
+/** A graph of source, processor and sink nodes with their state stores. The graph describes the program. The engine decides how to run it. */
 export class Topology {
   readonly #nodes = new Map<string, GraphNode>()
   readonly #stores = new Map<string, StoreSpec>()
   /** Each store as its caller gave it: a builder or a specification. */
   readonly #added = new Map<string, StoreBuilder<StateStore> | StoreSpec>()
   /**
-   * Internal topics. When the application runs, its id precedes their names. A topic without a number of partitions gets as many as its sources have.
+   * Internal topics. When the application runs, its id precedes the names of these topics. A topic without a number of partitions gets as many
+   * partitions as its sources have.
    */
   readonly #internalTopics = new Map<string, number | null>()
   /** The names of the nodes that use a store, by the store's name. */
@@ -140,7 +141,7 @@ export class Topology {
     return this
   }
 
-  /** Runs `act`. Nodes that it adds read from the parents in this map instead of their original parents. */
+  /** Runs `act`. Nodes that `act` adds read from the parents in this map instead of their original parents. */
   whereParents(parents: ReadonlyMap<string, string>, act: () => void): void {
     this.#parents = parents
     act()
@@ -151,7 +152,7 @@ export class Topology {
     return this.#users.get(store) ?? new Set()
   }
 
-  /** The parts of the graph that share no node and no store. Records pass between them only through topics. */
+  /** The parts of the graph that share no node and no store. Records pass from one part to another only through topics. */
   subtopologies(): readonly Subtopology[] {
     return subtopologiesOf(this)
   }
@@ -230,8 +231,8 @@ export class Topology {
   }
 
   /**
-   * Adds a source, for serdes without static types. A source without an extractor uses the application's. Several sub-topologies may read the same
-   * topic, each with positions of its own.
+   * Adds a source, for serdes without static types. A source without an extractor uses the application's extractor. Several sub-topologies may read
+   * the same topic, each with positions of its own.
    */
   addSourceWith(name: string, topics: readonly string[], parts: SourceParts): this {
     const { key, value, timestampExtractor = null, skips = noSkips, isShared = false, refusesNulls = false } = parts
@@ -275,7 +276,7 @@ export class Topology {
     return this.#add({ kind: 'sink', name, topic, key, value, partitioner, parents: this.#known(name, parents) })
   }
 
-  /** Adds a store. The same builder may be added again, for a shared store. Throws WAGGLE_STORE_EXISTS for another builder of the same name. */
+  /** Adds a store. The same builder may be added again, for a shared store. Throws WAGGLE_STORE_EXISTS for another builder with the same name. */
   addStateStore(store: StoreBuilder<StateStore> | StoreSpec, processors: readonly string[] = []): this {
     this.#addStore(store, 'kind' in store ? store : { name: store.name, kind: 'custom', build: () => store.build() })
     for (const processor of processors) this.connectProcessorAndStateStores(processor, [store.name])
@@ -296,7 +297,7 @@ export class Topology {
 
   /**
    * Adds a store whose changelog is a topic that other programs write (KIP-813). The supplier's processor puts the topic's records into the store. A
-   * lost store is filled with the topic's rows as they are. Other processors may be connected to the store, and should only read it. Throws
+   * lost store is filled with the topic's rows as they are. Other processors may be connected to the store, but should only read from it. Throws
    * WAGGLE_INVALID_TOPOLOGY for a store that `Stores` did not make.
    *
    * @example
@@ -336,8 +337,8 @@ export class Topology {
   }
 
   /**
-   * Adds a global store: every process has all of it, and every processor may read it. Only the supplier's processor writes it, from the records of
-   * the topic.
+   * Adds a global store. Every process has the whole store, and every processor may read it. Only the supplier's processor writes to it, from the
+   * records of the topic.
    *
    * @example
    * ```ts

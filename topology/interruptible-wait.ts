@@ -1,4 +1,4 @@
-/** A wait that ends after its time, or when it is woken. There is one wait at a time. */
+/** A wait that ends after its time, or when somebody ends it. There is one wait at a time. */
 export class InterruptibleWait {
   readonly #clock: Timers
   #end: (() => void) | null = null

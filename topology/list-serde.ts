@@ -1,7 +1,7 @@
-import { mistyped, refuseOtherThanBytes } from './mistyped.ts'
+import { compositeSerde } from './composite-serde.ts'
 import type { Serde } from './serde.ts'
-import { serdeOf } from './serde-of.ts'
 import { WaggleError } from './waggle-error.ts'
+import { refuseOtherThanBytes, wrongType } from './wrong-type.ts'
 
 /**
  * Lists as Kafka's ListSerializer writes them:
@@ -10,9 +10,9 @@ import { WaggleError } from './waggle-error.ts'
  *     values of any size: 1 │ count i32 │ (length i32, -1 for null │ value)*
  */
 export function listSerde<T>(values: Serde<T>, size: number | null): Serde<readonly T[]> {
-  return serdeOf([values], (inner) => ({
+  return compositeSerde([values], (inner) => ({
     serialize(topic, list) {
-      if (!Array.isArray(list)) throw mistyped(topic, list, 'a list')
+      if (!Array.isArray(list)) throw wrongType(topic, list, 'a list')
       const values = list.map((value) => (value === null ? null : inner.serialize(topic, value)))
       if (size === null)
         return Buffer.concat([

@@ -6,8 +6,8 @@ export const deadLetterTopic = (swarm: string): string => `waggle.${swarm}.dead-
 export const swarmOfDeadLetters = (topic: string): string | null => /^waggle\.([^.]+)\.dead-letters$/.exec(topic)?.[1] ?? null
 export const applicationIdOf = (swarm: string): string => `waggle.${swarm}`
 /**
- * The topic of the secret for request ids. A program that can read this topic can compute the request ids of all callers, so few programs should be
- * allowed to read it.
+ * The topic of the secret from which request ids are made. A program that can read this topic can compute the request ids of all callers, so few
+ * programs should be allowed to read it.
  */
 export const idSecretTopic = 'waggle.id-secret'
 /** The topic of the data directory that has the large payloads of a cluster. */

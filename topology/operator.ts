@@ -4,5 +4,5 @@ import type { StreamsOperator } from './operators/streams.ts'
 import type { Supplied } from './operators/supplied.ts'
 import type { Transform } from './operators/transform.ts'
 
-/** Every operator that a graph may contain. `op` distinguishes them, and each type documents its meaning. */
+/** Every operator that a graph may contain. The field `op` tells the operators apart. Each type documents its own meaning. */
 export type Operator = ForeignKeyOperator | JoinByKey | StreamsOperator | Supplied | Transform

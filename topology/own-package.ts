@@ -8,8 +8,8 @@ export const ownManifest: string = require.resolve('waggle-streams/package.json'
 export const ownPackage: { readonly name: string; readonly version: string } = require(ownManifest)
 
 /**
- * Resolves `import 'waggle-streams'` in each module of this thread to the running Waggle, even if another one is installed beside the module. Two
- * copies in one process would not know each other's classes.
+ * Makes `import 'waggle-streams'` in each module of this thread resolve to the running Waggle, even if another copy is installed beside the module.
+ * Two copies in one process would not know each other's classes.
  */
 export function serveOwnPackage(): void {
   const { name } = ownPackage

@@ -25,7 +25,7 @@ export interface StoreQuestion {
   readonly request: QueryRequest
   /** The partitions that answer; null for all partitions. */
   readonly partitions: readonly number[] | null
-  /** True if copies that may be behind their changelogs may answer too (KIP-535). */
+  /** True if copies may answer too, although a copy may be behind its changelog (KIP-535). */
   readonly allowsStale: boolean
 }
 
@@ -37,7 +37,7 @@ export interface LagInfo {
   readonly offsetLag: number
 }
 
-/** The order of the rows in an answer: by keys, or by timestamps. `ANY` leaves it to the store. */
+/** The order of the rows in an answer: by keys, or by timestamps. With `ANY` the store chooses the order. */
 export type ResultOrder = 'ANY' | 'ASCENDING' | 'DESCENDING'
 
 export interface RangeOptions {
@@ -64,8 +64,8 @@ export abstract class KeyQuery extends Query<unknown> {
 /** A query for the value and the timestamp of one key (KIP-992). */
 export abstract class TimestampedKeyQuery extends Query<unknown> {
   /**
-   * Asks for the value of a key and the timestamp of the record that changed it last; null without a value. The store must keep timestamps, as those
-   * of tables and of `Stores.timestampedKeyValueStoreBuilder` do. For any other store throws WAGGLE_QUERY_NOT_SUPPORTED.
+   * Asks for the value of a key and the timestamp of the record that changed it last; null without a value. The store must keep timestamps, as stores
+   * of tables and of `Stores.timestampedKeyValueStoreBuilder` do. Throws WAGGLE_QUERY_NOT_SUPPORTED for any other store.
    *
    * @example
    * ```ts
@@ -114,7 +114,7 @@ export abstract class TimestampedRangeQuery extends Query<unknown> {
 /** A query for one version of one key in a versioned store (KIP-960). */
 export abstract class VersionedKeyQuery extends Query<unknown> {
   /**
-   * Asks for the latest version of a key, or for the version that was valid at `asOf`. Null without such a version, or if the history no longer
+   * Asks for the latest version of a key, or for the version that was valid at `asOf`. Null if there was no such version, or if the history no longer
    * contains it.
    *
    * @example
@@ -207,7 +207,7 @@ export abstract class WindowRangeQuery extends Query<unknown> {
   }
 }
 
-/** A time as a number that JSON can represent, for a question to another process. No row is from before 0. */
+/** A time as a number that JSON can represent, for a question to another process. All rows are from time 0 or later. */
 function sendable(time: number): number {
   return Math.max(-1, Math.min(time, Number.MAX_SAFE_INTEGER))
 }

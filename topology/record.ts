@@ -3,7 +3,7 @@ export interface Header {
   readonly value: Uint8Array | null
 }
 
-/** A record for `forward`. Without `headers` it has none. */
+/** A record for `forward`. Without the field `headers` the record has no headers. */
 export interface NewRecord<K, V> {
   readonly key: K
   readonly value: V
@@ -37,7 +37,7 @@ export type KeyValue<K, V> = readonly [key: K, value: V]
 
 export const noHeaders: readonly Header[] = Object.freeze([])
 
-/** The text of the last header with that key, as Kafka's `lastHeader`; null if there is none. */
+/** The text of the last header with that key, as `lastHeader` in Kafka; null if there is none. */
 export function headerText(headers: readonly Header[], key: string): string | null {
   for (let at = headers.length - 1; at >= 0; at--) {
     const header = headers[at]

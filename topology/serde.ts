@@ -10,11 +10,14 @@ export interface Deserializer<out T> {
 
 /** Turns values into bytes and back. A missing value is `null`, and never reaches a serde. */
 export interface Serde<in out T> extends Serializer<T>, Deserializer<T> {
-  /** Fetches what `deserialize` needs for these bytes (a schema by its id). The caller awaits it first. Null if nothing has to be fetched. */
+  /**
+   * Fetches the resource that `deserialize` needs for these bytes, such as a schema by its id. The caller awaits the promise first. Null if nothing
+   * has to be fetched.
+   */
   prepare?(topic: string, data: Uint8Array, headers?: readonly Header[]): Promise<void> | null
   /**
-   * Fetches what `serialize` needs for a topic (the id of the schema that it writes). When an application starts, it opens its serdes for every topic
-   * and store that it writes. Kafka Streams has no such step, because its serialisers may block.
+   * Fetches the resource that `serialize` needs for a topic, such as the id of the schema that the serde writes. When an application starts, it opens
+   * its serdes for every topic and store that it writes. Kafka Streams has no such step, because its serialisers may block.
    */
   open?(use: SerdeUse): Promise<void>
 }
@@ -33,7 +36,7 @@ export interface HandingSerde<in out T> extends Serde<T> {
 
 export type AnySerde = Serializer<never> & Deserializer<unknown>
 
-/** Serdes among other options. A serde that is left out comes from the operator before, else from the application's defaults. */
+/** Serdes among other options. A serde that is left out comes from the operator before or, if that has none, from the application's defaults. */
 export interface SerdeOptions<K, V> {
   keySerde?: Serde<K>
   valueSerde?: Serde<V>

@@ -1,20 +1,20 @@
 import type { Static, TSchema } from 'typebox'
 import { listSerde } from './list-serde.ts'
 import { readLong, writeLong } from './long-bytes.ts'
-import { mistyped, refuseOtherThanBytes } from './mistyped.ts'
 import type { Windowed } from './record.ts'
 import { schemaSerde } from './schema-serde.ts'
 import type { AnySerde, Serde } from './serde.ts'
 import { sessionWindowedSerde, timeWindowedSerde } from './streams/windowed-serdes.ts'
 import { WaggleError } from './waggle-error.ts'
+import { refuseOtherThanBytes, wrongType } from './wrong-type.ts'
 
 const encoder = new TextEncoder()
-/** The decoder keeps a byte order mark, as Java does. */
+/** This decoder keeps a byte order mark, as Java does. */
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 const string: Serde<string> = {
   serialize(topic, value) {
-    if (typeof value !== 'string') throw mistyped(topic, value, 'a string')
+    if (typeof value !== 'string') throw wrongType(topic, value, 'a string')
     return value.length < 256 ? Buffer.from(value) : encoder.encode(value)
   },
   deserialize(topic, data) {
@@ -25,7 +25,7 @@ const string: Serde<string> = {
 
 const bytes: Serde<Uint8Array> = {
   serialize(topic, value) {
-    if (!(value instanceof Uint8Array)) throw mistyped(topic, value, 'a Uint8Array')
+    if (!(value instanceof Uint8Array)) throw wrongType(topic, value, 'a Uint8Array')
     return value
   },
   deserialize(topic, data) {
@@ -36,7 +36,7 @@ const bytes: Serde<Uint8Array> = {
 
 const long: Serde<number> = {
   serialize(topic, value) {
-    if (typeof value !== 'number') throw mistyped(topic, value, 'a number')
+    if (typeof value !== 'number') throw wrongType(topic, value, 'a number')
     if (!Number.isSafeInteger(value)) throw unsafe(value)
     const data = Buffer.allocUnsafe(8)
     writeLong(data, value, 0)
@@ -69,7 +69,7 @@ const double = fixedSize<number>({
 const anyJson: Serde<unknown> = {
   serialize(topic, value) {
     const json = asJson(value)
-    if (json === undefined) throw mistyped(topic, value, 'a value that JSON has')
+    if (json === undefined) throw wrongType(topic, value, 'a value that JSON has')
     return Buffer.from(json)
   },
   deserialize(topic, data) {
@@ -96,7 +96,7 @@ function asJson(value: unknown): string | undefined {
 
 const boolean: Serde<boolean> = {
   serialize(topic, value) {
-    if (typeof value !== 'boolean') throw mistyped(topic, value, 'a boolean')
+    if (typeof value !== 'boolean') throw wrongType(topic, value, 'a boolean')
     return Buffer.of(value ? 1 : 0)
   },
   deserialize(topic, data) {
@@ -136,7 +136,7 @@ const bigLong = fixedSize<bigint>({
 const uuid: Serde<string> = {
   serialize(topic, value) {
     if (typeof value === 'string' && uuidForm.test(value)) return Buffer.from(value)
-    throw mistyped(topic, value, 'a UUID')
+    throw wrongType(topic, value, 'a UUID')
   },
   deserialize(topic, data) {
     const value = string.deserialize(topic, data)
@@ -169,7 +169,7 @@ const nothing: Serde<never> = {
 function fixedSize<T>({ size, type, accepts, write, read }: FixedSize<T>): Serde<T> {
   return {
     serialize(topic, value) {
-      if (!accepts(value)) throw mistyped(topic, value, type)
+      if (!accepts(value)) throw wrongType(topic, value, type)
       const data = Buffer.allocUnsafe(size)
       write(data, value)
       return data
@@ -183,7 +183,7 @@ function fixedSize<T>({ size, type, accepts, write, read }: FixedSize<T>): Serde
 
 interface FixedSize<T> {
   readonly size: number
-  /** The type of the values, for the error of another value. */
+  /** The type of the values. An error about a value of another type names it. */
   readonly type: string
   readonly accepts: (value: unknown) => boolean
   readonly write: (data: Buffer, value: T) => void
@@ -211,7 +211,7 @@ export const Serdes = {
   integer: (): Serde<number> => integer,
   float: (): Serde<number> => float,
   double: (): Serde<number> => double,
-  /** 64 bits as a number. A value outside ±(2^53 - 1) throws WAGGLE_UNSAFE_INTEGER. */
+  /** 64 bits as a number. Writing or reading a value outside ±(2^53 - 1) throws WAGGLE_UNSAFE_INTEGER. */
   long: (): Serde<number> => long,
   bigLong: (): Serde<bigint> => bigLong,
   void: (): Serde<never> => nothing,
@@ -224,7 +224,8 @@ export const Serdes = {
 }
 
 /**
- * The serde for JSON that matches a schema. A value that does not match the schema throws WAGGLE_INVALID_VALUE. Without a schema T is not checked.
+ * The serde for JSON that matches a schema. A value that does not match the schema throws WAGGLE_INVALID_VALUE. Without a schema the type T is not
+ * checked.
  */
 function json<S extends TSchema>(schema: S): Serde<Static<S>>
 function json<T>(): Serde<T>

@@ -1,6 +1,6 @@
 /**
- * Calls of one function that share their work: for each argument at most one call runs and one waits. A caller never gets the result of a run that
- * began before the call, because such a result may be out of date.
+ * Calls of one function that share their work. For each argument at most one call runs and one call waits. A caller never gets the result of a run
+ * that began before its own call, because such a result may be out of date.
  */
 export class SharedCalls<T> {
   readonly #call: (argument: string) => Promise<T>

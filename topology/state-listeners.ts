@@ -8,7 +8,7 @@ export interface ListenedStore {
 
 /**
  * Called while stores of this process's tasks are restored from their changelogs (Kafka Streams' StateRestoreListener). `onRestoreStart` is called
- * once for a store. Then `onRestoreEnd` follows, or `onRestoreSuspended` if the task leaves first. Offsets are those of the next record.
+ * once for a store. Then `onRestoreEnd` follows, or `onRestoreSuspended` if the task leaves the process first. An offset is that of the next record.
  */
 export interface StateRestoreListener {
   onRestoreStart?(store: ListenedStore & { readonly startingOffset: bigint; readonly endingOffset: bigint }): void

@@ -181,20 +181,20 @@ export interface ValueAndTimestamp<V> {
   readonly timestamp: number
 }
 
-/** A version of a key. It is valid from `timestamp` until `validTo`, which is exclusive, and null for the latest version (KIP-889). */
+/** A version of a key, valid from `timestamp` until `validTo` (KIP-889). `validTo` is exclusive. For the latest version `validTo` is null. */
 export interface VersionedRecord<V> extends ValueAndTimestamp<V> {
   readonly validTo: number | null
 }
 
 /** A store of every version of a key that was valid within the history's retention (KIP-889). */
 export interface VersionedKeyValueStore<K, V> extends StateStore {
-  /** The latest version, or the version that was valid at `asOf`; null without such a version, or if the history no longer contains it. */
+  /** The latest version, or the version that was valid at `asOf`. Null if there was no such version, or if the history no longer contains it. */
   get(key: K, asOf?: number): VersionedRecord<V> | null
   /** Adds a version. A version older than the history is ignored. */
   put(key: K, value: V | null, timestamp: number): void
   /**
-   * Finds the version that is valid at `timestamp`, lets it end then, and returns it as it was before; null without such a version. A time older than
-   * the history is ignored.
+   * Finds the version that is valid at `timestamp`, and ends its validity at this time. Returns the version as it was before; null if there was none.
+   * A time older than the history is ignored.
    *
    * @example
    * ```ts
@@ -207,12 +207,12 @@ export interface VersionedKeyValueStore<K, V> extends StateStore {
 
 export type StoreKind = 'keyValue' | 'window' | 'session' | 'versioned'
 /**
- * The choice of a changelog for a store. True: the store has one. False: the store's rows are lost with its task. An object: the settings of the
- * changelog topic.
+ * The choice of a changelog for a store. True: the store has a changelog. False: the store's rows are lost with its task. An object: the settings of
+ * the changelog topic.
  */
 export type Logging = boolean | { readonly [setting: string]: string }
 
-/** A store with its name, which is created for each task. The engine opens stores of `Stores`; other builders create their store in `build`. */
+/** A named store that is created for each task. The engine opens the stores of `Stores`. Other builders create their store in `build`. */
 export interface StoreBuilder<out S extends StateStore> {
   readonly name: string
   build(): S
@@ -226,22 +226,22 @@ export interface KeptStore {
   readonly value: AnySerde
   readonly persistent: boolean
   readonly logging: Logging
-  /** The time in ms after which windows and sessions may be dropped, counted back from the newest one. Null: they are kept for good. */
+  /** The time in ms after which windows and sessions may be dropped, counted back from the newest one. Null: they are never dropped. */
   readonly retentionMs: number | null
   readonly windowSizeMs?: number
   /** True if the store has several values for one key and window start (the buffers of stream joins). */
   readonly retainDuplicates?: boolean
-  /** True: iteration is by window start and then by key. False: by key first. */
+  /** True: rows are iterated by window start, then by key. False: by key first. */
   readonly timeOrdered?: boolean
   /** True if the values are `ValueAndTimestamp`s. */
   readonly timestamped?: boolean
   /** True for the store of a table whose updates wait in a cache, if the thread has one. */
   readonly cached?: boolean
-  /** True if the store lists unfinished work. In a commit that is not atomic, its removals are written last. */
+  /** True if the store lists unfinished work. If a commit is not atomic, the removals of this store are written last. */
   readonly removedLast?: boolean
   /** Headers of each changelog record that has a value. */
   readonly changelogHeaders?: readonly Header[]
-  /** The topic that replaces the changelog: the store is that topic's table. */
+  /** The topic that replaces the changelog: the store is the table of this topic. */
   readonly sourceTopic?: string
 }
 
@@ -254,7 +254,7 @@ export interface CustomStore {
 
 export type StoreSpec = KeptStore | CustomStore
 
-/** The type under which users name a kept store. */
+/** The type under which users name a store that the engine keeps. */
 export function builderOf<S extends StateStore>(store: KeptStore): KeptStore & StoreBuilder<S> {
   return {
     ...store,

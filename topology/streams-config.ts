@@ -33,17 +33,20 @@ export interface StreamsConfig {
   module?: URL | string
   /** The number of copies of each task's state in other processes. Default: 0. */
   standbyReplicas?: number
-  /** A copy that is at most this many changelog records behind may take its task over at once (KIP-441). Default: 10,000. */
+  /** A copy that is at most this many changelog records behind may take over its task at once (KIP-441). Default: 10,000. */
   acceptableRecoveryLag?: number
   /** The most copies that are made at the same time so that tasks can move. Default: 2. */
   maxWarmupReplicas?: number
   /** The process's own name, the same after a restart (static membership, KIP-345). */
   instanceId?: string
-  /** `host:port` at which other processes query this process. An address that other machines can reach needs an `applicationServerSecret`. */
+  /**
+   * The address, `host:port`, at which other processes query this process. An address that other machines can reach needs an
+   * `applicationServerSecret`.
+   */
   applicationServer?: string
   /**
-   * Resources of this process (`{ gpu: 1 }`), by default none. A sub-topology that needs more (`Topology.requireCapabilities`) runs in another
-   * process.
+   * Resources of this process (`{ gpu: 1 }`). Default: none. A sub-topology that needs other resources (`Topology.requireCapabilities`) runs in
+   * another process.
    */
   capabilities?: Capabilities
   /** A secret that all processes of the application share. Queries without it are refused. Kafka Streams has no such setting. */
@@ -56,13 +59,13 @@ export interface StreamsConfig {
   /** The shortest time between two deletions of processed records in repartition topics (KIP-811). Default: 30,000. */
   repartitionPurgeIntervalMs?: number
   /**
-   * The size of all caches together, in which a table's updates wait for a commit. 0: each update is forwarded at once. Default: 10 MiB, and 0 in a
-   * TopologyTestDriver.
+   * The size of all caches together. In a cache, a table's updates wait for a commit. 0: each update is forwarded at once. Default: 10 MiB, and 0 in
+   * a TopologyTestDriver.
    */
   cacheMaxBytes?: number
   /**
-   * The shortest time between two searches for unmatched records and closed windows. Default: 1000. In a TopologyTestDriver the default is 0: a
-   * search with each record.
+   * The shortest time between two searches for unmatched records and closed windows. Default: 1000, and 0 in a TopologyTestDriver. With 0, each
+   * record starts a search.
    */
   emitIntervalMs?: number
   defaultKeySerde?: AnySerde
@@ -77,7 +80,7 @@ export interface StreamsConfig {
   uncaughtExceptionHandler?: (error: WaggleError) => 'REPLACE_THREAD' | 'SHUTDOWN_CLIENT' | 'SHUTDOWN_APPLICATION'
 }
 
-/** The functions of a configuration. A worker takes them from the module, because functions cannot be sent to it. */
+/** The functions of a configuration. A worker takes the functions from the module, because functions cannot be sent to a worker. */
 export type StreamsHandlers = Pick<
   StreamsConfig,
   'deserializationHandler' | 'processingHandler' | 'productionHandler' | 'timestampExtractor' | 'defaultKeySerde' | 'defaultValueSerde'

@@ -1,4 +1,4 @@
-import { type Capabilities, mostOf } from './capabilities.ts'
+import { type Capabilities, largestNeeds } from './capabilities.ts'
 import type { GraphNode, SinkNode, SourceNode, Topology } from './graph.ts'
 import type { StoreSpec } from './state-store.ts'
 import { WaggleError } from './waggle-error.ts'
@@ -10,12 +10,12 @@ export interface Subtopology {
   readonly nodes: readonly GraphNode[]
   /** Topics that the sub-topology reads. */
   readonly sources: readonly string[]
-  /** The topics that the sub-topology writes, except those that a record chooses. */
+  /** The topics that the sub-topology writes, except topics that a record chooses. */
   readonly sinks: readonly string[]
   readonly stores: readonly StoreSpec[]
-  /** True for the sub-topology of a global store. Every process runs all of it, without partitions. */
+  /** True for the sub-topology of a global store. Every process runs the whole sub-topology, without partitions. */
   readonly isGlobal: boolean
-  /** The resources that a machine needs to run it. The most demanding node decides. */
+  /** The resources that a machine needs to run the sub-topology. The most demanding node decides. */
   readonly needs: Capabilities
 }
 
@@ -59,7 +59,7 @@ export function subtopologiesOf(topology: Topology): readonly Subtopology[] {
       ],
       stores,
       isGlobal: stores.some(({ name }) => topology.globalStores.has(name)),
-      needs: mostOf(nodes.map(({ name }) => topology.needsOf(name))),
+      needs: largestNeeds(nodes.map(({ name }) => topology.needsOf(name))),
     }
   })
 }
@@ -89,7 +89,7 @@ function refuseAsyncAfterState(nodes: readonly GraphNode[], stateful: ReadonlySe
 class Groups {
   readonly #parent = new Map<string, string>()
 
-  /** The root of a name's group. On the way, every second name is attached to its grandparent, so that paths stay short. */
+  /** The root of a name's group. On the way to the root, every second name is attached to its grandparent, so that paths stay short. */
   find(name: string): string {
     let at = name
     for (;;) {

@@ -3,9 +3,9 @@ import { fileURLToPath } from 'node:url'
 import { ownManifest } from './own-package.ts'
 
 /**
- * The place in a user's file where an error was thrown, as `file:line:column`: the first frame of its stack, or of its causes' stacks, that is
- * neither Node's nor Waggle's own. A frame of an installed package counts only if there is no other. Null for an error without such a frame. Never
- * throws, whatever was thrown.
+ * The place in a user's file where an error was thrown, as `file:line:column`. It is the first stack frame of the error, or of its causes, that
+ * belongs neither to Node nor to Waggle. A frame of an installed package counts only if there is no other. Null for an error without such a frame.
+ * Never throws, whatever was thrown.
  */
 export function userPlaceOf(thrown: unknown): string | null {
   let ofPackage: string | null = null
@@ -18,12 +18,12 @@ export function userPlaceOf(thrown: unknown): string | null {
       }
     }
   } catch {
-    // A stack that throws has no place.
+    // A stack whose getter throws has no place.
   }
   return ofPackage
 }
 
-/** The places of a stack. Node writes the place of a syntax error into the first line of its stack, without a column. */
+/** The places in a stack. Node writes the place of a syntax error into the first line of the stack, without a column. */
 function* placesIn(stack: string): Generator<string> {
   for (const line of stack.split('\n')) {
     const [, place] = /^(?:\s+at (?:.*[( ])?)?((?:file:\/\/)?\/[^()]*?:\d+(?::\d+)?)\)?$/.exec(line) ?? []

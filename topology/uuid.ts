@@ -1,4 +1,4 @@
-/** The first 16 bytes as a UUID of this version (RFC 9562). Only the bits of version and variant are set. */
+/** Makes a UUID of this version from the first 16 bytes (RFC 9562). Only the bits of version and variant are changed. */
 export function uuidOf(bytes: Uint8Array, version: 7 | 8): string {
   let text = ''
   for (let at = 0; at < 16; at++) {

@@ -9,7 +9,7 @@ export interface ErrorWords {
   readonly cause?: unknown
 }
 
-/** The base class of all errors: what happened, where, and what to do about it. */
+/** The base class of all errors. An error tells what happened, where it happened, and the next step. */
 export class WaggleError extends Error {
   readonly code: ErrorCode
   readonly next: string
@@ -23,7 +23,7 @@ export class WaggleError extends Error {
     if (words.place !== undefined) this.place = words.place
   }
 
-  /** The same error with a place in a user's file. An error that has a place keeps its own place, which is more exact. */
+  /** The same error with a place in a user's file. If the error has a place already, it keeps that place, which is more exact. */
   at(place: string): WaggleError {
     return new WaggleError(this.code, { message: this.message, next: this.next, place: this.place ?? place, cause: this.cause })
   }
@@ -39,7 +39,7 @@ export class WaggleError extends Error {
     return copy
   }
 
-  /** Wraps an error that a library or a user's function threw. A WaggleError stays itself. */
+  /** Wraps an error that a library or a user's function threw. A WaggleError is returned as it is. */
   static from(code: ErrorCode, thrown: unknown, words: { next: string; message?: string }): WaggleError {
     if (isWaggleError(thrown)) return thrown
     const said = saidBy(thrown)
@@ -47,7 +47,7 @@ export class WaggleError extends Error {
   }
 }
 
-/** Thrown by a bee for an input that it cannot answer because of the caller: HTTP 422, gRPC INVALID_ARGUMENT. */
+/** Thrown by a bee for an input that it cannot answer through a fault of the caller: HTTP 422, gRPC INVALID_ARGUMENT. */
 export class Refused extends WaggleError {
   constructor(detail: string) {
     super('WAGGLE_REFUSED', { message: detail, next: 'Send an input that the bee accepts.' })
@@ -58,7 +58,10 @@ export class Refused extends WaggleError {
 /** The error of a commit that a log or a store's serde refuses because of one record. A retry would be refused too. */
 export class RecordRefused extends WaggleError {}
 
-/** A service that a record needs does not answer. The record is not at fault, so no handler decides about it. The record waits and is tried again. */
+/**
+ * The error of a service that a record needs and that does not answer. The record is not at fault, so no handler decides about it. The record waits
+ * and is tried again.
+ */
 export class Unavailable extends WaggleError {}
 
 /** The message of any thrown value, at most 4,000 characters. Never throws, even if a getter, a `toString` or a proxy does. */

@@ -32,7 +32,7 @@ export default defineBee({
     {
       additionalProperties: false,
       if: { required: ['target_latency_ms'] },
-      // A missing key is reported with the description from this branch of the schema, so the properties are repeated here.
+      // The description of a missing key comes from this branch of the schema, so the branch repeats the properties.
       else: { required: ['batch_size', 'timeout_seconds'], properties: { batch_size: size, timeout_seconds: timeout } },
     },
   ),

@@ -76,7 +76,7 @@ interface ContainerSpec extends BoundSpec {
   readonly command?: readonly string[]
 }
 
-/** The program runs in a container of `image`. If `image` is null, it runs as a process of this machine. */
+/** The program of a bee. It runs in a container of `image`. If `image` is null, it runs as a process of this machine. */
 type Program = { readonly image: string; readonly command: readonly string[] | null } | { readonly image: null; readonly command: readonly string[] }
 
 /**

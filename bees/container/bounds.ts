@@ -3,7 +3,7 @@ import type { ContainerLimits } from '../../topology/swarm/ports/containers.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { BeeRemark } from '../define-bee.ts'
 
-/** The settings of a spec that bound a container. If the program runs as a process of this machine, only `memory` has an effect. */
+/** The settings of a spec that limit a container. For a program that runs as a process of this machine, only `memory` has an effect. */
 export const boundsSpec = {
   memory: Type.Optional(
     Type.Unsafe<string | number>({
@@ -34,12 +34,12 @@ export interface BoundSpec {
   readonly network?: boolean | string
 }
 
-/** The memory bound of a program that runs as a process of this machine. By default there is no bound. */
+/** The memory limit of a program that runs as a process of this machine. By default there is no limit. */
 export function processBounds({ memory }: BoundSpec): { readonly memoryBytes?: number } {
   return memory === undefined ? {} : { memoryBytes: bytesOf(memory) }
 }
 
-/** The bounds of a container. Settings that the spec lacks have their defaults. */
+/** The limits of a container. Missing settings get their defaults. */
 export function boundsOf({ memory = '2g', cpus = 1, pids = 256, network = false }: BoundSpec): {
   readonly limits: ContainerLimits
   readonly network: string | null
@@ -50,7 +50,7 @@ export function boundsOf({ memory = '2g', cpus = 1, pids = 256, network = false 
   }
 }
 
-/** A warning for each bound that has no effect on a program that runs as a process of this machine. */
+/** A warning for each limit that has no effect on a program that runs as a process of this machine. */
 export function boundsRemarks(spec: BoundSpec, bee: string): readonly BeeRemark[] {
   return (['cpus', 'pids', 'network'] as const)
     .filter((key) => spec[key] !== undefined)
@@ -62,7 +62,7 @@ export function boundsRemarks(spec: BoundSpec, bee: string): readonly BeeRemark[
     }))
 }
 
-/** The error for bounds that a container must not have; null if the bounds are allowed. */
+/** The error for limits that a container must not have; null if the limits are allowed. */
 export function boundsMistake({ memory, network }: BoundSpec, bee: string): WaggleError | null {
   if (network === 'host')
     return new WaggleError('WAGGLE_INVALID_SWARM', {
@@ -89,5 +89,5 @@ const units: ReadonlyMap<string, number> = new Map([
   ['m', 1024 ** 2],
   ['g', 1024 ** 3],
 ])
-/** Docker does not start a container with less memory than this. */
+/** The least memory with which Docker starts a container. */
 const leastBytes = 6 * 1024 ** 2

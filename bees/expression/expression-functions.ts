@@ -1,13 +1,13 @@
 /** The parts of the interpreter that the functions of this file use. */
 export interface FunctionContext {
-  /** Counts steps. Throws if none are left. */
+  /** Counts steps. Throws if no steps are left. */
   readonly spend: (steps: number) => void
   /** The result of an expression reference, such as `&name`, for an element. */
   readonly evaluate: (reference: object, element: unknown) => unknown
 }
 
 /**
- * The result of a function that the library computes in more than linear time, or wrongly for the names of a prototype; undefined for any other call,
+ * The result of a function whose library version takes more than linear time, or is wrong for the names of a prototype. Undefined for any other call,
  * and for arguments that the library refuses.
  */
 export function ownResult(name: string, args: readonly unknown[], context: FunctionContext): unknown {
@@ -46,8 +46,8 @@ function textResult(name: string, text: string, args: readonly unknown[]): unkno
 }
 
 /**
- * A text that is searched for. The search takes time that is linear in the lengths of both texts. JavaScript's own search is faster for a short
- * needle, and takes quadratic time for a long one.
+ * A text to search for. The search takes linear time in the lengths of both texts. JavaScript's own search is faster for a short needle, but takes
+ * quadratic time for a long needle.
  */
 class Needle {
   readonly #text: string
@@ -109,7 +109,7 @@ function found(name: string, text: string, needle: string, bounds: readonly unkn
 }
 
 /**
- * The result of `act` for the optional last argument, the largest number of places; undefined for a wrong argument, whose mistake the library then
+ * The result of `act` for the optional last argument, which is the largest number of places. Undefined for a wrong argument, which the library then
  * reports.
  */
 function counted<T>(args: readonly unknown[], at: number, act: (count: number) => T): T | undefined {
@@ -136,7 +136,7 @@ function cut(text: string, separator: string, count: number): readonly string[] 
   return [...parts, text.slice(from)]
 }
 
-/** The text without white space, or without `characters`, at its ends. The library trims by a regular expression, which takes quadratic time. */
+/** The text without white space, or without `characters`, at its ends. The library uses a regular expression, which takes quadratic time. */
 function trimmed(name: string, text: string, [, characters = '', ...others]: readonly unknown[]): string | undefined {
   if (typeof characters !== 'string' || others.length > 0) return undefined
   const units = new Set(characters.split(''))
@@ -156,7 +156,7 @@ function sorted(elements: readonly unknown[], keys: readonly unknown[], { spend 
   return places.map((at) => elements[at])
 }
 
-/** Compares two texts by code point. The library instead makes lists of all code points at each comparison. */
+/** Compares two texts by code point. The library would make lists of all code points at each comparison. */
 function textOrder(a: string, b: string, spend: (steps: number) => void): number {
   const shorter = Math.min(a.length, b.length)
   let at = 0
@@ -186,7 +186,7 @@ function isMap(value: unknown): value is { readonly [key: string]: unknown } {
   return value !== null && typeof value === 'object' && !Array.isArray(value)
 }
 
-/** One step of the budget pays for this many characters of a text. */
+/** The number of characters of a text that one step of the budget pays for. */
 export const charactersAStep = 16
-/** JavaScript's own search is used for a needle of this length or less. */
+/** The longest needle for which JavaScript's own search is used. */
 const shortNeedle = 64

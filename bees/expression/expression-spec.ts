@@ -9,7 +9,7 @@ export function expressionType(description: string) {
   return Type.String({ minLength: 1, maxLength: 4096, description: `${description} In JMESPath: a number is \`100\`, a text is 'teddy'.` })
 }
 
-/** The mistake in an expression of a spec; empty without a mistake. Values that are not texts are left to the schema. */
+/** The mistake in an expression of a spec; an empty list if there is none. Values that are not texts are left to the schema. */
 export function expressionMistakes(text: unknown, path: SpecMistake['path']): readonly SpecMistake[] {
   if (typeof text !== 'string' || text === '' || text.includes('{{')) return []
   try {

@@ -4,7 +4,7 @@ import { saidBy, WaggleError } from '../../topology/waggle-error.ts'
 import { charactersAStep, ownResult } from './expression-functions.ts'
 
 /**
- * A JMESPath expression of a swarm file. One evaluation takes at most `maxSteps` steps, so that neither an expression nor an input can stop the
+ * A JMESPath expression of a swarm file. One evaluation takes at most `maxSteps` steps, so that neither an expression nor an input can block the
  * process. docs/decisions/expressions.md has the reasons for this language.
  */
 export class Expression {
@@ -35,7 +35,7 @@ export class Expression {
     return new Expression(text, tree)
   }
 
-  /** The result for an input. Throws WAGGLE_EXPRESSION if there is none, or if it takes too many steps. */
+  /** The result for an input. Throws WAGGLE_EXPRESSION if there is no result, or if the evaluation takes too many steps. */
   evaluate(input: unknown): unknown {
     try {
       this.#budget.steps = maxSteps
@@ -48,7 +48,7 @@ export class Expression {
     }
   }
 
-  /** The result as a condition. Throws WAGGLE_EXPRESSION if it is neither true nor false. */
+  /** The result as a condition. Throws WAGGLE_EXPRESSION if the result is neither true nor false. */
   holds(input: unknown): boolean {
     const result = this.evaluate(input)
     if (typeof result === 'boolean') return result
@@ -174,7 +174,7 @@ function entriesOf(value: unknown): number {
   return isObject(value) ? Object.keys(value).length : 0
 }
 
-/** The steps of a value and of all values inside it. A value that is in several places counts at each place. The count stops above `limit`. */
+/** The steps of a value and of all values inside it. A value in several places counts once for each place. The count stops above `limit`. */
 function sizeOf(value: unknown, limit: number): number {
   let size = 0
   const rest = [value]
@@ -186,7 +186,7 @@ function sizeOf(value: unknown, limit: number): number {
   return size
 }
 
-/** Refuses a tree whose evaluation would need too deep a stack, and functions that do not exist. */
+/** Refuses unknown functions, and a tree whose evaluation would need too deep a stack. */
 function checkTree(tree: Tree): void {
   let level: unknown[] = [tree]
   for (let depth = 0; level.length > 0; depth++) {
@@ -228,9 +228,9 @@ function failed(message: string, next: string): WaggleError {
 const syntaxHint = 'Write JMESPath: a number is `100`, a text is \'teddy\', "and" is &&, "or" is ||.'
 const maxCharacters = 4096
 const maxDepth = 300
-/** A step compares this many characters of two texts. */
+/** The number of characters of two texts that one step compares. */
 const comparedAStep = 512
-/** A `let` costs this many steps, because the library makes a new interpreter for it. */
+/** The steps of a `let`, for which the library makes a new interpreter. */
 const stepsOfScope = 200
 /** The largest number of steps of one evaluation, which is about 0.1 s. */
 const maxSteps = 100_000

@@ -14,8 +14,8 @@ export interface BeeActivity {
 }
 
 /**
- * The calls of a swarm's bees. While a bee computes in this process without giving way, nothing else in the process runs: no other bee, no gateway
- * and no timer. If a call blocks the process in this way before its first `await`, the log names the bee.
+ * The calls of a swarm's bees. While a bee computes in this process without an `await`, nothing else in the process runs: no other bee, no gateway
+ * and no timer. If a call blocks the process before its first `await`, the log names the bee.
  */
 export class BeeCalls {
   readonly #options: BeeCallsOptions

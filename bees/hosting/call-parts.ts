@@ -7,7 +7,7 @@ import type { BeeParts } from '../define-bee.ts'
 import { outputOf, payloadOf } from './payload-input.ts'
 
 export interface CallPartsOptions {
-  /** The log of parts; null where parts reach nobody, such as in a test driver. */
+  /** The log of parts; null if parts reach nobody, for example in a test driver. */
   readonly port: PublishedParts | null
   readonly call: PublishingCall
   /** Hides the bee's secrets. */
@@ -19,22 +19,22 @@ export interface CallPartsOptions {
 }
 
 /**
- * The parts of one call of a bee. The parts that an earlier run has published stay as they are: this run has to give the same ones again, which adds
- * nothing to the log, before it can add further ones.
+ * The parts of one call of a bee. The parts of an earlier run are kept. A new run must first give the same parts again, which adds nothing to the
+ * log, before it can add further parts.
  */
 export class CallParts implements BeeParts {
   readonly #options: CallPartsOptions
   readonly #run: PartsRun
-  /** All parts that are published, of this run and of earlier ones. */
+  /** All published parts, of this run and of earlier runs. */
   readonly #parts: Payload[]
   readonly #sizes: number[] = []
   #bytes = 0
-  /** The number of parts that the bee has given since it began. A bee that begins again counts from 0. */
+  /** The number of parts that the bee has given since it began. A bee that begins again starts from 0. */
   #given = 0
   #failure: WaggleError | null = null
   /** The number of parts that are in the log. */
   #written: number
-  /** Settles when all parts are in the log; null while none is on its way. */
+  /** Settles when all parts are in the log; null while no write is running. */
   #writing: Promise<void> | null = null
   #progressed = Promise.withResolvers<void>()
 
@@ -72,20 +72,20 @@ export class CallParts implements BeeParts {
     while (this.#parts.length - this.#written >= maxWaiting) await this.#progressed.promise
   }
 
-  /** Settles when every part is durable. Throws if one cannot be published, or if an earlier run has published more parts than this one. */
+  /** Settles when every part is durable. Throws if a part cannot be published, or if an earlier run has published more parts than this run. */
   async finish(): Promise<void> {
     if (this.#failure === null && this.#given < this.#parts.length) this.#fail(differs(this.#options.call.bee, this.#given, 'the end of its parts'))
     await this.#writing
     if (this.#failure !== null) throw this.#failure
   }
 
-  /** Notes in the log that the call has failed. If its request is tried again, nobody waits for its parts. */
+  /** Records in the log that the call has failed. If the request is tried again, nobody waits for the parts of the failed call. */
   async fail(): Promise<void> {
     await this.#writing?.catch(() => {})
     await this.#run.fail()
   }
 
-  /** The parts as one result: texts are joined, bytes of one media type too, and JSON values become a list. */
+  /** The parts as one result: texts are joined, bytes of the same media type are joined, and JSON values become a list. */
   result(): Payload {
     const [first] = this.#parts
     if (first === undefined) return { kind: 'json', json: null }
@@ -112,11 +112,13 @@ export class CallParts implements BeeParts {
     if (this.#bytes > maxPartsBytes) this.#fail(tooMany(bee, `parts of more than ${maxPartsBytes} bytes in all`))
     this.#parts.push(part)
     this.#writing ??= this.#write()
-    // `finish` has the error.
+    // `finish` throws the error.
     this.#writing.catch(() => {})
   }
 
-  /** Writes all parts. A few of them share a write of the log. Those of a write that failed are written again: each number counts once. */
+  /**
+   * Writes all parts. Several parts share a write to the log. The parts of a failed write are written again, because each number counts only once.
+   */
   async #write(): Promise<void> {
     try {
       while (this.#written < this.#parts.length) {
@@ -130,7 +132,7 @@ export class CallParts implements BeeParts {
       this.#writing = null
     } catch (thrown) {
       this.#failure ??= WaggleError.from('WAGGLE_BEE_FAILED', thrown, { next: 'Nothing: the call is over.' })
-      // A bee that waits for progress gets the failure at its next part.
+      // A bee that waits for progress gets the error at its next part.
       this.#written = this.#parts.length
       this.#progressed.resolve()
     }
@@ -148,7 +150,7 @@ export class CallParts implements BeeParts {
   }
 }
 
-/** Writes to the log, and tries again while the log takes nothing, such as on a full disk. Throws when nobody waits for the call any more. */
+/** Writes to the log. Retries while the log accepts no records, for example on a full disk. Throws when nobody waits for the call any more. */
 async function untilWritten<T>(write: () => Promise<T>, { signal, after }: Pick<CallPartsOptions, 'signal' | 'after'>): Promise<T> {
   for (;;) {
     signal.throwIfAborted()
@@ -160,7 +162,7 @@ async function untilWritten<T>(write: () => Promise<T>, { signal, after }: Pick<
   }
 }
 
-/** A run where parts are kept by nobody. */
+/** The run of a call whose parts are not stored. */
 const unkept: PartsRun = { before: [], add: async () => {}, fail: async () => {} }
 
 function isSame(a: Payload, b: Payload): boolean {
@@ -195,6 +197,6 @@ function tooMany(bee: string, what: string): WaggleError {
   })
 }
 
-/** The most parts of a call that are under way to the log. */
+/** The most parts of a call that are on their way to the log. */
 const maxWaiting = 32
 const retryMs = 500

@@ -13,7 +13,10 @@ import { unreadSettings } from './unread-settings.ts'
 
 export interface BeeCheckOptions extends Pick<BeeCheckContext<never>, 'ports' | 'resolve' | 'resolveCommand'> {
   readonly registry: BeeRegistry
-  /** If true, a file that is missing on this machine is a warning and not a mistake. `waggle plan` sets it, because a plan does not need the file. */
+  /**
+   * If true, a file that is missing on this machine is a warning instead of a mistake. `waggle plan` sets this option, because a plan does not need
+   * the file.
+   */
   readonly mayBeMissing?: true
 }
 
@@ -64,7 +67,10 @@ class Outcomes {
   readonly #options: BeeCheckOptions
   readonly #specs: ReadonlyMap<string, SwarmBee['spec']>
   readonly #readersOf: (name: string) => readonly SwarmBee[]
-  /** A check may open a model, which starts a thread. So bees of the same type and spec are checked once, unless their neighbours matter. */
+  /**
+   * The outcomes by type and spec. A check may open a model, which starts a thread, so bees of the same type and spec are checked once, unless their
+   * neighbours matter.
+   */
   readonly #known = new Map<string, Promise<BeeFindings | WaggleError>>()
 
   constructor(swarm: CheckedSwarm, options: BeeCheckOptions) {
@@ -74,7 +80,7 @@ class Outcomes {
     this.#specs = new Map(swarm.bees.map((bee) => [bee.name, bee.spec]))
   }
 
-  /** The outcome of the check of one bee; null for a bee without a check. A spec with a secret that is not set here is not checked. */
+  /** The outcome of the check of one bee; null for a bee without a check. A spec is not checked if one of its secrets is not set on this machine. */
   async of(bee: SwarmBee): Promise<BeeFindings | WaggleError | null> {
     const { registry, ports, resolve, resolveCommand } = this.#options
     const definition = registry.find(bee.type.type)?.definition
@@ -165,11 +171,11 @@ async function outcomeOf(check: Promise<BeeFindings | undefined>): Promise<BeeFi
   }
 }
 
-/** The path, inside the bee, of the key that must be corrected: the setting that names the file or program, else the spec. */
+/** The path, inside the bee, of the key to correct: the setting that names the file or program, or else the spec. */
 export function keyAtFault(error: WaggleError, { spec }: SwarmBee): readonly string[] {
   if (error instanceof VersionMistake) return ['spec', error.setting]
   const { code } = error
-  // A bee may name a file of labels beside its model, and the message names the wrong one of the two files.
+  // A bee may name a file of labels beside its model. The message tells which of the two files is wrong.
   if (typeof spec.labels === 'string' && error.message.includes(shownAddress(spec.labels))) return ['spec', 'labels']
   if (code.startsWith('WAGGLE_HTTP_CALL_')) return ['spec', error.message.startsWith('the header') ? 'headers' : 'url']
   if (code.startsWith('WAGGLE_POSTGRES_')) return ['spec', code === 'WAGGLE_POSTGRES_QUERY' ? 'query' : 'db']
@@ -216,7 +222,7 @@ class GivenTypes {
     this.#found = found
   }
 
-  /** The type of the values that readers of this bee get, and the bee that makes these values; null if the type is unknown. */
+  /** The type of the values that readers of this bee get, and the bee that produces these values; null if the type is unknown. */
   by(name: string): { readonly bee: string; readonly type: PayloadType } | null {
     const seen = new Set<string>()
     let bee = this.#bees.get(name)

@@ -4,7 +4,7 @@ import type { Bee, BeeContext, BeeFindings, BeeType } from '../define-bee.ts'
 import { BeeReplicas } from '../replicas/bee-replicas.ts'
 import type { HostOptions } from './host-options.ts'
 
-/** The result of a type's `create`. An error gets the line of the swarm file that it is about. */
+/** The result of a type's `create`. An error gets the line of the swarm file that caused it. */
 export async function createBee(options: HostOptions, bee: SwarmBee, opening: Opening, readers: ReaderFindings): Promise<Bee<unknown, unknown>> {
   try {
     return await madeBy(options, bee, opening, readers)
@@ -54,7 +54,7 @@ interface Opening {
 
 type ReaderFindings = (bee: SwarmBee) => Promise<ReadonlyMap<string, BeeFindings>>
 
-/** The batch size and the replicas of a bee that is created before the topology: it has no batches. */
+/** The batch size and the replicas of a bee that is created before the topology. Such a bee has no batches. */
 export function alone(options: HostOptions, bee: SwarmBee): Opening {
   return { batchSize: 1, replicas: new BeeReplicas(bee, { ...options, least: 1 }) }
 }

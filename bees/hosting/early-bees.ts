@@ -7,15 +7,15 @@ import type { HostOptions } from './host-options.ts'
 
 export type MadeBees = ReadonlyMap<string, Bee<unknown, unknown>>
 
-/** The bees of a swarm with their roles. `made` has the bees that had to be created to find their role. */
+/** The bees of a swarm with their roles. `made` contains the bees that had to be created to find their role. */
 export interface EarlyBees {
   readonly bees: readonly SwarmBee[]
   readonly made: MadeBees
 }
 
 /**
- * Creates the bees whose type does not state its role. The planner needs the role to divide the swarm into sub-topologies. The bee that `create`
- * returns shows the role: it is either a function of requests, or steps of the DSL. Waggle's own types all state their role.
+ * Creates the bees whose type does not state its role. The planner needs the role to divide the swarm into sub-topologies. The created bee shows its
+ * role: it is either a function of requests, or steps of the DSL. Waggle's own types all state their role.
  */
 export async function earlyBees(options: HostOptions, document: SwarmDocument): Promise<EarlyBees> {
   const made = new Map<string, Bee<unknown, unknown>>()
@@ -53,7 +53,7 @@ function withRoles(bees: readonly SwarmBee[], made: MadeBees, document: SwarmDoc
   return { bees: decided, made }
 }
 
-/** Mistakes of a bee made of DSL steps. `checkGraph` could not find them, because it did not know the role. */
+/** Mistakes of a bee that consists of DSL steps. `checkGraph` could not find these mistakes, because it did not know the role. */
 function streamMistakes({ name, input, gpu }: SwarmBee, at: number, bees: readonly SwarmBee[], document: SwarmDocument): readonly WaggleError[] {
   const batches = (input?.bees ?? []).filter((from) => bees.some((bee) => bee.name === from && bee.type.role === 'batch'))
   return [

@@ -67,7 +67,7 @@ export class SwarmHost implements BeeHost {
     return new SwarmHost(options, made)
   }
 
-  /** An input that the bee accepts, as JSON; null if the bee names none or is not open in this process. */
+  /** An input that the bee accepts, as JSON; null if the bee has no example, or is not open in this process. */
   exampleInput(bee: string): unknown {
     try {
       return this.#opened.get(bee)?.example?.() ?? null
@@ -81,7 +81,7 @@ export class SwarmHost implements BeeHost {
     return this.#options.tracing !== undefined
   }
 
-  /** The types of a bee's input and output, as far as they are known without loading a program, or a model a second time. */
+  /** The types of a bee's input and output, as far as they are known without loading a program, and without loading a model a second time. */
   async typesOf(bee: SwarmBee): Promise<EdgeTypes> {
     const { definition, input, output } = typeOf(this.#options, bee)
     const own = this.#opened.get(bee.name)?.inputType?.() ?? null
@@ -183,7 +183,7 @@ export class SwarmHost implements BeeHost {
     return found
   }
 
-  /** The findings about a bee that has no member `picture`, or that is not open in this process. Empty if its files are on another machine. */
+  /** The findings about a bee that has no member `picture`, or that is not open in this process. Empty if the bee's files are on another machine. */
   async #checked(bee: SwarmBee): Promise<BeeFindings> {
     const { swarm, bees, ports, resolve, resolveCommand, log } = this.#options
     const check = typeOf(this.#options, bee).definition.check

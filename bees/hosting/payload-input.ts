@@ -49,9 +49,9 @@ export function ownInputOf(payload: Payload): unknown {
 }
 
 /**
- * Converts the output of a bee's function to a payload: bytes, `{ contentType, bytes }`, `{ tensors }`, or anything that JSON can represent. The
+ * Converts the output of a bee's function to a payload: bytes, `{ contentType, bytes }`, `{ tensors }`, or any value that JSON can represent. The
  * payload is a checked copy: it can be written to the log, reading it back gives the same value, and the bee cannot change it later. Throws
- * WAGGLE_BEE_OUTPUT for anything else.
+ * WAGGLE_BEE_OUTPUT for any other output.
  */
 export function payloadOf(output: unknown, bee: string): Payload {
   try {

@@ -24,7 +24,7 @@ export function redactedHost(host: BeeHost, { errors: redaction, resultsOf }: Ho
       const results = resultsOf(bee)
       return (input, request) => {
         const value = redactingErrorsNow(redaction, () => compute(input, request))
-        // An input that a bee passes on unchanged contains nothing of the bee's spec.
+        // An input that a bee passes on unchanged contains no secret of the bee's spec.
         return results === null || value.payload === input ? value : { ...value, payload: results.payload(value.payload) }
       }
     },

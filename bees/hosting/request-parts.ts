@@ -9,9 +9,9 @@ import { CallParts } from './call-parts.ts'
 import type { HostOptions } from './host-options.ts'
 import { outputOf } from './payload-input.ts'
 
-/** The parts of a request's call, which begin only if the bee publishes any. */
+/** The parts of a request's call. They begin only if the bee publishes a part. */
 export class RequestParts {
-  /** The parts of earlier runs, for the bee. It is empty until `begin`. */
+  /** The parts of earlier runs, for the bee. The list is empty until `begin`. */
   readonly earlier: unknown[] = []
   readonly #begin: () => Promise<CallParts>
   readonly #signal: () => AbortSignal
@@ -30,7 +30,7 @@ export class RequestParts {
     return this.#begun
   }
 
-  /** The output of a bee. If the bee is an async generator, publishes what it yields, and returns its whole result. */
+  /** The output of a bee. If the output is an async generator, publishes its parts, and returns its whole result. */
   async outputOf(output: unknown): Promise<unknown> {
     if (!isAsyncIterable(output)) {
       await this.#finish()
@@ -42,12 +42,12 @@ export class RequestParts {
     return returned === undefined ? outputOf(parts.result()) : returned
   }
 
-  /** Ends the parts of a call that has failed. A call whose task is gone goes on elsewhere, so its parts do not end. */
+  /** Ends the parts of a failed call. If the task has moved away, the call continues elsewhere, so its parts do not end. */
   async fail(): Promise<void> {
     if (this.#begun === null) return
     const signal = this.#signal()
     if (signal.aborted && !(signal.reason instanceof WaggleError && signal.reason.code === 'WAGGLE_TIMEOUT')) return
-    // The call has an error already, and a log that takes no record now must not replace it.
+    // The call already has an error. An error of a log that accepts no records now must not replace it.
     await this.#begun.then((parts) => parts.fail()).catch(() => {})
   }
 
@@ -56,10 +56,10 @@ export class RequestParts {
   }
 }
 
-/** The output of a bee in another thread that has published parts and returns nothing else. */
+/** The output of a bee in another thread that has published parts and has no other result. */
 export const wholeOfParts = Symbol('the parts as one result')
 
-/** Publishes the parts that an iterable gives, and returns what its end gives. */
+/** Publishes the parts of an iterable, and returns the iterable's return value. */
 export async function publishAll(
   output: AsyncIterable<unknown>,
   { publish }: { readonly publish: (part: unknown) => Promise<void> },
@@ -77,7 +77,7 @@ export async function publishAll(
   }
 }
 
-/** Makes the parts of a call. Throws WAGGLE_INVALID_BEE, at the first part, for a bee whose type publishes none. */
+/** Makes the parts of a call. A bee whose type publishes no parts gets WAGGLE_INVALID_BEE at its first part. */
 export function requestParts(
   bee: SwarmBee,
   { parts, redactPart, after }: Pick<HostOptions, 'parts' | 'redactPart' | 'after'>,

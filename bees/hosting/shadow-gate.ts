@@ -4,12 +4,12 @@ export interface ShadowGateOptions {
 }
 
 /**
- * Decides when the shadow of a bee may compute in this process: when the bee has done the same requests and has no open call. If the shadow waits too
- * long for that, the process is under load, and the shadow's rows are dropped.
+ * Decides when the shadow of a bee may compute in this process: when the bee has finished the same requests and has no open call. If the shadow waits
+ * too long, the process is under load, and the shadow's rows are dropped.
  */
 export class ShadowGate {
   readonly #options: ShadowGateOptions
-  /** The ids of the requests that the bee did last. */
+  /** The ids of the requests that the bee finished last. */
   readonly #done = new Set<string>()
   readonly #waiting = new Set<() => void>()
   #calls = 0
@@ -34,7 +34,7 @@ export class ShadowGate {
     }
   }
 
-  /** Settles with true when the shadow may compute these requests, and with false if that takes more than a second. */
+  /** Settles with true when the shadow may compute these requests, and with false after one second. */
   enter(requests: readonly { readonly key: string }[]): Promise<boolean> {
     // On a cluster the bee may run in another process, whose calls are not known here.
     const isBeeHere = this.#done.size > 0 || this.#calls > 0

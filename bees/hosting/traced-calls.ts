@@ -17,8 +17,8 @@ export interface TracedBee {
 }
 
 /**
- * Wraps the calls of a bee, so that each request whose trace is recorded gets a span. The bee sees its own span as the request's `traceparent`, so that
- * what it calls belongs to that span. A call that hangs has its spans when it is aborted.
+ * Wraps the calls of a bee, so that each request whose trace is recorded gets a span. The bee sees its own span as the request's `traceparent`, so
+ * that the calls of the bee belong to that span. The spans of a hanging call are made when the call is aborted.
  */
 export function tracedCalls({ tracing, now, ...bee }: TracedBee, call: Call): Call {
   return async (rows, calls) => {
@@ -41,7 +41,7 @@ export function tracedCalls({ tracing, now, ...bee }: TracedBee, call: Call): Ca
       end({ outcomeOf: (at) => outcomes[at], isRepeated: false })
       return outcomes
     } catch (thrown) {
-      // The engine tries the rows of a failed batch one by one. Each then gets a span of its own, with the id that it would have here.
+      // The engine tries the rows of a failed batch one by one. Each row then gets a separate span, with the id that it would have here.
       end({ outcomeOf: () => thrown, isRepeated: rows.length > 1 })
       throw thrown
     }
@@ -74,7 +74,7 @@ class OpenSpan {
   }
 }
 
-/** The same call inside a span: its headers name the span. */
+/** A copy of a call whose headers name the span. */
 class CallIn implements AsyncCall<string> {
   readonly key: string
   readonly value: unknown

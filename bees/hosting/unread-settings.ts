@@ -4,7 +4,7 @@ import type { WaggleError } from '../../topology/waggle-error.ts'
 import type { BesideSpec } from '../define-bee.ts'
 import type { BeeRegistry } from '../registry.ts'
 
-/** A warning for each setting beside a spec that has no effect on its bee, with its place. */
+/** A warning, with its place, for each setting outside a spec that has no effect on its bee. */
 export function unreadSettings(
   { bees, document }: CheckedSwarm,
   registry: BeeRegistry,

@@ -5,7 +5,7 @@ import type { BytesOutput } from '../define-bee.ts'
 
 /**
  * The result of a call: the value of a JSON body, null for an empty body, and bytes with their media type for any other body. Throws `Refused` if the
- * server says that the input is wrong, and WAGGLE_HTTP_CALL_REFUSED for any other status.
+ * server reports that the input is wrong, and WAGGLE_HTTP_CALL_REFUSED for any other status.
  */
 export function answerResult({ status, contentType, bytes, location }: HttpAnswer, shown: string): unknown {
   if (status >= 200 && status < 300) return body(contentType, bytes, shown)
@@ -44,7 +44,7 @@ function saidIn(contentType: string, bytes: Uint8Array): string {
           .toWellFormed()
           .slice(0, 300)}`
   } catch {
-    // The body is not JSON, so the error has only the status.
+    // The body is not JSON, so the error contains only the status.
     return ''
   }
 }
@@ -57,6 +57,6 @@ function refused(message: string, next: string): WaggleError {
   return new WaggleError('WAGGLE_HTTP_CALL_REFUSED', { message, next })
 }
 
-/** Statuses that blame the input: with another input the call could succeed. */
+/** Statuses that blame the input: the call could succeed with another input. */
 const faultsOfInputs: ReadonlySet<number> = new Set([400, 404, 409, 410, 413, 414, 415, 416, 422])
 const maxErrorBytes = 64 * 1024

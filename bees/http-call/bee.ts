@@ -94,7 +94,7 @@ export default defineBee({
 })
 
 /**
- * The headers with the values of secrets. Throws WAGGLE_HTTP_CALL_ADDRESS for a header that a request cannot have. The error does not show the value,
+ * The headers with the values of secrets. Throws WAGGLE_HTTP_CALL_ADDRESS for a header that a request cannot have. The error leaves out the value,
  * which may be secret.
  */
 function headersOf(headers: { readonly [name: string]: string | Secret }): { readonly [name: string]: string } {

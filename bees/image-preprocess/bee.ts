@@ -18,7 +18,7 @@ export default defineBee({
     return findingsOf(picturePlan(spec, await readers()))
   },
   create({ spec, ports, readers }) {
-    // A spec with a size is checked before the first request. Without a size the plan depends on the readers.
+    // A spec with a size is checked before the first request. For a spec without a size, the plan depends on the readers.
     if (spec.resize !== undefined) picturePlan(spec, new Map())
     const { max_bytes: maxBytes = Number.POSITIVE_INFINITY } = spec
     const plans = new PlanOfReaders(spec, readers)
@@ -35,8 +35,8 @@ export default defineBee({
 })
 
 /**
- * The plan of a running bee, made at the first request. By then the readers are open, so that no model has to be opened twice. If a reader cannot yet
- * say which picture it takes, a spec with a size is used without the readers, and at the next request the readers are asked again.
+ * The plan of a running bee, made at the first request. By then the readers are open, so that no model has to be opened twice. If a reader does not
+ * know yet which picture it takes, a spec with a size is used without the readers. The readers are asked again at the next request.
  */
 class PlanOfReaders {
   readonly #spec: PreprocessSpec

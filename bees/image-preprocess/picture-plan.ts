@@ -18,8 +18,8 @@ export interface PicturePlan {
 
 /**
  * Plans the picture that all readers can take. Settings that the spec lacks come from the readers. Readers that resize pictures themselves get UINT8
- * [height, width, 3], which has a quarter of the bytes of FP32. If such readers take different sizes, the shorter side of the picture gets the length
- * of the longest side among these sizes, and each reader resizes the picture again. Throws WAGGLE_INVALID_PICTURE for settings that contradict each
+ * [height, width, 3], which has a quarter of the bytes of FP32. If such readers take different sizes, the shorter side of the picture becomes as long
+ * as the longest side among these sizes. Each reader then resizes the picture again. Throws WAGGLE_INVALID_PICTURE for settings that contradict each
  * other.
  */
 export function picturePlan(spec: PreprocessSpec, readers: ReadonlyMap<string, BeeFindings>): PicturePlan {

@@ -4,7 +4,7 @@ import { type PixelSpec, pixelSchema } from '../model/pixel-values.ts'
 const side = { minimum: 1, maximum: 4096 }
 const colour = { pattern: '^#[0-9a-fA-F]{6}$' }
 
-/** A number or a list of two numbers. `anyOf` with two schemas would report one mistake for each of them, so one schema has both forms. */
+/** A number or a list of two numbers. One schema has both forms, because `anyOf` with two schemas would report a mistake for each of them. */
 function sides(description: string): Type.TUnsafe<number | readonly number[]> {
   return Type.Unsafe({ type: ['integer', 'array'], ...side, items: { type: 'integer', ...side }, minItems: 2, maxItems: 2, description })
 }

@@ -84,7 +84,9 @@ interface Count {
   readonly score: number
 }
 
-/** True if a label beats another one. The tolerance is needed because sums of the same votes in another order may differ in their last digits. */
+/**
+ * True if one label is ahead of another. The tolerance is needed because sums of the same votes in a different order may differ in their last digits.
+ */
 function isAhead(one: Count, other: Count): boolean {
   if (Math.abs(one.votes - other.votes) > tolerance * other.votes) return one.votes > other.votes
   return one.score - other.score > tolerance * other.score

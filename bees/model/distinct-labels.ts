@@ -1,6 +1,6 @@
 /**
  * The labels, made distinct: the second `crane` becomes `crane (2)`. Some lists have the same label for two classes (ImageNet has a bird and a
- * machine `crane`), and an object of scores by label would lose one of the two scores.
+ * machine `crane`). An object of scores by label would then lose one of the two scores.
  */
 export function distinctLabels(labels: readonly string[]): readonly string[] {
   const taken = new Set(labels)

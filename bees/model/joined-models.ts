@@ -4,13 +4,13 @@ import { ErrorInput } from '../define-bee.ts'
 /** The results of the models that a bee joins, and the names of the bees without a result. */
 export interface JoinedModels<T> {
   readonly results: ReadonlyMap<string, T>
-  /** The joined bees that failed or whose result came too late. A bee on a branch that the request did not take is not in this list. */
+  /** The joined bees that failed, or whose result arrived too late. A bee on a branch that the request did not take is not in this list. */
   readonly missing: readonly string[]
 }
 
 /**
- * Reads the output of a join, which is an object with a result for each bee. Throws WAGGLE_NO_PREDICTION for a result that `isResult` refuses;
- * `needed` describes a right result in the error. `inputs` are the names of the joined bees.
+ * Reads the output of a join, which is an object with a result for each bee. Throws WAGGLE_NO_PREDICTION for a result that `isResult` refuses.
+ * `needed` describes a valid result for the error. `inputs` are the names of the joined bees.
  */
 export function joinedModels<T>(
   input: unknown,
@@ -46,7 +46,7 @@ export function checkWeights(weights: { readonly [bee: string]: number }): void 
     throw new WaggleError('WAGGLE_NO_PREDICTION', { message: 'Every weight is 0, so no prediction counts', next: 'Give one bee a weight above 0.' })
 }
 
-/** A function that gives the weight of a bee. A bee without a weight gets the average of the given weights, or 1 if no weight is given. */
+/** A function that returns the weight of a bee. A bee without a weight gets the average of the given weights, or 1 if no weight is given. */
 export function weightsOf(weights: { readonly [bee: string]: number }): (bee: string) => number {
   const weightOf = new Map(Object.entries(weights))
   const named = [...weightOf.values()]

@@ -14,8 +14,8 @@ interface FileSpec {
 type Log = BeeContext<never>['log']
 
 /**
- * The context with the files that its spec names: `resolve` fetches a model that is elsewhere, and `labels` has the labels that its file contains.
- * Throws the errors of `resolve`, and WAGGLE_MODEL_INVALID for a file without labels.
+ * The context with the files that its spec names: `resolve` fetches a model from elsewhere, and `labels` contains the labels of the file. Throws the
+ * errors of `resolve`, and WAGGLE_MODEL_INVALID for a file without labels.
  */
 export async function withModelFiles<
   S extends FileSpec,

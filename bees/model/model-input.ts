@@ -8,9 +8,9 @@ import type { TensorsInput } from '../define-bee.ts'
 import { rowTensorOfJson } from './model-json.ts'
 
 /**
- * One row of a model's input. It may be a picture ({ tensors: { image } }, UINT8 [height, width, 3]), tensors by name, a JSON object by name, or, for
- * a model with one input, its values alone. Throws `Refused` for a value that does not fit, with the name, type and shape of the input and the
- * received value.
+ * One row of a model's input. The row is a picture ({ tensors: { image } }, UINT8 [height, width, 3]), tensors by name, or a JSON object by name. For
+ * a model with one input, the row may also be the values alone. Throws `Refused` for a value that does not fit, with the name, type and shape of the
+ * input and the received value.
  */
 export function modelRowOf(input: unknown, signature: ModelSignature): ModelRow {
   const row = isTensors(input) ? rowOfTensors(input, signature) : ({ kind: 'tensors', tensors: rowOfJson(input, signature) } as const)
@@ -70,7 +70,7 @@ function rowOfTensors({ tensors }: TensorsInput, signature: ModelSignature): Mod
 }
 
 function rowTensor({ datatype, shape, data }: Tensor, row: TensorSignature, signature: ModelSignature): RowTensor {
-  // Programs that use numpy often leave a batch dimension of size 1 in front.
+  // Programs that use numpy often add a batch dimension of size 1 in front.
   const own = shape.length === row.shape.length + 1 && shape[0] === 1 ? shape.slice(1) : shape
   const fits = own.length === row.shape.length && own.every((size, at) => size > 0 && (row.shape[at] === -1 || row.shape[at] === size))
   const isWhole = own.reduce((product, size) => product * size, 1) === data.length
@@ -159,5 +159,5 @@ function clippedName(name: string): string {
   return JSON.stringify(name.slice(0, 40))
 }
 
-/** The resampler's memory grows with each side, not just with the number of pixels. */
+/** The longest side of a picture. The resampler's memory grows with each side, not only with the number of pixels. */
 const maxPictureSide = 8192

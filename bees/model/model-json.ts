@@ -3,8 +3,8 @@ import type { ModelDatatype, RowTensor, TensorSignature } from '../../topology/s
 import { Refused } from '../../topology/waggle-error.ts'
 
 /**
- * A row of one input from JSON: nested lists of the input's shape, or a single value if the shape contains just one. Throws `Refused` for a value
- * that does not fit, with the name, type and shape of the input, the received value and its place. `orElse` names other things that the model
+ * A row of one input from JSON: nested lists of the input's shape, or a single value if the shape contains just one value. Throws `Refused` for a
+ * value that does not fit, with the name, type and shape of the input, the received value and its place. `orElse` names other inputs that the model
  * accepts.
  */
 export function rowTensorOfJson(json: unknown, input: TensorSignature, orElse = ''): RowTensor {
@@ -22,7 +22,9 @@ export function rowTensorOfJson(json: unknown, input: TensorSignature, orElse = 
   }
 }
 
-/** The shape of nested lists, read from their first items. It goes one dimension deeper than `rank`, so that a list too many is noticed. */
+/**
+ * The shape of nested lists, read from their first items. The search goes one dimension deeper than `rank`, so that a superfluous list is noticed.
+ */
 function shapeOf(json: unknown, rank: number): readonly number[] {
   const shape: number[] = []
   for (let at = json; Array.isArray(at) && shape.length <= rank; at = at[0]) shape.push(at.length)
@@ -33,7 +35,7 @@ function fits(shape: readonly number[], wanted: readonly number[]): boolean {
   return shape.length === wanted.length && shape.every((size, at) => size > 0 && (wanted[at] === -1 || wanted[at] === size))
 }
 
-/** Collects values in row-major order. Refuses a list of another length than its neighbours, and a value next to a list. */
+/** Collects values in row-major order. Refuses a list whose length differs from its neighbours' length, and a value beside a list. */
 function gather(json: unknown, shape: readonly number[], place: string, values: unknown[], refuse: (came: string) => never): void {
   const [size, ...rest] = shape
   if (size === undefined) values.push(json)
@@ -109,7 +111,7 @@ function isInteger(value: unknown): value is number {
 }
 
 /**
- * A 64-bit integer; null for anything else. Outside ±(2^53 - 1) the integer must be a string of digits, because JSON readers lose digits of larger
+ * A 64-bit integer; null for any other value. Outside ±(2^53 - 1) the integer must be a string of digits, because JSON readers lose digits of larger
  * numbers.
  */
 function largeInteger(value: unknown): bigint | null {

@@ -10,13 +10,13 @@ export interface ModelReading {
   readonly scores: readonly string[]
   /** The names of the scores, in order, all different. */
   readonly labels: readonly string[]
-  /** True if the spec or the model's file has names for the scores. */
+  /** True if the spec or the model's file names the scores. */
   readonly hasNames: boolean
-  /** The output with the label that the model itself chose; null if the label with the highest score is taken. */
+  /** The output with the label that the model itself chose. Null: the label is the one with the highest score. */
   readonly label: string | null
   /**
-   * The classes that the model's file names, in the order of `labels`: the label output contains one of them. Null if the label output contains an
-   * index or a name in `labels`.
+   * The classes that the model's file names, in the order of `labels`, if the label output contains one of these classes. Null if the label output
+   * contains an index, or a name in `labels`.
    */
   readonly classes: readonly string[] | null
 }
@@ -32,7 +32,7 @@ export interface ModelPrediction {
   readonly [output: string]: unknown
 }
 
-/** The fields that say where a prediction comes from. A model's output of the same name as one of these fields is left out of the prediction. */
+/** The fields that tell the source of a prediction. A model output with the same name as one of these fields is left out of the prediction. */
 export interface PredictionSource {
   /** The bee's name. */
   readonly model: string
@@ -73,10 +73,10 @@ function foundReading(spec: ReadingSpec, { outputRows: outputs, classes, labels 
   const output = named !== undefined && named.name !== label ? named : named === undefined ? scoresAmong(outputs) : undefined
   if (output === undefined) return { scores: [], labels: told?.names ?? classes ?? [], hasNames: true, label, classes }
   const width = widthOf(output)
-  // Names in the model's file do not count for a nested output: they name another part of it, such as the channels of each pixel.
+  // Names in the model's file are ignored for a nested output, because they name another part of the output, such as the channels of each pixel.
   const own = spec.labels !== undefined || depthOf(output) <= 1 ? told : null
   const known = own?.names ?? (classes !== null && (width === null || width === classes.length) ? classes : null)
-  // A long or a nested output without names does not contain scores. It is another value, such as an embedding.
+  // A long or nested output without names is not scores, but another value, such as an embedding.
   if (known === null && (width === null || width > maxUnnamed || depthOf(output) > 1))
     return { scores: [], labels: [], hasNames: false, label, classes }
   if (known === null && width !== null && width > 1 && labelOutput?.datatype === 'BYTES') {
@@ -136,7 +136,7 @@ export function shownReading({ scores, labels, label }: ModelReading, { outputs 
   return [...main, ...others].join(', ')
 }
 
-/** An output whose values have no names counts as scores if it has at most this many values. */
+/** The most values of an output without names that counts as scores. */
 const maxUnnamed = 64
 
 function labelAndScores(outputs: ModelResult['outputs'], values: ModelOutput['values'], { labels, label, classes }: ModelReading) {
@@ -161,8 +161,8 @@ function isLabel(output: TensorSignature, isAskedFor: boolean): boolean {
 }
 
 /**
- * The outputs of scikit-learn's option zipmap: 'columns': one output for each class. Its name is the name of the class with the prefix s (string) or
- * i (integer).
+ * The outputs of scikit-learn's option zipmap: 'columns', which makes one output for each class. The output's name is the name of the class with the
+ * prefix s (string) or i (integer).
  */
 function columnsOf(outputs: readonly TensorSignature[], classes: readonly string[] | null): readonly string[] | null {
   if (classes === null || classes.length < 2) return null
@@ -179,7 +179,10 @@ function scoresAmong(outputs: readonly TensorSignature[]): TensorSignature | und
   return numeric.find(isNamed) ?? numeric.find((output) => depthOf(output) === 1) ?? numeric[0]
 }
 
-/** Checks that there are as many names as scores. If a dimension is free, the number of scores is known only after a run, and is checked there. */
+/**
+ * Checks that there are as many names as scores. If a dimension is free, the number of scores is known only after a run, and is checked after the
+ * run.
+ */
 function labelled(
   model: string,
   told: ModelLabels | null,

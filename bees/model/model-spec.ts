@@ -9,7 +9,7 @@ export const predictionType = Type.Object({ label: Type.String(), scores: Type.R
 /** Settings that all model bees share. */
 export const modelSpec = {
   labels: Type.Optional(
-    // `anyOf` with two schemas would report one mistake for each of them, so one schema has both types.
+    // One schema has both types, because `anyOf` with two schemas would report a mistake for each of them.
     Type.Unsafe<readonly string[] | string>({
       type: ['array', 'string'],
       items: { type: 'string', minLength: 1 },

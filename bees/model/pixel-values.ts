@@ -35,7 +35,8 @@ export interface PixelValues {
 
 /**
  * The factors and offsets of a spec. ImageNet's mean and deviation are given for values 0–1 or for values 0–255. If all of these numbers are at most
- * 1, they are for values 0–1, and `scale` is 1/255 by default. Throws WAGGLE_INVALID_PICTURE if a list has another length than there are channels.
+ * 1, they are for values 0–1, and `scale` is 1/255 by default. Throws WAGGLE_INVALID_PICTURE if the length of a list differs from the number of
+ * channels.
  */
 export function pixelValues({ scale, normalize }: PixelSpec, channels: number): PixelValues {
   const mean = inChannels('mean', normalize?.mean ?? 0, channels)
@@ -56,7 +57,7 @@ function inChannels(name: string, given: number | readonly number[], channels: n
   })
 }
 
-/** A number or a list of numbers. `anyOf` with two schemas would report one mistake for each of them, so one schema has both forms. */
+/** A number or a list of numbers. One schema has both forms, because `anyOf` with two schemas would report a mistake for each of them. */
 function perChannel(bounds: { readonly exclusiveMinimum?: number }): Type.TUnsafe<number | readonly number[]> {
   return Type.Unsafe({ type: ['number', 'array'], ...bounds, items: { type: 'number', ...bounds }, minItems: 1, maxItems: 3 })
 }

@@ -1,7 +1,7 @@
 import type { ModelRow } from '../../topology/swarm/management.ts'
 import type { ModelSignature, TensorSignature } from '../../topology/swarm/ports/models.ts'
 
-/** One row of each input and output of a model, for people. */
+/** One row of each input and output of a model, as text for people. */
 export function shownSignature({ rows, outputRows }: ModelSignature): ModelRow['signature'] {
   return { inputs: rows.map(shownTensor), outputs: outputRows.map(shownTensor) }
 }

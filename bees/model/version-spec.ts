@@ -11,7 +11,7 @@ export const versionSpec = {
     Type.Unsafe<NonNullable<VersionSpec['versions']>>({
       default: { latest: 1 },
       description: 'The versions to load from a folder of numbered ones: {latest: n}, {specific: [n, …]} or all.',
-      // With if/then/else a mistake inside of the map is named. With anyOf the message would only say that neither form fits.
+      // With if/then/else, the message names a mistake inside the map. With anyOf, the message would only say that neither form fits.
       if: { type: 'string' },
       // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema.
       then: Type.Enum(['all']),
@@ -63,7 +63,7 @@ export interface VersionSpec {
       }
 }
 
-/** The versions that a bee loads: the versions that the policy chooses, without the version of the shadow, and all required versions. */
+/** The versions that a bee loads: all required versions, and the versions that the policy chooses, without the shadow's version. */
 export type VersionPolicy = { readonly required: readonly number[]; readonly shadow: number | null } & (
   | { readonly kind: 'latest'; readonly count: number }
   | { readonly kind: 'all' }
@@ -92,21 +92,21 @@ export function versionPolicy(spec: VersionSpec, sides: readonly number[] = []):
   return { kind: 'specific', versions: [], required: sides, shadow }
 }
 
-/** The spec of the shadow bee; null if the spec names no shadow. */
+/** The spec of the shadow bee; null if the spec has no shadow. */
 export function shadowSpec<S extends VersionSpec>(spec: S): S | null {
   const { shadow, traffic: _, follow: __, version: ___, versions: ____, ...others } = spec
   if (shadow === undefined) return null
   try {
     return { ...(others as S), version: versionOf(spec, String(shadow), 'shadow') }
   } catch {
-    // The version of the shadow is wrong. The check of the bee reports this mistake.
+    // The version of the shadow is wrong. The check of the bee reports it.
     return null
   }
 }
 
 /**
- * The number of versions that compute side by side: the versions that share the requests. A shadow is not counted, because it computes while its bee
- * is idle.
+ * The number of versions that compute side by side, which are the versions that share the requests. A shadow is not counted, because it computes
+ * while its bee is idle.
  */
 export function versionsAtOnce({ traffic, follow }: VersionSpec): number {
   return traffic === undefined ? (follow === undefined ? 1 : 2) : Math.max(1, Object.keys(traffic).length)

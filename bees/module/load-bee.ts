@@ -16,7 +16,7 @@ export const loadMs = 30_000
 
 /**
  * Loads a module and returns its bee. Throws WAGGLE_INVALID_MODULE if the module cannot be loaded within `limitMs`, or lacks the export. Without
- * `limitMs` there is no limit.
+ * `limitMs` there is no time limit.
  */
 export async function loadBee({ path, export: name }: BeeModule, limitMs?: number): Promise<Bee<unknown, unknown>> {
   const module = await importModule(path, limitMs)
@@ -43,8 +43,8 @@ export function withSteps(bee: Bee<unknown, unknown>): Extract<Bee<unknown, unkn
 }
 
 /**
- * Loads a module and returns the types of its bee's input and output. A type is a member `input` or `output` of the bee, else an export of that name.
- * Throws WAGGLE_INVALID_MODULE for a member or an export that is not a type.
+ * Loads a module and returns the types of its bee's input and output. A type is a member `input` or `output` of the bee, or else an export of that
+ * name. Throws WAGGLE_INVALID_MODULE for a member or an export that is not a type.
  */
 export async function moduleTypes(of: BeeModule): Promise<ModuleTypes> {
   const bee = await loadBee(of)
@@ -107,8 +107,8 @@ function mistakeIn(found: unknown): Mistake | null {
 }
 
 /**
- * The reason why a function is not a bee; null for a bee. A class can only be called with `new`. Only an async generator can wait while the caller gets
- * its parts, and a batch has no place for them.
+ * The reason why a function is not a bee; null for a bee. A class can only be called with `new`. A normal generator cannot wait while the caller gets
+ * its parts, and a batch cannot publish parts.
  */
 function mistakeOfFunction(found: object, member: string): Mistake | null {
   if (/^class\b/.test(Function.prototype.toString.call(found)))

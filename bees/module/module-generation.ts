@@ -3,8 +3,8 @@ import { fileURLToPath } from 'node:url'
 import { isOwn } from '../../topology/user-place.ts'
 
 /**
- * Makes it possible to import a changed module again in the same process. Node caches each module by its URL for as long as the process runs. So the
- * URLs of all modules of users get a number, which rises when one of the files has changed. A CommonJS module is not loaded again.
+ * Makes it possible to import a changed module again in the same process. Node caches each module by its URL for as long as the process runs. The
+ * URLs of all user modules therefore contain a number, which rises when one of the files has changed. A CommonJS module is not loaded again.
  */
 export class ModuleGeneration {
   /** The size, the time of the last change and the inode of each imported file, by URL. */
@@ -26,7 +26,7 @@ export class ModuleGeneration {
     return this.#number === 0 || !isOfUser(url) || url.includes('?') ? url : `${url}?${query}=${this.#number}`
   }
 
-  /** Remembers the state of a file that is imported. */
+  /** Remembers the state of an imported file. */
   loaded(url: string): void {
     if (!isOfUser(url)) return
     const file = withoutGeneration(url)
@@ -46,7 +46,7 @@ function isOfUser(url: string): boolean {
   return url.startsWith('file:') && !url.includes('/node_modules/') && !isOwn(fileURLToPath(url))
 }
 
-/** A text that changes with the file; empty for a file that does not exist any more. */
+/** A text that changes with the file; empty for a file that no longer exists. */
 function stampOf(url: string): string {
   try {
     const { mtimeMs, size, ino } = statSync(fileURLToPath(url))

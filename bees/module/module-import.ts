@@ -7,8 +7,8 @@ import { saidBy, WaggleError } from '../../topology/waggle-error.ts'
 import { ModuleGeneration, withoutGeneration } from './module-generation.ts'
 
 /**
- * Imports a user's module. Throws WAGGLE_INVALID_MODULE with the file and line of the mistake, which may be in another module that this one imports.
- * `limitMs` is the longest time for loading, in ms. Without `limitMs` there is no limit.
+ * Imports a user's module. Throws WAGGLE_INVALID_MODULE with the file and line of the mistake, which may be in an imported module. `limitMs` is the
+ * time limit for loading, in ms. Without `limitMs` there is no time limit.
  */
 export async function importModule(path: string, limitMs?: number): Promise<{ readonly [name: string]: unknown }> {
   generation.look()
@@ -43,11 +43,11 @@ export async function importModule(path: string, limitMs?: number): Promise<{ re
 /** The process has one generation, because Node has one cache of modules for the process. */
 const generation = new ModuleGeneration()
 
-/** The exit status of Node if a top-level await never settles. Node then prints the reason itself. */
+/** The exit status of Node if a top-level await never settles. Node itself prints the reason. */
 const unsettledAwait = 13
 
 /**
- * Reports a module that calls `process.exit`, which ends the whole process. Without this line and the exit status 1 it would look as if Waggle had
+ * Reports a module that calls `process.exit`, which ends the whole process. Without this line and the exit status 1, Waggle would seem to have
  * stopped normally.
  */
 function endedByModule(path: string): void {
@@ -117,7 +117,7 @@ class ImportTrace {
   }
 }
 
-/** The first line of a file that has this specifier in quotes. */
+/** The first line of a file that contains this specifier in quotes. */
 function lineOf(file: string, specifier: string): string | null {
   try {
     const source = readFileSync(file, 'utf8')
@@ -128,7 +128,7 @@ function lineOf(file: string, specifier: string): string | null {
   }
 }
 
-/** The line of the syntax error in a JavaScript file; null without one. Node prints the line, but the error object lacks it. */
+/** The line of the syntax error in a JavaScript file; null if there is no such error. Node prints the line, but the error object lacks it. */
 function syntaxErrorIn(file: string): string | null {
   try {
     execFileSync(process.execPath, ['--check', file], { stdio: ['ignore', 'ignore', 'pipe'], timeout: checkMs })
@@ -140,7 +140,7 @@ function syntaxErrorIn(file: string): string | null {
   }
 }
 
-/** The next step for an error of Node, which describes the mistake and seldom the correction. */
+/** The next step for an error of Node, because Node describes the mistake but seldom the correction. */
 function adviceFor(thrown: unknown, said: string): string {
   return (
     advice.find(({ when }) => when.test(said))?.next ??

@@ -13,12 +13,13 @@ export interface ModuleThreadData {
   readonly port: MessagePort
 }
 
-/** A request without what cannot be sent to a thread. */
+/** A request without the members that cannot be sent to a thread. */
 export type SentRequest = Omit<BeeRequest, 'signal' | 'beginParts'>
 
 /**
- * A message to the thread: a call with one input for each request, an abort of a call whose time is over, a ping, which the thread answers if its
- * event loop is not blocked, and the answers to `begin` and `part`: the parts of earlier runs, a wish for more, or the reason why no part is taken.
+ * A message to the thread. `call` has one input for each request. An abort ends a call whose time is over. The thread answers a ping if its event
+ * loop is not blocked. The answers to `begin` and `part` contain the parts of earlier runs, a request for more parts, or the reason why no part is
+ * accepted.
  */
 export type ToModule =
   | { readonly kind: 'call'; readonly call: number; readonly inputs: readonly Payload[]; readonly requests: readonly SentRequest[] }
@@ -29,8 +30,8 @@ export type ToModule =
   | { readonly kind: 'no more'; readonly call: number; readonly request: number; readonly error: SentError }
 
 /**
- * A message from the thread. The outcomes of a call are in the order of its inputs; null for a request whose result is its parts. Before a request's
- * first part comes a `begin`.
+ * A message from the thread. The outcomes of a call are in the order of its inputs. The outcome is null for a request whose result is its parts. A
+ * request's first part follows a `begin`.
  */
 export type FromModule =
   | { readonly kind: 'ready'; readonly isBatch: boolean; readonly example: unknown }

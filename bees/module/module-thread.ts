@@ -43,7 +43,8 @@ try {
   })
   say({ kind: 'ready', isBatch: 'processBatch' in made, example: exampleOf(made) })
 } catch (thrown) {
-  // The listener keeps the thread alive until it is terminated. If the thread exited by itself, its exit could arrive before the message.
+  // The listener keeps the thread alive until it is terminated. Otherwise the thread could exit by itself, and its exit could arrive before its last
+  // message.
   port.on('message', () => {})
   say({ kind: 'broken', error: sentError(thrown) })
 }
@@ -77,7 +78,7 @@ interface OpenCall {
 
 const onlyParts = Symbol('a generator that returned nothing')
 
-/** The result of an output. If it is a generator, publishes its parts. */
+/** The whole result of an output. If the output is a generator, publishes its parts. */
 async function wholeOf(output: unknown, parts: ThreadParts | undefined): Promise<unknown> {
   if (!isAsyncIterable(output) || parts === undefined) return output
   return (await publishAll(output, await parts.begin())) ?? onlyParts

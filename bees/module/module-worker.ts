@@ -79,7 +79,8 @@ export class ModuleWorker {
     const aborted = () => {
       if (timer !== null) return
       this.#say({ kind: 'abort', call, reason: saidBy(signals.find((signal) => signal.aborted)?.reason) })
-      // Nobody waits for this call any more. The thread is ended only if it does not answer the ping, because then the call blocks the other calls.
+      // Nobody waits for this call any more. The thread is ended only if it does not answer the ping, because only then does the call block other
+      // calls.
       this.#say({ kind: 'ping', call })
       timer = setTimeout(() => void this.end(this.#errorOf(`it computed on for ${graceMs / 1000} s after the time of a call was over`)), graceMs)
     }
@@ -137,7 +138,10 @@ function notEnded(): WaggleError {
   })
 }
 
-/** The longest time for the start of a thread, in ms. A module that blocks its thread cannot report that its own time is over. */
+/**
+ * The time limit for the start of a thread, in ms. It is longer than the thread's own limit, because a module that blocks its thread cannot report
+ * that the thread's limit has passed.
+ */
 const startMs = loadMs + 1000
 /** The time that a thread has to answer a ping after the time of a call is over, in ms. */
 const graceMs = 1000

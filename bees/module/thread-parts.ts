@@ -9,26 +9,26 @@ type PartAnswer = Extract<ToModule, { kind: 'published' | 'more' | 'no more' }>
 export interface ThreadPartsOptions {
   readonly bee: string
   readonly call: number
-  /** The place of the request in the call. */
+  /** The index of the request in the call. */
   readonly request: number
-  /** The list that the request shows to the bee. */
+  /** The list of earlier parts that the request shows to the bee. */
   readonly earlier: unknown[]
   readonly say: (message: FromModule) => void
 }
 
-/** The parts of one request in a module's thread. The process takes them, and says when more may come. */
+/** The parts of one request in a module's thread. The process accepts the parts, and tells the thread when more may follow. */
 export class ThreadParts {
   readonly #options: ThreadPartsOptions
   readonly #asked: PromiseWithResolvers<PartAnswer>[] = []
   #begun: Promise<BeeParts> | null = null
-  /** The number of the next part. A thread that takes the place of another one counts from 0 again. */
+  /** The number of the next part. A thread that replaces another thread counts from 0 again. */
   #next = 0
 
   constructor(options: ThreadPartsOptions) {
     this.#options = options
   }
 
-  /** The parts of earlier runs. It is empty until the parts begin. */
+  /** The parts of earlier runs. The list is empty until the parts begin. */
   get earlier(): readonly unknown[] {
     return this.#options.earlier
   }

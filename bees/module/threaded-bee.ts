@@ -5,7 +5,7 @@ import { ModuleWorker } from './module-worker.ts'
 
 /**
  * Opens a module's bee in worker threads, so that its computing does not block the process. A thread that dies starts again. Each call that was open
- * in the thread is tried once more, while no other call is in the thread. So a call that ends its thread fails alone.
+ * in the thread is tried once more, while no other call is in the thread. A call that crashes its thread therefore fails alone.
  */
 export async function openThreadedBee(options: ThreadOptions, replicate: BeeContext<never>['replicate']): Promise<Bee<unknown, unknown>> {
   const threads = await replicate(() => ModuleThread.open(options))
@@ -26,20 +26,20 @@ export async function openThreadedBee(options: ThreadOptions, replicate: BeeCont
 export interface ThreadOptions {
   readonly module: BeeModule
   readonly bee: string
-  /** Receives a line for each thread that ends by itself. No call may be open then, so no error would report it. */
+  /** Receives a line for each thread that ends by itself, because no error reports the end if no call is open. */
   readonly log: (message: string) => void
 }
 
-/** One thread of a bee. If its worker dies, another worker takes the place. */
+/** One thread of a bee. If its worker dies, another worker replaces it. */
 class ModuleThread {
   readonly #options: ThreadOptions
   #worker: ModuleWorker | null = null
   /** True if the module has `processBatch`. */
   isBatch = false
-  /** An input that the module accepts; null without one. */
+  /** An input that the module accepts; null if the module has no example. */
   example: unknown = null
   #isClosed = false
-  /** Settles when the calls that are tried alone are done. Other calls wait for this promise. */
+  /** Settles when the calls that are tried alone have ended. Other calls wait for this promise. */
   #alone: Promise<unknown> = Promise.resolve()
   #open = 0
   #whenEmpty: (() => void) | null = null

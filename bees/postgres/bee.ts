@@ -103,7 +103,7 @@ interface PostgresSpec {
 }
 
 interface PreparedQuery {
-  /** The types of the parameters. */
+  /** The SQL types of the parameters. */
   readonly types: readonly string[]
   readonly effect: 'read' | 'any' | 'once'
 }
@@ -120,7 +120,7 @@ class Query {
     this.#database = database
   }
 
-  /** Asks the server for the types of the query. With a signal it waits up to ten seconds for a server that does not answer. */
+  /** Asks the server for the types of the query. With a signal, waits up to ten seconds for a server that does not respond. */
   async prepare(signal?: AbortSignal): Promise<PreparedQuery> {
     const { parameters } = checked(await this.#database.describe(this.#statement, signal))
     return { types: parameters, effect: await this.#effect() }

@@ -81,7 +81,7 @@ const path = `(?:${fieldName}|${quotedName})(?:\\.(?:${fieldName}|${quotedName})
 const step = new RegExp(`"((?:[^"]|"")+)"|(${fieldName})`, 'g')
 
 /**
- * One token of SQL. A token without a named group stays unchanged: strings, quoted names, comments, dollar-quoted texts, casts, and a colon behind a
+ * One token of SQL. A token without a named group stays unchanged: strings, quoted names, comments, dollar-quoted texts, casts, and a colon after a
  * word or a bracket, which belongs to an array slice.
  */
 const token = new RegExp(

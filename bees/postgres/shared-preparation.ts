@@ -1,5 +1,5 @@
 /**
- * Work that the first call starts and that all calls share. Each call waits until the work is done or its own signal aborts. After a failure the next
+ * Work that the first call starts and all calls share. Each call waits until the work is done or its own signal aborts. After a failure, the next
  * call starts the work again.
  */
 export class SharedPreparation<T> {
@@ -8,7 +8,7 @@ export class SharedPreparation<T> {
   readonly #ends = new AbortController()
   #prepared: Promise<T> | null = null
 
-  /** `prepare` does the work. If it gets no signal, it tries once. */
+  /** `prepare` does the work. Without a signal, it tries only once. */
   constructor(prepare: (signal?: AbortSignal) => Promise<T>) {
     this.#prepare = prepare
   }

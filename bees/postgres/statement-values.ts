@@ -5,7 +5,7 @@ import type { NamedParameter } from './named-statement.ts'
 
 /**
  * The values of a query's parameters, in order, as the texts that PostgreSQL reads. `:request_id` is the id of the request. Throws `Refused` for an
- * input that lacks a field, and for a value that cannot be written as a text of the parameter's type.
+ * input without a required field, and for a value that cannot be written as a text of the parameter's type.
  */
 export function statementValues(
   input: unknown,

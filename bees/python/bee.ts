@@ -76,8 +76,8 @@ export default defineBee({
     const group = {}
     const open = (workers: number) =>
       ports.python.open({ swarm, bee, file, name: spec.bee, requirements, workers, env: spec.env ?? {}, group, log, ...place })
-    // If the number of workers is fixed and they need no container, one pool has all workers. Otherwise each replica is a pool with one worker. In
-    // both cases a call goes to any free worker.
+    // If the number of workers is fixed and the workers need no container, one pool contains all workers. Otherwise each replica is a pool with one
+    // worker. In both cases a call goes to any free worker.
     const isPool = image === null && replicas.max === replicas.min
     return processBee(isPool ? await open(replicas.min) : replicatedProcess(await replicate(() => open(1))))
   },

@@ -10,14 +10,14 @@ interface BeeReplicasOptions extends Pick<ReplicasOptions<Replica>, 'now' | 'aft
 
 /**
  * The replicas of one bee in this process, and the times that its rows have waited. These times decide when replicas are added and removed. A bee
- * that runs several versions of a model has one group of replicas for each version.
+ * with several versions of a model has one group of replicas for each version.
  */
 export class BeeReplicas {
   readonly range: ReplicaRange
   readonly #bee: string
   readonly #options: BeeReplicasOptions
   readonly #groups = new Set<Replicas<Replica>>()
-  /** The numbers of changes in groups that are closed. */
+  /** The numbers of changes in closed groups. */
   #past = { grown: 0, shrunk: 0, takenBack: 0, failed: 0 }
   #waited = { rows: 0, ms: 0 }
 

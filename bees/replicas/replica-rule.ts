@@ -2,10 +2,10 @@
 export interface ReplicaLoad {
   /** A clock in ms that never goes back. */
   readonly nowMs: number
-  /** The length of the time that was measured. */
+  /** The length of the measured time. */
   readonly spanMs: number
   readonly replicas: number
-  /** The mean number of calls that had begun and had no result yet. */
+  /** The mean number of calls without a result. */
   readonly callsInFlight: number
   readonly callsDone: number
   readonly rowsDone: number
@@ -28,16 +28,16 @@ export interface ReplicaRange {
  * Decides how many replicas of a bee run side by side. The rule uses only numbers and times from its arguments, so that a test of hours of load takes
  * milliseconds.
  *
- * The rule adds a replica if for one second more calls are in flight than the replicas can compute, and rows wait noticeably. Then it measures: the
- * new replica stays if more rows are done with it, or if rows wait much less. A replica that does not help is taken back, and the next one is tried
- * after a minute, then after two minutes, up to 16. So the number does not grow for a bee that waits for a database, or on a machine whose cores are
+ * The rule adds a replica if, for one second, more calls are in flight than the replicas can compute, and rows wait noticeably. It then measures. The
+ * new replica stays if it increases the rate of rows, or if rows wait much less. Otherwise the replica is removed, and the next attempt follows after
+ * a minute, then after two minutes, up to 16. The number therefore does not grow for a bee that waits for a database, or on a machine whose cores are
  * all busy. The rule removes a replica after half a minute in which one replica fewer would have been enough.
  */
 export class ReplicaRule {
   readonly #range: ReplicaRange
   /** The load since too many calls began to wait; null while calls do not wait. */
   #pressure: Sum | null = null
-  /** The time since which one replica fewer would have been enough; null if all are needed. */
+  /** The time since when one replica fewer would have been enough; null if all replicas are needed. */
   #easySinceMs: number | null = null
   /** The measurement of the newest replica; null if no replica is being measured. */
   #trial: { readonly sinceMs: number; readonly before: Sum; readonly load: Sum } | null = null
@@ -48,7 +48,7 @@ export class ReplicaRule {
     this.#range = range
   }
 
-  /** The change to make now; null: keep the number. */
+  /** The change to make now; null to keep the number. */
   decide(load: ReplicaLoad): ReplicaDecision | null {
     const pressed = isPressed(load)
     const verdict = this.#trial === null ? null : this.#judge(this.#trial, load, pressed)
@@ -68,19 +68,19 @@ export class ReplicaRule {
     return { change: 'grow', because: `${shown(callsInFlight)} calls are in flight at a time, and a row waits ${shown(waitMs)} ms` }
   }
 
-  /** Call this when the replica that the decision `grow` asked for is ready. */
+  /** Must be called when the replica that the decision `grow` asked for is ready. */
   grown(nowMs: number): void {
     if (this.#trial !== null) this.#trial = { ...this.#trial, sinceMs: nowMs }
   }
 
-  /** Call this when the replica that the decision `grow` asked for could not be opened. */
+  /** Must be called when the replica that the decision `grow` asked for could not be opened. */
   notGrown(nowMs: number): void {
     this.#trial = null
     this.#hold(nowMs)
   }
 
   #judge(trial: { readonly sinceMs: number; readonly before: Sum; readonly load: Sum }, load: ReplicaLoad, pressed: boolean): ReplicaDecision | null {
-    // The first moments are not measured, because code and caches of a new replica are cold.
+    // The first moments are not measured, because a new replica starts slowly: its code is not compiled, and its caches are empty.
     if (load.nowMs - load.spanMs < trial.sinceMs + warmUpMs) return null
     trial.load.add(load)
     const { before, load: after } = trial
@@ -156,10 +156,10 @@ function shown(value: number): string {
   return value >= 10 ? value.toFixed(0) : value.toFixed(1)
 }
 
-/** The number of calls in flight for each replica from which on calls wait too much. At 1 every replica computes and no call waits. */
+/** The number of calls in flight for each replica above which calls wait too much. At 1, every replica computes and no call waits. */
 const pressedCalls = 1.5
 const easyCalls = 0.6
-/** A shorter wait, in ms, does not justify the memory of another replica. */
+/** The shortest wait, in ms, that justifies the memory of another replica. */
 const noticedMs = 50
 const pressureMs = 1000
 const easyMs = 30_000
@@ -167,7 +167,10 @@ const warmUpMs = 500
 const trialMs = 2000
 const trialCalls = 10
 const longestTrialMs = 60_000
-/** A replica stays if it adds this part of its best possible gain. A second replica could at best double the rows, so it must add 30 %. */
+/**
+ * The fraction of its best possible gain that a new replica must reach to stay. A second replica could at best double the rate of rows, so it must
+ * add 30 %.
+ */
 const leastPart = 0.3
 const firstHoldMs = 60_000
 const longestHoldMs = 960_000

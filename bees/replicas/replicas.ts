@@ -5,10 +5,7 @@ import { type ReplicaRange, ReplicaRule } from './replica-rule.ts'
 export interface Replica {
   /** True if the replica can take a call now; false while it is starting. Default: true. */
   readonly isReady?: boolean
-  /**
-   * Ends the replica. The replica decides what happens to its open calls. If there are too many replicas, a replica is closed only after its last
-   * call.
-   */
+  /** Ends the replica. The replica decides the outcome of its open calls. A superfluous replica is closed only after its last call. */
   close(): Promise<void>
 }
 
@@ -34,8 +31,8 @@ export interface ReplicaCounts {
 }
 
 /**
- * The replicas of a bee. A call goes to the ready replica with the fewest calls. If several have the fewest, the call goes to the replica that has
- * waited longest for a call. `ReplicaRule` decides how many replicas there are, within `range`.
+ * The replicas of a bee. A call goes to the ready replica with the fewest calls. Among equals, the call goes to the replica that has waited longest
+ * for a call. `ReplicaRule` decides the number of replicas, within `range`.
  */
 export class Replicas<T extends Replica> {
   readonly #options: ReplicasOptions<T>
@@ -61,7 +58,7 @@ export class Replicas<T extends Replica> {
     this.#countedAtMs = options.now()
   }
 
-  /** Opens the least number of replicas, side by side. If a replica cannot be opened, closes the others and throws the error of that replica. */
+  /** Opens the least number of replicas, concurrently. If a replica cannot be opened, closes the others and throws the error of that replica. */
   static async open<T extends Replica>(options: ReplicasOptions<T>): Promise<Replicas<T>> {
     const replicas = new Replicas(options)
     const opened = await Promise.allSettled(Array.from({ length: options.range.min }, () => options.open()))
@@ -97,8 +94,8 @@ export class Replicas<T extends Replica> {
   }
 
   /**
-   * Calls `use` with one of the ready replicas. `rows` is the number of rows of the call. If no replica is ready, `use` gets one that is not, and the
-   * call waits inside it.
+   * Calls `use` with one of the ready replicas. `rows` is the number of rows of the call. If no replica is ready, `use` gets a replica that is still
+   * starting, and the call waits inside that replica.
    */
   async call<R>(rows: number, use: (replica: T) => Promise<R>): Promise<R> {
     const ready = this.#members.filter(({ replica }) => replica.isReady !== false)
@@ -117,7 +114,7 @@ export class Replicas<T extends Replica> {
     }
   }
 
-  /** Closes all replicas now. Each replica decides what happens to its open calls. */
+  /** Closes all replicas now. Each replica decides the outcome of its open calls. */
   async close(): Promise<void> {
     this.#isClosed = true
     this.#cancelTimer()
@@ -181,7 +178,7 @@ export class Replicas<T extends Replica> {
     }
   }
 
-  /** Takes the youngest replica out, so that it gets no new call, and closes it when its last call has ended. */
+  /** Removes the newest replica, so that it gets no new call, and closes it when its last call has ended. */
   #closeOne(): void {
     const member = this.#members.pop()
     if (member === undefined) return

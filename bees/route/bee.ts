@@ -56,8 +56,8 @@ export default defineBee({
 })
 
 /**
- * Mistakes for the branches after a condition that is always true, because they get no requests. With `match: all` only the default branch can be
- * unreachable.
+ * Mistakes for the branches after a condition that is always true, because these branches get no requests. With `match: all`, only the default branch
+ * can be unreachable.
  */
 function unreachableBranches({ routes, default: other, match }: { readonly [key: string]: unknown }): readonly SpecMistake[] {
   const readers = Object.entries(asMap(routes))

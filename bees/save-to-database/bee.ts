@@ -15,7 +15,7 @@ export default defineBee({
     { additionalProperties: false, required: ['table'] },
   ),
   examples: [{ table: 'inferences' }],
-  // For ClickHouse an insert of a thousand rows costs as much as an insert of one row, and each insert makes a part that ClickHouse must merge later.
+  // A ClickHouse insert of a thousand rows costs as much as an insert of one row, and each insert makes a part that ClickHouse must merge later.
   batch: () => ({ size: 1000, timeoutMs: 500, release: 'full' }),
   async check({ spec }) {
     tableNameOf(spec.table)
@@ -36,7 +36,7 @@ export default defineBee({
   },
 })
 
-/** Makes a row with label, scores and model of a prediction. For any other input only its payload is saved. */
+/** Makes a row with the label, scores and model of a prediction. For any other input, the row contains only the payload. */
 function rowOf(swarm: string, input: unknown, { id, source }: BeeRequest): PredictionRow {
   const said = input !== null && typeof input === 'object' ? (input as { readonly [key: string]: unknown }) : {}
   const label = typeof said.label === 'string' ? said.label.toWellFormed() : ''
@@ -59,7 +59,7 @@ function rowOf(swarm: string, input: unknown, { id, source }: BeeRequest): Predi
   }
 }
 
-/** The finite scores by label. Lone surrogates in labels are replaced, because ClickHouse refuses a whole block that contains one. */
+/** The finite scores by label. Lone surrogates in labels are replaced, because ClickHouse would refuse the whole block. */
 function scoresOf(scores: unknown): ReadonlyMap<string, number> {
   if (scores === null || typeof scores !== 'object') return new Map()
   return new Map(
@@ -69,7 +69,7 @@ function scoresOf(scores: unknown): ReadonlyMap<string, number> {
   )
 }
 
-/** A time in the year 2286. DateTime64 cannot represent much later times, and the writer of a record may choose any timestamp. */
+/** A time in the year 2286. DateTime64 cannot represent much later times, but the writer of a record may choose any timestamp. */
 const latestMs = 9_999_999_999_999
 
 function jsonOf(input: unknown): string {

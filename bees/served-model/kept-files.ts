@@ -4,7 +4,7 @@ export interface KeptFiles {
   end(): void
 }
 
-/** Finds files by `find`, whose signal aborts when the files need not stay on this disk any more. */
+/** Finds files by `find`. The signal for `find` aborts when the files need not stay on this disk any more. */
 export async function keptFiles(find: (until: AbortSignal) => Promise<string>): Promise<KeptFiles> {
   const keeping = new AbortController()
   const end = () => keeping.abort()

@@ -31,7 +31,7 @@ export class LoadedVersion {
   #calls = 0
   #retired: (() => void) | null = null
   #closed: Promise<void> | null = null
-  /** Settles when the second tries that are under way have ended. */
+  /** Settles when the running second tries have ended. */
   #secondTries: Promise<void> = Promise.resolve()
 
   constructor({ bee, version, stamp, model, reading, loadedAt }: LoadedVersionOptions) {
@@ -62,9 +62,9 @@ export class LoadedVersion {
   }
 
   /**
-   * Runs one full batch of zeros. In this run the library compiles the model and reserves memory for its largest batch. So the first requests do not
-   * wait longer than later ones, and memory stays the same. Returns the flaw that the run shows; null if the outputs are finite numbers, or if the
-   * model takes strings.
+   * Runs one full batch of zeros. In this run the library compiles the model and reserves memory for its largest batch. The first requests therefore
+   * take no longer than later requests, and memory does not grow. Returns the flaw that the run shows. Returns null if the outputs are finite
+   * numbers, or if the model takes strings.
    */
   async flawWithZeros(batchSize: number): Promise<Flaw | null> {
     const row = zeroRow(this.model.signature)
@@ -106,7 +106,7 @@ export class LoadedVersion {
       await this.#secondTries
       return await this.model.run(rows, signal, deadline)
     } catch (thrown) {
-      // After a failure of a larger batch the engine calls again with each row alone, so only a single row is tried again here.
+      // After a failure of a larger batch, the engine calls again with each row alone. So only a single row is tried again here.
       if (!(thrown instanceof ModelDied) || rows.length > 1) throw thrown
       return await this.#tryAgainAlone(rows, signal, deadline)
     } finally {
@@ -116,8 +116,8 @@ export class LoadedVersion {
   }
 
   /**
-   * Runs a row again that was in the model when the thread died. All other calls wait until this run has ended, so a row that kills the thread fails
-   * alone.
+   * Runs a row again that was in the model when the thread died. All other calls wait until this run has ended, so a row that crashes the thread
+   * fails alone.
    */
   #tryAgainAlone(rows: readonly ModelRow[], signal: AbortSignal, deadline: number | null): ReturnType<OpenModel['run']> {
     const again = this.#secondTries.then(() => this.model.run(rows, signal, deadline))

@@ -15,7 +15,7 @@ import { ReplicatedModel } from './replicated-model.ts'
 import { ServedModel } from './served-model.ts'
 import { trafficOf } from './traffic.ts'
 
-/** A bee that runs batches of rows through one model. Several versions of the model may be loaded, as the spec says. */
+/** A bee that runs batches of rows through one model. The spec may ask for several loaded versions. */
 export async function modelBee(context: BeeContext<ModelSpec>, runtime: 'tensorflow' | 'onnx'): Promise<Bee<unknown, ModelPrediction>> {
   const { spec, gpu, ports, bee, batchSize, log, now } = context
   const traffic = trafficOf(context)
@@ -23,7 +23,10 @@ export async function modelBee(context: BeeContext<ModelSpec>, runtime: 'tensorf
   const found = await keptFiles(path)
   const folder = await MovingFolder.at(found, { path, folderAt: (place) => versionsAt(place, runtime, context), now })
   let first: KeptFiles | null = found
-  /** The files of the model now. A reload of a model without versions finds them again, because the model may have changed in an object store. */
+  /**
+   * The current files of the model. A reload of a model without versions finds the files again, because the model may have changed in an object
+   * store.
+   */
   const filesNow = async () => {
     const files = folder?.use() ?? first ?? (await keptFiles(path))
     first = null
@@ -76,7 +79,7 @@ export async function checkModel(context: BeeCheckContext<ModelSpec>, runtime: '
   return findingsOf(await ports.models.open(modelOptions({ spec, path, version, runtime, gpu: 0, log: () => {} })), spec)
 }
 
-/** The findings about an open model. Closes the model. Throws WAGGLE_MODEL_SHAPE if the spec does not fit the model. */
+/** The findings about an open model, which is closed afterwards. Throws WAGGLE_MODEL_SHAPE if the spec does not fit the model. */
 export async function findingsOf(model: OpenModel, spec: ModelSpec): Promise<BeeFindings> {
   try {
     const { signature } = model
@@ -108,7 +111,10 @@ function modelPath({ spec, resolve }: Pick<BeeContext<ModelSpec>, 'spec' | 'reso
   return resolve(spec.model, 'file or folder')
 }
 
-/** The folder of a model's versions; null for a model without versions. Throws WAGGLE_MODEL_VERSIONS if the spec names versions of such a model. */
+/**
+ * The folder of a model's versions; null for a model without versions. Throws WAGGLE_MODEL_VERSIONS if the spec names versions, but the model has
+ * none.
+ */
 async function versionsAt(
   path: string,
   runtime: ModelOptions['runtime'],
@@ -124,7 +130,9 @@ async function versionsAt(
   )
 }
 
-/** The number of the version to check. Throws WAGGLE_MODEL_NOT_FOUND for a folder without versions, or without a version that the spec names. */
+/**
+ * The number of the version to check. Throws WAGGLE_MODEL_NOT_FOUND for a folder without versions, or if a version that the spec names is missing.
+ */
 function newest(context: BeeCheckContext<ModelSpec>, found: readonly FoundVersion[], noneThere: () => WaggleError): number {
   const { spec } = context
   const policy = versionPolicy(

@@ -2,14 +2,14 @@ import type { FoundVersion, VersionFolder } from '../../topology/swarm/ports/mod
 import { type KeptFiles, keptFiles } from './kept-files.ts'
 
 export interface MovingFolderOptions {
-  /** Finds the path of the folder. When the content of a folder in an object store has changed, the folder gets a new path on this disk. */
+  /** Finds the path of the folder. If the folder comes from an object store, a changed content gets a new path on this disk. */
   readonly path: (until: AbortSignal) => Promise<string>
   /** Opens the folder of versions at a path; null if the path is itself a model. */
   readonly folderAt: (path: string) => Promise<VersionFolder | null>
   readonly now: () => number
 }
 
-/** A folder of versions. If the folder comes from an object store, the store is asked for changes every half minute. */
+/** A folder of versions. If the folder comes from an object store, changes are searched every half minute. */
 export class MovingFolder implements VersionFolder {
   readonly #options: MovingFolderOptions
   #snapshot: Snapshot
@@ -27,7 +27,7 @@ export class MovingFolder implements VersionFolder {
     return folder === null ? null : new MovingFolder(options, new Snapshot(files, folder))
   }
 
-  /** The files that the last call of `look` found. Files of an earlier look are released when nobody uses them any more. */
+  /** The files of the last call of `look`. Files of an earlier call are released when nobody uses them any more. */
   use(): KeptFiles {
     return this.#snapshot.use()
   }
@@ -58,7 +58,7 @@ export class MovingFolder implements VersionFolder {
   }
 }
 
-/** The folder as one call of `look` found it. */
+/** The folder in the state that one call of `look` found. */
 class Snapshot {
   readonly folder: VersionFolder
   readonly #files: KeptFiles

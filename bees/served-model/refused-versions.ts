@@ -24,8 +24,8 @@ export class RefusedVersions {
     this.#total++
     const before = this.#refused.get(version)
     const tries = before?.stamp === stamp ? before.tries + 1 : 1
-    // If a model can be loaded and does not fit, its files are complete, and another try needs new files. If it cannot be loaded, somebody may still
-    // be copying its files.
+    // The files of a model that can be loaded but does not fit are complete, so another try needs new files. The files of a model that cannot be
+    // loaded may still be incomplete, because somebody is copying them.
     const isWhole = error.code === 'WAGGLE_MODEL_SHAPE' || error.code === 'WAGGLE_NOT_FINITE'
     const waitMs = isWhole ? Number.POSITIVE_INFINITY : Math.min(longestWaitMs, shortestWaitMs * 2 ** (tries - 1))
     this.#refused.set(version, { stamp, error, tries, retryAt: this.#now() + waitMs })
@@ -40,7 +40,7 @@ export class RefusedVersions {
     this.#refused.delete(version)
   }
 
-  /** Forgets refused versions that are not in `found`, because their files are gone. */
+  /** Forgets refused versions that are not in `found`, because their files no longer exist. */
   keep(found: readonly FoundVersion[]): void {
     for (const version of this.#refused.keys()) if (!found.some((one) => one.version === version)) this.#refused.delete(version)
   }

@@ -4,7 +4,7 @@ import type { Replicas } from '../replicas/replicas.ts'
 /** A model in several threads that compute side by side. Each thread has its own copy of the model. */
 export class ReplicatedModel implements OpenModel {
   readonly #replicas: Replicas<OpenModel>
-  /** The replica that was opened first, and that closes last. It answers questions about the model even while the model closes. */
+  /** The replica that was opened first and closes last. It answers questions about the model even while the model closes. */
   readonly #first: OpenModel
 
   constructor(replicas: Replicas<OpenModel>) {

@@ -12,12 +12,12 @@ import type { Traffic } from './traffic.ts'
 
 export interface ServedModelOptions {
   readonly bee: string
-  /** The model as the spec names it. */
+  /** The model's address in the spec. */
   readonly name: string
   /** The folder with the model's versions; null for a model without versions. */
   readonly folder: VersionFolder | null
   readonly policy: VersionPolicy
-  /** True for a shadow, whose results are saved and answer nobody. */
+  /** True for a shadow. Its results are saved, but no caller gets them. */
   readonly isShadow: boolean
   /** The versions that share the requests; null if the highest version answers all requests. */
   readonly traffic: Traffic | null
@@ -36,9 +36,9 @@ export interface ServedModelOptions {
 }
 
 /**
- * A model that answers while its versions change. While the old version answers, a newer version is loaded, warmed up and compared with it. The newer
- * version takes over between two batches, and the old version closes after its last batch. A newer version that does not fit is refused, and the old
- * version continues.
+ * A model that answers while its versions change. While the old version answers, a newer version is loaded, warmed up and compared with the old
+ * version. The newer version takes over between two batches, and the old version closes after its last batch. A newer version that does not fit is
+ * refused, and the old version continues.
  */
 export class ServedModel {
   readonly #options: ServedModelOptions
@@ -61,8 +61,8 @@ export class ServedModel {
   }
 
   /**
-   * Loads the versions of the policy. If the highest version cannot be loaded, the policy `latest` tries the next lower versions. If none of them can
-   * be loaded, throws the error of the highest version.
+   * Loads the versions of the policy. If the highest version cannot be loaded, the policy `latest` tries the next lower versions. If none of the
+   * versions can be loaded, throws the error of the highest version.
    */
   static async open(options: ServedModelOptions): Promise<ServedModel> {
     const served = new ServedModel(options)
@@ -107,8 +107,8 @@ export class ServedModel {
   }
 
   /**
-   * Looks for new versions now, and tries refused versions again. A loaded version whose files have changed is loaded again. Calls that come before a
-   * waiting reload begins share that reload.
+   * Searches for new versions now, and tries refused versions again. A loaded version whose files have changed is loaded again. Calls that arrive
+   * before a waiting reload begins share that reload.
    */
   reload(): Promise<void> {
     this.#nextReload ??= this.#afterLast(() => {
@@ -211,9 +211,7 @@ export class ServedModel {
     return acted
   }
 
-  /**
-   * Loads the versions that the policy wants and that are not loaded. `isAsked` is true if a person asked, so that refused versions are tried again.
-   */
+  /** Loads the wanted versions that are not loaded yet. `isAsked` is true if an operator asked, so that refused versions are tried again. */
   async #refresh(found: readonly FoundVersion[], isAsked: boolean): Promise<void> {
     this.#found = found
     this.#refused.keep(found)
@@ -229,7 +227,7 @@ export class ServedModel {
     if (!this.#isClosed) this.#switch(wanted)
   }
 
-  /** Loads a version while the others answer. A version that does not fit is refused. */
+  /** Loads a version while the other versions answer. A version that does not fit is refused. */
   async #replace({ version, stamp }: Pick<FoundVersion, 'stamp'> & { readonly version: number | null }): Promise<void> {
     const before = this.#loaded.get(version)
     try {
@@ -252,7 +250,7 @@ export class ServedModel {
       const change = this.#answering === null ? null : signatureChange(this.#answering, loaded)
       if (change !== null) throw otherSignature(this.#shown(version), change)
       const flaw = await loaded.flawWithZeros(batchSize)
-      // A correct model may fail for zeros. So a flaw counts only if the answering version has no flaw for zeros.
+      // A correct model may fail for zeros. A flaw therefore counts only if the answering version has no flaw for zeros.
       if (flaw !== null && this.#answering !== null && (await this.#answering.flawWithZeros(1)) === null) throw flawed(this.#shown(version), flaw)
       if (flaw !== null) log('debug', `${this.#shown(version)} ${flaw.words} for a batch of zeros`)
       if (this.#isClosed) throw new Error('the swarm stops')
@@ -268,8 +266,8 @@ export class ServedModel {
   }
 
   /**
-   * From the next batch on the highest wanted version answers, or with traffic the version with the largest share. When all wanted versions are
-   * loaded, the other versions close.
+   * Switches the answering version at the next batch: to the highest wanted version, or with traffic, to the version with the largest share. When all
+   * wanted versions are loaded, the other versions close.
    */
   #switch(wanted: readonly number[]): void {
     const { log, traffic } = this.#options
@@ -342,7 +340,7 @@ export class ServedModel {
   }
 }
 
-/** With the policy `latest`, the number of versions that a start tries before it fails. */
+/** The number of versions that a start tries, with the policy `latest`, before it fails. */
 const maxTriesAtStart = 3
 
 function otherSignature(version: string, change: string): WaggleError {

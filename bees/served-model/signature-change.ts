@@ -8,8 +8,8 @@ export interface Read {
 }
 
 /**
- * The reason why `next` cannot take the place of `before`, as a sentence without a subject. Null if `next` takes every input that `before` takes, and
- * gives outputs with the same names, types and shapes and with the same labels.
+ * The reason why `next` cannot replace `before`, as a sentence without a subject. Null if `next` accepts every input of `before`, and gives outputs
+ * with the same names, types, shapes and labels.
  */
 export function signatureChange(before: Read, next: Read): string | null {
   const [old, now] = [before.model.signature, next.model.signature]

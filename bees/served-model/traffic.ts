@@ -7,8 +7,8 @@ export interface Traffic {
   /** The versions with their shares, in the order of their names. The shares add up to 1. */
   readonly sides: readonly { readonly name: string; readonly version: number; readonly share: number }[]
   /**
-   * The version that computes a request. It is the same for every call and in every process. Bees that follow another bee put a request on the same
-   * side as that bee.
+   * The version that computes a request. The version is the same for every call and in every process. A bee that follows another bee puts a request
+   * on the same side as the followed bee.
    */
   versionOf(requestId: string): number
 }
@@ -47,7 +47,7 @@ export function trafficOf({ swarm, bee, spec, specs }: TrafficOptions): Traffic 
         if (left < share) return version
         left -= share
       }
-      // The sum of the shares may be a little below 1.
+      // The sum of the shares may be slightly below 1.
       return sides.findLast(({ share }) => share > 0)?.version ?? 0
     },
   }

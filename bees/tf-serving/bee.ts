@@ -71,7 +71,7 @@ export default defineBee({
   },
 })
 
-/** Throws WAGGLE_MODEL_ADDRESS if a spec has both or neither of `model` and `url`, or a setting that counts only with the other one. */
+/** Throws WAGGLE_MODEL_ADDRESS if a spec has both or neither of `model` and `url`, or has a setting of the other variant. */
 function refuseMisplaced(spec: { readonly [key: string]: unknown }): void {
   const isSet = (key: string) => Object.hasOwn(spec, key) && spec[key] !== undefined
   if (isSet('model') && isSet('url')) throw misplaced('The spec names both model and url', 'Name the one where the model is.')

@@ -29,8 +29,8 @@ export async function serverBee(context: BeeContext<ServerSpec>): Promise<Bee<un
 }
 
 /**
- * A model on a TensorFlow Serving, as its bee uses it. If the server does not have the model when the bee opens, the bee opens nevertheless, so that
- * the other bees of the process can start. The server is asked again, and requests fail with the reason until the server has the model.
+ * A model on a TensorFlow Serving, as its bee uses it. If the server does not have the model when the bee opens, the bee still opens, so that the
+ * other bees of the process can start. The server is then asked again. Until the server has the model, requests fail with the reason.
  */
 class ServerModel implements RunningModel {
   readonly #context: BeeContext<ServerSpec>
@@ -39,9 +39,9 @@ class ServerModel implements RunningModel {
   #late: LateModel | null = null
   /** The reason why the model was not open at the start. */
   #away: WaggleError | null = null
-  /** The load of the model that was not open at the start. Calls that come meanwhile wait for this one load. */
+  /** The load of a model that was not open at the start. Calls that arrive meanwhile wait for this one load. */
   #loading: Promise<LoadedVersion> | null = null
-  /** The reason why the last reload was refused; null if it was not. */
+  /** The reason why the last reload was refused; null if it was not refused. */
   #refused: WaggleError | null = null
   #refusedTotal = 0
 
@@ -67,7 +67,7 @@ class ServerModel implements RunningModel {
 
   /**
    * The prediction or the error of each input. An error of the server is returned for each row. If the error were thrown, the engine would try the
-   * rows one by one with the same server.
+   * rows one by one at the same server.
    */
   async predict(inputs: readonly unknown[], requests: readonly BeeRequest[]): Promise<readonly (ModelPrediction | WaggleError)[]> {
     try {
@@ -83,13 +83,13 @@ class ServerModel implements RunningModel {
     return this.#loaded === null ? null : exampleOf(this.#loaded.model.signature)
   }
 
-  /** Null until the server has sent the signature. */
+  /** The type of the input; null until the server has sent the signature. */
   inputType(): PayloadType | null {
     return this.#loaded === null ? null : rowType(this.#loaded.model.signature)
   }
 
   /**
-   * The picture that the model takes. Throws if the server has not yet sent the signature. Then the bee that makes the picture asks again with its
+   * The picture that the model takes. Throws if the server has not sent the signature yet. The bee that makes the picture then asks again with its
    * next request.
    */
   get picture(): TakenPicture | null {
@@ -125,7 +125,7 @@ class ServerModel implements RunningModel {
     }
   }
 
-  /** Asks the server for the signature again. If the new signature does not fit, the old one is kept. */
+  /** Asks the server for the signature again. If the new signature does not fit, the old signature is kept. */
   async reload(): Promise<void> {
     const { ports, log } = this.#context
     try {
@@ -156,8 +156,8 @@ class ServerModel implements RunningModel {
   }
 
   /**
-   * Opens the model as soon as the server has it, without waiting for a request: other bees may ask for the picture that the model takes before the
-   * first request.
+   * Opens the model as soon as the server has it, without waiting for a request, because other bees may ask for the model's picture before the first
+   * request.
    */
   async #openLater(): Promise<void> {
     const { ports, log } = this.#context
@@ -185,12 +185,12 @@ export async function checkServer(context: BeeCheckContext<ServerSpec>): Promise
 }
 
 /**
- * Errors after which the server is asked again. The server may start later than this process, and while it loads a model it answers that it has no
- * such model.
+ * Errors after which the server is asked again. The server may start later than this process, and a server that is still loading a model reports that
+ * the model does not exist.
  */
 const mayCome: ReadonlySet<string> = new Set(['WAGGLE_MODEL_SERVER_AWAY', 'WAGGLE_MODEL_NOT_FOUND'])
 
-/** The model with its reading. Throws if the spec does not fit the model, which is then closed. */
+/** The model with its reading. If the spec does not fit the model, closes the model and throws. */
 async function load(model: OpenServerModel, { spec, bee, now, log }: BeeContext<ServerSpec>): Promise<LoadedVersion> {
   try {
     const reading = readingOf({ ...spec, model: spec.url }, model.signature)
@@ -220,7 +220,7 @@ async function optionsOf(
 }
 
 /**
- * The PEM text in a setting, without comments or empty lines before it; null for a path. If a PEM text were treated as a path, the error about the
+ * The PEM text in a setting, without comments or empty lines before it; null for a path. If a PEM text were treated as a path, the error for the
  * missing file would show the key.
  */
 function textIn(pem: string): string | null {
@@ -235,6 +235,6 @@ function latestDeadline(requests: readonly BeeRequest[]): number | null {
   return Number.isFinite(latest) ? latest : null
 }
 
-/** Errors that the server causes, and not a row. */
+/** Errors that the server causes, instead of a row. */
 const ofServer: ReadonlySet<string> = new Set([...mayCome, 'WAGGLE_DEADLINE'])
 const neverAborted = new AbortController().signal

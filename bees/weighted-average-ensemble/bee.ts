@@ -13,13 +13,13 @@ interface Prediction {
 
 /** The answer of an ensemble. */
 export interface Ensemble {
-  /** The label with the highest score. If several labels have it, this is the first of them. */
+  /** The label with the highest score. If several labels have this score, the first of them. */
   readonly label: string
   readonly scores: { readonly [label: string]: number }
   readonly models: {
     readonly [bee: string]: { readonly scores: { readonly [label: string]: number }; readonly weight: number; readonly version?: string }
   }
-  /** The bees without a prediction, if there are any: bees that failed (`on_error: skip`) or were too late (`on_timeout: partial`). */
+  /** The bees without a prediction, if there are any. Such a bee failed (`on_error: skip`) or was too late (`on_timeout: partial`). */
   readonly missing?: readonly string[]
 }
 
@@ -57,7 +57,7 @@ export default defineBee({
 })
 
 /**
- * The weighted average of the predictions that are there. The weights are scaled to a sum of 1. If a model has no score for a label, the score is 0.
+ * The weighted average of the available predictions. The weights are scaled to a sum of 1. If a model has no score for a label, the score is 0.
  * Throws WAGGLE_NO_PREDICTION if no weight is above 0, and WAGGLE_NOT_FINITE if weights or scores are too large for a finite result.
  */
 export function averageOf(predictions: ReadonlyMap<string, Prediction>, weights: { readonly [bee: string]: number }): Ensemble {
@@ -72,7 +72,7 @@ export function averageOf(predictions: ReadonlyMap<string, Prediction>, weights:
   const scores = new Map<string, number>()
   for (const { scores: own, weight } of bees)
     for (const [label, score] of Object.entries(own)) scores.set(label, (scores.get(label) ?? 0) + (score * weight) / total)
-  // Weights are never negative, so a total that is not finite is too large.
+  // Weights are never negative, so an infinite total means that the weights are too large.
   if (!(total > 0 && total < Number.POSITIVE_INFINITY && [...scores.values()].every(Number.isFinite))) throw notFinite()
   const [label] = [...scores].reduce((best, entry) => (entry[1] > best[1] ? entry : best), ['', Number.NEGATIVE_INFINITY])
   return {
@@ -88,8 +88,8 @@ export function averageOf(predictions: ReadonlyMap<string, Prediction>, weights:
 }
 
 /**
- * A remark for each input without scores, and for each input whose labels differ from the labels of most inputs. No common label with most inputs is
- * a mistake, because the average would mean nothing.
+ * A remark for each input without scores, and for each input whose labels differ from the labels of most inputs. An input without any label of most
+ * inputs is a mistake, because the average would be meaningless.
  */
 function labelRemarks(inputs: ReadonlyMap<string, BeeFindings>, ensemble: string): readonly BeeRemark[] {
   const remarks: BeeRemark[] = []
@@ -145,7 +145,7 @@ interface Labelled {
   readonly labels: ReadonlySet<string>
 }
 
-/** The first input with the labels that most inputs have, in any order. */
+/** The first input with the most frequent labels, in any order. */
 function usualOf(known: readonly Labelled[]): Labelled | null {
   const groups = Map.groupBy(known, ({ labels }) => JSON.stringify([...labels].sort()))
   const [most] = [...groups.values()].reduce((best, group) => (group.length > best.length ? group : best), [] as readonly Labelled[])

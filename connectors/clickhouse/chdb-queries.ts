@@ -64,7 +64,7 @@ function quotedName(name: string): string {
   return `\`${name.replaceAll('\\', '\\\\').replaceAll('`', '\\`')}\``
 }
 
-/** Files with limits of memory, and with the rights of the user. */
+/** Configuration files of the engine: the memory limits, and the rights of the user. */
 const engineArguments = [`--config-file=${pathOf('config.xml')}`, `--users_config=${pathOf('users.xml')}`]
 
 function pathOf(file: string): string {

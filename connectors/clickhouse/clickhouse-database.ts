@@ -30,7 +30,7 @@ export interface RowsOfPartition {
 export class ClickHouseDatabase implements Database {
   readonly #client: ClickHouseClient
   readonly #options: ClickHouseDatabaseOptions
-  /** A client for questions, which the sinks' client must not wait for. */
+  /** The client for questions. It is separate so that a question does not wait behind the inserts of the sinks. */
   #reader: ClickHouseClient | null = null
 
   constructor(options: ClickHouseDatabaseOptions) {
@@ -65,7 +65,7 @@ export class ClickHouseDatabase implements Database {
     return new Map(rows.map(({ topic, partition, next }) => [`${topic} ${partition}`, Number(next)]))
   }
 
-  /** `from` is the first offset, counted from `start` on, that has no row. `before` is the number of offsets below `start` without a row. */
+  /** `from`: the first offset at or after `start` that has no row. `before`: the number of offsets below `start` that have no row. */
   async missingIn(table: string, { swarm, topic, partition, start }: RowsOfPartition): Promise<{ readonly from: number; readonly before: number }> {
     const [found] = await this.#ask<{ unbroken: string; before: string }>(
       table,
@@ -78,8 +78,8 @@ export class ClickHouseDatabase implements Database {
   }
 
   /**
-   * Answers a question about the predictions of a swarm, with at most `maxAnswerRows` rows. The query runs as a reader's: on the embedded database
-   * with the limits of its public port, on another with the same limits as settings. Throws WAGGLE_CLICKHOUSE.
+   * Answers a question about the predictions of a swarm, with at most `maxAnswerRows` rows. The query has the limits of a reader: those of the public
+   * port on the embedded database, and the same limits as settings on another server. Throws WAGGLE_CLICKHOUSE.
    */
   async answer(
     table: string,
@@ -104,7 +104,7 @@ export class ClickHouseDatabase implements Database {
       })
       return await found.json<PredictionAnswerRow>()
     } catch (error) {
-      // The table is made at the first insert, if ClickHouse was away at the start.
+      // The first insert creates the table, if ClickHouse was unreachable at the start.
       if (error instanceof ClickHouseError && (error.code === unknownTable || error.code === unknownDatabase)) return []
       throw WaggleError.from('WAGGLE_CLICKHOUSE', error, {
         message: `ClickHouse does not answer the question ${question} about ${table}`,
@@ -113,7 +113,7 @@ export class ClickHouseDatabase implements Database {
     }
   }
 
-  /** The folder of a table's rows on the server's disk, and its size; null without such a table. */
+  /** The folder of a table's rows on the server's disk, and the folder's size; null if the table does not exist. */
   async #folderAndSize(table: string): Promise<{ readonly folder: string; readonly bytes: number } | null> {
     const [database, name] = tableNameOf(table)
     const [found] = await this.#ask<{ path: string; bytes: string }>(
@@ -124,7 +124,7 @@ export class ClickHouseDatabase implements Database {
     return found === undefined ? null : { folder: found.path, bytes: Number(found.bytes) }
   }
 
-  /** The name of the folder with a table's rows; null without such a table. */
+  /** The name of the folder with a table's rows; null if the table does not exist. */
   async folderOf(table: string): Promise<string | null> {
     const place = await this.#folderAndSize(table)
     return place === null ? null : basename(place.folder)

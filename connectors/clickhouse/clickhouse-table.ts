@@ -17,8 +17,8 @@ export interface ClickHouseTableOptions {
 
 /**
  * A table of predictions. Rows are in `<name>_rows`, a ReplacingMergeTree ordered by the prediction's identity. `<name>` is a view of it with FINAL,
- * so a row that is written twice counts once. `table-migrations.ts` has what is made beside them. While the server is away, inserts are repeated and
- * later records wait in the log.
+ * so a row that is written twice counts once. `table-migrations.ts` creates the other views and the columns for questions. While the server is
+ * unreachable, inserts are retried and later records wait in the log.
  */
 export class ClickHouseTable implements PredictionTable {
   readonly #options: ClickHouseTableOptions
@@ -31,7 +31,7 @@ export class ClickHouseTable implements PredictionTable {
     this.#rows = `${options.name}_rows`
   }
 
-  /** Opens the table now, or at the first insert if the server is away. Throws WAGGLE_TABLE_MISMATCH. */
+  /** Opens the table now, or at the first insert if the server is unreachable. Throws WAGGLE_TABLE_MISMATCH. */
   async tryToOpen(): Promise<void> {
     try {
       await this.#open()
@@ -85,9 +85,7 @@ export class ClickHouseTable implements PredictionTable {
     this.#isOpen = true
   }
 
-  /**
-   * An old server refuses a statement with an error of another form, which looks like that of a server that is away. So the version is asked first.
-   */
+  /** Checks the server's version before any other statement. The error of a server that is too old looks like the error of an unreachable server. */
   async #refuseOldServer(): Promise<void> {
     const found = await this.#options.client.query({ query: 'SELECT version() AS version', format: 'JSONEachRow' })
     const [{ version = '' } = {}] = await found.json<{ version?: string }>()
@@ -99,7 +97,7 @@ export class ClickHouseTable implements PredictionTable {
     })
   }
 
-  /** The migrations that have not run for this table, in order. A table without its rows or its view has lost them, and all migrations run again. */
+  /** The migrations that have not run for this table, in order. If the table has lost its rows or its view, all migrations run again. */
   async #missingMigrations(there: ReadonlyMap<string, TableKind>): Promise<readonly TableMigration[]> {
     const { client, name } = this.#options
     if (!there.has(this.#rows) || !there.has(name)) return migrations
@@ -111,7 +109,10 @@ export class ClickHouseTable implements PredictionTable {
     return migrations.filter(({ version }) => !done.has(version))
   }
 
-  /** Runs one migration, and notes it. If the server refuses one that the sink does not need, it is left out with a warning. */
+  /**
+   * Runs one migration and records it in the journal. If the server refuses a migration that the sink does not need, the migration is skipped with a
+   * warning.
+   */
   async #migrate({ version, name, isNeeded, view, statement }: TableMigration, there: ReadonlyMap<string, TableKind>): Promise<void> {
     const { client, name: table, log, clock } = this.#options
     const leftOut = (why: string) =>
@@ -203,8 +204,8 @@ export class ClickHouseTable implements PredictionTable {
 }
 
 /**
- * Settings for many small blocks. By default, the source parts of a merge stay in memory and on the disk for eight minutes. With the merged part
- * synced, they are deleted after five seconds.
+ * Settings for many small blocks. By default, the source parts of a merge stay in memory and on the disk for eight minutes. If the merged part is
+ * synced, its source parts are deleted after five seconds.
  */
 const tableSettings = `non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1,
           min_rows_to_fsync_after_merge = 1, old_parts_lifetime = 5, concurrent_part_removal_threshold = 100000`
@@ -249,7 +250,10 @@ const identity = 'swarm, bee, request_id'
 
 const migrations = tableMigrations({ columns, settings: tableSettings, identity })
 
-/** Year and month of the first server with all types and settings of the table: maps, times in milliseconds, tokens of inserts. */
+/**
+ * Year and month of the first ClickHouse release that has all types and settings of the table: maps, times in milliseconds, and deduplication tokens
+ * of inserts.
+ */
 const oldestServer: readonly [year: number, month: number] = [22, 3]
 
 /** Errors of the server's state, not of the query: overloaded, restarting, out of memory, read only. */

@@ -14,8 +14,8 @@ export interface EmbeddedClickHouseOptions {
   /** The public port; 0 for any free port. A restart uses the same port again. */
   readonly port: number
   /**
-   * More names under which callers may reach the port, for example the name of a proxy or a name in a container network. The loopback names and
-   * `host` always count.
+   * Additional names under which callers may reach the port, for example the name of a proxy or a name in a container network. The loopback names and
+   * `host` are always allowed.
    */
   readonly names?: readonly string[]
   /** The time limit of a query on the public port, in seconds. Default: 10. */
@@ -85,8 +85,8 @@ class WatchedServer implements EmbeddedClickHouse {
       writerSocket: this.writerSocket,
       maxReaderSeconds: this.#options.maxReaderSeconds ?? 10,
     }
-    // The child gets a process group of its own. A terminal's Ctrl-C then reaches only this process, which first stops the swarms that write to
-    // ClickHouse, and then ClickHouse.
+    // The child gets a process group of its own. A terminal's Ctrl-C then reaches only this process. This process first stops the swarms that write
+    // to ClickHouse, and then ClickHouse.
     const child = fork(moduleFile(new URL('./server.ts', import.meta.url)), [JSON.stringify(serverOptions)], {
       detached: true,
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],

@@ -2,11 +2,9 @@ import type { Session } from 'chdb'
 
 /** Functions that reach beyond the engine's tables, by their names in lower case. */
 export interface EngineFunctions {
-  /** Functions in expressions. A bare name counts as a use, as in `arrayMap(file, …)`. */
+  /** Functions in expressions. A name without an argument list counts as a call, as in `arrayMap(file, …)`. */
   readonly reaching: ReadonlySet<string>
-  /**
-   * Table functions that are refused: all except a few that are known as harmless. A function that a new engine version adds is therefore refused.
-   */
+  /** Table functions that are refused: all except a short list of harmless ones. A function that a new engine version adds is therefore refused. */
   readonly refusedTables: ReadonlySet<string>
 }
 
@@ -27,8 +25,8 @@ const always = ['file', 'catboostevaluate', 'hascolumnintable']
 const reaching = /^(?:ai|catboost|file$)/
 
 /**
- * Table functions that only produce numbers, nothing, or their own arguments. `format` is missing although it is harmless in an expression: as a
- * table function, `readonly` refuses it.
+ * Table functions that only produce numbers, nothing, or their own arguments. `format` is not in the list: it is harmless in an expression, but
+ * `readonly` refuses it as a table function.
  */
 const harmlessTables: ReadonlySet<string> = new Set([
   'numbers',

@@ -17,8 +17,8 @@ export interface HttpQueries {
 }
 
 /**
- * The part of ClickHouse's HTTP interface (see its documentation, "HTTP Interface") that official clients and curl use. A query is in the URL, in the
- * body or in both. Parameters, formats, gzip and exception codes are supported.
+ * Implements the part of ClickHouse's HTTP interface (see its documentation, "HTTP Interface") that official clients and curl use. The query text is
+ * in the URL, in the body or in both. Parameters, formats, gzip and exception codes are supported.
  */
 export async function answerHttp(queries: HttpQueries, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const left = new AbortController()
@@ -185,7 +185,7 @@ const interfaceParameters: ReadonlySet<string> = new Set([
   'cancel_http_readonly_queries_on_client_close',
 ])
 
-/** Error codes of a wrong query (syntax, unknown names, types), which get the status 400. */
+/** Error codes of an invalid query (syntax, unknown names, types). They get the status 400. */
 const badRequests: ReadonlySet<number> = new Set([6, 26, 27, 36, 38, 41, 42, 43, 44, 46, 47, 50, 53, 62, 70, 72, 117, 353, 386, 456])
 
 const contentTypes: ReadonlyMap<string, string> = new Map([

@@ -7,14 +7,14 @@ interface QuestionOptions {
   readonly from: number
   readonly to: number
   readonly stepMs: number
-  /** The place of the view with this ending; `''` is the view that users query. */
+  /** The place of the view with this ending; `''` is the ending of the view that users query. */
   readonly place: (ending: string) => string
 }
 
-/** The most rows of an answer. One more is asked for, to know if there are more. */
+/** The most rows of an answer. A query asks for one more row, to learn whether rows are left out. */
 export const maxAnswerRows = 5000
 
-/** The query of a question. All of its parts are Waggle's own, apart from the name of the swarm, which is quoted. */
+/** The SQL of a question. All parts of the SQL are constants, except for the swarm's name, which is quoted. */
 export function questionSql(question: PredictionQuestion, options: QuestionOptions): string {
   return `${queries[question](options)} LIMIT ${question === 'disagreements' ? maxDisagreements : maxAnswerRows + 1}`
 }

@@ -8,8 +8,8 @@ export interface ReaderQueriesOptions {
   readonly directory: string
   readonly maxSeconds: number
   /**
-   * Called when a query has run for one and a half times the limit. Such a query may end only with the process: a query that evaluates constants
-   * ignores its cancellation.
+   * Called when a query has run for one and a half times the limit. Only the end of the process can end such a query, because a query that evaluates
+   * constants ignores its cancellation.
    */
   readonly stuck: () => void
 }
@@ -20,7 +20,7 @@ export interface ReaderQueriesOptions {
  */
 export class ReaderQueries {
   readonly #options: ReaderQueriesOptions
-  /** A connection for cancellations only. A connection that runs a query can do nothing else. */
+  /** The connection for cancellations. A connection that runs a query cannot send a cancellation. */
   readonly #canceller: Session
   readonly #functions: EngineFunctions
   readonly #waiting: (() => void)[] = []
@@ -44,7 +44,7 @@ export class ReaderQueries {
     const name = `waggle-reader-${++this.#count}`
     const session = new Session(this.#options.directory, { connectionArgs: [] })
     const limitMs = this.#options.maxSeconds * 1000
-    // The timer goes on after the client has disconnected. Up to the limit, the query may only be waiting for another query's parameters.
+    // The timer goes on after the client has disconnected. Until the time limit, the query may only be waiting for the parameters of another query.
     const stuck = setTimeout(this.#options.stuck, limitMs * 1.5)
     let again: NodeJS.Timeout | null = null
     // The cancellation is repeated, because the query may not have begun yet: chDB binds the parameters of one query at a time.

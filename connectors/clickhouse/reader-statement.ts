@@ -6,17 +6,18 @@ import { type StatementToken, statementTokens } from './statement-tokens.ts'
 /** A statement that only reads, as ClickHouse's formatter writes it: without comments, names in one form, text in single quotes. */
 export interface ReaderStatement {
   readonly sql: string
-  /** The format that the FORMAT clause names; null without the clause. */
+  /** The format that the FORMAT clause names; null if there is no FORMAT clause. */
   readonly format: string | null
 }
 
 /**
- * Checks that a text is one statement that only reads, and returns the statement as it was checked. The engine runs only this form. ClickHouse's own
- * parser tells the number and kind of statements. `readonly = 1` and the user's rights refuse writes and other sources of data.
+ * Checks that a text is one statement that only reads, and returns the statement in the form that was checked. The engine runs only the returned
+ * form. ClickHouse's own parser tells the number and kind of statements. `readonly = 1` and the user's rights refuse writes and other sources of
+ * data.
  *
- * chDB would run some things before `readonly = 1` and the rights apply. This check refuses all of them: INTO OUTFILE, functions that reach beyond
- * the tables, SETTINGS inside a subquery, and statements that change the connection or the server (SET, USE, KILL, SYSTEM). Throws QueryRefused, or
- * the parser's error.
+ * chDB would run some clauses and statements before `readonly = 1` and the rights apply. This check refuses: INTO OUTFILE, functions that reach
+ * beyond the tables, SETTINGS inside a subquery, and statements that change the connection or the server (SET, USE, KILL, SYSTEM). Throws
+ * QueryRefused, or the parser's error.
  */
 export async function readerStatement(
   session: Session,
@@ -27,7 +28,7 @@ export async function readerStatement(
   const formatted = await answer(session, `SELECT formatQuerySingleLine(${quotedText(text)})`, {})
   const tokens = statementTokens(formatted)
   if (tokens === null) throw denied('the statement has a form that cannot be checked')
-  // INTO OUTFILE is looked for before the EXPLAIN below, because an EXPLAIN can contain INTO OUTFILE and would write the file.
+  // INTO OUTFILE is searched before the EXPLAIN below, because an EXPLAIN that contains INTO OUTFILE would write the file.
   if (tokens.some((token, index) => isWord(token, 'into') && isWord(tokens[index + 1], 'outfile')))
     throw readonly('Cannot write a file in readonly mode')
   const tree = await answer(session, `EXPLAIN AST ${formatted}`, parameters)
@@ -68,8 +69,8 @@ export function quotedText(text: string): string {
 }
 
 /**
- * Runs a query, with its parameters bound if it has any. A query without parameters is not bound, so that it need not wait: chDB binds the parameters
- * of one query at a time.
+ * Runs a query, and binds its parameters if it has any. A query without parameters skips the binding, because chDB binds the parameters of one query
+ * at a time.
  */
 export function bound(session: Session, sql: string, parameters: { readonly [name: string]: string }, format: string): Promise<ChdbResult> {
   return Object.keys(parameters).length === 0 ? session.queryAsync(sql, { format }) : session.queryBindAsync(sql, parameters, { format })

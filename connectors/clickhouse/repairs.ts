@@ -1,23 +1,23 @@
 import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** A loss in a table: blocks that no part contains. */
+/** A loss in a table: numbers of blocks that no part contains. */
 interface Loss {
   /** The folder of the part that ClickHouse set aside, or the numbers of the lost blocks. */
   readonly name: string
   /** The first and last lost block number; null once a new part uses these numbers, because part names then no longer show the gap. */
   readonly blocks: Blocks | null
-  /** The swarms that have written their rows again. */
+  /** The swarms that have already written the lost rows again. */
   readonly doneFor: readonly string[]
 }
 
 type Blocks = readonly [first: number, last: number]
 
-/** A repair of one partition that wrote no row. It read the records after the last row again, and none of them needs a row. */
+/** A repair of one partition that wrote no row. The repair read the records after the last row again, and none of those records needs a row. */
 interface ReadAgain {
   /** The offset after the last saved record at the time of the repair. */
   readonly next: number
-  /** The offset up to which records were read again. */
+  /** The offset up to which the repair read records again. */
   readonly position: number
 }
 
@@ -27,18 +27,20 @@ interface Table {
 }
 
 /**
- * Finds lost parts of an embedded ClickHouse's tables, and remembers which are repaired. Each insert is a block with the next number, starting at 1.
- * A part's name contains its block numbers: `all_4_9_1` has blocks 4 to 9. A part is lost if its numbers are in no part, or if ClickHouse has set it
- * aside as broken.
+ * Finds lost parts of the tables of an embedded ClickHouse, and remembers which losses are repaired. Each insert is a block with the next number,
+ * starting at 1. A part's name contains its block numbers: `all_4_9_1` has blocks 4 to 9. A part is lost if its numbers are in no part, or if
+ * ClickHouse has set it aside as broken.
  *
- * `repairs.json` is in the directory of the tables, so that it is deleted or restored together with them.
+ * The file `repairs.json` is in the directory of the tables, so that a backup or a deletion includes it.
  */
 export class Repairs {
   readonly #directory: string
   /** The tables, by the name of the folder with their rows. */
   readonly #tables: Map<string, Table>
 
-  /** Must be called before the engine starts. The engine merges parts on both sides of a gap into one, whose name no longer shows the gap. */
+  /**
+   * Must be called before the engine starts. The engine merges the parts on both sides of a gap into one part, whose name no longer shows the gap.
+   */
   constructor(directory: string) {
     this.#directory = directory
     this.#tables = remembered(directory)
@@ -56,7 +58,10 @@ export class Repairs {
     if (JSON.stringify([...this.#tables]) !== before) this.#write()
   }
 
-  /** The losses that this swarm has not repaired. Must be called when the engine runs, because it sets broken parts aside at its start. */
+  /**
+   * The losses that this swarm has not repaired. Must be called after the engine has started, because the engine sets broken parts aside at its
+   * start.
+   */
   lostFor(swarm: string, table: string): readonly string[] {
     const { losses } = this.#of(table)
     const names = new Set(losses.map(({ name }) => name))
@@ -68,15 +73,15 @@ export class Repairs {
   }
 
   /**
-   * The offset that the repair of this partition has reached; 0 without a repair. A repair counts only while the table's last row is the same: `next`
-   * is the offset after that row.
+   * The offset that the repair of this partition has reached; 0 if there was no repair. A repair counts only while the table's last row is the same.
+   * `next` is the offset after that row.
    */
   readUpTo(table: string, place: string, next: number): number {
     const known = this.#of(table).readAgain[place]
     return known?.next === next ? known.position : 0
   }
 
-  /** Called when the swarm's sinks have committed the positions from which the sinks write the missing rows again. */
+  /** Records a repair. Called when the sinks of the swarm have committed the positions from which they write the missing rows again. */
   done(swarm: string, table: string, places: ReadonlyMap<string, ReadAgain>): void {
     const { losses, readAgain } = this.#of(table)
     if (losses.every(({ doneFor }) => doneFor.includes(swarm)) && places.size === 0) return
@@ -99,8 +104,8 @@ export class Repairs {
 }
 
 /**
- * The remembered repairs; empty if the file is missing or damaged. Without the file, losses are repaired again, which is harmless: a row that is
- * written twice counts once.
+ * The remembered repairs; empty if the file is missing or damaged. Losses are then repaired again, which is harmless: a row that is written twice
+ * counts once.
  */
 function remembered(directory: string): Map<string, Table> {
   try {

@@ -3,9 +3,9 @@ export interface ServerOptions {
   readonly directory: string
   readonly host: string
   readonly port: number
-  /** More names under which callers may reach the port. The loopback names and `host` always count. */
+  /** Additional names under which callers may reach the port. The loopback names and `host` are always allowed. */
   readonly names: readonly string[]
-  /** The Unix socket for Waggle's writes, in a folder that only this user may enter. Rows can be written only through it. */
+  /** The Unix socket for Waggle's writes, in a folder that only this user may enter. Rows can be written only through this socket. */
   readonly writerSocket: string
   /** The time limit of a query on the public port. */
   readonly maxReaderSeconds: number

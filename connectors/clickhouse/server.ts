@@ -8,7 +8,7 @@ import { answerHttp } from './http-interface.ts'
 import { ReaderQueries } from './reader-queries.ts'
 import type { ServerMessage, ServerOptions } from './server-messages.ts'
 
-/** The program of the embedded ClickHouse's process. embedded-clickhouse.ts starts this process, which ends with its parent. */
+/** The program of the embedded ClickHouse's process. `embedded-clickhouse.ts` starts the process. The process ends when its parent ends. */
 const { directory, host, port, names, writerSocket, maxReaderSeconds } = JSON.parse(process.argv[2] ?? '{}') as ServerOptions
 
 const say = (message: ServerMessage) => process.send?.(message)
@@ -30,7 +30,7 @@ const privateServer = createServer((request, response) => {
 })
 const publicServer = createServer({ maxHeaderSize: 64 * 1024, headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 10_000 })
 publicServer.maxConnections = 64
-// The timeout is longer than a query may wait and run. So only a dead connection is silent for this long.
+// The timeout is longer than a query may wait and run, so a connection that is silent for this long is dead.
 publicServer.timeout = 300_000
 
 privateServer.on('error', (error: NodeJS.ErrnoException) => fail(error.code ?? '', error))

@@ -35,7 +35,7 @@ export function statementTokens(sql: string): readonly StatementToken[] | null {
   return tokens
 }
 
-/** The index after the closing quote; null if there is none. A backslash escapes the next character. A doubled quote is a quote. */
+/** The index after the closing quote; null if there is no closing quote. A backslash escapes the next character. A doubled quote is a quote. */
 function endOfQuoted(sql: string, start: number): number | null {
   const quote = sql[start]
   for (let at = start + 1; at < sql.length; at++) {
@@ -56,7 +56,7 @@ function unescaped(inside: string, quote: string): string {
   })
 }
 
-/** A number ends before a letter. A name directly after a number becomes a token of its own, and is checked. */
+/** A number ends before a letter. A name directly after a number becomes a separate token, so the name is checked. */
 const bare = /([A-Za-z_][A-Za-z0-9_]*)|(\d+)|[()[\]{},.:+\-*/%=<>!?@|&^~]/y
 const escaped = /\\x([0-9A-Fa-f]{2})|\\(.)|''|``|""/gs
 const letters: ReadonlyMap<string, string> = new Map([

@@ -1,21 +1,25 @@
-/** The name of an object of a table, in the table's database: `''` is the view that users query, and `rows` the table of its rows. */
+/**
+ * The full name of a table or view that belongs to a table of predictions. The ending `''` names the view that users query, and `rows` names the
+ * table of the rows.
+ */
 export type PlaceOf = (ending: string) => string
 
 /**
- * One change of the objects of a table of predictions. Migrations run in order at the start, and `waggle_migrations` lists those that have run. A released
- * migration never changes: a later one does what is new. Each may run again without effect, because two processes may start together.
+ * One change of the views, columns and indexes of a table of predictions. Migrations run in order at the start, and `waggle_migrations` lists the
+ * ones that have run. A released migration is never edited; a new change is a new migration. A migration that runs twice has no further effect,
+ * because two processes may start together.
  */
 export interface TableMigration {
   readonly version: number
   readonly name: string
-  /** True if rows cannot be saved without the migration. Any other migration is left out with a warning if the server refuses it. */
+  /** True if rows cannot be saved without the migration. If the server refuses any other migration, the migration is skipped with a warning. */
   readonly isNeeded: boolean
-  /** The ending of the view that the migration creates for questions; null for another migration. */
+  /** The ending of the view for questions that the migration creates; null if it creates no such view. */
   readonly view: string | null
   readonly statement: (place: PlaceOf) => string
 }
 
-/** The journal of migrations, one in each database. */
+/** The journal of migrations. Each database has one journal. */
 export const journalTable = 'waggle_migrations'
 
 /** Creates the journal. A migration that is written twice counts once. */
@@ -24,7 +28,7 @@ export function journalStatement(place: string): string {
     ENGINE = ReplacingMergeTree ORDER BY (table_name, version)`
 }
 
-/** The migrations of a table with these columns. `settings` and `identity` are the settings and the sorting key of its rows. */
+/** The migrations of a table with these columns. `settings` and `identity` are the settings and the sorting key of the table of rows. */
 export function tableMigrations({
   columns,
   settings,
@@ -56,7 +60,7 @@ export function tableMigrations({
       name: 'index of times',
       isNeeded: false,
       view: null,
-      // Request ids begin with their time, so blocks of the sorting key have near times, and a question about an hour reads few of them.
+      // Request ids begin with a time. A block of the sorting key therefore has similar times, and a question about one hour reads few blocks.
       statement: (place) => `ALTER TABLE ${place('rows')} ADD INDEX IF NOT EXISTS times predicted_at TYPE minmax GRANULARITY 1`,
     },
     {
@@ -64,7 +68,7 @@ export function tableMigrations({
       name: 'version of the model',
       isNeeded: false,
       view: null,
-      // A materialized column is no part of SELECT *, so the view that users query keeps its columns.
+      // SELECT * leaves out a materialized column, so the view that users query keeps its columns.
       statement: (place) => `ALTER TABLE ${place('rows')} ADD COLUMN IF NOT EXISTS version String MATERIALIZED JSONExtractString(payload, 'version')`,
     },
     { version: 5, name: 'view by hour', isNeeded: false, view: 'by_hour', statement: byHour },
@@ -73,7 +77,7 @@ export function tableMigrations({
   ]
 }
 
-/** For each hour, bee, model and version: the number of predictions, quantiles of their latency, and the part of each label. */
+/** For each hour, bee, model and version: the number of predictions, the quantiles of their latency, and the share of each label. */
 function byHour(place: PlaceOf): string {
   return `CREATE VIEW IF NOT EXISTS ${place('by_hour')} AS
     SELECT hour, swarm, bee, model, version, predictions, p50_ms, p95_ms, p99_ms, mean_batch_size,
@@ -86,7 +90,7 @@ function byHour(place: PlaceOf): string {
     )`
 }
 
-/** Each request whose models chose different labels: the label and the score of each bee. */
+/** Each request for which models chose different labels, with the label and the score of each bee. */
 function disagreements(place: PlaceOf): string {
   return `CREATE VIEW IF NOT EXISTS ${place('disagreements')} AS
     SELECT swarm, request_id, max(predicted_at) AS last_predicted_at, count() AS models, uniqExact(label) AS different_labels,
@@ -97,8 +101,9 @@ function disagreements(place: PlaceOf): string {
 }
 
 /**
- * The scores of the last seven days against those of the seven days before, by bee, model and label. `population_stability` is the population stability
- * index of ten equal ranges of the score between 0 and 1: below 0.1 little has changed, above 0.25 much.
+ * Compares the scores of the last seven days with the scores of the seven days before, by bee, model and label. `population_stability` is the
+ * population stability index over ten equal ranges of the score from 0 to 1. Below 0.1 the scores have hardly changed; above 0.25 they have changed
+ * much.
  */
 function drift(place: PlaceOf): string {
   return `CREATE VIEW IF NOT EXISTS ${place('drift')} AS

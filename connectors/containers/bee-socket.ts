@@ -5,20 +5,20 @@ import { join } from 'node:path'
 
 /**
  * A Unix socket for one connection of one process, in a folder that only this user may enter. With `forAll`, every user who reaches the folder may
- * connect, such as the user of a container into which the folder is mounted; the folder above keeps all other users out. The socket listens from the
- * constructor on. After the first connection, or after `close`, the socket listens no more and its folder is gone.
+ * connect, for example the user of a container into which the folder is mounted. The parent folder keeps all other users out. The constructor starts
+ * to listen. The first connection, or `close`, ends the listening and deletes the folder.
  */
 export class BeeSocket {
   readonly #parent: string | null
   readonly #folder: string | null
   readonly #server: Server
-  /** The socket's path; null if this machine cannot listen on one now. */
+  /** The socket's path; null if this machine cannot listen on a Unix socket now. */
   readonly path: string | null
 
   constructor(accepted: (connection: Socket) => void, { forAll = false }: { readonly forAll?: boolean } = {}) {
     this.#parent = newFolder()
     this.#folder = forAll && this.#parent !== null ? openFolder(this.#parent) : this.#parent
-    // The process may close its own direction first, and still read what Waggle writes.
+    // The process may close its sending direction first, and still read the bytes that Waggle writes.
     this.#server = createServer({ allowHalfOpen: true })
     this.#server.on('error', () => this.close())
     this.#server.on('connection', (connection) => {
@@ -37,7 +37,7 @@ export class BeeSocket {
   close(): void {
     if (this.#server.listening) this.#server.close()
     if (this.#folder === null) return
-    // Functions that delete a folder with its content need a file descriptor, and perhaps none is left.
+    // Functions that delete a folder with its content need a file descriptor, and there may be none left.
     quietly(unlinkSync, join(this.#folder, fileName))
     quietly(rmdirSync, this.#folder)
     if (this.#parent !== null && this.#parent !== this.#folder) quietly(rmdirSync, this.#parent)

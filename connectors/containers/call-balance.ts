@@ -2,8 +2,8 @@ import { batchesOf } from './open-calls.ts'
 import type { WatchedProcess } from './watched-process.ts'
 
 /**
- * The processes of one bee in all its pools. Calls that wait for a busy process, or for one that starts again, move to a process that could do them
- * now. The calls of a batch stay together.
+ * The processes of one bee in all its pools. A call that waits for a busy or restarting process moves to a process that is free. The calls of a batch
+ * stay together.
  */
 export class CallBalance {
   #members: readonly WatchedProcess[] = []

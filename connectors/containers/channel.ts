@@ -15,8 +15,8 @@ export interface ChannelEvents {
 }
 
 /**
- * The channel for messages between Waggle and a process: either the standard streams of the process, or the connection that the process makes to its
- * socket. The first of two events decides: the process connects, or it writes to standard output.
+ * The channel for messages between Waggle and a process: either the standard streams, or the connection that the process makes to its socket. The
+ * first event decides: a connection of the process selects the socket, output on standard output selects the standard streams.
  */
 export class Channel {
   readonly #events: ChannelEvents
@@ -62,7 +62,7 @@ export class Channel {
     return (this.#connection ?? this.#stdin)?.writableLength ?? 0
   }
 
-  /** Calls back when nothing more can be read from the connection; at once if there is no connection. */
+  /** Calls back when nothing more can be read from the connection. Without a connection, calls back at once. */
   onceRead(callback: () => void): void {
     const connection = this.#connection
     if (connection === null || connection.readableEnded || connection.destroyed) {
@@ -112,7 +112,10 @@ export class Channel {
     this.#connection?.destroy()
   }
 
-  /** A connection that was made before this output may be reported after it, so the choice waits for the end of this turn of the event loop. */
+  /**
+   * Waits for the end of this turn of the event loop before it chooses. A connection that the process made before this output may be reported after
+   * the output.
+   */
   readonly #firstOutput = (chunk: Buffer): void => {
     const stdout = this.#stdout
     stdout?.pause()

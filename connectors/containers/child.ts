@@ -77,8 +77,8 @@ export class Child extends ProgramRun {
 }
 
 /**
- * Starts the process; null if the machine has no file descriptors left. In that case `failed` is called in a later turn of the event loop, and no
- * `exit` event comes.
+ * Starts the process; null if the machine has no file descriptors left. In that case `failed` is called in a later turn of the event loop, and there
+ * is no `exit` event.
  */
 function spawned(
   program: string,

@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 
 /**
- * Ends the processes of bees if Waggle itself is killed. The guardian is a shell that outlives Waggle. It knows the process groups, and notices when
- * its standard input ends. Most bees exit at the end of their own input, as the protocol says. The others get SIGTERM, then SIGKILL.
+ * Ends the processes of bees if Waggle itself is killed. The guardian is a shell that outlives Waggle. The shell knows the process groups, and
+ * notices the end of its standard input. Most bees exit at the end of their own input, as the protocol says. The remaining bees get SIGTERM, then
+ * SIGKILL.
  */
 export class Guardian {
   readonly #finishMs: number
@@ -51,8 +52,8 @@ export class Guardian {
 }
 
 /**
- * After the end of its input, the shell waits `$1` seconds, sends SIGTERM, waits `$2` seconds, and sends SIGKILL to the groups. It forgets a group
- * that has ended.
+ * After the end of its input, the shell waits `$1` seconds, sends SIGTERM, waits `$2` seconds, and sends SIGKILL to the groups. The shell skips a
+ * group that has ended.
  */
 const script = `
 trap '' HUP INT TERM

@@ -1,7 +1,9 @@
 import { isUtf8 } from 'node:buffer'
 import type { Header } from '../../topology/record.ts'
 
-/** Headers as an object of texts. A header that is no UTF-8, or past `maxHeaderBytes`, is left out. Undefined if no header remains. */
+/**
+ * Headers as an object of texts; undefined if no header remains. A header that is not UTF-8, or that is larger than `maxHeaderBytes`, is left out.
+ */
 export function headerTexts(headers: readonly Header[]): { readonly [name: string]: string } | undefined {
   const texts: [string, string][] = []
   let left = maxHeaderBytes

@@ -6,13 +6,13 @@ export interface HeartbeatEvents {
   hangs(): void
 }
 
-/** Notices a process that is frozen. It pings a process that has been silent, and reports the process if the silence goes on. */
+/** Detects a frozen process. It pings a process that has been silent, and reports the process if the silence continues. */
 export class Heartbeat {
   readonly #clock: Clock
   readonly #events: HeartbeatEvents
   #heardAt: number
   #ping = 0
-  /** The time of the ping that has no answer yet; null if there is none. */
+  /** The time of the ping that has no answer yet; null if every ping has its answer. */
   #pingedAt: number | null = null
   #cancel = () => {}
 

@@ -1,18 +1,18 @@
 import type { Form } from './message.ts'
 import { clipped, type Fields, parsedObject, protocolError, sentence } from './protocol-fault.ts'
 
-/** The first message of a process. It gives the form of the messages and the extras that the process asks for. */
+/** The first message of a process. It gives the encoding of the messages, and the optional fields that the process asks for. */
 export interface Hello {
   readonly kind: 'hello'
   readonly form: Form
   readonly wants: ReadonlySet<Wish>
-  /** The most requests without a result that the process wants at a time. */
+  /** The number of requests without a result that the process wants to have at most at a time. */
   readonly window: number
 }
 
 export type Wish = 'cancel' | 'ping' | 'headers' | 'parts'
 
-/** A line before the hello. It says that the process still loads. */
+/** A line before the hello. It says that the process is still loading. */
 export interface Loading {
   readonly kind: 'loading'
   readonly what: string
@@ -57,5 +57,5 @@ function textOrNull(value: unknown): string | null {
 
 const known: readonly Wish[] = ['cancel', 'ping', 'headers', 'parts']
 
-/** The most requests without a result that any process gets. */
+/** The upper bound of the window that a process may ask for. */
 export const maxWindow = 1024

@@ -57,7 +57,7 @@ export class LocalProcesses implements Processes {
 }
 
 /**
- * A process with neighbours holds two requests: the one that it computes, and the next one. Further requests wait in Waggle for the first process
- * that is ready.
+ * The window of a process that has neighbours: the request that it computes, and the next request. Further requests wait in Waggle for the first
+ * process that is ready.
  */
 const windowBesideOthers = 2

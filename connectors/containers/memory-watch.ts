@@ -2,11 +2,11 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import type { Clock } from '../../processor/ports.ts'
 
 /**
- * Looks twice a second at the memory of a process and its children, and calls `exceeded` once when it is more than `maxBytes`. Only anonymous pages
+ * Reads the memory of a process and its children twice a second, and calls `exceeded` once when it is more than `maxBytes`. Only anonymous pages
  * count. Pages of a mapped file, such as a model, do not count, because the system can drop them.
  */
 export class MemoryWatch {
-  /** False on a system that does not tell the memory of a process. */
+  /** False on a system that does not report the memory of a process. */
   static readonly isPossible = existsSync('/proc/self/task')
   readonly #pid: number
   readonly #maxBytes: number
@@ -39,7 +39,7 @@ function hasMoreThan(bytes: number, pid: number): boolean {
   const family = familyOf(pid)
   const quick = family.map((one) => ({ one, resident: kilobytes(`/proc/${one}/status`, /^RssAnon:\s*(\d+) kB$/m) ?? 0 }))
   if (1024 * sum(quick.map(({ resident }) => resident)) <= bytes) return false
-  // The shares of pages take the kernel longer to find out than their number.
+  // The kernel needs longer to compute the shares of pages than to count the pages.
   const shares = quick.map(({ one, resident }) => kilobytes(`/proc/${one}/smaps_rollup`, /^Pss_Anon:\s*(\d+) kB$/m) ?? resident)
   return 1024 * sum(shares) > bytes
 }
@@ -55,7 +55,7 @@ function familyOf(pid: number): readonly string[] {
   return [...family]
 }
 
-/** The number that a file has; null where the system does not tell it. */
+/** The number on a line of a file; null if the system does not have the file or the line. */
 function kilobytes(path: string, line: RegExp): number | null {
   const found = line.exec(textOf(path))?.[1]
   return found === undefined ? null : Number(found)
@@ -65,7 +65,7 @@ function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, one) => total + one, 0)
 }
 
-/** A process may end between two looks. */
+/** The text of a file of /proc; empty if the process has ended since. */
 function textOf(path: string): string {
   try {
     return readFileSync(path, 'latin1')

@@ -29,7 +29,7 @@ export class MessageStream {
     for (let heard = this.#next(chunk); heard !== null; heard = this.#next(null)) yield heard
   }
 
-  /** Appends a chunk. Small chunks are joined, so that a message that comes byte by byte takes no more memory than one that comes whole. */
+  /** Appends a chunk. Small chunks are joined, so that a message that arrives byte by byte takes no more memory than a message that arrives whole. */
   #add(chunk: Buffer): void {
     const last = this.#chunks.at(-1)
     if (last !== undefined && last.length + chunk.length <= smallChunkBytes) this.#chunks[this.#chunks.length - 1] = Buffer.concat([last, chunk])
@@ -37,7 +37,7 @@ export class MessageStream {
     this.#length += chunk.length
   }
 
-  /** The next message. `added` is the only new chunk since the last call. With null, all held bytes are searched. */
+  /** Returns the next message. `added` is the only new chunk since the last call; null means that all held bytes are searched. */
   #next(added: Buffer | null): Heard | null {
     return this.#form === 'binary' ? this.#frame() : this.#line(added)
   }

@@ -18,7 +18,7 @@ export interface Result {
   readonly outcome: BeeResult | WaggleError
 }
 
-/** A change of the number of requests that the process may have without a result. */
+/** A change of the window: the number of requests that the process may have without a result. */
 export interface WindowChange {
   readonly kind: 'window'
   readonly window: number
@@ -49,8 +49,8 @@ export interface RequestExtras {
 }
 
 /**
- * Encodes a request as a message of at most `maxMessageBytes`, in pieces. Throws WAGGLE_BEE_INPUT for a payload that is too large, and for one that
- * JSON cannot represent.
+ * Encodes a request as a message of at most `maxMessageBytes`, in pieces. Throws WAGGLE_BEE_INPUT for a payload that is too large or that JSON cannot
+ * represent.
  */
 export function encodeRequest(id: number, call: ProcessCall, extras: RequestExtras, form: Form): readonly Uint8Array[] {
   try {
@@ -97,9 +97,9 @@ function inForm(head: object, body: Body, form: Form): readonly Uint8Array[] {
 }
 
 /**
- * Decodes a message after the hello: a result, a part of one, a pong or a new window. `body` is empty in the form `json`. Throws WAGGLE_BEE_PROTOCOL for text that is
- * not a JSON object, for a window out of bounds, and for a message without an `id` that is neither a part, a pong nor a window. An unreadable value in a result
- * becomes the error of that request alone.
+ * Decodes a message after the hello: a result, a part of a result, a pong or a new window. `body` is empty in the form `json`. Throws
+ * WAGGLE_BEE_PROTOCOL for text that is not a JSON object, for a window out of bounds, and for a message without an `id` that is neither a part, a
+ * pong nor a window. An unreadable value in a result becomes the error of that request alone.
  */
 export function decodeMessage(head: Buffer, body: Buffer, bee: string): Result | Part | WindowChange | Pong {
   const message = parsedObject(head, bee)
@@ -131,7 +131,10 @@ function decodeControl({ pong, window }: Fields, head: Buffer, bee: string): Win
   throw protocolError(bee, `a message without the id of its request: ${clipped(head)}`)
 }
 
-/** The body of a binary frame. Each item begins at a multiple of 8. In JSON the body stays empty, because bytes are in the message itself. */
+/**
+ * The body of a binary frame. Each item begins at a multiple of 8. In the encoding `json` the body stays empty, because the message itself has the
+ * bytes.
+ */
 class Body {
   readonly #form: Form
   readonly pieces: Uint8Array[] = []
@@ -180,8 +183,8 @@ function valueFields(payload: Payload, body: Body): object {
 }
 
 /**
- * A result without `respond` is a plain value. With `respond: true` the value is also the answer to the caller. Any other `respond` is itself the
- * answer, beside the value.
+ * A result without `respond` is a plain value. With `respond: true`, the value is also the answer to the caller. Any other `respond` is the answer to
+ * the caller, in addition to the value.
  */
 function resultOf(message: Fields, body: Buffer, bee: string): BeeResult {
   const value = payloadOf(message, body, bee)
@@ -234,7 +237,7 @@ function isCount(value: unknown): value is number {
 
 /** The size limit of a line without its end, or of a frame's head and body together. */
 export const maxMessageBytes = 64 * 1024 * 1024
-/** The limits of the tensor encoding on topics. */
+/** The bounds of a tensor. They are the bounds of the tensor encoding on topics. */
 const maxRank = 255
 const maxSize = 0xffffffff
 const maxNameCharacters = 4096

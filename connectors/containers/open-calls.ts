@@ -13,11 +13,13 @@ export interface OpenCall {
   attempts: number
   /** The number of times that the process died during this call. */
   deaths: number
-  /** The number of results that had come when the call was sent. If this number is still the same when the call times out, the process hangs. */
+  /**
+   * The number of results that the process had given when the call was sent. If the number is unchanged when the call times out, the process hangs.
+   */
   sentAt: number
 }
 
-/** The calls of one process: calls that were sent to it, calls that are tried again after its death, and calls that wait. */
+/** The calls of one process: calls that were sent to the process, calls that are tried again after its death, and calls that wait. */
 export class OpenCalls {
   /** Calls that the process has, by id, in the order of sending. */
   readonly #sent = new Map<number, OpenCall>()
@@ -52,8 +54,8 @@ export class OpenCalls {
   }
 
   /**
-   * True while the calls of the last death are tried again. No other call is sent during such a trial, so that the next death is the fault of one of
-   * the tried calls.
+   * True while the calls that were open at the last death are tried again. No other call is sent meanwhile, so that the next death is the fault of
+   * one of the tried calls.
    */
   get isTrial(): boolean {
     if (!this.#trials.isEmpty) return true
@@ -66,8 +68,8 @@ export class OpenCalls {
   }
 
   /**
-   * The calls that are sent next, together; empty if none may be sent now. `isFull` is true while the process has not read everything that was sent
-   * to it.
+   * The calls to send next, together; empty if no call may be sent now. `isFull` is true while the process has not read everything that was sent to
+   * it.
    */
   next(window: number, isFull: boolean): readonly OpenCall[] {
     const room = window - this.#sent.size - this.#givenUp.size
@@ -93,7 +95,7 @@ export class OpenCalls {
     this.#sent.delete(id)
   }
 
-  /** Gives the call with this id its outcome. False if no open call has this id. */
+  /** Gives the call with this id its outcome. Returns false if no open call has this id. */
   answer(id: number, outcome: BeeResult | WaggleError): boolean {
     const call = this.#sent.get(id)
     if (call === undefined) {
@@ -107,12 +109,12 @@ export class OpenCalls {
     return true
   }
 
-  /** The open call with this id; null if the process has none. */
+  /** The open call with this id; null if the process has no call with this id. */
   sent(id: number): OpenCall | null {
     return this.#sent.get(id) ?? null
   }
 
-  /** Forgets a call that nobody waits for. Returns its id if the process has it, else null. */
+  /** Forgets a call that nobody waits for. Returns the call's id if the process has the call, else null. */
   giveUp(call: OpenCall): number | null {
     const waits = this.#waiting.indexOf(call)
     if (waits >= 0) this.#waiting.splice(waits, 1)
@@ -126,7 +128,7 @@ export class OpenCalls {
     return null
   }
 
-  /** True if the process has answered no call since it got this one, which nobody waits for any more. */
+  /** True if the process has answered no call since it got the given-up call with this id. */
   hangsSince(id: number): boolean {
     return this.#givenUp.get(id)?.sentAt === this.#results
   }
@@ -153,7 +155,7 @@ export class OpenCalls {
     this.#waiting.unshift(...calls)
   }
 
-  /** Takes calls that were never sent: the last `count`, and further ones where a batch would otherwise be split. */
+  /** Takes calls that were never sent: the last `count` calls, and more calls if a batch would otherwise be split. */
   takeWaiting(count: number): readonly OpenCall[] {
     let from = Math.max(0, this.#waiting.length - count)
     while (from > 0 && this.#waiting[from - 1]?.batch === this.#waiting[from]?.batch) from--

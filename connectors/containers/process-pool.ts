@@ -5,19 +5,19 @@ import { type CallBalance, leastOf } from './call-balance.ts'
 import type { WatchedProcess } from './watched-process.ts'
 
 /**
- * Several processes of one bee. A call goes to the ready process with the fewest calls; among equals, to the process that has waited longest for a
- * call. The calls of a batch stay together.
+ * Several processes of one bee. A call goes to the ready process with the fewest calls. Among equals, the call goes to the process that has waited
+ * longest for a call. The calls of a batch stay together.
  */
 export class ProcessPool implements OpenProcess {
   /** The processes; the one that has waited longest for a call comes first. */
   #members: readonly WatchedProcess[]
 
-  /** `make` starts one process. The process calls `onChange` to tell the balance of its changes. */
+  /** `make` starts one process. The process reports its changes to the balance by `onChange`. */
   constructor(count: number, balance: CallBalance, make: (onChange: () => void) => WatchedProcess) {
     this.#members = Array.from({ length: count }, () => balance.add(make))
   }
 
-  /** Settles when all processes have said hello. Rejects if one of them cannot start; all others are then closed. */
+  /** Settles when all processes have said hello. Rejects if one of the processes cannot start; the other processes are then closed. */
   async start(): Promise<void> {
     try {
       await Promise.all(this.#members.map(({ started }) => started))

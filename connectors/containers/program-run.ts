@@ -53,7 +53,7 @@ export abstract class ProgramRun implements BeeRun {
   /** True when the program has ended, even if its last output is not read yet. */
   protected abstract get hasEnded(): boolean
 
-  /** Closes what only this kind of run has. Called once, before the logs and the channel. */
+  /** Closes the resources that only this kind of run has. Called once, before the logs and the channel are closed. */
   protected abstract release(): void
 
   protected get isGone(): boolean {
@@ -90,13 +90,13 @@ export abstract class ProgramRun implements BeeRun {
     for (const log of this.#logs) log.drain()
   }
 
-  /** Calls `act` after `ms`, in place of what an earlier call planned. */
+  /** Calls `act` after `ms`. Replaces the plan of an earlier call. */
   protected planEnd(ms: number, act: () => void): void {
     this.#cancelTimer()
     this.#cancelTimer = this.#clock.after(ms, act)
   }
 
-  /** Ends the run. Only the first call counts. `atEnd` calls its argument when the logs have their last lines. */
+  /** Ends the run. Only the first call has an effect. `atEnd` calls its argument when the logs have their last lines. */
   protected gone(why: string, atEnd: (close: () => void) => void = (close) => close()): void {
     if (this.#isGone) return
     this.#isGone = true

@@ -2,8 +2,8 @@
  * Finds the call that kills a process. After a death, the open calls are divided into groups, and each group is sent again by itself. If the process
  * dies while it has a group, that group is divided again.
  *
- * The oldest call is a group of its own, because a process that works in order dies at the oldest call. The other calls are halved. Among n calls,
- * one call that kills is found after two deaths if it is the oldest, else after at most 3 + log2(n) deaths. The calls of a group are sent together.
+ * The oldest call is a group of its own, because a process that works in order dies at the oldest call. The other calls are halved. Among n calls, a
+ * killing call is found after two deaths if it is the oldest call, else after at most 3 + log2(n) deaths. The calls of a group are sent together.
  */
 export class Trials<Call> {
   #groups: (readonly Call[])[] = []
@@ -23,7 +23,7 @@ export class Trials<Call> {
     this.#groups = [...groups, ...this.#groups]
   }
 
-  /** The next group; empty if no group is left. If the group has more than `max` calls, the calls past `max` become a group of their own. */
+  /** The next group; empty if no group is left. If the group has more than `max` calls, the remaining calls become another group. */
   next(max = Number.POSITIVE_INFINITY): readonly Call[] {
     const group = this.#groups.shift() ?? []
     if (group.length > max) this.#groups.unshift(group.slice(max))

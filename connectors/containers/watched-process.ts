@@ -32,11 +32,10 @@ type WatchedProgram = Pick<ProcessOptions, 'bee' | 'log'>
 /**
  * A bee's process, which is restarted when it dies:
  *
- *     STARTING ──hello──► READY ──dies──► WAITING (back-off) ──► STARTING
- *        └──dies before its first hello──► FAILED        any ──close──► CLOSED
+ * STARTING ──hello──► READY ──dies──► WAITING (back-off) ──► STARTING └──dies before its first hello──► FAILED any ──close──► CLOSED
  *
- * Calls that were open at a death are sent again in groups (`Trials`). A call fails only when it was open at two deaths, and was the only open call
- * at the second. The back-off grows with each death without an open call. Deaths that calls may have caused do not count.
+ * Calls that were open at a death are sent again in groups (`Trials`). A call fails only if it was open at two deaths, and was the only open call at
+ * the second death. The back-off grows with each death without an open call. Deaths that a call may have caused do not count.
  */
 export class WatchedProcess implements OpenProcess {
   readonly #options: WatchedProgram
@@ -53,7 +52,7 @@ export class WatchedProcess implements OpenProcess {
   #startFailure: StartFailure | null = null
   #deathsAtRest = 0
   #closed = false
-  /** The process that takes the calls of this one after `close`. */
+  /** The process that takes over the calls of this process after `close`. */
   #next: OpenProcess | null = null
   #isEnding = false
   /** The reason why Waggle kills the process; null while Waggle lets it run. */
@@ -63,7 +62,7 @@ export class WatchedProcess implements OpenProcess {
   readonly #started = Promise.withResolvers<void>()
   readonly #gone = Promise.withResolvers<void>()
   #hasStarted = false
-  /** True if the last hello asked for parts. */
+  /** True if the last hello asked for parts of results. */
   #wantsParts = false
 
   constructor(options: WatchedProgram, limits: WatchedProcessOptions) {
@@ -83,7 +82,7 @@ export class WatchedProcess implements OpenProcess {
     return this.#calls.size
   }
 
-  /** True if a call would be sent soon: the process has said hello and is not closed, and no calls of a death are tried again. */
+  /** True if a new call would be sent soon. The process has then said hello, is not closed, and does not try calls of a death again. */
   get isReady(): boolean {
     return !this.#closed && this.#hello !== null && this.#fault === null && !this.#calls.isTrial
   }
@@ -107,7 +106,7 @@ export class WatchedProcess implements OpenProcess {
     return this.#calls.waitingCount
   }
 
-  /** Takes the calls that came last and were never sent, about `count` of them, so that another process can run these calls. */
+  /** Takes about `count` calls that arrived last and were never sent, so that another process can run them. */
   takeWaiting(count = Number.POSITIVE_INFINITY): readonly OpenCall[] {
     return this.#calls.takeWaiting(count)
   }
@@ -136,7 +135,7 @@ export class WatchedProcess implements OpenProcess {
       return
     }
     if (next === undefined) this.#endWithin(run)
-    // A process that still loads has no call to finish, so it gets SIGTERM at once.
+    // A process that is still loading has no call to finish, so it gets SIGTERM at once.
     if (this.#hello === null && this.#calls.isEmpty) run.kill('SIGTERM')
     this.#pump()
     await this.#gone.promise
@@ -242,7 +241,7 @@ export class WatchedProcess implements OpenProcess {
     }
   }
 
-  /** Publishes a part of an open call. If the part cannot be taken, the call fails at once, and the process is told to give it up. */
+  /** Publishes a part of an open call. If the part cannot be published, the call fails at once, and the process is told to give up the call. */
   #publish({ id, number, part }: Part): void {
     const { bee } = this.#options
     const open = this.#calls.sent(id)
@@ -279,7 +278,7 @@ export class WatchedProcess implements OpenProcess {
     if (this.#heartbeat?.isSent(pong) !== true) throw protocolError(this.#options.bee, `the pong ${pong}, which answers no ping`)
   }
 
-  /** Sends all calls that may be sent now. After `close`, it ends the process's input once every call has its outcome. */
+  /** Sends all calls that may be sent now. After `close`, ends the input of the process once every call has its outcome. */
   #pump(): void {
     const run = this.#run
     const hello = this.#hello
@@ -293,7 +292,7 @@ export class WatchedProcess implements OpenProcess {
     this.#endWithin(run)
   }
 
-  /** Sends calls together. They are encoded from the last to the first, because a call says whether another one of its batch follows. */
+  /** Sends calls together. The calls are encoded from the last to the first, because a call says whether another call of its batch follows. */
   #send(run: BeeRun, { form, wants }: Hello, calls: readonly OpenCall[]): void {
     const withHeaders = wants.has('headers')
     const withParts = wants.has('parts')

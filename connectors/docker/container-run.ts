@@ -18,20 +18,20 @@ export interface ContainerRunOptions {
   readonly clock: Clock
   readonly image: FoundImage
   readonly options: ContainerOptions
-  /** Labels of the container, by which leftovers are found. */
+  /** Labels of the container. Later processes find leftover containers by these labels. */
   readonly labels: { readonly [name: string]: string }
-  /** Makes a name for the new container. It is called again if another container has that name. */
+  /** Makes a name for the new container. Called again if another container has that name. */
   readonly newName: () => string
 }
 
-/** One run of a bee's program in a container of its own, which is removed when the program has ended. */
+/** One run of a bee's program in its own container. The container is removed when the program has ended. */
 export class ContainerRun extends ProgramRun {
   readonly #run: ContainerRunOptions
   readonly #clock: Clock
   readonly #events: BeeRunEvents
   readonly #streams = new AttachedStreams()
   readonly #socket: BeeSocket | null
-  /** Output that came before the first successful health check; null if nothing is held back. */
+  /** Output from before the first successful health check; null if no output is held back. */
   #held: Buffer[] | null
   #container: Docker.Container | null = null
   #connection: Duplex | null = null
@@ -57,7 +57,7 @@ export class ContainerRun extends ProgramRun {
     if (signal === 'SIGKILL') this.#isKilled = true
     if (this.isGone) return
     this.#container?.kill({ signal }).catch((thrown: unknown) => {
-      // A container that has ended already cannot be killed.
+      // Docker refuses to kill a container that has already ended.
       if (statusOf(thrown) === null) this.#goneLater(`is lost: ${dockerSays(thrown)}`)
     })
     if (signal === 'SIGKILL') this.#goneSoon(this.#container === null ? 'gets no answer from Docker' : 'does not end after a SIGKILL')
@@ -76,7 +76,7 @@ export class ContainerRun extends ProgramRun {
     this.#connection = connection
     const closed = Promise.withResolvers<void>()
     connection.on('data', (chunk: Buffer) => this.#streams.push(chunk))
-    // A connection ends with its container. If the connection breaks off earlier, nothing can be read from the container any more.
+    // A connection ends with its container. If the connection breaks earlier, nothing more can be read from the container.
     for (const event of ['end', 'close', 'error']) connection.once(event, () => closed.resolve())
     void closed.promise.then(() => this.#streams.end())
     this.openChannel(
@@ -96,8 +96,8 @@ export class ContainerRun extends ProgramRun {
   }
 
   /**
-   * Creates the container. If another container has the name, a new name is tried. If Docker does not see the folder of the socket, because Waggle
-   * itself runs in a container or has a /tmp of its own, the container gets no socket.
+   * Creates the container. If another container has the name, a new name is tried. The container gets no socket if Docker does not see the socket's
+   * folder, because Waggle itself runs in a container or has its own /tmp.
    */
   async #create(docker: Docker): Promise<Docker.Container> {
     const { options, image, labels, newName } = this.#run
@@ -162,7 +162,7 @@ export class ContainerRun extends ProgramRun {
     if (!this.#hasEnded) this.planEnd(killMs, () => this.#goneLater(why))
   }
 
-  /** When a stream ends, its last line arrives in a later turn of the event loop. */
+  /** Ends the run in a later turn of the event loop, because the last line of a stream arrives after the stream's end. */
   #goneLater(why: string): void {
     this.gone(why, (close) => void setImmediate(close))
   }
@@ -176,7 +176,8 @@ export class ContainerRun extends ProgramRun {
     this.#socket?.close()
     this.#connection?.destroy()
     this.#streams.end()
-    // The container may be gone already: its Docker has ended, or somebody else has removed it. A container that stays is removed at the next start.
+    // The container may be gone already, because Docker has ended or because somebody has removed the container. A container that stays is removed at
+    // the next start.
     this.#container?.remove({ force: true, v: true }).catch(() => {})
   }
 }

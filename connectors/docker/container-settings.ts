@@ -4,9 +4,8 @@ import type { ContainerOptions } from '../../topology/swarm/ports/containers.ts'
 import type { FoundImage } from './images.ts'
 
 /**
- * The settings of a bee's container. A bee reads requests and writes results, so its container gets no more than that needs: no network, no
- * capability, no writable file outside /tmp, no root, and no more memory, cores and processes than its spec says. docs/decisions/containers.md has
- * the reasons.
+ * The settings of a bee's container. A bee only reads requests and writes results. Its container therefore has no network, no capability, no writable
+ * file outside /tmp, and no root user. Memory, cores and processes are limited as the spec says. docs/decisions/containers.md has the reasons.
  */
 export function containerSettings(
   { swarm, bee, command, entrypoint, cwd, folders = [], env, limits, network, gpu }: ContainerOptions,
@@ -27,7 +26,7 @@ export function containerSettings(
     AttachStdout: true,
     AttachStderr: true,
     OpenStdin: true,
-    // The input of the program ends with the connection, also when Waggle is killed.
+    // The program's input ends with the connection, even when Waggle is killed.
     StdinOnce: true,
     // A terminal would mix standard output with standard error.
     Tty: false,
@@ -54,7 +53,10 @@ export function containerSettings(
   }
 }
 
-/** True for a user number other than 0. The image's own list of users gives a name its number, so a user by name may be root. */
+/**
+ * True for a user number other than 0. A user name is not enough: the image's own list of users gives a name its number, so the name may stand for
+ * root.
+ */
 function isUnprivileged(user: string): boolean {
   const [id = ''] = user.split(':')
   return /^\d+$/.test(id) && !/^0+$/.test(id)

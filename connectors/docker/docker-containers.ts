@@ -13,7 +13,7 @@ import { Leftovers } from './leftovers.ts'
 export interface DockerContainersOptions {
   readonly engine: DockerEngine
   readonly clock: Clock
-  /** The data directory of this process. A later process with the same data directory removes the containers that this process leaves behind. */
+  /** The data directory of this process. A later process with the same data directory removes the containers that this process has left behind. */
   readonly dataDirectory: string
   /**
    * True: a container that asks for GPUs does not start without them. False: the container runs without them, and a warning is logged. Default:
@@ -53,7 +53,7 @@ export class DockerContainers implements Containers {
     }
   }
 
-  /** The image that the name stood for at the first use. Later replicas run the same image, even if the name now stands for another. */
+  /** The image that the name meant at the first use. Later replicas run the same image, even if the name now means another image. */
   #image(options: ContainerOptions): Promise<FoundImage> {
     const known = this.#found.get(options.image)
     if (known !== undefined) return known
@@ -101,5 +101,5 @@ function gpuMissing({ bee, gpu, image }: ContainerOptions, cause: WaggleError): 
   })
 }
 
-/** Docker's words if it has no program that gives GPUs to containers, or if that program finds no GPU. */
+/** Docker's messages if it has no runtime that gives GPUs to containers, or if that runtime finds no GPU. */
 const noGpu = /could not select device driver|nvidia-container-cli|unknown or invalid runtime name: nvidia/

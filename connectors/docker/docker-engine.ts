@@ -3,19 +3,19 @@ import type { Clock } from '../../processor/ports.ts'
 import { systemClock } from '../system/system-clock.ts'
 
 /**
- * The Docker of this machine, or the one that `DOCKER_HOST` names. Nothing is loaded and no connection is made before the first request. Every other
- * part of this folder talks to Docker through this class.
+ * The Docker of this machine, or the Docker that `DOCKER_HOST` names. Nothing is loaded and no connection is made before the first request. All other
+ * parts of this folder talk to Docker through this class.
  */
 export class DockerEngine {
   readonly #socketPath: string | undefined
   #docker: Promise<Docker> | null = null
 
-  /** `socketPath`: the socket of the daemon. Default: `DOCKER_HOST`, else the usual socket. */
+  /** `socketPath`: the socket of the daemon. Default: `DOCKER_HOST`, else Docker's usual socket. */
   constructor({ socketPath }: { readonly socketPath?: string } = {}) {
     this.#socketPath = socketPath
   }
 
-  /** The client of Docker. Throws if `DOCKER_HOST` is no address. */
+  /** The client of Docker. Throws if `DOCKER_HOST` is not an address. */
   get client(): Promise<Docker> {
     this.#docker ??= import('dockerode').then(
       ({ default: Client }) => new Client(this.#socketPath === undefined ? {} : { socketPath: this.#socketPath }),
@@ -23,7 +23,10 @@ export class DockerEngine {
     return this.#docker
   }
 
-  /** True if a Unix socket of this machine can be mounted into a container. On other systems than Linux, Docker runs in a virtual machine. */
+  /**
+   * True if a Unix socket of this machine can be mounted into a container. Outside Linux this is false, because Docker runs in a virtual machine
+   * there.
+   */
   get isLocal(): boolean {
     if (process.platform !== 'linux') return false
     const address = process.env.DOCKER_HOST ?? ''
@@ -99,8 +102,8 @@ export async function within<T>(ms: number, answer: Promise<T>, clock: Clock = s
   }
 }
 
-/** The time limit for Docker's answer to a small question. Past this limit, Docker counts as absent. */
+/** The time limit for Docker's answer to a small question. If the answer takes longer, Docker counts as absent. */
 const answerMs = 5_000
-/** The time limit for Docker's answer to a question on which the start of a bee waits. */
+/** The time limit for Docker's answer to a question that the start of a bee waits for. */
 export const patientMs = 30_000
 const maxWords = 500

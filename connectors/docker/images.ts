@@ -14,7 +14,7 @@ export interface FoundImage {
   readonly user: string
   /** True if the image has a health check. */
   readonly isChecked: boolean
-  /** The reason why the image may not run on this machine, as the end of a sentence; null if it fits. */
+  /** The reason why the image cannot run on this machine, as the end of a sentence; null if the image can run. */
   readonly misfit: string | null
 }
 
@@ -34,7 +34,7 @@ export class Images {
     this.#clock = clock
   }
 
-  /** Throws WAGGLE_NOT_RESOLVED if there is no Docker, or neither Docker nor the registry has the image. */
+  /** Throws WAGGLE_NOT_RESOLVED if there is no Docker, or if neither Docker nor the registry has the image. */
   async find(name: string, { bee, log }: Pick<ProcessOptions, 'bee' | 'log'>): Promise<FoundImage> {
     const absence = await this.#engine.absence()
     if (absence !== null) throw notResolved(bee, name, `and ${absence}`, 'Start Docker, or')
@@ -95,7 +95,7 @@ export class Images {
     let cancel = () => {}
     try {
       await new Promise<void>((resolve, reject) => {
-        // The pull of a large image may take hours. Docker reports progress on each layer, so the time limit begins again at each report.
+        // The pull of a large image may take hours. Docker reports progress on each layer, so the time limit starts again at each report.
         const waitOn = () => {
           cancel()
           cancel = this.#clock.after(silentMs, () => reject(new Error(`the pull has gone no further for ${silentMs / 1000} s`)))
@@ -105,8 +105,8 @@ export class Images {
           stream,
           (error: Error | null) => (error === null ? resolve() : reject(error)),
           (event: { readonly error?: unknown }) => {
-            // Docker has answered with status 200 before the pull fails, so its client takes a broken pull for a finished one. Only the event tells
-            // of the error.
+            // Docker answers with status 200 before the pull fails, so Docker's client takes a broken pull for a finished pull. Only the event
+            // reports the error.
             if (typeof event.error === 'string') reject(new Error(event.error))
             progress.add(event)
             waitOn()
@@ -137,7 +137,7 @@ function isTagged(name: string): boolean {
   return name.includes('@') || name.slice(name.lastIndexOf('/') + 1).includes(':')
 }
 
-/** `NONE` switches off the health check that the image inherits from its base image. */
+/** False for a check of `NONE`, which switches off the health check that the image inherits from its base image. */
 function isHealthCheck(config: { readonly Healthcheck?: HealthConfig | undefined } | undefined): boolean {
   const [kind = 'NONE'] = config?.Healthcheck?.Test ?? []
   return kind !== 'NONE'

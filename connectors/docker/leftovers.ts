@@ -12,8 +12,8 @@ export interface LeftoversOptions {
 }
 
 /**
- * Containers that an earlier process with the same data directory left behind, because it was killed before it could remove them. Each container has
- * labels with the data directory and the process that made it. The containers of a process that still runs are left alone.
+ * Containers that an earlier process with the same data directory left behind, because that process was killed before it could remove the containers.
+ * Each container has labels with the data directory and the process that made it. The containers of a process that still runs are left alone.
  */
 export class Leftovers {
   readonly #engine: DockerEngine
@@ -36,8 +36,8 @@ export class Leftovers {
   }
 
   /**
-   * Removes the leftover containers, once in the life of this process. A container that cannot be removed is logged, and does not disturb the new
-   * containers.
+   * Removes the leftover containers, once in the life of this process. If a container cannot be removed, that is logged, and new containers start all
+   * the same.
    */
   remove({ log }: Pick<ProcessOptions, 'log'>): Promise<void> {
     this.#removed ??= this.#removeAll(log).catch((thrown: unknown) => {
@@ -80,8 +80,8 @@ function isAlive(labels: ReadonlyMap<string, string>): boolean {
 function startOf(pid: number): string | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    // The name of the program is in brackets, and may contain spaces and brackets. The start is the 22nd field of the line, so it is counted from the
-    // last bracket.
+    // The name of the program is in brackets, and may contain spaces and brackets. The start is the 22nd field of the line, so the fields are counted
+    // from the last bracket.
     return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null
   } catch {
     return null

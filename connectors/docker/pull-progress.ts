@@ -1,7 +1,7 @@
 import type { Clock } from '../../processor/ports.ts'
 
 /**
- * Logs the progress of a pull, every two seconds at most. Docker reports the progress of each layer, and the size of a layer only when its download
+ * Logs the progress of a pull, at most every two seconds. Docker reports the progress of each layer, but the size of a layer only when its download
  * begins.
  */
 export class PullProgress {
@@ -18,7 +18,7 @@ export class PullProgress {
     this.#saidAt = clock.elapsedMs()
   }
 
-  /** Takes one line of Docker's progress. Anything that is no such line is ignored. */
+  /** Takes one line of Docker's progress. Any other line is ignored. */
   add(event: unknown): void {
     if (event === null || typeof event !== 'object') return
     const { id, status, progressDetail } = event as { readonly id?: unknown; readonly status?: unknown; readonly progressDetail?: unknown }

@@ -11,26 +11,26 @@ export interface IntakeOptions {
   readonly requests: Requests
   readonly identity: RequestIdentity
   readonly clock: Clock
-  /** The deadline of a request whose caller waits and names none. */
+  /** The deadline of a request if its caller waits and sends no deadline. */
   readonly requestTimeoutMs: number
   /** Undefined: callers have no limits. */
   readonly limits?: CallerLimits
-  /** Records spans of requests. Undefined: nothing is recorded. */
+  /** Records spans of requests. Undefined: no spans are recorded. */
   readonly tracing?: Tracing
 }
 
 export interface Arrival {
   readonly gateway: string
   readonly caller: Caller
-  /** `X-Priority` as it came; undefined without one. */
+  /** The value of `X-Priority` as the caller sent it; undefined if the caller sent none. */
   readonly priority: string | readonly string[] | undefined
   /** True if the caller waits for the answer. */
   readonly waits: boolean
-  /** True for a request in the place of another one of this caller that has ended. It is not refused for want of a place. */
+  /** True for a request that takes the place of an ended request of this caller. A lack of free places does not refuse it. */
   readonly hasPlace?: boolean
 }
 
-/** The id of a request. `isKeyed`: it comes from an idempotency key, so an earlier request may have it. */
+/** The id of a request. `isKeyed`: the id comes from an idempotency key, so an earlier request may have the same id. */
 export interface RequestIdentification {
   readonly id: string
   readonly isKeyed: boolean
@@ -41,15 +41,15 @@ export interface ArrivedInput {
   readonly identification: RequestIdentification
   readonly bytes: Uint8Array
   readonly contentType: string
-  /** The caller's own deadline from now, in ms; null: the usual one. */
+  /** The caller's deadline from now, in ms; null for the default deadline. */
   readonly timeoutMs: number | null
   readonly waits: boolean
   readonly arrival: TracedArrival
 }
 
 /**
- * The way in for requests of every protocol: which gateways there are, who has how many requests in flight, which id a request gets, and its
- * deadline. HTTP and gRPC have no such rules of their own.
+ * The admission of requests, the same for every protocol. It knows the gateways, counts the requests in flight of each caller, and gives each request
+ * its id and deadline. HTTP and gRPC have no such rules of their own.
  */
 export class Intake {
   readonly #options: IntakeOptions
@@ -59,7 +59,7 @@ export class Intake {
   }
 
   /**
-   * Lets a request in or refuses it, if possible before its input is read. Counts it among the requests of its caller until the returned function is
+   * Admits or refuses a request, if possible before its input is read. Counts the request among the caller's requests until the returned function is
    * called. Throws a ProblemError: 404, 429 or 503.
    */
   admit({ gateway, caller, priority, waits, hasPlace = false }: Arrival): () => void {
@@ -71,7 +71,9 @@ export class Intake {
     return limits?.admit({ caller: caller.name, gateway, priority: asked, waits, hasPlace }) ?? (() => {})
   }
 
-  /** The id of a request. `fresh`: an id that was made for it already, and that it gets if it belongs to nobody and has no key. */
+  /**
+   * The id of a request. `fresh`: an id that was already made for the request. The request gets it if it has no idempotency key and no known caller.
+   */
   identify({
     gateway,
     caller,
@@ -80,7 +82,7 @@ export class Intake {
   }: {
     readonly gateway: string
     readonly caller: Caller
-    /** The idempotency key; empty or undefined without one. */
+    /** The idempotency key; empty or undefined if the request has none. */
     readonly key: string | undefined
     readonly fresh?: string
   }): RequestIdentification {
@@ -89,7 +91,7 @@ export class Intake {
     return { id: caller.name === '' && fresh !== undefined ? fresh : identity.fresh(caller.name), isKeyed: false }
   }
 
-  /** The request for the engine, when its input has been read. Throws 503 if the process has filled up meanwhile. */
+  /** Makes the request for the engine, after its input has been read. Throws 503 if the process has become full in the meantime. */
   request({ gateway, identification: { id, isKeyed }, bytes, contentType, timeoutMs, waits, arrival }: ArrivedInput): NewRequest {
     const { clock, requestTimeoutMs, tracing } = this.#options
     this.#refuseOverload(gateway)

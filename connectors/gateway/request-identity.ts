@@ -17,8 +17,8 @@ export class RequestIdentity {
   }
 
   /**
-   * A new id. Without a caller the id is a UUIDv7 (RFC 9562, section 5.7), which sorts by time. With a caller it is a UUIDv8 of random bits and a
-   * mark of the caller. A UUIDv7 with such a mark would have too few random bits left.
+   * A new id. Without a caller the id is a UUIDv7 (RFC 9562, section 5.7), which sorts by time. With a caller the id is a UUIDv8 of random bits and a
+   * mark of the caller. A UUIDv7 with such a mark would have too few random bits.
    */
   fresh(caller = ''): string {
     if (caller !== '') return this.#marked(this.#random.bytes(12), caller)

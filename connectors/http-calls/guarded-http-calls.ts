@@ -22,7 +22,7 @@ export class GuardedHttpCalls implements HttpCalls {
   readonly #clock: Clock
   readonly #hosts: AllowedHosts
   readonly #lookup: LookupFunction
-  /** Connections that idempotent calls share. A server may close a shared connection at any moment, so each other call opens its own connection. */
+  /** Connections that idempotent calls share. A server may close a shared connection at any moment, so every other call opens its own connection. */
   readonly #agents = { 'http:': new HttpAgent(agentOptions), 'https:': new HttpsAgent(agentOptions) }
 
   constructor({ clock, hosts, lookup }: GuardedHttpCallsOptions) {
@@ -78,7 +78,7 @@ function retryOf(outcome: Outcome, isIdempotent: boolean): { readonly afterMs: n
   return isIdempotent && (status === 408 || (status >= 500 && status !== 501 && status !== 505)) ? { afterMs: 0 } : null
 }
 
-/** `Retry-After` in seconds. A date counts as no wait, because the clocks of two machines differ, and the pauses between attempts grow anyway. */
+/** `Retry-After` in seconds. A date counts as zero, because the clocks of two machines differ, and the pauses between attempts grow anyway. */
 function retryAfterMs(text: string | null): number {
   return text !== null && /^\d{1,9}$/.test(text) ? Number(text) * 1000 : 0
 }

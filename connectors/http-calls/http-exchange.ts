@@ -9,10 +9,10 @@ import { codeOf, isCertificateError } from '../objects/store-error.ts'
 /** An exchange that gave no usable answer. */
 export class ExchangeFailure extends Error {
   /**
-   *  - `unsent`: no connection was made, so the server has not seen the request
+   * - `unsent`: no connection was made, so the server has not seen the request
    *  - `broken`: the connection broke, and the server may have seen the request
    *  - `unusable`: the server answered, but the answer cannot be used
-   *  - `forbidden`: the server's name has only addresses that it may not have
+   *  - `forbidden`: all addresses of the server's name are forbidden
    */
   readonly kind: 'unsent' | 'broken' | 'unusable' | 'forbidden'
 
@@ -25,7 +25,7 @@ export class ExchangeFailure extends Error {
 export interface ExchangeOptions {
   readonly clock: Clock
   readonly lookup: LookupFunction
-  /** The agent whose connections may be shared. Null: the call opens a connection of its own. */
+  /** The agent whose connections may be shared. Null: the call opens its own connection. */
   readonly agent: Agent | null
 }
 

@@ -1,8 +1,8 @@
 import { BlockList, isIP } from 'node:net'
 
 /**
- * The web servers that Waggle may call, and the addresses that their names may have. The owner of a name can give it any address, so a name in the
- * list allows only public addresses. An address of a private network is allowed if the list has that address too.
+ * The web servers that Waggle may call, and the addresses that their names may have. The owner of a name can give the name any address, so a name in
+ * the list allows only public addresses. An address of a private network is allowed only if the list contains that address too.
  */
 export class AllowedHosts {
   readonly #names: readonly string[]
@@ -13,7 +13,7 @@ export class AllowedHosts {
     for (const network of networks) addNetwork(this.#addresses, network)
   }
 
-  /** Reads a list with commas. Each entry is `name`, `name:port`, an address or a network (`10.0.0.0/8`). Throws RangeError for anything else. */
+  /** Reads a list with commas. Each entry is `name`, `name:port`, an address or a network (`10.0.0.0/8`). Throws RangeError for any other entry. */
   static parse(text: string | null): AllowedHosts {
     const entries = (text ?? '')
       .split(',')
@@ -26,7 +26,7 @@ export class AllowedHosts {
     return new AllowedHosts(names, networks)
   }
 
-  /** True if the list has the host of a URL: its name, its name with its port, or its address. */
+  /** True if the list contains the host of a URL: its name, its name with its port, or its address. */
   has({ hostname, port, protocol }: URL): boolean {
     const name = hostname.toLowerCase().replace(/\.$/, '')
     const bare = name.replace(/^\[|\]$/g, '')
@@ -41,7 +41,7 @@ export class AllowedHosts {
     return !notPublic.check(address, family) || this.#addresses.check(address, family)
   }
 
-  /** If the list has an address with ports, the address is allowed at these ports alone. */
+  /** If the list has an address with ports, the address is allowed only at these ports. */
   #isPortAllowed(name: string, port: string, protocol: string): boolean {
     const own = port || (protocol === 'http:' ? '80' : '443')
     const ports = this.#names.flatMap((entry) => (entry.startsWith(`${name}:`) ? [entry.slice(name.length + 1)] : []))

@@ -5,7 +5,7 @@ type Headers = { readonly [name: string]: string }
 
 /**
  * The pages of other sites that may call this server from a browser (CORS, Fetch standard, section 3.2), by their origins. Answers never allow
- * credentials, so a page sends no cookie and no certificate of its visitor: it needs a token of its own.
+ * credentials, so a page sends no cookie and no certificate of its visitor. The page needs a token instead.
  */
 export class CrossOrigin {
   readonly #origins: ReadonlySet<string>
@@ -14,7 +14,7 @@ export class CrossOrigin {
     this.#origins = new Set(origins.map((origin) => origin.toLowerCase()))
   }
 
-  /** False: no page of another site may call. */
+  /** False if no page of another site may call. */
   get isOpen(): boolean {
     return this.#origins.size > 0
   }
@@ -42,7 +42,7 @@ export class CrossOrigin {
   }
 }
 
-/** True for the origin of a page, as a browser sends it: without a path, and without the port that its scheme has anyway. */
+/** True for the origin of a page in the form that a browser sends: without a path, and without the default port of the scheme. */
 export function isOrigin(text: string): boolean {
   const url = URL.parse(text)
   return url !== null && (url.protocol === 'https:' || url.protocol === 'http:') && url.origin === text.toLowerCase() && !text.includes('*')

@@ -6,7 +6,7 @@ export interface GuardedLookupOptions {
   readonly hosts: AllowedHosts
   /** Finds the addresses of a name. Default: the lookup of the operating system. */
   readonly lookup?: LookupFunction | undefined
-  /** Makes the error for a name of which no address is allowed. `all`: the addresses of the name. */
+  /** Makes the error for a name whose addresses are all forbidden. `all`: the addresses of the name. */
   readonly forbidden: (hostname: string, all: readonly LookupAddress[]) => Error
 }
 

@@ -4,7 +4,7 @@ import { httpStatus } from '../../topology/error-codes.ts'
 
 /** The names under which callers may reach one server. */
 export interface OwnNames {
-  /** True for a name of this server, with or without a port, as in a `Host` header. An IPv6 address is in brackets. */
+  /** True for a name of this server, with or without a port, as in a `Host` header. An IPv6 address must be in brackets. */
   has(authority: string): boolean
 }
 
@@ -25,8 +25,8 @@ export interface SiteRefusal {
 
 /**
  * The reason to refuse a request; null if it may pass. Two kinds are refused: requests that a page of another site sends through a visitor's browser,
- * and requests under a foreign host name (DNS rebinding). A server on loopback needs this check too. Programs other than browsers pass: they send
- * neither `Origin` nor `Sec-Fetch-Site`.
+ * and requests under a foreign host name (DNS rebinding). A server on loopback needs this check too. Other programs than browsers pass, because they
+ * send neither `Origin` nor `Sec-Fetch-Site`.
  */
 export function siteRefusal({ headers, rawHeaders }: Pick<IncomingMessage, 'headers' | 'rawHeaders'>, own: OwnNames): SiteRefusal | null {
   const hosts = countOf(rawHeaders, 'host')
@@ -66,8 +66,8 @@ export function ownNames({ host, port, names }: OwnNamesOptions): OwnNames {
 }
 
 /**
- * All addresses of this machine, for a server that listens on all of them. They are safe as names: no page of another site can have an address of
- * this machine as its host.
+ * All addresses of this machine, for a server that listens on all of them. The addresses are safe as names: no page of another site can have an
+ * address of this machine as its host.
  */
 function addressesHere(): readonly string[] {
   return Object.values(networkInterfaces()).flatMap((addresses) => (addresses ?? []).map(({ address }) => address))

@@ -3,8 +3,8 @@ import { Socket } from 'node:net'
 import helmet from 'helmet'
 
 /**
- * OWASP's secure headers for browsers, made by helmet. Every answer has the same headers, so they are made once: making them takes a twentieth of a
- * small request's time.
+ * OWASP's secure headers for browsers, made by helmet. The headers are the same for every answer, so they are made once. Making them takes a
+ * twentieth of the time of a small request.
  */
 export function securityHeaders(): { readonly [name: string]: string } {
   const request = new IncomingMessage(new Socket())

@@ -4,12 +4,13 @@ import type { Clock } from '../../processor/ports.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 export interface TlsPaths {
-  /** PEM: the certificate of the server, followed by the certificates between it and the authority. */
+  /** PEM: the certificate of the server, followed by the intermediate certificates up to the authority. */
   readonly cert: string
   /** PEM: the private key of the certificate. */
   readonly key: string
   /**
-   * PEM: the authorities for the certificates of clients. A client without such a certificate gets no connection. Null: clients need no certificate.
+   * PEM: the authorities that sign the certificates of clients. A client without a signed certificate gets no connection. Null: clients need no
+   * certificate.
    */
   readonly clientCa: string | null
 }
@@ -25,7 +26,7 @@ export class TlsFiles {
     this.#signature = this.#signatureNow()
   }
 
-  /** The options of a TLS server. Throws WAGGLE_TLS for files that are not a certificate and its key. */
+  /** The options of a TLS server. Throws WAGGLE_TLS if the files are not a certificate and its key. */
   serverOptions(): SecureContextOptions & { readonly requestCert?: true; readonly rejectUnauthorized?: true; readonly handshakeTimeout: number } {
     const hasClients = this.#paths.clientCa !== null
     return { ...this.#context(), ...(hasClients ? { requestCert: true, rejectUnauthorized: true } : {}), handshakeTimeout: handshakeMs }
@@ -53,7 +54,7 @@ export class TlsFiles {
   #reload(server: Server): void {
     const signature = this.#signatureNow()
     if (signature === this.#signature) return
-    // The files count as seen even if they do not fit together. The next look needs another change.
+    // The files count as seen even if they do not fit together. The next attempt then needs another change.
     this.#signature = signature
     server.setSecureContext(this.#context())
   }
@@ -86,7 +87,7 @@ function signatureOf(path: string): string {
     const { ino, size, mtimeMs } = statSync(path)
     return `${ino} ${size} ${mtimeMs}`
   } catch (thrown) {
-    // The reading of the file names the reason.
+    // The later reading of the file reports the reason.
     return String((thrown as NodeJS.ErrnoException).code)
   }
 }

@@ -3,8 +3,8 @@ import type { ModelOptions } from '../../topology/swarm/ports/models.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 /**
- * Throws WAGGLE_MODEL_INVALID for a file that another program wrote in its own format. The error tells how to export such a model. Only the beginning
- * of the file is read, and the end of an archive. A file in an unknown format passes, and the library that opens it decides whether it is a model.
+ * Throws WAGGLE_MODEL_INVALID for a file in the format of another program. The error tells how to export such a model. Only the beginning of the file
+ * is read, and the end of an archive. A file in an unknown format passes, and the library that opens it decides whether it is a model.
  */
 export function refuseForeignFile(path: string, runtime: ModelOptions['runtime']): void {
   const { size } = regularFile(path)
@@ -51,7 +51,7 @@ function foreignOf(path: string, head: Buffer, tail: () => Buffer, runtime: Mode
   return null
 }
 
-/** Tells by the names of the files in a zip archive which program wrote the archive. `names` is the archive's directory. */
+/** Tells from the file names in a zip archive which program wrote the archive. `names` is the archive's directory. */
 function archiveOf(names: string): Foreign {
   if (names.includes('model.weights.h5') && names.includes('config.json')) return keras
   if (/archive_format|serialized_exported_program/.test(names)) return torchProgram
@@ -81,7 +81,7 @@ function protobufOf(head: Buffer): 'ONNX' | 'SavedModel' | 'GraphDef' | null {
   if (first === 0x08 && second === 1 && third === 0x12) return 'SavedModel'
   if (first === 0x08 && second > 1 && second < 0x80 && [0x12, 0x1a, 0x22, 0x28, 0x32, 0x3a, 0x42].includes(third)) return 'ONNX'
   if (first !== 0x0a) return null
-  // Skips the length of the node: every byte with the highest bit set, and one more.
+  // Skips the length of the node: every byte with the highest bit set, and the byte after these.
   let at = 1
   while (at < 6 && ((head[at] ?? 0) & 0x80) !== 0) at++
   return head[at + 1] === 0x0a ? 'GraphDef' : null
@@ -120,7 +120,7 @@ const torchProgram: Foreign = {
 const compressed: Foreign = { is: 'a compressed file, as joblib writes with compress', next: `Unpack it if a model is in it. ${toOnnx}` }
 
 const zip = Buffer.from('PK\x03\x04')
-/** The end of an archive is its directory. This many bytes are enough for the names in it. */
+/** The directory of a zip archive is at its end. This many bytes are enough for the names in the directory. */
 const namesBytes = 64 * 1024
 
 /** The first bytes of files in known formats. Longer beginnings come first. */

@@ -2,9 +2,9 @@ import { existsSync, realpathSync } from 'node:fs'
 import { dirname, sep } from 'node:path'
 
 /**
- * Checks that a file in the folder of a model, or in a folder below, is really there, and that no symbolic link leads to another place of the
- * machine. A model's archive may contain such links. The folder itself may be a link. The model may be a link too, and then the file may be beside
- * the link's target. Throws RangeError for a file outside.
+ * Checks that a file exists in the folder of a model or below, and that no symbolic link leads out of the folder. A model's archive may contain such
+ * links. The folder itself may be a link. If the model is a link, the file may also be beside the link's target. Throws RangeError for a file outside
+ * these folders.
  */
 export function requireInFolderOf(model: string, file: string): void {
   const folders = [realpathSync(dirname(model)), ...(existsSync(model) ? [dirname(realpathSync(model))] : [])]

@@ -8,7 +8,7 @@ import { readRegularFile } from './tensorflow/regular-file.ts'
 
 /**
  * The labels in a file beside a model. The file for `iris.onnx` is `iris.labels.txt`, with one label a line, or `iris.labels.json`, with a list. Null
- * without such a file. Throws WAGGLE_MODEL_INVALID for a file without labels, and if both files exist.
+ * if there is no such file. Throws WAGGLE_MODEL_INVALID for a file without labels, and if both files exist.
  */
 export function labelsBeside(path: string): ModelLabels | null {
   const name = statSync(path).isDirectory() ? resolve(path) : join(dirname(path), basename(path, extname(path)))

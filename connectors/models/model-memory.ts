@@ -18,7 +18,7 @@ export async function refuseLargerThanMemory(path: string, availableBytes: () =>
   })
 }
 
-/** The bytes of a model file together with the file of its weights, or of all files in a model's folder. */
+/** The bytes of a model file and its weight file together, or the bytes of all files in a model's folder. */
 async function bytesAt(path: string): Promise<number> {
   const stats = await stat(path)
   const files = stats.isDirectory()
@@ -29,7 +29,7 @@ async function bytesAt(path: string): Promise<number> {
 }
 
 /**
- * The number of copies of a model's bytes that the memory must at least have room for while the model is loaded: the file's bytes, and the tensors.
+ * A lower bound: while a model is loaded, the memory must have room for this many copies of its bytes, one for the file and one for the tensors.
  * Measured with 310 MiB of weights: ONNX takes 3.2 times the file at the peak and 2.2 times afterwards; a translated SavedModel takes 4.3 and 3.2
  * times.
  */

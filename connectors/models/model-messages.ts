@@ -26,7 +26,7 @@ export type PackedRow =
   | { readonly kind: 'picture'; readonly position: number; readonly height: number; readonly width: number }
   | { readonly kind: 'tensors'; readonly tensors: readonly PackedTensor[] }
 
-/** A tensor in the shared buffer. Strings are in the message instead, because shared memory holds only numbers. */
+/** A tensor in the shared buffer. Strings are in the message instead, because the shared buffer holds only numbers. */
 export type PackedTensor =
   | { readonly shape: readonly number[]; readonly position: number }
   | { readonly shape: readonly number[]; readonly strings: readonly string[] }

@@ -11,7 +11,7 @@ export interface ModelRuntime {
   /** Labels in the file itself or in its folder. Throws WAGGLE_MODEL_INVALID if they cannot be read. */
   ownLabels(): ModelLabels | null
   readonly device: string
-  /** The reason why this library and no other runs the model; null if only one could. */
+  /** The reason why this library runs the model and not another library; null if only one library could run it. */
   readonly choice: string | null
   run(inputs: { readonly [name: string]: RunTensor }): Promise<{ readonly [name: string]: RunTensor }>
 }
@@ -30,15 +30,15 @@ export interface RunTensor {
   readonly data: TensorData | readonly string[]
 }
 
-/** The most values a row in an output that no bee asks for. Predictions are read by people and kept in a database, so larger outputs are left out. */
+/** The most values a row in an output that no bee asks for. People read predictions and a database stores them, so larger outputs are left out. */
 const maxOutputValues = 64
 
 /** The most values a row in the output that a bee needs. */
 export const maxScores = 10_000
 
 /**
- * The outputs of a prediction: all small outputs, and the output that the bee needs. If there is neither, the first output with at most `maxScores`
- * values.
+ * The outputs of a prediction: all small outputs, and the output that the bee needs. If there is no such output, the first output with at most
+ * `maxScores` values.
  */
 export function outputsToGive(outputs: readonly TensorSignature[], wanted: string | undefined): readonly TensorSignature[] {
   const given = outputs.filter(({ name, shape }) => valuesOf(shape) <= (name === wanted ? maxScores : maxOutputValues))

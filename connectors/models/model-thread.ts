@@ -11,8 +11,8 @@ import { openTensorFlow } from './tensorflow/tensorflow-runtime.ts'
 import { onnxFileIn, versionFolder } from './version-folder.ts'
 
 /**
- * The program of a model's thread. Only this thread blocks during `run`. The thread also resizes the pictures, which it reads from shared memory, so
- * that the main thread of the process only copies bytes.
+ * The program of a model's thread. Only this thread blocks during `run`. The thread also resizes the pictures in shared memory, so that the main
+ * thread of the process only copies bytes.
  */
 const { path, version, runtime: library, gpu, threads, fit, output, tensorflow, isLabelled } = workerData as ModelThreadData
 const port = parentPort
@@ -43,7 +43,7 @@ try {
       say({ kind: 'failed', call: message.call, message: thrown instanceof Error ? thrown.message : String(thrown) })
     }
   }
-  // Runs wait for each other. A library may read its input in a later turn of the event loop, so the next run must not overwrite it.
+  // Runs wait for each other. A library may read its input in a later turn of the event loop, so the next run must not overwrite that input.
   let last = Promise.resolve()
   port.on('message', (message: RunMessage) => {
     last = last.then(() => run(message))

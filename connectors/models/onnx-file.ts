@@ -10,11 +10,11 @@ export interface OnnxFile {
   readonly rewritten: Uint8Array | null
   /** Names of the classes in the order of the scores; null if the file does not contain them. */
   readonly classes: readonly string[] | null
-  /** Labels in the file's metadata; null if it has none. */
+  /** Labels in the file's metadata; null if the metadata has no labels. */
   readonly labels: ModelLabels | null
   /** Names of outputs that cannot be given as tensors. */
   readonly strangeOutputs: readonly string[]
-  /** Names of inputs and outputs whose shape the file does not tell. */
+  /** Names of inputs and outputs whose shape is not in the file. */
   readonly shapeless: ReadonlySet<string>
 }
 
@@ -42,7 +42,7 @@ export function readOnnxFile(bytes: Uint8Array): OnnxFile {
   }
 }
 
-/** The labels in a model's metadata. Exporters use several names for them; the first name with labels counts. */
+/** The labels in a model's metadata. Exporters use several names for labels; the first name that has labels counts. */
 function labelsOfMetadata(metadata: readonly { readonly key: string; readonly value: string }[]): ModelLabels | null {
   for (const name of ['labels', 'classes', 'names']) {
     const names = labelsOfText(metadata.find(({ key }) => key === name)?.value ?? '')

@@ -1,8 +1,8 @@
 import protobuf from 'protobufjs'
 
 /**
- * The parts of onnx.proto that are needed to read how a model ends, and to write a small model. A large initializer is not copied: its bytes stay
- * where they are.
+ * The parts of onnx.proto that are needed to read the last nodes of a model, and to write a small model. A large initializer is not copied: its bytes
+ * stay where they are.
  */
 const schema = `
 syntax = "proto3";

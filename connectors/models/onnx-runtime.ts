@@ -112,7 +112,7 @@ export async function createSession(
   rewritten: Uint8Array | null,
   { gpu, threads }: ModelHardware,
 ): Promise<{ session: InferenceSession; device: string; warning: string | null }> {
-  // At the usual level, onnxruntime would warn on a machine without a GPU.
+  // At the default level, onnxruntime would log warnings on a machine without a GPU.
   env.logLevel = gpu > 0 ? 'warning' : 'error'
   // A failed run throws its error. At level 3, the library would also print the error to the terminal.
   const options = { intraOpNumThreads: threads, interOpNumThreads: 1, graphOptimizationLevel: 'all' as const, logSeverityLevel: 4 as const }

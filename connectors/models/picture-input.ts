@@ -8,9 +8,9 @@ export interface PictureInput extends ResampleTarget {
 }
 
 /**
- * The way a picture becomes a row: as the bee's spec says, or else as the shape of the only input asks ([height, width, 3] or [3, height, width]).
- * Null for a model that takes no pictures: it has several inputs, integers of more than eight bits, another number of channels than three, or no
- * fixed size.
+ * The way a picture becomes a row: as the bee's spec says, or else as the shape of the only input requires ([height, width, 3] or [3, height,
+ * width]). Null for a model that takes no pictures: it has several inputs, integers of more than eight bits, another number of channels than three,
+ * or no fixed size.
  */
 export function pictureInputOf(path: string, inputs: readonly RowInput[], told: PictureFit): PictureInput | null {
   const [input, other] = inputs

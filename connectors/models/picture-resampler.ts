@@ -5,7 +5,7 @@
 export class PictureResampler {
   readonly #target: ResampleTarget
   readonly #weights = new Map<string, Weights>()
-  /** One line of the picture. After it there is room for taps whose weight is 0. */
+  /** One line of the picture. After the line there is room for taps whose weight is 0. */
   #line = new Float64Array(0)
   #rows = new Float32Array(0)
 
@@ -68,8 +68,8 @@ export interface ResampleTarget {
 }
 
 /**
- * Scales a line of pixels to `first.length` pixels. Here and in `sumRows`, three taps are added in one step. A loop over single taps takes 1.4 times
- * as long, and with more taps in a step more of them have the weight 0.
+ * Scales a line of pixels to `first.length` pixels. Here and in `sumRows`, each step of a loop adds three taps. Single taps would take 1.4 times as
+ * long. With more taps a step, more taps would have the weight 0.
  */
 function scaleLine(line: Float64Array, { taps, first, weights }: Weights, rows: Float32Array, at: number): void {
   for (let x = 0, to = at; x < first.length; x++, to += 3) {
@@ -142,7 +142,7 @@ function weightsOf(from: number, to: number): Weights {
   return { taps, first, weights }
 }
 
-/** The Lanczos kernel: a sinc that is windowed by the main lobe of a wider sinc, and is `lobes` wide. */
+/** The Lanczos kernel, `lobes` wide: a sinc function, windowed by the main lobe of a wider sinc function. */
 function lanczos(x: number): number {
   const d = Math.abs(x) * Math.PI
   if (d < 1e-9) return 1
@@ -151,7 +151,7 @@ function lanczos(x: number): number {
 
 const lobes = 3
 /**
- * Narrows the filter for a picture that shrinks. Preprocessing has already resized the picture once, and a narrower filter makes up for the lost
+ * Narrows the filter for a picture that shrinks. Preprocessing has already resized the picture once, and a narrower filter compensates for the lost
  * sharpness. With this value, the scores of the teddy swarm's photos come closest to those of a single resize.
  */
 const narrowing = 1.15

@@ -2,7 +2,7 @@
 export interface ProviderChoice<T> {
   readonly opened: T
   readonly device: string
-  /** The reason why the model runs on the CPU although its bee asks for a GPU; else null. */
+  /** The reason why the model runs on the CPU although its bee asks for a GPU; null if there is no such reason. */
   readonly warning: string | null
 }
 
@@ -15,7 +15,7 @@ export interface ProviderOptions<T> {
   readonly open: (provider: 'tensorrt' | 'cuda' | 'cpu') => Promise<T>
 }
 
-/** Opens a model on TensorRT, else on CUDA, else on the CPU. If the CPU fails too, throws its error. */
+/** Opens a model on TensorRT, else on CUDA, else on the CPU. Throws the error of the CPU if the CPU fails too. */
 export async function onFirstProvider<T>({ gpu, hasGpuProviders, open }: ProviderOptions<T>): Promise<ProviderChoice<T>> {
   const reasons: string[] = []
   for (const provider of gpu > 0 && hasGpuProviders ? (['tensorrt', 'cuda'] as const) : []) {

@@ -1,6 +1,6 @@
 import type { Clock } from '../../processor/ports.ts'
 
-/** Calls `look` again and again, until the returned function is called. Each call begins `everyMs` after the last one has ended. */
+/** Calls `look` repeatedly, until the returned function is called. Each call begins `everyMs` after the last call has ended. */
 export function repeatLook(clock: Clock, everyMs: number, look: () => Promise<void>): () => void {
   let isStopped = false
   let cancel = () => {}

@@ -15,8 +15,8 @@ export interface RowInput extends TensorSignature {
 
 /**
  * Finds the batch dimension in a model's shapes. If all inputs and outputs begin with a free dimension, that dimension is the batch. If all begin
- * with the same size, a run takes that many rows. Any other model runs one row at a time: one of its outputs may be for the whole batch, or one of
- * its inputs may have no batch.
+ * with the same size, a run takes that many rows. Any other model runs one row at a time, because an output may belong to the whole batch, or an
+ * input may have no batch.
  */
 export function rowLayoutOf(inputs: readonly TensorSignature[], outputs: readonly TensorSignature[]): RowLayout {
   const firsts = [...inputs, ...outputs].map(({ shape }) => shape[0])
@@ -34,7 +34,7 @@ export function rowLayoutOf(inputs: readonly TensorSignature[], outputs: readonl
 
 /**
  * True if the shape begins with the batch dimension. In a model that runs one row at a time, a vector of free length is one row, so its dimension is
- * no batch.
+ * not a batch.
  */
 function beginsWithBatch({ shape }: TensorSignature, hasNoBatch: boolean): boolean {
   return shape[0] === 1 || (shape[0] === -1 && shape.length > 1 && !hasNoBatch)

@@ -67,7 +67,7 @@ export class RowRuns {
     const drawn = data instanceof Float32Array ? data : new Float32Array(rows.length * size)
     rows.forEach((row, at) => {
       if (row.kind !== 'picture' || this.#resampler === null) throw new Error('The model takes no pictures.')
-      // Creating the view throws if the row reaches past the buffer. Then only this call fails.
+      // Creating the view throws if the row reaches past the buffer. In that case only this call fails.
       this.#resampler.write(new Uint8Array(buffer, row.position, row.height * row.width * 3), row.height, row.width, drawn, at * size)
     })
     if (data instanceof Float64Array) data.set(drawn)
@@ -87,7 +87,7 @@ export class RowRuns {
   }
 }
 
-/** Copies rows next to each other. Throws if a row reaches past the shared buffer. Then only this call fails. */
+/** Copies rows next to each other. Throws if a row reaches past the shared buffer. In that case only this call fails. */
 function copyRows(tensors: readonly PackedTensor[], buffer: SharedArrayBuffer, data: TensorData): void {
   const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
   const length = data.byteLength / tensors.length

@@ -29,7 +29,8 @@ function jsonValues(datatype: RunTensor['datatype'], data: RunTensor['data'], fr
 }
 
 /**
- * A number, if a double holds the integer exactly; else the digits as text. In requests, callers may write a large integer as text too (`edgeJson`).
+ * A number, if a double represents the integer exactly; else its digits as text. In requests, callers may also write a large integer as text
+ * (`edgeJson`).
  */
 function jsonInteger(value: bigint): number | string {
   const number = Number(value)

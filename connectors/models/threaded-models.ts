@@ -32,11 +32,14 @@ export interface ThreadedModelsOptions {
   readonly threads?: number
   /** The time limit for opening a model, in ms. Default: 60 s; on a GPU 15 minutes, because its libraries compile the model first. */
   readonly openingMs?: number
-  /** The memory that a model may take while it is loaded, in bytes. Default: the memory that the machine or the container has left. */
+  /** The memory that a model may use while it is loaded, in bytes. Default: the free memory of the machine or the container. */
   readonly memoryBytes?: number | null
   /** The clock for time limits. Default: the system's clock. */
   readonly clock?: Clock
-  /** The time that a thread gets to answer after the time of a call has passed, in ms. Then the thread is ended. Default: 5 s. */
+  /**
+   * The grace period of a thread, in ms: the time after a call's time limit in which the thread may still answer. After the grace period the thread
+   * is ended. Default: 5 s.
+   */
   readonly graceMs?: number
 }
 
@@ -95,7 +98,7 @@ export class ThreadedModels implements Models {
   }
 }
 
-/** The time from one look at a folder of versions to the next. */
+/** The time between two checks of a folder of versions. */
 const betweenLooksMs = 2000
 
 type Limits = Required<Pick<ThreadedModelsOptions, 'openingMs' | 'graceMs' | 'threads'>>
@@ -107,13 +110,13 @@ class ThreadedModel implements OpenModel {
   readonly #options: ModelOptions
   readonly #limits: Limits
   readonly #calls = new Map<number, { resolve(results: readonly ModelResult[]): void; reject(error: WaggleError): void; buffer: SharedArrayBuffer }>()
-  /** Buffers that no call uses now. Two are enough: one is filled while the model reads the other. */
+  /** Buffers that no call is using. Two are enough: a call fills one buffer while the model reads the other. */
   readonly #free: SharedArrayBuffer[] = []
   #worker: Worker | null = null
   #starting: Promise<string | null> | null = null
   /** Settles when the last terminated thread has ended. Null if no thread is ending. */
   #ending: Promise<void> | null = null
-  /** The number of answers so far. It tells a blocked thread from a slow one. */
+  /** The number of answers so far. It distinguishes a blocked thread from a slow thread. */
   #answers = 0
   #nextCall = 0
   #closed = false
@@ -224,7 +227,7 @@ class ThreadedModel implements OpenModel {
     const message: RunMessage = { call: this.#nextCall++, buffer, rows: packRows(rows, buffer) }
     const { graceMs } = this.#limits
     let timer: NodeJS.Timeout | undefined
-    // If the thread has answered other calls meanwhile, it is not blocked, and this call just waits behind them.
+    // If the thread has answered other calls meanwhile, it is not blocked, and this call is only waiting behind them.
     const watch = () => {
       const answers = this.#answers
       timer = setTimeout(() => {
@@ -266,8 +269,8 @@ class ThreadedModel implements OpenModel {
   }
 
   /**
-   * Fails the calls in flight. The engine then tries their rows one by one. The thread is started again, and if this fails, the next call tries to
-   * start it.
+   * Fails the calls in flight. The engine then tries their rows one by one. The thread is started again. If the start fails, the next call starts the
+   * thread.
    */
   #died(worker: Worker, why: string): void {
     if (this.#worker !== worker) return
@@ -322,7 +325,7 @@ class ThreadedModel implements OpenModel {
 }
 
 /**
- * The refusal of an input, if onnxruntime fails for a value that the model has not learned. Null for any other failure, which is not the caller's
+ * The refusal of an input, if onnxruntime fails because the model does not know a value. Null for any other failure, which is not the caller's
  * mistake.
  */
 function refusalOf(message: string): Refused | null {

@@ -6,13 +6,13 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 
 /**
  * The numbered versions of a model on this machine. A folder counts as a version once it contains a model file. A version counts as complete once two
- * looks in a row have found the same files in it, so a version that is still being copied is left alone.
+ * checks in a row have found the same files. A version that is still being copied is therefore not used.
  */
 export class LocalVersions implements VersionFolder {
   readonly #path: string
   readonly #runtime: ModelOptions['runtime']
   readonly #clock: Clock
-  /** The state of the folder at the last look. With `isFinal`, another look at the same state would find nothing new. */
+  /** The state of the folder at the last check. With `isFinal`, another check of the same state would find nothing new. */
   #seen = { state: '', isFinal: false }
   #found: readonly FoundVersion[] = []
 
@@ -46,7 +46,7 @@ export class LocalVersions implements VersionFolder {
       const stamp = await stampOf(path, this.#runtime)
       if (stamp !== null) found.push({ version, stamp, isComplete: before.get(version) === stamp })
     }
-    // Two changes within one tick of the disk's clock look like one change. So a folder that has just changed is read again at the next look.
+    // Two changes within one tick of the disk's clock look like one change. So a folder that has just changed is read again at the next check.
     const isFinal = state === this.#seen.state && found.length === folders.length && found.every(({ isComplete }) => isComplete)
     this.#seen = { state, isFinal }
     this.#found = found
@@ -61,8 +61,8 @@ export class LocalVersions implements VersionFolder {
   }
 
   /**
-   * The identity and the time of the last change of the folder. A copy cannot set this time back. The identity is needed because the path may be a
-   * link, which can move to another folder.
+   * The identity and the change time of the folder. A copy cannot set this time back. The identity is needed because the path may be a link, which
+   * can move to another folder.
    */
   async #state(): Promise<string> {
     const { dev, ino, ctimeNs } = await stat(this.#path, { bigint: true })

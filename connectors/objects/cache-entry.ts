@@ -7,12 +7,9 @@ import type { ObjectListing } from '../../topology/swarm/ports/objects.ts'
 /**
  * One version of a model on this disk. The layout below the cache's directory:
  *
- *     ADDRESS/                      the hash of an address
- *       lock                        held by the process that looks after this address
- *       VERSION/                    the hash of the tags of all its objects
- *         entry.json                CacheEntry; its time of change is that of the last use
- *         content/NAME              the file or the folder
- *       VERSION.partial/            the same layout, for a version that is not whole yet
+ * ADDRESS/ the hash of an address lock held by the process that fetches this address VERSION/ the hash of the tags of all its objects entry.json
+ * CacheEntry; its time of change is that of the last use content/NAME the file or the folder VERSION.partial/ the same layout, for a version that is
+ * not whole yet
  */
 export interface CacheEntry {
   readonly address: string
@@ -26,7 +23,7 @@ export interface CacheEntry {
   readonly sha256: string | null
   /** The time when the version was fetched, in epoch milliseconds. */
   readonly fetchedAt: number
-  /** The id of the machine's last start before the files were written. A part from before a later start may be torn. */
+  /** The id of the machine's last start before the files were written. After a later start, a part may be damaged. */
   readonly boot: string
 }
 
@@ -42,12 +39,12 @@ export function addressHash(address: string): string {
   return hashOf(address)
 }
 
-/** The name of a version. An object without a tag counts as a new version at each look. */
+/** The name of a version. An object without a tag counts as a new version at each check. */
 export function versionHash({ objects }: ObjectListing, now: number): string {
   return hashOf(JSON.stringify(objects.map(({ path, bytes, etag, versionId }) => [path, bytes, versionId, etag ?? now])))
 }
 
-/** The versions in the directory of one address, including versions that are not whole. Anything else in the directory is left out. */
+/** The versions in the directory of one address, including incomplete versions. Other files in the directory are ignored. */
 export async function entriesOf(addressDirectory: string): Promise<readonly StoredEntry[]> {
   const names = await readdir(addressDirectory).catch(() => [])
   const found = await Promise.all(names.filter((name) => /^[0-9a-f]+(\.partial)?$/.test(name)).map((name) => readEntry(join(addressDirectory, name))))
@@ -86,7 +83,7 @@ export async function bytesHere({ directory, files }: Pick<StoredEntry, 'directo
   return files.reduce((sum, { bytes }, at) => sum + Math.min(bytes, sizes[at]?.size ?? 0), 0)
 }
 
-/** True if all files of the version are there with their sizes. */
+/** True if all files of the version exist with their full sizes. */
 export async function isWhole({ directory, files }: StoredEntry): Promise<boolean> {
   const sizes = await Promise.all(files.map(({ path }) => stat(join(directory, 'content', path)).catch(() => null)))
   return files.every(({ bytes }, at) => sizes[at]?.isFile() === true && sizes[at].size === bytes)
@@ -108,13 +105,13 @@ export async function syncDirectory(directory: string): Promise<void> {
   }
 }
 
-/** Deletes the rest of deleted versions that a crash has left. */
+/** Deletes the remains of deleted versions after a crash. */
 export async function deleteLeftovers(addressDirectory: string): Promise<void> {
   const names = await readdir(addressDirectory)
   await Promise.all(names.filter((name) => name.endsWith('.gone')).map((name) => rm(join(addressDirectory, name), { recursive: true, force: true })))
 }
 
-/** Deletes a version. It is first renamed, so that a crash leaves no half of the version under its name. */
+/** Deletes a version. The version is first renamed, so that a crash leaves no incomplete version under the name. */
 export async function deleteEntry(directory: string): Promise<void> {
   const gone = `${directory}.gone`
   await rm(gone, { recursive: true, force: true })

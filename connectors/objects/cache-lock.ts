@@ -11,9 +11,9 @@ export interface LockOptions {
 }
 
 /**
- * A lock between processes: a file with the token of its holder. If the holder is dead, one other process can take the lock. A holder may only seem
- * dead, because its machine slept. Such a holder learns from `isHeld` that it has lost the lock. So two processes may write under one lock, and must
- * then write the same bytes.
+ * A lock between processes: a file with the token of its holder. If the holder is dead, another process can take the lock. A holder may seem dead
+ * while its machine sleeps. Such a holder learns from `isHeld` that it has lost the lock. Until then two processes may write under one lock, so they
+ * must write the same bytes.
  */
 export class CacheLock {
   readonly #options: LockOptions
@@ -35,7 +35,7 @@ export class CacheLock {
     }
   }
 
-  /** Takes the lock. Null if a living process has it. */
+  /** Takes the lock. Returns null if a living process holds it. */
   static async tryToAcquire(options: LockOptions): Promise<CacheLock | null> {
     const { file, users } = options
     const lock = new CacheLock(options)
@@ -69,7 +69,7 @@ export class CacheLock {
   }
 }
 
-/** Links the file. False if there is a file of that name already. */
+/** Links the file. Returns false if a file of that name already exists. */
 async function isLinked(own: string, file: string): Promise<boolean> {
   try {
     await link(own, file)

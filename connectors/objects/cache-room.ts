@@ -38,8 +38,8 @@ export class CacheRoom {
   }
 
   /**
-   * Makes room for a version in `directory`, and calls `reserve` before another process can take the room. If there is not enough room even after all
-   * unused versions are deleted, throws WAGGLE_MODEL_TOO_LARGE or WAGGLE_DISK_FULL.
+   * Makes room for a version in `directory`, and calls `reserve` before another process can take the room. Throws WAGGLE_MODEL_TOO_LARGE or
+   * WAGGLE_DISK_FULL if there is not enough room even without all unused versions.
    */
   async make(wish: RoomWish, signal: AbortSignal, reserve: () => Promise<void>) {
     const { directory, users, clock } = this.#options
@@ -119,5 +119,5 @@ export class CacheRoom {
   }
 }
 
-/** The bytes that stay free on the disk, because the log and the database are on it too. */
+/** The bytes that must stay free on the disk, because the log and the database are on the same disk. */
 const spareBytes = 64 * 1024 * 1024

@@ -6,8 +6,8 @@ import { join } from 'node:path'
 import type { Clock } from '../../processor/ports.ts'
 
 /**
- * The processes that use a cache. Each process has a file in `users/` with its process id and the entries that it uses. It touches the file as long
- * as it lives, so a killed process keeps no lock and no entry for long.
+ * The processes that use a cache. Each process has a file in `users/` with its process id and the entries that it uses. A process touches its file
+ * regularly. The locks and entries of a killed process are therefore soon free.
  */
 export class CacheUsers {
   readonly #directory: string
@@ -34,7 +34,7 @@ export class CacheUsers {
     return this.#opening
   }
 
-  /** Notes a use of an entry by this process. The use lasts until the process closes the cache, or calls `release` as often as `use`. */
+  /** Records a use of an entry by this process. The use lasts until the process closes the cache, or has called `release` as often as `use`. */
   async use(entry: string): Promise<void> {
     const before = this.#uses.get(entry) ?? 0
     this.#uses.set(entry, before + 1)
@@ -62,8 +62,8 @@ export class CacheUsers {
   }
 
   /**
-   * True if the process with this token lives. On this machine, its process id shows that. For a process on another machine, its file must have been
-   * touched recently.
+   * True if the process with this token lives. For a process on this machine, its process id decides. For a process on another machine, its file must
+   * have been touched recently.
    */
   async isAlive(token: string): Promise<boolean> {
     if (token === this.token) return true
@@ -102,11 +102,11 @@ export class CacheUsers {
 
   async #beat(): Promise<void> {
     const now = new Date()
-    // The file is missing if another process took this one for dead, so it is written again.
+    // The file is missing if another process considered this process dead, so the file is written again.
     await utimes(join(this.#directory, this.token), now, now).catch(() => this.#write())
   }
 
-  /** Writes wait for each other, because all of them use the same temporary file. */
+  /** Writes this process's file. Writes run one after the other, because all of them use the same temporary file. */
   #write(): Promise<void> {
     this.#writing = this.#writing.catch(() => {}).then(() => this.#writeNow())
     return this.#writing
@@ -130,7 +130,7 @@ export class CacheUsers {
 
 interface User {
   readonly pid: number
-  /** The start time of the process as the kernel counts it. It is needed because a process id may be used again. */
+  /** The start time of the process as the kernel counts it. The start time is needed because a process id may be used again. */
   readonly started: string
   readonly machine: string
   readonly uses: readonly string[]
@@ -143,7 +143,7 @@ function parseUser(text: string): User | null {
   return { pid, started, machine, uses: uses.filter((one) => typeof one === 'string') }
 }
 
-/** The start time of a process. '' on a system that tells only whether the process exists; null if the process does not exist. */
+/** The start time of a process; null if the process does not exist. '' on a system that reports only whether the process exists. */
 function startOf(pid: number): string | null {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8')

@@ -20,15 +20,15 @@ export interface DownloadOptions {
   readonly onKept: (bytes: number) => void
   /** Called after each chunk with its number of bytes. */
   readonly onBytes: (bytes: number) => void
-  /** At least `leastBytes` must come in each period of `stallMs`. */
+  /** At least `leastBytes` must arrive in each period of `stallMs`. */
   readonly stallMs: number
   readonly leastBytes: number
 }
 
 /**
- * Fetches one object into a file, durably. Throws `Unavailable` if the connection breaks, stalls or brings a wrong number of bytes, and if the store
- * now has another version. The fetched bytes stay in the file for the next call. Each byte is written to its own position, so two processes that
- * write the same version do no harm.
+ * Fetches one object into a file, durably. Throws `Unavailable` if the connection breaks, stalls or delivers a wrong number of bytes, and if the
+ * store now has another version. The fetched bytes stay in the file for the next call. Each byte is written to its own position, so two processes
+ * that write the same version do no harm.
  */
 export async function download(options: DownloadOptions): Promise<void> {
   const { object, file } = options
@@ -37,7 +37,7 @@ export async function download(options: DownloadOptions): Promise<void> {
   const handle = await open(file, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o644)
   try {
     const { size } = await handle.stat()
-    // Without a strong tag, nobody can tell whether the rest of the object fits the part in the file.
+    // Without a strong tag, nobody can tell whether the bytes in the file belong to the same object as the rest.
     let from = isStrong(object.etag) && size <= object.bytes ? size : 0
     if (size > from) await handle.truncate(from)
     options.onKept(from)
@@ -87,7 +87,7 @@ async function fetchFrom({ store, object, clock, signal, onBytes, stallMs, least
     }
   } finally {
     cancel()
-    // A connection must end when its download is given up.
+    // The connection of an abandoned download must end.
     stalled.abort()
   }
 }

@@ -43,11 +43,11 @@ export interface ModelCacheOptions {
   readonly clock: Clock
   /** Gives the number of free bytes on the disk. Default: asks the file system of the directory. */
   readonly freeBytes?: () => Promise<number>
-  /** The period in which at least `leastBytes` must come, in ms. */
+  /** The period in which at least `leastBytes` must arrive, in ms. */
   readonly stallMs?: number
   /**
-   * The time limit for fetching a model, in ms. Past this limit an older version is used, if there is one. Otherwise the log reports that the limit
-   * has passed, and the fetch goes on. Default: an hour.
+   * The time limit for fetching a model, in ms. After this limit an older version is used. If there is no older version, the log reports that the
+   * limit has passed, and the fetch continues. Default: an hour.
    */
   readonly fetchMs?: number
 }
@@ -64,7 +64,7 @@ export interface ModelWish {
 
 /**
  * A cache on this disk for models from other places. A version is fetched once for all bees and processes that share the directory. While a store is
- * away, the newest version on this disk is used. If there is no version, the store is asked again until it answers.
+ * unreachable, the newest version on this disk is used. If there is no version, the store is asked again until it answers.
  */
 export class ModelCache {
   readonly #options: ModelCacheOptions
@@ -72,7 +72,7 @@ export class ModelCache {
   readonly #room: CacheRoom
   readonly #closing = new AbortController()
   readonly #fetching = new Map<string, Promise<string>>()
-  /** For each address that is being tried again, its last failure. */
+  /** For each address that is being retried, its last failure. */
   readonly #waits = new Map<string, string>()
 
   constructor(options: ModelCacheOptions) {
@@ -106,7 +106,7 @@ export class ModelCache {
     return path
   }
 
-  /** Counts one more use of a model that another call has found. The other call still uses the model, so its files are there. */
+  /** Counts one more use of a model that another call has found. The other call still uses the model, so the files are still on the disk. */
   #useAgain(path: string): string {
     void this.#users.use(entryOf(path))
     return path
@@ -118,12 +118,12 @@ export class ModelCache {
     return entry === null ? null : contentOf(entry)
   }
 
-  /** The failure because of which a model is still being waited for; null if no model is. */
+  /** The failure of a model that a bee is still waiting for; null if no bee is waiting. */
   get waitingFor(): string | null {
     return this.#waits.values().next().value ?? null
   }
 
-  /** Ends running fetches. The next start of Waggle continues them. */
+  /** Aborts running fetches. The next start of Waggle continues them. */
   async close(): Promise<void> {
     this.#closing.abort(
       new WaggleError('WAGGLE_STOPPING', {
@@ -150,7 +150,7 @@ export class ModelCache {
         if (progress.bytes > bytesBefore) failures = 0
         const cached = await this.#usable(wish.address, wish)
         if (cached !== null && (failures >= patience || late.signal.aborted)) return this.#useOld(cached, wish, thrown)
-        // Without an older version, another try is the only way.
+        // Without an older version, the only way is another attempt.
         if (late.signal.aborted) lateAtMs = clock.elapsedMs() + fetchMs
         const waitMs = Math.min(longestWaitMs, firstWaitMs * 2 ** Math.min(failures, 16))
         this.#waits.set(wish.address, thrown.message)
@@ -176,12 +176,12 @@ export class ModelCache {
     }
   }
 
-  /** The path of the version that the store has now. It is fetched if it is not here. */
+  /** The path of the version that the store has now. The version is fetched if it is not on this disk. */
   async #current(fetching: Omit<Fetching, 'listing' | 'version' | 'store'>): Promise<string> {
     const { wish, place, signal } = fetching
     const { address, sha256 } = wish
     const pinned = sha256 === undefined ? null : await this.#usable(address, wish)
-    // The spec names the hash of the content, and this version has it. So the store need not be asked.
+    // The spec names the hash of the content, and a version on this disk has that hash. So the store need not be asked.
     if (pinned !== null) return this.#use(pinned)
     const store = this.#options.storeOf(address)
     let listing: ObjectListing
@@ -203,7 +203,7 @@ export class ModelCache {
     return this.#fetch({ ...fetching, listing, version, store })
   }
 
-  /** A server may send its answer one byte at a time, so the whole look-up has a time limit. */
+  /** Asks the store for the listing. A server may send its answer one byte at a time, so the whole look-up has a time limit. */
   async #look(store: ObjectStore, address: string, signal: AbortSignal): Promise<ObjectListing> {
     const slow = new AbortController()
     const cancel = this.#options.clock.after(lookMs, () =>
@@ -222,7 +222,7 @@ export class ModelCache {
     const partial = join(place, `${version}.partial`)
     await deleteLeftovers(place)
     const entries = await entriesOf(place)
-    // A part of another version cannot be continued, and neither can a part that a power failure may have torn.
+    // A part of another version cannot be continued. A part that a power failure may have damaged cannot be continued either.
     const boot = await bootId()
     for (const { directory, isPartial, boot: written } of entries) {
       if (isPartial && (directory !== partial || written !== boot)) await deleteEntry(directory)
@@ -254,7 +254,7 @@ export class ModelCache {
     await writeEntry(partial, { ...entry, sha256, fetchedAt: clock.now() })
     await syncDirectory(partial)
     const whole = join(place, version)
-    // If another process has taken over the lock, it may already have fetched the same bytes. Its version then stays.
+    // If another process has taken over the lock, it may already have fetched the same bytes. Its version is then kept.
     if ((await lock.isHeld()) || (await readEntry(whole)) === null) await rename(partial, whole)
     await syncDirectory(place)
     wish.log('info', `${shownAddress(wish.address)} is fetched (${bytes} bytes)`)
@@ -276,7 +276,7 @@ export class ModelCache {
     return this.#use(entry)
   }
 
-  /** The newest whole version of an address that has the wanted kind and hash; null if there is none. */
+  /** The newest complete version of an address with the wanted kind and hash; null if there is none. */
   async #usable(address: string, { kind, sha256 }: Pick<ModelWish, 'kind' | 'sha256'>): Promise<StoredEntry | null> {
     const entries = await entriesOf(join(this.#options.directory, addressHash(address)))
     for (const entry of entries.toSorted((a, b) => b.fetchedAt - a.fetchedAt)) {
@@ -307,13 +307,13 @@ function entryOf(path: string): string {
 }
 
 /**
- * False if the file's bytes have changed since it was fetched. All bytes must be read for this, so only files whose spec names a hash are checked.
+ * False if the file's bytes have changed since the file was fetched. This check reads all bytes, so only files whose spec names a hash are checked.
  */
 async function hasOwnHash(entry: StoredEntry, sha256: string | undefined): Promise<boolean> {
   return sha256 === undefined || entry.sha256 === null || (await sha256Of(contentOf(entry))) === entry.sha256
 }
 
-/** Returns the entry if it has the wanted hash. Throws WAGGLE_MODEL_DIFFERS. */
+/** Returns the entry if its hash is the wanted hash. Throws WAGGLE_MODEL_DIFFERS. */
 async function matching(entry: StoredEntry, wish: ModelWish): Promise<StoredEntry> {
   if (wish.sha256 !== undefined && entry.sha256 !== wish.sha256.toLowerCase()) throw differs(wish, entry.sha256)
   return entry
@@ -334,9 +334,9 @@ function differs({ address, sha256 }: ModelWish, found: string | null): WaggleEr
 const lookMs = 120_000
 const usualStallMs = 30_000
 const usualFetchMs = 3_600_000
-/** At least this many bytes must come in each `stallMs`, so that a server which sends only a byte now and then is given up. */
+/** At least this many bytes must arrive in each `stallMs`, so that a server that sends single bytes is given up. */
 const leastBytes = 32 * 1024
-/** After this many failures in a row without any byte, the older version on this disk is used. */
+/** After this many failures in a row without any byte, an older version on this disk is used. */
 const patience = 3
 const firstWaitMs = 1000
 const longestWaitMs = 60_000

@@ -1,6 +1,6 @@
 /**
- * The reason why a path from a store cannot be used below a folder of this machine; null if it can. A key of a store may be any text, so it may lead
- * out of the folder, or have a special meaning for a file system.
+ * The reason why a path from a store cannot be used below a folder of this machine; null if the path can be used. The key of an object may be any
+ * text, so it may lead out of the folder, or have a special meaning for a file system.
  */
 export function unsafePath(path: string): string | null {
   if (Buffer.byteLength(path) > maxPathBytes) return `it is longer than ${maxPathBytes} bytes`

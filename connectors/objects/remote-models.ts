@@ -49,7 +49,7 @@ export class RemoteModels {
     return this.#cache.pathHere(wish)
   }
 
-  /** The failure because of which a model is still being waited for; null if no model is. */
+  /** The failure of a model that a bee is still waiting for; null if no bee is waiting. */
   get waitingFor(): string | null {
     return this.#cache.waitingFor
   }

@@ -2,8 +2,8 @@ import { Readable } from 'node:stream'
 import type { S3Client } from '@aws-sdk/client-s3'
 
 /**
- * Makes the client of the AWS SDK. If the user names a server (`AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`), the bucket goes into the path, because few
- * such servers have a host name for each bucket; a region is then not needed.
+ * Makes the client of the AWS SDK. If the user names a server (`AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`), the bucket is a part of the path, because
+ * few such servers have a host name for each bucket. A region is then not needed.
  */
 export async function openS3Client(env: { readonly [variable: string]: string | undefined }): Promise<S3Client> {
   const { S3Client } = await import('@aws-sdk/client-s3')

@@ -2,7 +2,7 @@ import { ownMember } from '../../topology/own-member.ts'
 import { saidBy, type WaggleError } from '../../topology/waggle-error.ts'
 import { away, isCertificateError, refused } from './store-error.ts'
 
-/** Turns an error of the SDK into an error of Waggle. A refusal is final, and every other error may pass. */
+/** Turns an error of the SDK into an error of Waggle. A refusal is final; every other error may be temporary. */
 export function s3Error(address: string, thrown: unknown, signal: AbortSignal): WaggleError {
   if (signal.aborted) throw signal.reason
   const { name, message, status } = saidByS3(thrown)
@@ -31,7 +31,7 @@ export function isChanged(thrown: unknown): boolean {
   return status === 412 || name === 'PreconditionFailed'
 }
 
-/** True if the object has no byte of the asked range: it is empty, or shorter than the range's start (416). */
+/** True if the object has no byte of the requested range: it is empty, or shorter than the range's start (416). */
 export function isPastTheEnd(thrown: unknown): boolean {
   const { name, status } = saidByS3(thrown)
   return status === 416 || name === 'InvalidRange'

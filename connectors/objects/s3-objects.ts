@@ -10,7 +10,7 @@ import { isStrong, versionTag } from './version-tag.ts'
 
 export interface S3Options {
   readonly env: { readonly [variable: string]: string | undefined }
-  /** The most keys under one prefix. */
+  /** The most keys with one prefix. */
   readonly maxKeys: number
 }
 
@@ -39,7 +39,7 @@ export class S3Objects implements ObjectStore {
   async read(object: StoredObject, fromByte: number, signal: AbortSignal): Promise<ObjectBytes | null> {
     const place = parseS3Address(object.key)
     try {
-      // The request names the version by its tag. A request by the version's id would need another right, s3:GetObjectVersion.
+      // The request names the version by its ETag. A request by the version's id would need another permission, s3:GetObjectVersion.
       const answer = await this.#get(place, signal, {
         ...(fromByte === 0 ? {} : { Range: `bytes=${fromByte}-` }),
         ...(isStrong(object.etag) ? { IfMatch: object.etag } : {}),
@@ -65,8 +65,8 @@ export class S3Objects implements ObjectStore {
   }
 
   /**
-   * The object with exactly this key; null if there is none. The request asks for one byte instead of HEAD, because an answer to HEAD does not say
-   * why it is a refusal.
+   * The object with exactly this key; null if there is none. The request asks for one byte. HEAD would be shorter, but a refused HEAD gives no
+   * reason.
    */
   async #probe(place: S3Address, signal: AbortSignal): Promise<Omit<StoredObject, 'path'> | null> {
     const key = `s3://${place.bucket}/${place.key}`
@@ -88,7 +88,7 @@ export class S3Objects implements ObjectStore {
       const found = await this.#probe(place, signal)
       return found === null ? null : { ...found, path }
     } catch (thrown) {
-      // S3 refuses a request for a missing key if the caller may not list the bucket. So a refusal counts as missing.
+      // If the caller may not list the bucket, S3 refuses a request for a missing key. So a refusal counts as missing.
       if (thrown instanceof WaggleError && !(thrown instanceof Unavailable)) return null
       throw thrown
     }
@@ -107,7 +107,7 @@ export class S3Objects implements ObjectStore {
         throw isMissing(thrown) ? notFound(address, `there is no bucket ${bucket}`) : s3Error(address, thrown, signal)
       })
       for (const { Key, Size = 0, ETag, LastModified } of page.Contents ?? []) {
-        // A console marks an empty folder by a key that ends in a slash. Keys outside of the prefix are left out, because a server may ignore the
+        // S3's console marks an empty folder by a key that ends with a slash. Keys without the prefix are left out, because a server may ignore the
         // prefix.
         if (Key === undefined || !Key.startsWith(prefix) || (Key.endsWith('/') && Size === 0)) continue
         objects.push({
@@ -120,7 +120,7 @@ export class S3Objects implements ObjectStore {
       }
       const keys = page.Contents?.length ?? 0
       seen += keys
-      // A server might announce another page for ever, so the loop ends after an empty page, or at the limit of keys.
+      // A server might announce further pages without end, so the loop stops after an empty page, or at the limit of keys.
       token = keys === 0 || seen > maxKeys ? undefined : page.NextContinuationToken
     } while (token !== undefined)
     if (seen > maxKeys) throw tooLarge(`${address} has more than ${maxKeys} keys`, 'Name the prefix of one model.')

@@ -1,7 +1,7 @@
 import { shownAddress } from '../../topology/swarm/secrets/shown-address.ts'
 import { saidBy, Unavailable, WaggleError } from '../../topology/waggle-error.ts'
 
-/** The error if there is nothing at an address. */
+/** The error for an address at which nothing is stored. */
 export function notFound(address: string, why: string): WaggleError {
   return new WaggleError('WAGGLE_MODEL_NOT_FOUND', {
     message: `There is no model at ${shownAddress(address)}: ${why}`,
@@ -9,12 +9,12 @@ export function notFound(address: string, why: string): WaggleError {
   })
 }
 
-/** The error if the store answers, but does not let this process read. Another attempt would be refused too. */
+/** The error for a store that answers, but refuses to let this process read. Another attempt would be refused too. */
 export function refused(address: string, why: string, next: string): WaggleError {
   return new WaggleError('WAGGLE_MODEL_REFUSED', { message: `${shownAddress(address)} is refused: ${why}`, next })
 }
 
-/** The error if the store is away, or too slow. */
+/** The error for a store that is unreachable or too slow. */
 export function away(address: string, thrown: unknown): Unavailable {
   return new Unavailable('WAGGLE_MODEL_UNREACHABLE', {
     message: `${shownAddress(address)} cannot be fetched: ${saidBy(thrown) || codeOf(thrown)}`,

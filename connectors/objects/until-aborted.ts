@@ -1,4 +1,4 @@
-/** The result of a promise. If the signal aborts first, throws its reason at once, because a store may ignore the signal that it was given. */
+/** The result of a promise. If the signal aborts first, throws the signal's reason at once, because a store may ignore its signal. */
 export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   promise.catch(() => {})
   signal.throwIfAborted()

@@ -1,6 +1,6 @@
 /**
- * The tag of a version: the entity tag, or else the time of the last change. This time is written as a weak tag, because it has only whole seconds.
- * Null if there is neither.
+ * The tag of a version: the entity tag, or else the time of the last change. The time becomes a weak tag, because it has only whole seconds. Null if
+ * the version has neither.
  */
 export function versionTag(etag: string | undefined, lastModified: Date | string | undefined): string | null {
   if (etag !== undefined && etag !== '') return etag
@@ -9,7 +9,7 @@ export function versionTag(etag: string | undefined, lastModified: Date | string
   return Number.isNaN(time) ? null : `W/"${time}"`
 }
 
-/** A strong tag stands for exactly these bytes, so a part with such a tag can be continued. */
+/** True for a strong tag. A strong tag identifies the exact bytes, so a download with such a tag can be continued. */
 export function isStrong(tag: string | null): tag is string {
   return tag !== null && !tag.startsWith('W/')
 }

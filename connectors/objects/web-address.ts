@@ -17,7 +17,7 @@ export function parseWebAddress(address: string, hosts: AllowedHosts): URL {
   return url
 }
 
-/** The error for an address in the right form whose host this machine's settings do not allow. */
+/** The error for a valid address whose host is not allowed by this machine's settings. */
 export class HostNotAllowed extends WaggleError {
   constructor(address: string, host: string) {
     super('WAGGLE_MODEL_SOURCE', {

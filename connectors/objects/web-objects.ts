@@ -22,7 +22,7 @@ export interface WebOptions {
 }
 
 /**
- * Files from web servers. Only allowed hosts are asked, and only at addresses that their names may have. A redirect may lead only to another path of
+ * Files from web servers. Only allowed hosts are asked, and only at addresses that their names may have. A redirect may lead only to another path on
  * the same host.
  */
 export class WebObjects implements ObjectStore {
@@ -37,7 +37,7 @@ export class WebObjects implements ObjectStore {
     const name = nameOf(url, address)
     const file = await this.#probe(url, signal)
     if (file === null) throw notFound(address, 'the server said 404')
-    // With a query, the address may be signed for this one file. So no files beside it are looked for.
+    // With a query, the address may be signed for this one file. So no files beside it are searched.
     const besides = url.search === '' ? filesBeside(name) : []
     const found = await Promise.all(besides.map((path) => this.#optional(new URL(encodeURIComponent(path), url), path, signal)))
     return { kind: 'file', name, objects: [{ ...file, path: name }, ...found.filter((one) => one !== null)] }
@@ -61,7 +61,7 @@ export class WebObjects implements ObjectStore {
     return { fromByte: begins, chunks: readable(object.key, answer) }
   }
 
-  /** The file; null if the server does not have it. The request asks for one byte instead of HEAD, because some servers do not answer HEAD. */
+  /** The file; null if the server does not have it. The request asks for one byte instead of HEAD, because some servers do not support HEAD. */
   async #probe(url: URL, signal: AbortSignal): Promise<Omit<StoredObject, 'path'> | null> {
     const answer = await this.#get(url, { range: 'bytes=0-0' }, signal)
     answer.destroy()

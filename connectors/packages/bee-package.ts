@@ -54,14 +54,14 @@ function manifestIn(folder: string): { readonly [key: string]: unknown } {
     const manifest: unknown = JSON.parse(Buffer.from(bytes).toString())
     if (manifest !== null && typeof manifest === 'object') return manifest as { readonly [key: string]: unknown }
   } catch {
-    // The error below tells that the package is missing.
+    // The error below says that the package is missing.
   }
   throw unfit(`${file} is not a JSON object`, 'Install the package again.')
 }
 
 /**
- * Hashes paths, lengths and contents of all files, in the order of their paths. Packages in the package's own `node_modules` are left out, because
- * npm's lock file has their hashes.
+ * Hashes the paths, lengths and contents of all files, in the order of their paths. The package's own `node_modules` are left out, because npm's lock
+ * file has the hashes of the packages there.
  */
 function integrityOf(folder: string): string {
   const hash = createHash('sha512')

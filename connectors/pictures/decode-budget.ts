@@ -6,8 +6,8 @@ export interface DecodeBudgetOptions {
 }
 
 /**
- * Limits the memory of pictures that are decoded at the same time. Heavy pictures have a budget of their own, so that light pictures never wait for
- * heavy ones.
+ * Limits the memory of pictures that are decoded at the same time. Heavy pictures have a separate budget, so that light pictures never wait for heavy
+ * pictures.
  */
 export class DecodeBudget {
   readonly #heavyBytes: number
@@ -20,7 +20,7 @@ export class DecodeBudget {
     this.#heavy = new Lane(heavyBudgetBytes)
   }
 
-  /** Runs `decode` as soon as its bytes are free. A picture that exceeds its whole budget runs alone. */
+  /** Runs `decode` as soon as enough bytes of the budget are free. A picture that is larger than the whole budget runs alone. */
   run<T>(bytes: number, decode: () => Promise<T>): Promise<T> {
     return (bytes > this.#heavyBytes ? this.#heavy : this.#light).run(bytes, decode)
   }

@@ -1,8 +1,8 @@
 import type { PictureHeader } from './picture-bounds.ts'
 
 /**
- * The header of a plain JPEG, without the cost of opening it in libvips twice. Null if libvips must read the header: the JPEG has EXIF data, has
- * another precision than eight bits, or does not follow the format.
+ * Reads the header of a plain JPEG, which saves opening the JPEG in libvips twice. Null if libvips must read the header, because the JPEG has EXIF
+ * data, has a precision other than eight bits, or does not follow the format.
  *
  * Segments are `FF marker │ length u16 │ data`. A frame (SOF) has `precision u8 │ height u16 │ width u16 │ components u8`.
  */

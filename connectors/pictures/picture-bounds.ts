@@ -14,7 +14,9 @@ export const maxOutputPixels = 4_194_304
 export const maxFileBytes = 64 * 1024 * 1024
 const maxAspect = 20
 const maxScannedPixels = 1_000_000_000
-/** A measured value. It is high, because the AVIF decoder holds several copies of whole 16-bit planes. */
+/**
+ * The bytes a pixel that decoding AVIF takes, as measured. The number is high, because the AVIF decoder holds several copies of whole 16-bit planes.
+ */
 const avifBytesPerPixel = 18
 
 /** The fields of a picture's header that decoding needs. */
@@ -31,7 +33,7 @@ export interface PictureSize {
 }
 
 /**
- * The size of a picture and the memory for decoding it, from its header and the number of its scans. Throws `Refused` for a picture past the limits.
+ * The size of a picture and the memory for decoding it, from its header and the number of its scans. Throws `Refused` for a picture above the limits.
  */
 export function boundedSize(
   header: PictureHeader,

@@ -13,10 +13,10 @@ export type { Picture, PictureOptions }
 /**
  * Decodes the first frame of a photo, turns it upright, and resizes and crops it. Transparency becomes white, unless `background` names another
  * colour. A JPEG is decoded at a fraction of its size if this is large enough. Colour profiles are ignored, as Pillow, OpenCV and TensorFlow ignore
- * them, but a CMYK picture's profile is used. If the longer side would exceed `shorterSide` × `maxStretch`, the picture becomes smaller.
+ * them, but a CMYK picture's profile is used. A picture whose longer side would exceed `shorterSide` × `maxStretch` becomes smaller.
  *
  * All pictures of a process are decoded here. Once this module is loaded, sharp reads only the formats of `pictureFormat`. Throws `Refused` for bytes
- * in another format. Throws `Refused` for a picture past the limits too, after reading only its header.
+ * in another format. Also throws `Refused` for a picture above the limits; only the header of such a picture is read.
  *
  * @example const { height, width, pixels } = await decodePicture(bytes, { shorterSide: 256 })
  */
@@ -54,7 +54,7 @@ interface Decoding {
   readonly options: PictureOptions
 }
 
-/** Each operation of libvips costs a tenth of a millisecond for any size, so only needed operations are added. */
+/** Decodes with only the needed operations. Each operation of libvips costs a tenth of a millisecond at any size. */
 async function decode(bytes: Uint8Array, { header, frame: { resize, crop }, options }: Decoding): Promise<Picture> {
   const { channels = 3, background = '#ffffff' } = options
   try {

@@ -1,8 +1,8 @@
 export type PictureFormat = 'jpeg' | 'png' | 'webp' | 'gif' | 'avif'
 
 /**
- * The format that the first bytes announce; null for a format that Waggle does not decode. SVG and PDF are left out, because such a file is a program
- * that draws. TIFF is left out, because it can contain many codecs.
+ * The format that the first bytes announce; null for a format that Waggle does not decode. SVG and PDF are not decoded, because such a file is a
+ * program that draws. TIFF is not decoded, because it can contain many codecs.
  */
 export function pictureFormat(bytes: Uint8Array): PictureFormat | null {
   const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 12)).toString('latin1')

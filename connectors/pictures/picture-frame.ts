@@ -15,7 +15,7 @@ interface Size {
 
 /**
  * The frame for a picture of this size. With `shorterSide` alone the picture becomes smaller if its longer side would exceed `shorterSide` ×
- * `maxStretch`. Throws `Refused` if the crop is larger than the picture, and if a picture that keeps its size is too large for a message.
+ * `maxStretch`. Throws `Refused` if the crop is larger than the picture, or if a picture that keeps its size is too large for a message.
  */
 export function frameOf(size: Size, { shorterSide, size: target, crop }: PictureOptions): PictureFrame {
   const resize = target ?? { ...resized(size, shorterSide, crop !== undefined), fit: 'fill' }

@@ -3,8 +3,8 @@ import type { PictureFormat } from './picture-format.ts'
 
 /**
  * Removes parts that cost work and are not shown: text chunks of a PNG, which can inflate to a thousand times their size, and all frames of a GIF
- * after the first. Bytes that do not follow the format stay as they are, and the decoder refuses them. Throws `Refused` for a PNG of more than
- * `maxChunks` chunks.
+ * after the first. Bytes that do not follow the format are kept, and the decoder refuses them. Throws `Refused` for a PNG of more than `maxChunks`
+ * chunks.
  */
 export function trimmedPicture(bytes: Uint8Array, format: PictureFormat): Uint8Array {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
@@ -14,7 +14,7 @@ export function trimmedPicture(bytes: Uint8Array, format: PictureFormat): Uint8A
 }
 
 /**
- * The number of start-of-scan markers in a JPEG. Compressed data cannot contain such a marker, because a zero follows each 0xFF in it. Throws
+ * The number of start-of-scan markers in a JPEG. Compressed data cannot contain such a marker, because a zero follows each 0xFF in the data. Throws
  * `Refused` for more than `maxScans`.
  */
 export function scansOf(jpeg: Uint8Array): number {

@@ -15,7 +15,7 @@ export class BoundedQuery extends pg.Query {
 
   constructor({ text, values, maxRows }: BoundedQueryOptions) {
     const types = { getTypeParser: columnParser }
-    // The name is a hash of the text. Under this name, the connection keeps the prepared statement for later queries with the same text.
+    // The name is a hash of the text. The connection keeps the prepared statement under this name, for later queries with the same text.
     const name = `waggle_${createHash('sha256').update(text).digest('hex').slice(0, 32)}`
     const config = { name, text, values: [...values], types, rows: maxRows + 1 }
     super(config)
@@ -28,18 +28,18 @@ export class BoundedQuery extends pg.Query {
     return this.#rows.length > this.#maxRows
   }
 
-  /** `pg` calls this when one row more than the limit has come. The further rows are not read. */
+  /** `pg` calls this method when one row more than the limit has arrived. Further rows are not read. */
   handlePortalSuspended(connection: pg.Connection): void {
     connection.sync()
   }
 
-  /** `pg` calls this after an error. With a limit on rows, `pg` has sent no Sync after the query, and the server waits for a Sync. */
+  /** `pg` calls this method after an error. For a query with a row limit, `pg` has sent no Sync, and the server waits for a Sync. */
   handleError(error: Error, connection: pg.Connection): void {
     if (error instanceof pg.DatabaseError) connection.sync()
     this.emit('error', error)
   }
 
-  /** Sends the query. Throws the error that the server answers. */
+  /** Sends the query. Throws the error of the server's response. */
   run(client: pg.ClientBase): Promise<readonly { readonly [column: string]: unknown }[]> {
     return new Promise((resolve, reject) => {
       this.on('error', reject)

@@ -1,6 +1,6 @@
 /**
- * Converts the values of columns into JSON. Numbers, booleans and JSON stay as they are. A 64-bit integer outside ±(2^53 - 1), a `numeric`, and
- * special numbers such as NaN become text. Bytes become base64. A timestamp becomes ISO 8601 with its microseconds. Any other value is the text that
+ * Converts the values of columns into JSON. Numbers, booleans and JSON stay the same. A 64-bit integer outside ±(2^53 - 1), a `numeric`, and special
+ * numbers such as NaN become text. Bytes become base64. A timestamp becomes ISO 8601 with its microseconds. Any other value becomes the text that
  * PostgreSQL writes.
  */
 export function columnParser(oid: number): (text: string) => unknown {

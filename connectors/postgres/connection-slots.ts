@@ -1,4 +1,4 @@
-/** Counts the connections that may be lent at once. Calls wait for a connection in the order in which they came. */
+/** Counts the connections that may be lent at a time. Calls get a connection in the order of their arrival. */
 export class ConnectionSlots {
   #free: number
   readonly #waiting = new Set<() => void>()
@@ -7,7 +7,7 @@ export class ConnectionSlots {
     this.#free = count
   }
 
-  /** Waits for a free slot. Rejects with the reason of `signal` when it aborts first. */
+  /** Waits for a free slot. If `signal` aborts first, rejects with its reason. */
   take(signal?: AbortSignal): Promise<void> {
     if (signal?.aborted === true) return Promise.reject(signal.reason)
     if (this.#free > 0) {

@@ -34,7 +34,10 @@ export class PostgresServers implements Postgres {
 
 class PostgresDatabase implements OpenPostgres {
   readonly #pool: pg.Pool
-  /** The pool counts the wait in its own queue as time to connect. So a call asks the pool only when a connection is free. */
+  /**
+   * Limits the calls that ask the pool. The pool would count the wait in its own queue as time to connect, so a call asks the pool only when a
+   * connection is free.
+   */
   readonly #slots: ConnectionSlots
   readonly #clock: Clock
   /** The name of the database for errors, without its password. */
@@ -67,10 +70,10 @@ class PostgresDatabase implements OpenPostgres {
         next: 'Write postgres://USER:PASSWORD@HOST:PORT/DATABASE, with the password in a secret; encode special characters of a user or password (@ is %40).',
       })
     }
-    // The error of a connection that breaks while no call uses it. The pool opens another connection when one is needed.
+    // A connection broke while no call used it. The pool opens another connection when a call needs it.
     this.#pool.on('error', () => {})
-    // The pool listens to idle connections alone. A lent one that breaks between two statements of its call has an error too, which would end the
-    // process. The next statement of the call fails, so the call learns of it.
+    // The pool listens only to idle connections. A lent connection that breaks between two statements of its call also emits an error, which would
+    // end the process. The next statement of the call fails, so the call learns of the break.
     this.#pool.on('connect', (client) => client.on('error', () => {}))
   }
 
@@ -111,8 +114,8 @@ class PostgresDatabase implements OpenPostgres {
         },
         signal,
       )
-    // After a conflict, or with a stale plan, the server has changed nothing, so every statement may be repeated. If a connection broke, it is
-    // unknown whether the statement has run.
+    // After a conflict, or with a stale plan, the server has changed nothing, so every statement may be repeated. If a connection broke, the
+    // statement may or may not have run.
     const mayRepeat = (thrown: unknown) =>
       isConflict(causeOf(thrown)) || isStalePlan(causeOf(thrown)) || (isAway(thrown) && (effect !== 'any' || !isSent))
     return this.#untilThere(signal, attempt, mayRepeat)
@@ -122,7 +125,7 @@ class PostgresDatabase implements OpenPostgres {
     await this.#pool.end()
   }
 
-  /** Tries again while the errors may pass, with growing pauses, for at most ten seconds. */
+  /** Retries temporary errors, with growing pauses, for at most ten seconds. */
   async #untilThere<T>(signal: AbortSignal, act: () => Promise<T>, mayRepeat: (thrown: unknown) => boolean): Promise<T> {
     const startedMs = this.#clock.elapsedMs()
     for (let attempt = 0; ; attempt++) {
@@ -160,15 +163,15 @@ class PostgresDatabase implements OpenPostgres {
       if (++this.#writes % writesBetweenDeletions === 0) await deleteOldWrites(client)
       return rows
     } catch (thrown) {
-      // On a broken connection this fails, but the server rolls back by itself.
+      // On a broken connection the ROLLBACK fails, but the server rolls back by itself.
       await client.query('ROLLBACK').catch(() => {})
       throw thrown
     }
   }
 
   /**
-   * Lends a connection to `act`. The connection is closed after an abort, and after an error of the connection. The time limit on the server ends a
-   * statement that was aborted.
+   * Lends a connection to `act`. The connection is closed after an abort, and after an error of the connection. The server's own time limit ends an
+   * aborted statement.
    */
   async #withClient<T>(statement: Statement | null, act: (client: pg.PoolClient) => Promise<T>, signal?: AbortSignal): Promise<T> {
     await this.#slots.take(signal)

@@ -38,7 +38,7 @@ export function postgresError(thrown: unknown, { shown, statement }: { readonly 
   })
 }
 
-/** True if the server accepts no connections now, or has ended a connection. */
+/** True if the server accepts no connections now, or has closed a connection. */
 export function isAway(thrown: unknown): boolean {
   if (thrown instanceof WaggleError) return thrown.code === 'WAGGLE_POSTGRES_AWAY'
   const code = codeOf(thrown)
@@ -68,7 +68,7 @@ function isLoginError(thrown: unknown, code: string): boolean {
   )
 }
 
-/** The server's message, with the names of parameters in the place of `$1`, and with the position in the query. */
+/** The server's message, with the names of parameters in place of `$1`, and with the position in the query. */
 function said(thrown: unknown, statement: Statement | null): string {
   const named = saidBy(thrown).replace(/\$(\d{1,5})\b/g, (number, at: string) => {
     const name = statement?.parameters[Number(at) - 1]
@@ -85,7 +85,7 @@ function codeOf(thrown: unknown): string {
   return thrown instanceof AggregateError ? codeOf(thrown.errors[0]) : ''
 }
 
-/** The code of a division by zero. It is mostly a mistake in the query. */
+/** The code of a division by zero, which is usually a mistake in the query. */
 const undividedZero = '22012'
 const networkCodes: ReadonlySet<string> = new Set([
   ...[

@@ -28,7 +28,7 @@ export class StatementDescription implements Submittable {
     this.columns = fields
   }
 
-  /** After an error `pg` drops the query, so `handleReadyForQuery` is never called. */
+  /** Rejects with the error. After an error `pg` drops the query, so it never calls `handleReadyForQuery`. */
   handleError(error: Error): void {
     this.#forget()
     this.#done(error)

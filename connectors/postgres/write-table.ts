@@ -2,8 +2,8 @@ import pg from 'pg'
 import type { ResultRow, WriteIdentity } from '../../topology/swarm/ports/postgres.ts'
 
 /**
- * The table `waggle_writes` remembers which requests a bee has written. Its row is written in the same transaction as the bee's own write. So a
- * request that comes again, after a crash or in a replay, changes nothing and gets the same rows.
+ * The table `waggle_writes` remembers which requests a bee has written. Its row is written in the same transaction as the bee's own write. A request
+ * that arrives again, after a crash or in a replay, therefore changes nothing and gets the same rows.
  */
 export async function makeWriteTable(client: pg.PoolClient): Promise<boolean> {
   const { rows } = await client.query<{ readonly is_there: boolean }>("SELECT to_regclass('waggle_writes') IS NOT NULL AS is_there")
@@ -13,7 +13,7 @@ export async function makeWriteTable(client: pg.PoolClient): Promise<boolean> {
     return true
   } catch (thrown) {
     const code = thrown instanceof pg.DatabaseError ? thrown.code : ''
-    // Another process has made the table at the same moment.
+    // Another process has created the table at the same moment.
     if (code === '23505' || code === '42P07') return true
     if (code === '42501' || code === '25006') return false
     throw thrown
@@ -21,8 +21,8 @@ export async function makeWriteTable(client: pg.PoolClient): Promise<boolean> {
 }
 
 /**
- * Notes a write of a request. Null if this is the first write of the request; else the rows of the first write. If another transaction is writing the
- * same request now, this waits for its end.
+ * Records a write of a request. Returns null for the first write of the request, and the rows of the first write for any later write. If another
+ * transaction is writing the same request now, waits for its end.
  */
 export async function rememberedWrite(client: pg.PoolClient, { swarm, bee, requestId }: WriteIdentity): Promise<readonly ResultRow[] | null> {
   const values = [swarm, bee, requestId]

@@ -2,13 +2,13 @@ import protobuf from 'protobufjs'
 
 export interface ValueBound {
   readonly most: number
-  /** The error for a message with more values. */
+  /** Makes the error for a message with more values than `most`. */
   readonly error: () => Error
 }
 
 /**
- * Bounds the values of a message that are small on the wire: fields, and items of lists of varints. Such a value may take one byte on the wire and
- * takes some seventy bytes in memory, so a message within its size limit could still fill the heap of the process.
+ * Bounds the values of a message that are small on the wire: fields, and items of lists of varints. A value of one byte on the wire takes some
+ * seventy bytes in memory, so a message within its size limit could still fill the heap of the process.
  */
 export function boundValues(type: protobuf.Type, message: Uint8Array, { most, error }: ValueBound): void {
   let values = 0
@@ -52,7 +52,7 @@ function contentIn(type: protobuf.Type, id: number): Content | null {
   return { message: resolvedType instanceof protobuf.Type ? resolvedType : null, isMap: field.map, isVarint: varints.has(field.type) }
 }
 
-/** The number of varints in a packed list. The last byte of a varint has no high bit, so these bytes are counted. */
+/** The number of varints in a packed list. Exactly the last byte of each varint has no high bit, so the bytes without a high bit are counted. */
 function lastBytes(list: Uint8Array): number {
   let count = 0
   for (const byte of list) if (byte < 0x80) count++

@@ -5,8 +5,8 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Interpreter } from './interpreter.ts'
 
 /**
- * Reads a bee's file without running it. Throws WAGGLE_INVALID_MODULE, with the place, if the file is not valid Python, or if it registers bees but
- * not this one.
+ * Reads a bee's file without running it. Throws WAGGLE_INVALID_MODULE, with the place, if the file is not valid Python, or if the file registers bees
+ * but not the bee of this name.
  */
 export async function checkBeeFile(
   { executable, version }: Interpreter,
@@ -37,7 +37,7 @@ export async function checkBeeFile(
 interface Reading {
   readonly error?: { readonly message: string; readonly line: number | null; readonly column: number | null; readonly cell: number | null }
   readonly names: readonly string[]
-  /** False if the file may register bees in a way that can be seen only by running it. */
+  /** False if only running the file can show which bees it registers. */
   readonly isKnown: boolean
 }
 
@@ -51,7 +51,7 @@ function reading(executable: string, file: string): Promise<string> {
   })
 }
 
-/** The result of the reader. Null if the file could not be read in time; mistakes are then found at the start of the bee. */
+/** The result of the reader. Null if the file could not be read in time; the start of the bee then finds any mistakes. */
 function parsed(text: string): Reading | null {
   try {
     return JSON.parse(text) as Reading

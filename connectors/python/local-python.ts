@@ -21,11 +21,11 @@ export interface LocalPythonOptions {
   readonly directory: string
   /** The folder with the package `waggle`, which each process can import. */
   readonly sdk: string
-  /** True in development: after a change of the file, new processes replace the old ones. */
+  /** True in development: after a change of the file, new processes replace the running processes. */
   readonly reload?: boolean
-  /** When it aborts, a running installation ends. Default: never. */
+  /** Aborts a running installation. Default: never. */
   readonly signal?: AbortSignal
-  /** The folders in which `uv` is looked for, as in PATH. Default: PATH of this process. */
+  /** The folders in which to search for `uv`, as in PATH. Default: PATH of this process. */
   readonly path?: string
 }
 
@@ -110,7 +110,7 @@ function pathOf(python: string): { readonly PATH: string } {
   return { PATH: [dirname(python), process.env.PATH ?? ''].join(delimiter) }
 }
 
-/** The runner names places in files relative to the bee's folder, so the path is made whole. */
+/** The error with the full path of the file. The runner names places in files relative to the bee's folder. */
 function withFullPlace(error: WaggleError, file: string): WaggleError {
   if (error.place === undefined || isAbsolute(error.place)) return error
   const path = relative('', join(dirname(file), error.place))

@@ -2,7 +2,7 @@ import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import type { Requirements } from './requirements.ts'
 
-/** The commands that make a virtual environment, and that install packages into it. */
+/** The commands that make a virtual environment, and that install packages into an environment. */
 export interface PythonTools {
   readonly name: string
   make(python: string, place: string): readonly string[]
@@ -10,7 +10,7 @@ export interface PythonTools {
   install(python: string, requirements: Requirements, place: string): readonly (readonly string[])[]
 }
 
-/** Uses `uv` if one of the folders of `path` has it, or else Python's own venv and pip. */
+/** Uses `uv` if one of the folders of `path` contains `uv`; otherwise Python's own venv and pip. */
 export function pythonTools(path: string): PythonTools {
   const uv = path
     .split(delimiter)
@@ -41,7 +41,7 @@ function uvTools(uv: string): PythonTools {
   }
 }
 
-/** Python before 3.11 has no parser for TOML, but pip has one. */
+/** A script that reads the dependencies of a `pyproject.toml`. Python before 3.11 has no parser for TOML, but pip contains a parser. */
 const dependenciesOfProject = `
 import sys
 try:

@@ -7,18 +7,17 @@ import { ReloadedProcess } from './reloaded-process.ts'
 import { requirementFiles } from './requirements.ts'
 
 export interface ReloadedBeeOptions {
-  /** The bee's file. The Python files and requirements files in its folder are watched too. */
+  /** The bee's file. The Python files and requirements files in its folder are also watched. */
   readonly file: string
-  /** The file in the bee's `spec.requirements`, which may be in another folder. It is watched too, with all files that it includes. */
+  /** The file in the bee's `spec.requirements`, which may be in another folder. This file and all files that it includes are also watched. */
   readonly requirements: string | null
   readonly clock: Clock
   readonly log: ProcessOptions['log']
 }
 
 /**
- * All processes of one bee, which are replaced when their file changes, for development. They are replaced at one moment, when every new process is
- * ready. So a request that comes after a reload meets the changed file, whichever process it goes to. If one new process cannot start, the old ones go
- * on.
+ * All processes of one bee, for development. When the bee's file changes, new processes replace them, all at once as soon as every new process is
+ * ready. Each request after a reload therefore runs the changed file. If a new process cannot start, the old processes continue.
  */
 export class ReloadedBee {
   readonly #options: ReloadedBeeOptions
@@ -35,9 +34,9 @@ export class ReloadedBee {
     this.#options = options
   }
 
-  /** `open` starts a process of the bee that runs the file as it is then. */
+  /** `open` starts a process of the bee. The process runs the file as it is at that time. */
   async open(open: () => Promise<OpenProcess>): Promise<OpenProcess> {
-    // A process that starts later runs the same file as the others.
+    // A process that starts during a reload must run the same file as the others, so it waits.
     while (this.#reloading !== null) await this.#reloading
     this.#opening++
     if (this.#loaded === null) {
@@ -58,7 +57,7 @@ export class ReloadedBee {
     }
   }
 
-  /** Stops to look at the files if there is no process. */
+  /** Stops watching the files if there is no process. */
   #rest(): void {
     if (this.#members.size + this.#opening > 0) return
     this.#cancel()
@@ -70,7 +69,9 @@ export class ReloadedBee {
     this.#cancel = this.#options.clock.after(lookMs, () => this.#look())
   }
 
-  /** A change counts only when two looks in a row have found the same state, because an editor may write a file in several steps. */
+  /**
+   * Checks the files. A change counts only when two checks in a row have found the same state, because an editor may write a file in several steps.
+   */
   #look(): void {
     const state = stateOf(this.#options)
     const isStable = state === this.#seen
@@ -103,11 +104,11 @@ export class ReloadedBee {
   }
 }
 
-/** The reloaded bees by the groups of their processes. */
+/** The reloaded bees, by the groups of their processes. */
 export class ReloadedBees {
   readonly #byGroup = new WeakMap<object, ReloadedBee>()
 
-  /** The bee with this group. A process without a group is alone. */
+  /** The bee with this group. A process without a group gets a separate bee. */
   of(group: object = {}, options: ReloadedBeeOptions): ReloadedBee {
     const bee = this.#byGroup.get(group) ?? new ReloadedBee(options)
     this.#byGroup.set(group, bee)

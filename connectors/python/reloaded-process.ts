@@ -3,19 +3,19 @@ import type { BeeResult } from '../../topology/swarm/request/answered.ts'
 import type { WaggleError } from '../../topology/waggle-error.ts'
 
 /**
- * A process that can be replaced. The replacement takes the waiting calls and all later ones, and the old process finishes its running calls, so no
- * call is lost.
+ * A process that can be replaced. The replacement takes the waiting calls and all later calls. The old process finishes its running calls, so no call
+ * is lost.
  */
 export class ReloadedProcess implements OpenProcess {
   readonly #open: () => Promise<OpenProcess>
   readonly #closed: () => void
   #now: OpenProcess
-  /** A process that is ready, and that gets no calls before `take`. */
+  /** The prepared replacement. It is ready, and gets no calls before `take`. */
   #next: OpenProcess | null = null
   #isClosed = false
-  /** Replaced processes that finish their calls. */
+  /** Replaced processes that are still finishing their calls. */
   readonly #old = new Set<OpenProcess>()
-  /** The ends of replaced processes, and a start that is running now. */
+  /** Promises for the ends of replaced processes, and for a start that is running now. */
   readonly #pending = new Set<Promise<void>>()
 
   private constructor(first: OpenProcess, open: () => Promise<OpenProcess>, closed: () => void) {
@@ -24,7 +24,7 @@ export class ReloadedProcess implements OpenProcess {
     this.#closed = closed
   }
 
-  /** `open` starts a process of the file as it is now. `closed` is called when the process is closed. */
+  /** `open` starts a process with the current file. `closed` is called when the process is closed. */
   static async open(open: () => Promise<OpenProcess>, closed: () => void): Promise<ReloadedProcess> {
     return new ReloadedProcess(await open(), open, closed)
   }
@@ -41,7 +41,7 @@ export class ReloadedProcess implements OpenProcess {
     return this.#now.call(calls)
   }
 
-  /** Starts the replacement. Rejects if it cannot start. */
+  /** Starts the replacement. Rejects if the replacement cannot start. */
   prepare(): Promise<void> {
     const opening = this.#open().then(async (next) => {
       if (this.#isClosed) await next.close()
@@ -61,7 +61,7 @@ export class ReloadedProcess implements OpenProcess {
     this.#wait(before.close(this).finally(() => this.#old.delete(before)))
   }
 
-  /** Closes the prepared process, which finishes the calls that it has. */
+  /** Closes the prepared process, which still finishes its calls. */
   drop(): void {
     const next = this.#next
     this.#next = null

@@ -7,7 +7,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 export interface Requirements {
   readonly file: string
   readonly kind: 'requirements' | 'pyproject'
-  /** A hash that changes when the file changes, or a file that it includes. */
+  /** A hash that changes when the file or an included file changes. */
   readonly hash: string
 }
 
@@ -22,8 +22,8 @@ export function requirementsOf(named: string | null, beeFile: string): Requireme
 }
 
 /**
- * The files of a bee's requirements: the file itself, and the files that it includes. Reading ends at the first file that cannot be read, which is
- * still in the list.
+ * The files of a bee's requirements: the file itself, and the files that it includes. Reading ends at the first unreadable file, which is still in
+ * the list.
  */
 export function requirementFiles(named: string | null, beeFile: string): readonly string[] {
   const file = fileOf(named, beeFile)
@@ -33,7 +33,7 @@ export function requirementFiles(named: string | null, beeFile: string): readonl
   try {
     hashLines(file, createHash('sha256'), files)
   } catch (thrown) {
-    // A missing file stays in the list, because it may be written later.
+    // A missing file stays in the list, because a user may write it later.
     if (!(thrown instanceof WaggleError)) throw thrown
   }
   return [...files]
@@ -50,7 +50,7 @@ function ofLines(file: string): Requirements | null {
   return isEmpty ? null : { file, kind: 'requirements', hash: hash.digest('hex') }
 }
 
-/** Adds a file, and the files that it includes, to the hash. True if one of them names a package. */
+/** Adds a file, and the files that it includes, to the hash. Returns true if one of these files names a package. */
 function hashLines(file: string, hash: ReturnType<typeof createHash>, seen: Set<string>): boolean {
   if (seen.has(file)) return false
   seen.add(file)
@@ -67,7 +67,7 @@ function hashLines(file: string, hash: ReturnType<typeof createHash>, seen: Set<
   return namesPackage
 }
 
-/** A `pyproject.toml` beside the file may contain only settings of tools. Then no packages are needed. */
+/** The requirements in a `pyproject.toml`. Null if the file beside the bee's file contains only settings of tools. */
 function ofProject(file: string, isNamed: boolean): Requirements | null {
   const text = contentOf(file)
   const project = projectTable(text)

@@ -26,7 +26,7 @@ export function sharedFolder(folder: string): SharedFolder {
   }
 }
 
-/** True if users other than the owner may read the path; for a folder, they must also be able to enter it. */
+/** True if users other than the owner may read the path. For a folder, they must also be able to enter the folder. */
 function isOpen(path: string): boolean {
   const stats = statSync(path, { throwIfNoEntry: false })
   if (stats === undefined) return true

@@ -5,20 +5,20 @@ import type { Guardian } from '../containers/guardian.ts'
 export interface ToolOptions {
   readonly cwd?: string
   readonly guardian: Guardian
-  /** When it aborts, the program is ended. */
+  /** Ends the program when it aborts. */
   readonly signal: AbortSignal
   readonly onLine?: (line: string) => void
 }
 
 export interface ToolEnd {
-  /** Null if the program succeeded, else its failure as the end of a sentence. */
+  /** Null if the program succeeded; otherwise its failure, as the end of a sentence. */
   readonly failure: string | null
   /** The last lines of the program's output, shortened. */
   readonly lastLines: readonly string[]
 }
 
 /**
- * Runs a program to its end. The program has a process group of its own, which ends with Waggle. Its output is read line by line, and only the last
+ * Runs a program to its end. The program has a process group of its own, which ends with Waggle. The output is read line by line, and only the last
  * lines are kept.
  */
 export async function runTool(program: string, argv: readonly string[], { cwd, guardian, signal, onLine }: ToolOptions): Promise<ToolEnd> {
@@ -55,8 +55,8 @@ export async function runTool(program: string, argv: readonly string[], { cwd, g
 }
 
 /**
- * The environment variables that an installer gets: the usual ones, and those for proxies, certificates, and the installer's own settings. It gets no
- * other variable of Waggle, because packages can run code while they are built.
+ * The environment variables of an installer: the variables that bees inherit, and those for proxies, certificates, and the installer's own settings.
+ * All other variables of Waggle are left out, because packages can run code while they are built.
  */
 function toolEnvironment(): NodeJS.ProcessEnv {
   const allowed =

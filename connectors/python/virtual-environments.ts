@@ -17,9 +17,9 @@ export interface EnvironmentsOptions {
   readonly directory: string
   readonly clock: Clock
   readonly guardian: Guardian
-  /** When it aborts, a running installation ends. */
+  /** Aborts a running installation. */
   readonly signal: AbortSignal
-  /** The folders in which `uv` is looked for, as in PATH. Default: PATH of this process. */
+  /** The folders in which to search for `uv`, as in PATH. Default: PATH of this process. */
   readonly path?: string
 }
 
@@ -30,12 +30,11 @@ export interface EnvironmentUse {
 }
 
 /**
- * Virtual environments of Python. Each one is made once for its requirements and its Python, and is kept for later processes:
+ * Virtual environments of Python. An environment is made once for its requirements and its Python, and is kept for later processes:
  *
- *     <key>.lock    the lock of the process that makes the environment now
- *     <key>.json    the name of the environment's folder. It is written when the environment is whole, so a half-made one is never used
- *     <key>-<id>/   the environment, in a new folder for each attempt
- *     users/        for each process, the environments that it uses
+ * <key>.lock the lock of the process that makes the environment now <key>.json the name of the environment's folder. It is written when the
+ * environment is complete, so an incomplete environment is never used <key>-<id>/ the environment, in a new folder for each attempt users/ for each
+ * process, the environments that it uses
  */
 export class VirtualEnvironments {
   readonly #options: EnvironmentsOptions
@@ -50,8 +49,8 @@ export class VirtualEnvironments {
   }
 
   /**
-   * Gives the environment with these requirements. It stays until it is released. A missing environment is made, and `say` gets the progress. Throws
-   * WAGGLE_PYTHON_ENVIRONMENT with the last lines of the installer.
+   * Returns the environment with these requirements. The environment stays until it is released. A missing environment is made, and `say` gets the
+   * progress. Throws WAGGLE_PYTHON_ENVIRONMENT with the last lines of the installer.
    */
   async use(interpreter: Interpreter, requirements: Requirements, say: (line: string) => void): Promise<EnvironmentUse> {
     const { directory, clock } = this.#options
@@ -106,7 +105,7 @@ export class VirtualEnvironments {
     const folder = folderIn(pointer)
     if (folder === null) return null
     const python = pythonIn(join(this.#options.directory, folder))
-    // The environment's Python is a link to the Python that made it, which may be gone.
+    // The environment's Python is a link to the Python that made the environment. That Python may be gone.
     if (!existsSync(python)) return null
     const now = new Date()
     await utimes(pointer, now, now).catch(() => {})
@@ -147,7 +146,7 @@ export class VirtualEnvironments {
       await rename(next, join(directory, `${key}.json`))
     } catch (error) {
       await rm(place, { recursive: true, force: true })
-      // The process that has taken over the lock may have deleted the folder, and makes the environment in its own.
+      // The process that has taken over the lock may have deleted the folder, and makes the environment in a folder of its own.
       if (!signal.aborted && !(await lock.isHeld())) return null
       throw error
     }
@@ -159,7 +158,7 @@ export class VirtualEnvironments {
     const { guardian, signal } = this.#options
     const { failure, lastLines } = await runTool(program, argv, { cwd: dirname(requirements.file), guardian, signal, onLine })
     if (failure === null) return
-    // An argument of several lines is a script, and tells a reader nothing.
+    // An argument of several lines is a script, which is not shown.
     const shownArguments = argv.slice(0, 3).filter((argument) => !argument.includes('\n'))
     const said = lastLines.length === 0 ? '' : `:\n${lastLines.map((line) => `  ${line}`).join('\n')}`
     throw new WaggleError('WAGGLE_PYTHON_ENVIRONMENT', {
@@ -168,14 +167,16 @@ export class VirtualEnvironments {
     })
   }
 
-  /** Deletes folders that an interrupted process has left of this environment. Deletes environments that no process has used for a month. */
+  /**
+   * Deletes folders of this environment that an interrupted process has left behind. Also deletes environments that no process has used for a month.
+   */
   async #removeOld(key: string, lock: CacheLock, users: CacheUsers): Promise<void> {
     const { directory } = this.#options
     const names = await readdir(directory)
     for (const name of names) {
       if (!name.startsWith(`${key}-`)) continue
       const { mtimeMs } = await stat(join(directory, name)).catch(() => ({ mtimeMs: 0 }))
-      // A younger folder belongs to a process that has taken over the lock.
+      // A newer folder belongs to a process that has taken over the lock.
       if (mtimeMs <= lock.sinceMs) await rm(join(directory, name), { recursive: true, force: true })
     }
     const inUse = await users.entriesInUse()

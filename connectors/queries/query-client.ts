@@ -3,8 +3,8 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import { endOfRows, signedIn } from './query-server.ts'
 
 /**
- * Sends a question to the process at `host`. Throws the error that this process answers. If the process does not answer, throws
- * WAGGLE_STORE_MIGRATED, because its tasks will move to another process.
+ * Sends a question to the process at `host`. Throws the error in that process's response. If the process does not respond, throws
+ * WAGGLE_STORE_MIGRATED, because the tasks of the process will move to another process.
  */
 export async function askHost(host: string, question: unknown, { secret }: { readonly secret: string | null }): Promise<AsyncIterable<unknown>> {
   const answer = await fetch(`http://${host}/query`, {
@@ -44,7 +44,7 @@ function problemOf(host: string, text: string): WaggleError {
     const { code, message, next } = JSON.parse(text) as { readonly code: string; readonly message: string; readonly next: string }
     if (code.startsWith('WAGGLE_')) return new WaggleError(isErrorCode(code) ? code : 'WAGGLE_QUERY_FAILED', { message, next })
   } catch {
-    // The answer is no error of a Waggle process, so another server listens at this address.
+    // The response is not an error of a Waggle process, so another server listens at this address.
   }
   return gone(host, new Error(text.slice(0, 200)))
 }

@@ -13,9 +13,9 @@ import { isLoopback } from '../http/loopback.ts'
 export type AnswerQuery = (question: unknown) => Promise<AsyncIterable<unknown>>
 
 /**
- * Answers questions of other processes about this process's stores. POST /query takes a question as JSON, and returns each row on a line of its own.
- * A failure returns a WaggleError as JSON. Callers send the application's secret as a bearer token. Without a secret anybody may ask, so the address
- * must then be loopback.
+ * Answers questions of other processes about this process's stores. POST /query takes a question as JSON, and returns one line for each row. A
+ * failure returns a WaggleError as JSON. Callers send the application's secret as a bearer token. Without a secret, anybody who reaches the address
+ * may ask, so the address must be loopback.
  */
 export class QueryServer {
   /** The address of the server, as `host:port`. The port is the actual port, never 0. */
@@ -59,7 +59,7 @@ export function signedIn(secret: string | null): { readonly authorization?: stri
   return secret === null ? {} : { authorization: `Bearer ${secret}` }
 }
 
-/** Checks the secret in constant time, so that the duration reveals nothing about it. */
+/** Makes the check of the secret. The check takes constant time, so that the duration reveals nothing about the secret. */
 function signIn(secret: string | null): (request: IncomingMessage) => boolean {
   const wanted = digest(signedIn(secret).authorization ?? '')
   return ({ headers }) => secret === null || timingSafeEqual(digest(headers.authorization ?? ''), wanted)

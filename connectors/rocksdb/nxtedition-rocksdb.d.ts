@@ -14,7 +14,7 @@ declare module '@nxtedition/rocksdb' {
       _writeSync(options: { sync: boolean }): void
       _clear(): void
     }
-    /** Releases a batch or iterator. Otherwise the database would hold its memory until the database closes. */
+    /** Releases a batch or an iterator. Otherwise the database would keep the memory of the batch or iterator until the database closes. */
     detachResource(resource: object): void
     _getManySync(keys: readonly Uint8Array[], options: object): (Uint8Array | undefined)[]
     _clear(options: object, callback: (error: Error | null) => void): void

@@ -93,7 +93,7 @@ export class Rocks {
     }
   }
 
-  /** Writes all changes atomically. If several changes have the same key, the last one counts. */
+  /** Writes all changes atomically. If several changes have the same key, the last change counts. */
   write(changes: Iterable<RocksChange>): void {
     if (this.#wal === null) throw this.#borrowed()
     this.#throwClearFailure()
@@ -196,9 +196,10 @@ export class Rocks {
 }
 
 /**
- * Settings for rows that are read soon after their write, or are overwritten often. The write-ahead log and the upper levels are not compressed: a
- * row costs 2.2 µs of CPU, against 3.4 µs with the binding's defaults. Writes wait when memtables hold one and a half times their budget. The binding
- * applies a budget only if `compaction` is set. Otherwise it makes files of 64 MiB, and holds each file in memory while compressing it.
+ * Settings for rows that are read soon after their write, or are overwritten often. The write-ahead log and the upper levels are not compressed. A
+ * row then costs 2.2 µs of CPU, compared with 3.4 µs with the binding's defaults. Writes wait when memtables hold one and a half times their budget.
+ * The binding applies a budget only if `compaction` is set. Without `compaction`, the binding makes files of 64 MiB, and holds each file in memory
+ * while compressing the file.
  */
 const settings = {
   log: { compaction: 'level', walCompression: false, cacheSize: 32 * 1024 * 1024, memtableMemoryBudget: 32 * 1024 * 1024 },

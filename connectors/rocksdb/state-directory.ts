@@ -54,7 +54,7 @@ class RocksStateDirectory implements StateDirectory {
       this.#numbers.set(textOf(key), number)
       this.#lastNumber = Math.max(this.#lastNumber, number)
     }
-    // A crash during a deletion leaves rows under the number of a deleted store. So new numbers are higher than all numbers in the database.
+    // A crash during a deletion leaves rows under the number of a deleted store. So new numbers must be higher than all numbers in the database.
     for (const [key] of rocks.range(Buffer.of(prefix.state), Buffer.of(prefix.state + 1), { reverse: true })) {
       this.#lastNumber = Math.max(this.#lastNumber, Buffer.from(key).readUInt32BE(1))
       break
@@ -106,7 +106,7 @@ class RocksStateDirectory implements StateDirectory {
     for (const one of offsets) this.#remember(task, one)
   }
 
-  /** Gives the changes one by one. The caller must write each change before it takes the next one, because all keys share one buffer. */
+  /** Yields the changes one by one. The caller must write each change before it takes the next change, because all keys share one buffer. */
   *#batch(
     task: string,
     changes: readonly Pick<StoreChange, 'store' | 'entries'>[],
@@ -241,7 +241,7 @@ const prefix = { id: 0x49, number: 0x4e, offset: 0x4f, state: 0x53 } as const
 const none = new Uint8Array(0)
 const stateKeyBytes = 5
 
-/** Builds the keys of one store. All keys share one buffer: a new key overwrites the last one. */
+/** Builds the keys of one store. All keys share one buffer: a new key overwrites the last key. */
 class StateKeys {
   #bytes: Buffer
   #views: (Buffer | undefined)[] = []

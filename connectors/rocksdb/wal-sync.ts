@@ -2,10 +2,10 @@ import { type FileHandle, open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 
 /**
- * Makes RocksDB's write-ahead log durable. Before a write returns, RocksDB has handed it to the operating system (`manual_wal_flush` is off). So the
- * log files are complete, and any file descriptor can sync them. A full memtable starts another log file. A sync therefore covers all files since the
- * last synced one, and the directory if a file is new. A new log file comes with a new version of the database, so the directory is read only after
- * the version has changed.
+ * Makes RocksDB's write-ahead log durable. Before a write returns, RocksDB has handed it to the operating system (`manual_wal_flush` is off). The log
+ * files are therefore complete, and any file descriptor can sync a file. A full memtable starts another log file. A sync therefore covers all files
+ * since the last synced file, and the directory if a file is new. A new log file comes with a new version of the database, so the directory is read
+ * only after the version has changed.
  */
 export class WalSync {
   readonly #directory: string
@@ -14,7 +14,7 @@ export class WalSync {
   #readAt = ''
   #current: { readonly name: string; readonly handle: FileHandle } | null = null
 
-  /** `version` gives a text that changes whenever the database begins a log file (RocksDB's property `current-super-version-number`). */
+  /** `version` returns a text that changes whenever the database begins a log file (RocksDB's property `current-super-version-number`). */
   constructor(directory: string, version: () => string) {
     this.#directory = directory
     this.#version = version

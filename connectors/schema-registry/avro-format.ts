@@ -29,7 +29,7 @@ export class AvroFormat implements Format {
     const writer: unknown = parsed
     if (this.#avro === null || !(writer instanceof this.#avro.Type)) throw unreadable(id)
     const reader = own ?? writer
-    // Equal schemas need no resolver. Such a value is decoded with the reader's own schema, because the library parsed the writer's schema with other
+    // Equal schemas need no resolver. A value is then decoded with the reader's own schema, because the library parsed the writer's schema with other
     // settings.
     const resolver = reader.equals(writer) ? undefined : reader.createResolver(writer)
     return { encode: (value) => reader.toBuffer(value), decode: (body) => reader.fromBuffer(body, resolver) }

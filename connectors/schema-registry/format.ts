@@ -2,7 +2,7 @@ import type { KnownSchema, SchemaKind } from './registry-client.ts'
 
 /**
  * Encodes and decodes values of one schema, without the head of the wire format. Both calls are synchronous, because the libraries and the schema are
- * loaded before.
+ * loaded earlier.
  */
 export interface Codec {
   encode(value: unknown): Uint8Array

@@ -39,7 +39,7 @@ function authorization(auth: RegistryAuth | null): { readonly authorization?: st
   return { authorization: `Basic ${Buffer.from(`${auth.username}:${auth.password}`).toString('base64')}` }
 }
 
-/** The schema in a response; null if there is none. A response with an Avro schema has no `schemaType`. */
+/** The schema in a response; null if the response contains no schema. A response with an Avro schema has no `schemaType`. */
 function schemaIn(data: unknown): AnsweredSchema | null {
   if (typeof data !== 'object' || data === null || !('schema' in data) || typeof data.schema !== 'string') return null
   const type = 'schemaType' in data ? data.schemaType : 'AVRO'

@@ -22,19 +22,19 @@ export interface OwnSchema {
 
 /**
  * Reads and registers schemas, and remembers each schema that it has read. Throws WAGGLE_SCHEMA_UNKNOWN, WAGGLE_SCHEMA_INCOMPATIBLE,
- * WAGGLE_SCHEMA_NOT_REGISTERED or WAGGLE_SCHEMA_REFUSED. If the registry is away, throws WAGGLE_REGISTRY_UNREACHABLE. This error is an `Unavailable`,
- * so the caller waits for the registry.
+ * WAGGLE_SCHEMA_NOT_REGISTERED or WAGGLE_SCHEMA_REFUSED. If the registry is unreachable, throws WAGGLE_REGISTRY_UNREACHABLE. This error is an
+ * `Unavailable`, so the caller waits for the registry.
  */
 export class RegistryClient {
   readonly #address: RegistryAddress
   readonly #protobufMessage: string | null
   readonly #known = new Map<number, KnownSchema>()
   readonly #coming = new Map<number, Promise<KnownSchema>>()
-  /** Schemas as they came from the registry, before the library has parsed them. */
+  /** Schemas in the form that came from the registry, before the library has parsed them. */
   readonly #answered = new Map<number, AnsweredSchema>()
   #library: Promise<{ readonly registry: Library; readonly module: LibraryModule }> | null = null
 
-  /** `protobufMessage`: the message that the library looks for in a Protobuf file. */
+  /** `protobufMessage`: the message that the library searches in a Protobuf file. */
   constructor(address: RegistryAddress, protobufMessage: string | null) {
     this.#address = address
     this.#protobufMessage = protobufMessage
@@ -57,7 +57,7 @@ export class RegistryClient {
     const levels = Object.values(module.COMPATIBILITY)
     const register = (compatibility: (typeof levels)[number]) => registry.register(schema, { subject, compatibility, updateConfig: false })
     try {
-      // The library registers only if it is given the compatibility level of the subject. The error for a wrong level names the right one.
+      // The library registers a schema only with the compatibility level of the subject. The error for a wrong level names the right level.
       const { id } = await register(module.COMPATIBILITY.BACKWARD).catch((thrown: unknown) => {
         const level = levels.find((one) => thrown instanceof Error && thrown.message.endsWith(`!= ${one})`))
         if (level === undefined) throw thrown
@@ -123,7 +123,7 @@ export class RegistryClient {
           middlewares: [watchAnswers(this.#address.auth, (id, schema) => void this.#answered.set(id, schema))],
         },
         {
-          // Schemas from other languages may contain keywords that are unknown here. They are ignored.
+          // Schemas from other languages may contain unknown keywords, which are ignored.
           [json]: { strict: false, validateFormats: false },
           ...(this.#protobufMessage === null ? {} : { [protobuf]: { messageName: this.#protobufMessage } }),
         },

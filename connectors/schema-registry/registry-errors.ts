@@ -3,12 +3,12 @@ import { Unavailable, WaggleError } from '../../topology/waggle-error.ts'
 /** The client id of Waggle. The library begins its error messages with this id. */
 export const registryClientId = 'waggle'
 
-/** The reason why a request to a registry failed. */
+/** A refusal of a request by a registry, or its failure on the way. */
 export interface Refusal {
   /** The registry's HTTP status; null if the registry itself did not refuse the request. */
   readonly status: number | null
   readonly said: string
-  /** Makes the error. `what` is a sentence without its full stop, which tells what failed. */
+  /** Makes the error. `what` is a sentence without its full stop, and says what failed. */
   error(what: string): WaggleError
 }
 
@@ -18,7 +18,7 @@ export function refusalOf(thrown: unknown, url: string): Refusal {
   const said = text.replace(new RegExp(`^${registryClientId} - `), '')
   if (thrown instanceof WaggleError) return { status: null, said, error: () => thrown }
   if (status === null) return { status, said, error: (what) => refused(what, said, thrown) }
-  // A registry always gives a reason. Without a reason, the server at the address is no registry, or cannot be reached.
+  // A registry always gives a reason. An error without a reason means that the server at the address is not a registry, or cannot be reached.
   const silent = /^Error, status \d+(: (?<network>.*))?$/s.exec(said)
   if (silent !== null || status >= 500 || status === 408 || status === 429) {
     const why = silent === null ? said : status === 400 ? (silent.groups?.network ?? '') : `it says ${status}, and no reason as a registry would`

@@ -14,15 +14,15 @@ export interface RegistrySerdeOptions {
 }
 
 /**
- * Values in Confluent's wire format. Reading and writing are synchronous, so schemas are loaded before. The schema to write with is loaded when the
- * serde is opened for a topic. The schema that wrote a record is loaded when the record is prepared, once for each id.
+ * Values in Confluent's wire format. Reading and writing are synchronous, so schemas are loaded earlier. The writer's schema is loaded when the serde
+ * is opened for a topic. The schema of a record to read is loaded when the record is prepared, once for each id.
  */
 export class RegistrySerde implements Serde<unknown> {
   readonly #options: RegistrySerdeOptions
   readonly #codecs = new Map<number, Codec>()
   readonly #opened = new Map<string, Promise<Writer>>()
   readonly #writers = new Map<string, Writer>()
-  /** The writer for uses without a topic. It can serve any of them, because an id stands for the same schema everywhere in a registry. */
+  /** The writer for uses without a topic. One writer can serve all of them, because an id stands for the same schema everywhere in a registry. */
   #usual: Writer | null = null
   /** For each schema id that cannot be fetched, its error. Reading a value with this id throws the error. */
   readonly #refusals = new Map<number, unknown>()
@@ -116,8 +116,8 @@ export class RegistrySerde implements Serde<unknown> {
   }
 
   /**
-   * Always throws, because the schema is not here. If an earlier fetch was refused, throws its error. Otherwise starts a fetch and throws `Unavailable`.
-   * On an `Unavailable` the task rolls back, and finds the schema when it tries again.
+   * Always throws, because the schema is not loaded. If an earlier fetch was refused, throws its error. Otherwise starts a fetch and throws
+   * `Unavailable`. The task then rolls back, and finds the schema at the next attempt.
    */
   #notHere(topic: string, id: number): never {
     if (this.#refusals.has(id)) throw this.#refusals.get(id)

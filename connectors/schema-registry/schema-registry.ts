@@ -25,7 +25,9 @@ export interface SubjectOptions {
   readonly register?: boolean
 }
 
-/** Options for a serde. Without a `schema`, values are written with the subject's latest schema, and read with the schema that wrote them. */
+/**
+ * Options for a serde. Without a `schema`, values are written with the subject's latest schema, and each value is read with the schema that wrote it.
+ */
 export interface SchemaOptions extends SubjectOptions {
   readonly schema?: object | string
 }
@@ -50,14 +52,13 @@ export interface SchemaRegistry {
 /**
  * A schema registry with Confluent's API (Confluent's own, Apicurio, Karapace, Redpanda).
  *
- *     const registry = schemaRegistry({ url: 'http://localhost:8081' })
- *     const orders = registry.avro<Order>({ schema: orderSchema })
- *     builder.stream('orders', Consumed.with(Serdes.string(), orders))
+ * const registry = schemaRegistry({ url: 'http://localhost:8081' }) const orders = registry.avro<Order>({ schema: orderSchema })
+ * builder.stream('orders', Consumed.with(Serdes.string(), orders))
  *
  * The registry is first asked when an application starts. The start registers all schemas that the application writes with (errors:
  * WAGGLE_SCHEMA_INCOMPATIBLE, WAGGLE_SCHEMA_REFUSED, WAGGLE_REGISTRY_UNREACHABLE). The schema that wrote a record is fetched once, before the record
- * is read. While the registry is away, the partitions that need it wait, and nothing is lost. WAGGLE_SCHEMA_UNKNOWN, WAGGLE_NOT_THE_WIRE_FORMAT,
- * WAGGLE_SCHEMA_WRONG_KIND and WAGGLE_INVALID_VALUE are failures of a single record.
+ * is read. While the registry is unreachable, partitions that need a schema wait, and no record is lost. WAGGLE_SCHEMA_UNKNOWN,
+ * WAGGLE_NOT_THE_WIRE_FORMAT, WAGGLE_SCHEMA_WRONG_KIND and WAGGLE_INVALID_VALUE are failures of a single record.
  */
 export function schemaRegistry(options: SchemaRegistryOptions): SchemaRegistry {
   refuseWrong('schemaRegistry', parameters({ options: optionsOf({ url: aName }, ['url']) }), [options], 'WAGGLE_INVALID_CONFIG')

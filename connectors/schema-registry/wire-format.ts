@@ -10,7 +10,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
  */
 const headLength = 5
 
-/** The schema id of a record. Throws WAGGLE_NOT_THE_WIRE_FORMAT for data that does not begin with the head of this format. */
+/** The schema id of a record. Throws WAGGLE_NOT_THE_WIRE_FORMAT for data without the head of this format. */
 export function schemaIdOf(topic: string, data: Uint8Array): number {
   const id = schemaIdIn(data)
   if (id === null) throw notTheWireFormat(topic, data)

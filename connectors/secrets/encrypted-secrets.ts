@@ -25,7 +25,7 @@ export class EncryptedSecrets implements Secrets {
     this.#keys = keys
   }
 
-  /** The secret; null if it is not stored here. Throws WAGGLE_SECRET_UNREADABLE if no key fits, or if the file was tampered with. */
+  /** The secret; null if it is not in this store. Throws WAGGLE_SECRET_UNREADABLE if no key fits, or if the file was tampered with. */
   find(name: string): Secret | null {
     const sealed = this.#read().get(name)
     return sealed === undefined ? null : new Secret(this.#open(name, sealed))
@@ -39,7 +39,7 @@ export class EncryptedSecrets implements Secrets {
     return `store it with \`waggle secrets set ${name}\``
   }
 
-  /** Stores a value durably, and replaces an earlier one. Throws WAGGLE_SECRET_INVALID, WAGGLE_SECRETS_NOT_ENCRYPTED and WAGGLE_FILE_LOCKED. */
+  /** Stores a value durably, and replaces an earlier value. Throws WAGGLE_SECRET_INVALID, WAGGLE_SECRETS_NOT_ENCRYPTED and WAGGLE_FILE_LOCKED. */
   set(name: string, value: string): void {
     if (!isSecretName(name)) throw invalid('The name of a secret has letters, digits and underscores, and does not begin with a digit')
     if (value === '' || Buffer.byteLength(value) > maxSecretBytes) throw invalid(`The value of a secret has 1 to ${maxSecretBytes} bytes`)
@@ -47,7 +47,7 @@ export class EncryptedSecrets implements Secrets {
     this.#change((stored) => new Map([...stored, [name, this.#keys.seal(name, value)]]))
   }
 
-  /** Deletes a secret. Throws WAGGLE_UNKNOWN_SECRET if it is not stored here. */
+  /** Deletes a secret. Throws WAGGLE_UNKNOWN_SECRET if the secret is not in this store. */
   delete(name: string): void {
     this.#change((stored) => {
       const left = new Map(stored)
@@ -60,8 +60,8 @@ export class EncryptedSecrets implements Secrets {
   }
 
   /**
-   * Encrypts again, with the newest key, all values that an older key has encrypted. The older keys are then needed no more. A value that no key
-   * opens stays as it is.
+   * Encrypts all values of older keys again, with the newest key. The older keys are then no longer needed. A value that no key can decrypt is kept
+   * unchanged.
    */
   renew(): void {
     if (this.#keys.isEmpty || ![...this.#read().values()].some((sealed) => !this.#keys.isNewest(sealed))) return
@@ -102,7 +102,7 @@ export class EncryptedSecrets implements Secrets {
     })
   }
 
-  /** Reads the file, and writes what `changed` makes of its secrets. Another process that changes the file meanwhile waits. */
+  /** Reads the file, applies `changed` to its secrets, and writes the file. Another process that wants to change the file waits meanwhile. */
   #change(changed: (stored: ReadonlyMap<string, Sealed>) => ReadonlyMap<string, Sealed>): void {
     withFileLock(this.#file, () => {
       const sorted = [...changed(this.#read())].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, { key, data }]) => ({ name, key, data }))

@@ -31,7 +31,7 @@ export class SecretFolder implements Secrets {
     try {
       return readdirSync(this.#directory).filter(isSecretName)
     } catch {
-      // A folder that cannot be read has no secrets. The error about a missing secret then names the folder (`howToSet`).
+      // A folder that cannot be read has no secrets. The error for a missing secret then names the folder (`howToSet`).
       return []
     }
   }
@@ -46,7 +46,7 @@ export class SecretFolder implements Secrets {
       const text = new TextDecoder('utf-8', { fatal: true }).decode(readBounded(file, { maxBytes: maxSecretBytes, next: '' }))
       return text.replace(/\r?\n$/, '')
     } catch (thrown) {
-      // The decoder's error about text that is not UTF-8 does not name the file.
+      // The decoder's error for text that is not UTF-8 does not name the file.
       const why = thrown instanceof WaggleError ? thrown.message : `${file} is not UTF-8`
       throw new WaggleError('WAGGLE_SECRET_UNREADABLE', {
         message: `the secret ${name} cannot be read: ${why}`,

@@ -17,9 +17,8 @@ export class SecretKeys {
   }
 
   /**
-   * Reads keys of 32 bytes in base64 or hexadecimal, with commas or line breaks between them, the newest first. Throws a RangeError whose message
-   * contains no key.
-   *
+   * Reads keys of 32 bytes in base64 or hexadecimal, separated by commas or line breaks, the newest first. Throws a RangeError whose message contains
+   * no key.
    * @example SecretKeys.parse(randomBytes(32).toString('base64'))
    */
   static parse(text: string): SecretKeys {
@@ -32,7 +31,7 @@ export class SecretKeys {
     return new SecretKeys(keys)
   }
 
-  /** True if there is no key. Then nothing can be encrypted. */
+  /** True if there is no key, so that no secret can be encrypted. */
   get isEmpty(): boolean {
     return this.#keys.size === 0
   }

@@ -3,8 +3,8 @@ import { totalmem } from 'node:os'
 import { dirname, join } from 'node:path'
 
 /**
- * The bytes of memory that this process can still take: the free memory of the machine, or less in a container with a limit. The cache of files
- * counts as free, because the kernel gives it up when memory is needed. On systems other than Linux, the result is the machine's whole memory.
+ * The bytes of memory that this process can still take: the free memory of the machine, or less in a container with a limit. The file cache counts as
+ * free, because the kernel releases the cache when memory is needed. On systems other than Linux, the result is the machine's whole memory.
  */
 export async function availableMemory({ root = '/' }: { readonly root?: string } = {}): Promise<number> {
   const free = /^MemAvailable: +(\d+) kB$/m.exec(await textOf(join(root, 'proc/meminfo')))?.[1]
@@ -25,7 +25,7 @@ interface ControlGroup {
 interface GroupFiles {
   readonly limit: string
   readonly usage: string
-  /** The lines of `memory.stat` that count the cache of files. */
+  /** Matches the lines of `memory.stat` that count the file cache. */
   readonly cache: RegExp
 }
 

@@ -3,8 +3,8 @@ import { isAbsolute, join } from 'node:path'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 /**
- * Reads a file that a user named. Refuses files of more than `maxBytes`. Refuses devices, pipes and directories too, because they may return bytes
- * for ever, or never any. Throws WAGGLE_FILE_NOT_FOUND with `next`.
+ * Reads a file that a user named. Refuses files of more than `maxBytes`. Also refuses devices, pipes and directories, because they may return bytes
+ * without end, or never return any. Throws WAGGLE_FILE_NOT_FOUND with `next`.
  */
 export function readBounded(file: string, { maxBytes, next }: { readonly maxBytes: number; readonly next: string }): Uint8Array {
   let descriptor: number | null = null

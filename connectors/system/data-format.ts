@@ -37,8 +37,8 @@ export function checkDataFormat(directory: string): void {
 }
 
 /**
- * True if an embedded log was made in this directory, even if the log itself is gone. A directory without `FORMAT` counts if it has `clickhouse` or
- * `flights`, and has neither `log` nor `state`. A folder `state` shows that the log is on Kafka.
+ * True if an embedded log was made in this directory, even if the log itself is gone. A directory without `FORMAT` counts if it contains `clickhouse`
+ * or `flights`, and neither `log` nor `state`. A folder `state` shows that the log is on Kafka.
  */
 export function hadLog(directory: string): boolean {
   const has = (name: string) => existsSync(join(directory, name))
@@ -54,10 +54,10 @@ export function writeLogMade(directory: string): void {
   syncDirectory(directory)
 }
 
-/** The directory in a data directory in which a restore gathers files. It is deleted last. */
+/** The folder inside a data directory in which a restore gathers files. A finished restore deletes this folder last. */
 export const restoringName = '.restoring'
 
-/** Throws WAGGLE_RESTORE_UNFINISHED for a data directory whose restore runs now, or was killed: it has a part of its files at most. */
+/** Throws WAGGLE_RESTORE_UNFINISHED for a data directory whose restore is running or was killed, because files may be missing. */
 export function refuseUnfinishedRestore(directory: string): void {
   const restoring = join(directory, restoringName)
   if (!existsSync(restoring)) return

@@ -4,8 +4,8 @@ import { ownMember } from '../../topology/own-member.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 /**
- * Turns an error of the operating system about a file into a WaggleError; null for any other error. A full disk is WAGGLE_DISK_FULL, everything else
- * WAGGLE_FILE_UNUSABLE. `next` is the caller's own advice, added to the advice for the cause.
+ * Turns an error of the operating system about a file into a WaggleError; null for any other error. A full disk becomes WAGGLE_DISK_FULL, and any
+ * other error WAGGLE_FILE_UNUSABLE. `next` is the caller's own advice, added to the advice for the cause.
  */
 export function fileError(thrown: unknown, next = ''): WaggleError | null {
   if (thrown instanceof WaggleError || !(thrown instanceof Error)) return null
@@ -25,8 +25,9 @@ export function fileError(thrown: unknown, next = ''): WaggleError | null {
 }
 
 /**
- * Creates a directory and its missing parents, which only this user may enter unless `mode` says otherwise. Throws WAGGLE_FILE_UNUSABLE or WAGGLE_DISK_FULL, with the path that causes the failure. Each directory
- * is created separately. Node's recursive call never ends where the system answers ENOENT below an existing directory, as in /proc.
+ * Creates a directory and its missing parents. Only this user may enter them, unless `mode` says otherwise. Throws WAGGLE_FILE_UNUSABLE or
+ * WAGGLE_DISK_FULL, with the path that causes the failure. Each directory is created separately. Node's recursive call never ends if the system
+ * returns ENOENT below an existing directory, as in /proc.
  */
 export function makeDirectory(directory: string, next = '', mode = 0o700): void {
   try {
@@ -80,5 +81,5 @@ const causes: { readonly [code: string]: Cause | undefined } = {
   ESTALE: { is: 'is gone from its network file system', next: 'Mount it again.' },
 }
 
-/** System calls about programs and connections. They have the same error codes as calls about files. */
+/** System calls for programs and connections. They have the same error codes as calls for files. */
 const notOfFiles: ReadonlySet<string> = new Set(['connect', 'listen', 'bind', 'accept', 'getaddrinfo', 'kill', 'spawn'])

@@ -6,9 +6,9 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import { fileError, makeDirectory } from './file-error.ts'
 
 /**
- * Runs `work`, which reads a file and writes it again, while no other process does so. The lock is the file `FILE.lock` with the process that has it. A
- * lock of a process that has died is taken over. Waits for at most two seconds, because nobody holds the lock for longer than a write takes. Throws
- * WAGGLE_FILE_LOCKED after that, and WAGGLE_FILE_UNUSABLE if the lock cannot be written.
+ * Runs `work`, which reads a file and writes the file again, while no other process does so. The lock is the file `FILE.lock`, which names its
+ * holder. The lock of a dead process is taken over. Waits for at most two seconds, because nobody holds the lock for longer than a write takes.
+ * Throws WAGGLE_FILE_LOCKED after two seconds, and WAGGLE_FILE_UNUSABLE if the lock cannot be written.
  */
 export function withFileLock<T>(file: string, work: () => T): T {
   const lock = `${file}.lock`
@@ -49,7 +49,7 @@ function isLinked(own: string, lock: string): boolean {
   }
 }
 
-/** Removes the lock of a dead process. If another process has put its own lock in its place at that moment, that one is put back. */
+/** Removes the lock of a dead process. Another process may have put its own lock in place at that moment; then that lock is put back. */
 function takeAway(lock: string, seen: string): void {
   const aside = `${lock}.${randomUUID()}`
   try {
@@ -62,7 +62,7 @@ function takeAway(lock: string, seen: string): void {
   rmSync(aside, { force: true })
 }
 
-/** True if the process of a lock has ended. The processes of another machine, or of another container, cannot be seen from here. */
+/** True if the process that holds a lock has ended. Processes of another machine or container are not visible, so they do not count as ended. */
 function isDead(holder: string): boolean {
   const [pid = '', start = '', ...host] = holder.split(' ')
   if (!/^\d{1,10}$/.test(pid) || host.join(' ') !== hostname()) return false
@@ -71,7 +71,7 @@ function isDead(holder: string): boolean {
   } catch (thrown) {
     return (thrown as NodeJS.ErrnoException).code === 'ESRCH'
   }
-  // A later process may have the same number.
+  // A later process may have the same process id.
   return start !== '-' && startOf(Number(pid)) !== start
 }
 
@@ -79,7 +79,7 @@ function holderHere(): string {
   return `${process.pid} ${startOf(process.pid)} ${hostname()}`
 }
 
-/** When a process began, in ticks since the machine began; `-` where the system does not tell. */
+/** The start time of a process, in ticks since the machine's start; `-` if the system does not report it. */
 function startOf(pid: number): string {
   const stat = contentOf(`/proc/${pid}/stat`)
   // The second field is the program's name in parentheses, which may have spaces.
@@ -102,7 +102,7 @@ function locked(lock: string, holder: string | null): WaggleError {
   })
 }
 
-/** The 22nd field of /proc/PID/stat, counted behind the name. */
+/** The start time is the 22nd field of /proc/PID/stat. This index counts from the field after the name. */
 const startField = 19
 const pauseMs = 5
 const longestWaitMs = 2000

@@ -41,7 +41,7 @@ export class FileFlightRecorder implements FlightRecorder {
     }
   }
 
-  /** Deletes the journal, because no record is suspect after an orderly stop. */
+  /** Deletes the journal. After an orderly stop no record is suspect. */
   close(): void {
     closeSync(this.#descriptor)
     rmSync(this.#file, { force: true })
@@ -72,7 +72,7 @@ export class FileFlightRecorder implements FlightRecorder {
   }
 }
 
-/** One line of the journal: the deaths of each record (the first line), the start of a flight, or its end. */
+/** One line of the journal: the deaths of each record (only the first line), the start of a flight, or its end. */
 type Line = { readonly [record: string]: Deaths } | readonly [flight: number, records: readonly string[]] | readonly [flight: number]
 type Deaths = readonly [all: number, alone: number]
 

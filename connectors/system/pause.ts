@@ -1,6 +1,6 @@
 import type { Clock } from '../../processor/ports.ts'
 
-/** Waits. Throws the reason of `signal` as soon as it is aborted. */
+/** Waits. If `signal` aborts, throws its reason at once. */
 export function pause(clock: Clock, waitMs: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) {

@@ -10,7 +10,7 @@ import { fileError, makeDirectory } from './file-error.ts'
 export function writePrivateFile(file: string, text: string): void {
   makeDirectory(dirname(file))
   try {
-    // The mode counts only for a file that is made anew, and an older one may be a link.
+    // The mode applies only to a new file, and an older file may be a link.
     rmSync(`${file}.next`, { force: true })
     writeFileSync(`${file}.next`, text, { mode: 0o600, flag: 'wx', flush: true })
     renameSync(`${file}.next`, file)

@@ -4,11 +4,14 @@ import { fileError } from './file-error.ts'
 /** A place that only the user of this process should be able to read. */
 export interface PrivatePlace {
   readonly path: string
-  /** True: the place belongs to Waggle, which then takes the rights of other users away. Else they are only reported. */
+  /** True: the place belongs to Waggle, which removes the rights of other users. False: the rights are only reported. */
   readonly isOwn: boolean
 }
 
-/** Looks at the rights of other users at these places, and returns a line for each that had some. A missing place is skipped, and so is all of Windows. */
+/**
+ * Checks the rights of other users at these places, and returns a line for each place where others had rights. A missing place is skipped. On Windows
+ * all places are skipped.
+ */
 export function closePlaces(places: readonly PrivatePlace[]): readonly string[] {
   return process.platform === 'win32' ? [] : places.flatMap((place) => closePlace(place))
 }
@@ -29,7 +32,7 @@ function closePlace({ path, isOwn }: PrivatePlace): readonly string[] {
   }
 }
 
-/** Null for a place that is missing or cannot be looked at. The code that uses such a place names the reason. */
+/** The stats of a path; null for a path that is missing or cannot be read. The code that uses the path later reports the reason. */
 function statsOf(path: string): Stats | null {
   try {
     return statSync(path)

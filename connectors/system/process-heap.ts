@@ -29,7 +29,7 @@ export function processHeap(): ProcessHeap {
 
 type Collector = (options: { readonly type: 'major'; readonly execution: 'sync'; readonly flavor: 'last-resort' }) => void
 
-/** After this flag is set, each new context gets a function `gc`. So the command line needs no flag. */
+/** Makes the collector. After this flag is set, each new context gets a function `gc`, so no flag on the command line is needed. */
 function collector(): Collector {
   setFlagsFromString('--expose-gc')
   return runInNewContext('gc') as Collector

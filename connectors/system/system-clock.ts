@@ -15,10 +15,10 @@ export interface SystemClock extends Clock {
 /**
  * The time of the machine's wall clock, without its jumps. The clock starts at the wall clock's time, and runs with the monotonic clock. It
  * approaches the wall clock by at most 5 % of the passing time, and never goes back. If someone sets the machine's clock ahead by an hour, no
- * deadline, join or window ends early. After a restart of the process, the clock starts at the new time.
+ * deadline, join or window ends early. When the process restarts, the clock starts at the machine's current time.
  */
 export function steadyClock({ wallMs, monotonicMs }: TimeSource): SystemClock {
-  // The state is an object for speed. Each write of a number to a variable of the closure would allocate memory, and the clock is read some fifty
+  // The state is an object for speed. A variable of the closure would allocate memory at each write of a number, and the clock is read some fifty
   // times a request.
   const state = { nowMs: wallMs(), readAtMs: monotonicMs(), toldMs: 0 }
   const read = () => {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Random } from '../../processor/ports.ts'
 
-/** Random bytes from the operating system, which are read in blocks. */
+/** Random bytes from the operating system. They are read in blocks. */
 export class SystemRandom implements Random {
   #pool = Buffer.alloc(0)
   #used = 0

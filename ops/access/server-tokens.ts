@@ -12,11 +12,11 @@ import type { Settings } from '../config/settings.ts'
 import { type TokenSettings, tokensText } from '../config/tokens-text.ts'
 
 /**
- * All tokens of a process: those of its settings, those created in its data directory, those that an issuer has signed, and a token of this run for
- * commands on the same machine.
+ * All tokens of a process: tokens of its settings, tokens that were created in its data directory, tokens that an issuer has signed, and a token of
+ * this run for commands on the same machine.
  */
 export class ServerTokens implements Callers, TokenRegistry {
-  /** A token for commands of the user who owns the data directory. It is valid during this run of the process. */
+  /** A token for commands of the user who owns the data directory. The token is valid until the process ends. */
   readonly localToken = `wgl_${randomBytes(32).toString('base64url')}`
   readonly #tokens = new AccessTokens()
   readonly #created: CreatedTokens
@@ -26,11 +26,11 @@ export class ServerTokens implements Callers, TokenRegistry {
   /** The names of the tokens in the settings. */
   #given: ReadonlySet<string> = new Set()
   #createdNames: readonly string[] = []
-  /** The file of created tokens as it was read. */
+  /** The state of the file of created tokens when the file was last read. */
   #signature = ''
   #lookedAtMs = Number.NEGATIVE_INFINITY
 
-  /** Throws what `replaceSettings` throws. */
+  /** Throws the errors of `replaceSettings`. */
   constructor(settings: TokenSettings & Pick<Settings, 'data_dir'>, clock: Pick<Clock, 'now' | 'elapsedMs'>, issuer: IssuerCallers | null = null) {
     this.#created = new CreatedTokens(settings.data_dir)
     this.#clock = clock
@@ -40,7 +40,7 @@ export class ServerTokens implements Callers, TokenRegistry {
   }
 
   /**
-   * True once there has been a token, or a setting for tokens. From then on every caller needs a token until the process ends, even if all tokens are
+   * True once there has been a token, or a setting for tokens. After that, every caller needs a token until the process ends, even if all tokens are
    * revoked.
    */
   get areKnown(): boolean {
@@ -48,7 +48,7 @@ export class ServerTokens implements Callers, TokenRegistry {
     return this.#areKnown
   }
 
-  /** The names of all tokens, of which each may have made a request. */
+  /** The names of all tokens. Each of them may have made a request. */
   get names(): readonly string[] {
     return [...new Set([localName, ...this.#given, ...this.#createdNames])]
   }
@@ -58,7 +58,7 @@ export class ServerTokens implements Callers, TokenRegistry {
     return this.#tokens.find(token) ?? this.#issuer?.find(token) ?? null
   }
 
-  /** Trusts the tokens of this issuer from now on, and of no other; null: of none. */
+  /** Replaces the trusted issuer. From now on only tokens of this issuer are trusted; with null, of no issuer. */
   replaceIssuer(issuer: IssuerCallers | null): void {
     this.#issuer?.close()
     this.#issuer = issuer
@@ -70,15 +70,15 @@ export class ServerTokens implements Callers, TokenRegistry {
   }
 
   /**
-   * Takes the tokens of new settings, and reads the files of tokens again. Throws WAGGLE_TOKENS_DAMAGED, WAGGLE_FILE_NOT_FOUND, and WAGGLE_INVALID_CONFIG
-   * for what is not a list of tokens. Then all tokens stay as they were.
+   * Takes the tokens of new settings, and reads the files of tokens again. Throws WAGGLE_TOKENS_DAMAGED, WAGGLE_FILE_NOT_FOUND, or
+   * WAGGLE_INVALID_CONFIG for a text that is not a list of tokens. After an error all tokens are unchanged.
    */
   replaceSettings(settings: TokenSettings): void {
     const given = givenTokens(settings)
     this.#readCreated()
     this.#tokens.replace('settings', given)
     this.#given = new Set(given.map(({ name }) => name))
-    // A file that was emptied, or is being written, must not open the server to everybody.
+    // An emptied file, or a file that is being written, must not open the server to everybody.
     if (settings.tokens !== null || settings.tokens_file !== null) this.#areKnown = true
   }
 
@@ -103,7 +103,10 @@ export class ServerTokens implements Callers, TokenRegistry {
     this.#readCreated()
   }
 
-  /** A command writes the file itself where it cannot ask this process, as while the process starts. */
+  /**
+   * Reads the file of created tokens again after a change. A command writes the file itself if it cannot ask this process, for example during the
+   * start.
+   */
   #follow(): void {
     const nowMs = this.#clock.elapsedMs()
     if (nowMs - this.#lookedAtMs < lookMs) return
@@ -111,7 +114,7 @@ export class ServerTokens implements Callers, TokenRegistry {
     try {
       if (this.#created.signature !== this.#signature) this.#readCreated()
     } catch {
-      // Calls that list or change tokens say what is wrong with the file.
+      // Calls that list or change tokens report the error of the file.
     }
   }
 
@@ -134,5 +137,5 @@ function givenTokens(settings: TokenSettings): readonly AccessToken[] {
 }
 
 const lookMs = 1000
-/** A name that no other token can have: names have no parentheses. */
+/** A name that no other token can have, because other names contain no parentheses. */
 const localName = '(local)'

@@ -11,26 +11,26 @@ export interface BackupFile {
   readonly path: string
   readonly bytes: number
   readonly sha256: string
-  /** The permissions of the file, as chmod(2) takes them. */
+  /** The permissions of the file, in the form of chmod(2). */
   readonly mode: number
 }
 
-/** The file `backup.json` of a backup. It is written last, so a backup without it is not complete. */
+/** The file `backup.json` of a backup. It is written last, so a backup without this file is not complete. */
 export interface BackupManifest {
-  /** The version of this form of a backup. */
+  /** The version of the format of the backup. */
   readonly format: number
-  /** The version of Waggle that wrote it. */
+  /** The version of Waggle that wrote the backup. */
   readonly waggle: string
   readonly created_at: number
   readonly files: readonly BackupFile[]
-  /** The hash of `files`, so that damage of the list itself is noticed. */
+  /** The hash of `files`. It reveals damage of the list itself. */
   readonly files_sha256: string
 }
 
 export const manifestName = 'backup.json'
 const backupFormat = 1
 
-/** The text of the manifest for these files. */
+/** The text of a manifest for these files. */
 export function manifestText({
   waggle,
   createdAt,
@@ -45,8 +45,8 @@ export function manifestText({
 }
 
 /**
- * Reads the manifest of a backup. Throws WAGGLE_NO_BACKUP for a directory without one, WAGGLE_BACKUP_DAMAGED, and WAGGLE_DATA_FORMAT for one of a newer
- * Waggle.
+ * Reads the manifest of a backup. Throws WAGGLE_NO_BACKUP for a directory without a manifest, WAGGLE_BACKUP_DAMAGED, and WAGGLE_DATA_FORMAT for a
+ * manifest of a newer Waggle.
  */
 export function readManifest(directory: string): BackupManifest {
   const found = parsed(directory)
@@ -117,5 +117,5 @@ const current = Compile(
     files_sha256: Type.String({ pattern: '^[0-9a-f]{64}$' }),
   }),
 )
-/** A data directory of a hundred thousand files has a list of some 20 MB. */
+/** The size limit of a manifest. A data directory of a hundred thousand files has a manifest of some 20 MB. */
 const maxManifestBytes = 256 * 1024 * 1024

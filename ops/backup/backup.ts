@@ -15,7 +15,7 @@ export interface BackupOptions {
   readonly dataDirectory: string
   /** A directory that is missing or empty. */
   readonly into: string
-  /** The log of the data directory, which this process has open. Null on a cluster, where the brokers keep the records. */
+  /** The log of the data directory, which this process has open. Null on a cluster, where the brokers store the records. */
   readonly log: Log | null
   readonly clock: Clock
   /** The version of Waggle. */
@@ -29,9 +29,9 @@ export interface BackupReport {
 }
 
 /**
- * Copies a data directory while its process runs. The log is taken between two commits, ClickHouse before it, and all other files
- * right after it. Throws WAGGLE_BACKUP_PLACE for a directory that has files or lies in the data directory, WAGGLE_DISK_FULL and
- * WAGGLE_FILE_UNUSABLE. A backup that fails leaves nothing behind, and leaves the backup of another process alone.
+ * Copies a data directory while its process runs. ClickHouse is copied first, then the log between two commits, and then all other files. Throws
+ * WAGGLE_BACKUP_PLACE for a directory that contains files or is inside the data directory, WAGGLE_DISK_FULL and WAGGLE_FILE_UNUSABLE. A failed backup
+ * deletes its files, and does not touch the backup of another process.
  */
 export async function writeBackup(options: BackupOptions): Promise<BackupReport> {
   const { dataDirectory, log, clock, waggle } = options
@@ -45,7 +45,7 @@ export async function writeBackup(options: BackupOptions): Promise<BackupReport>
     expectOutside(directory, dataDirectory)
     own(directory)
     isOwned = true
-    // A killed backup has left it.
+    // A killed backup has left this directory behind.
     rmSync(frozen, { recursive: true, force: true })
     mkdirSync(frozen, { mode: 0o700 })
     if (log instanceof EmbeddedLog) {
@@ -71,18 +71,18 @@ export async function writeBackup(options: BackupOptions): Promise<BackupReport>
   }
 }
 
-/** Throws WAGGLE_BACKUP_PLACE for a directory that has files or is in the data directory. */
+/** Throws WAGGLE_BACKUP_PLACE for a directory that contains files or is inside the data directory. */
 function expectEmpty(directory: string, dataDirectory: string): void {
   if (`${directory}${sep}`.startsWith(`${resolve(dataDirectory)}${sep}`)) throw insideData(directory)
   if (!isEmptyDirectory(directory)) throw hasFiles(directory)
 }
 
-/** As `expectEmpty`, for a directory that a link leads into the data directory. */
+/** Throws WAGGLE_BACKUP_PLACE if a symbolic link puts the directory inside the data directory. */
 function expectOutside(directory: string, dataDirectory: string): void {
   if (`${realpathSync(directory)}${sep}`.startsWith(`${realpathSync(dataDirectory)}${sep}`)) throw insideData(directory)
 }
 
-/** Takes the directory for this backup. Of two processes that write to one directory, only one can create `data`. */
+/** Claims the directory for this backup. If two processes write to one directory, only one of them can create `data`. */
 function own(directory: string): void {
   try {
     mkdirSync(join(directory, 'data'), { mode: 0o700 })
@@ -91,7 +91,7 @@ function own(directory: string): void {
   }
 }
 
-/** Removes the parts of this backup. `data` goes last: as long as it exists, no other backup begins in this directory. */
+/** Removes the files of this backup. `data` is removed last: as long as it exists, no other backup begins in this directory. */
 function removeOwn(directory: string): void {
   for (const name of [manifestName, `${manifestName}.next`, 'data']) rmSync(join(directory, name), { recursive: true, force: true })
 }
@@ -100,7 +100,7 @@ function removeEmpty(directory: string): void {
   try {
     rmdirSync(directory)
   } catch (thrown) {
-    // It is missing, or has files that this backup did not write.
+    // The file or directory is missing, or contains files that this backup did not write.
     if (!['ENOENT', 'ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes((thrown as NodeJS.ErrnoException).code ?? '')) throw thrown
   }
 }
@@ -117,8 +117,8 @@ function insideData(directory: string): WaggleError {
 }
 
 /**
- * Links all files of the data directory but those that are taken otherwise, that can be made again, or that belong to this run. Tokens and secrets are
- * replaced by a rename, so a link keeps their text of this moment while the log is copied.
+ * Links the files of the data directory, except the ones in `leftOut`. Files of tokens and secrets are replaced by a rename, so a link keeps the
+ * current text while the log is copied.
  */
 function freezeFiles(dataDirectory: string, frozen: string): void {
   for (const entry of readdirSync(dataDirectory, { withFileTypes: true })) {
@@ -152,12 +152,12 @@ async function copied(root: string, path: string, directory: string): Promise<Ba
   return { path: path.split(sep).join('/'), bytes, sha256, mode }
 }
 
-/** The directory in the data directory that keeps the files of a backup while they are copied. */
+/** The directory inside the data directory that keeps the files of a backup while they are copied. */
 const frozenName = '.backup-in-progress'
 
 /**
- * `log` and `clickhouse` are taken between commits. Models are fetched again, state on a cluster is read from changelogs, examples and the SDK are
- * written at each start. `process.json` and `flights` are of this run.
+ * Files that are not linked. `log` and `clickhouse` are copied separately. Models are fetched again, state on a cluster is read from changelogs, and
+ * examples and the SDK are written at each start. `process.json` and `flights` belong to this run only.
  */
 const leftOut: ReadonlySet<string> = new Set([
   'log',

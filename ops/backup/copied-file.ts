@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
 
-/** Copies a file durably, and returns the hash and the length of the bytes that it read. */
+/** Copies a file durably, and returns the hash and the length of the bytes that were read. */
 export async function copyFile(
   from: string,
   to: string,
@@ -22,7 +22,7 @@ export async function copyFile(
         for (let done = 0; done < bytesRead; ) done += (await target.write(chunk, done, bytesRead - done, bytes + done)).bytesWritten
         bytes += bytesRead
       }
-      // The creation mask takes permissions away that the file has.
+      // The process's umask removes permissions that the file has, so they are set again.
       await target.chmod(mode)
       await target.sync()
     } finally {

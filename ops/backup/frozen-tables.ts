@@ -3,9 +3,9 @@ import { dirname, join } from 'node:path'
 import { take } from '../../connectors/log/embedded/log-snapshot.ts'
 
 /**
- * Links the directory of an embedded ClickHouse into a second one, while ClickHouse runs. Its parts never change. The logs of insert tokens grow, and are
- * copied first: a token without its part would make ClickHouse drop the rows when they are written again. Rows that are missing here are written again from
- * the log, which is taken after this.
+ * Links the files of an embedded ClickHouse into a second directory, while ClickHouse runs. Parts of tables never change. The logs of insert tokens
+ * grow, and are copied first. A copied token without its part would make ClickHouse drop rows that are written again. The log is copied later, so
+ * rows that are missing in this copy are written again from the log.
  */
 export function freezeTables(directory: string, into: string): void {
   for (let tries = 1; ; tries++) {
@@ -21,13 +21,13 @@ export function freezeTables(directory: string, into: string): void {
       }
       return
     } catch (error) {
-      // ClickHouse has merged a part, or renamed one that it has written.
+      // ClickHouse has merged a part, or renamed a part that it has written.
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || tries === maxTries || !existsSync(directory)) throw error
     }
   }
 }
 
-/** The files below a directory, without parts that ClickHouse is writing. */
+/** The files below a directory, without parts that ClickHouse is still writing. */
 function filesIn(directory: string, below: string): readonly string[] {
   return readdirSync(join(directory, below), { withFileTypes: true }).flatMap((entry) => {
     const path = join(below, entry.name)

@@ -17,9 +17,9 @@ export interface RestoreOptions {
 }
 
 /**
- * Makes a data directory of a backup. Every file is compared with its hash. Throws WAGGLE_DATA_DIR_NOT_EMPTY, WAGGLE_NO_BACKUP, WAGGLE_BACKUP_DAMAGED,
- * WAGGLE_DATA_FORMAT, WAGGLE_DISK_FULL, and WAGGLE_RESTORE_UNFINISHED beside another restore. The files are gathered inside of the directory, which may be
- * the root of a volume. No process opens it before all of them are in place.
+ * Makes a data directory from a backup. Every file is compared with its hash. Throws WAGGLE_DATA_DIR_NOT_EMPTY, WAGGLE_NO_BACKUP,
+ * WAGGLE_BACKUP_DAMAGED, WAGGLE_DATA_FORMAT, WAGGLE_DISK_FULL, and WAGGLE_RESTORE_UNFINISHED while another restore runs. The files are gathered
+ * inside the directory, because it may be the root of a volume. No process opens the directory before all files are in place.
  */
 export async function restoreBackup({ from, dataDirectory }: RestoreOptions): Promise<BackupReport> {
   const target = resolve(dataDirectory)
@@ -52,7 +52,7 @@ export async function restoreBackup({ from, dataDirectory }: RestoreOptions): Pr
   return { directory: target, files: files.length, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0) }
 }
 
-/** Creates the directory in which files are gathered. Only one process can. */
+/** Creates the directory in which files are gathered. Only one process succeeds. */
 function own(next: string, target: string): void {
   try {
     mkdirSync(next, { mode: 0o700 })

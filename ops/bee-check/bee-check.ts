@@ -8,7 +8,7 @@ export interface CheckResult {
   readonly outcome: 'passed' | 'failed' | 'skipped'
   /** The reason why the check failed or was skipped; null if it passed. */
   readonly detail: string | null
-  /** The next step after a failure; null without a failure. */
+  /** The next step after a failure; null for any other outcome. */
   readonly next: string | null
 }
 
@@ -22,8 +22,8 @@ export interface BeeCheckOptions {
 }
 
 /**
- * Runs every check against a program: some checks act as a correct swarm, others as a faulty one. Returns an outcome for each check. A program that
- * dies during a check is started again for the next one. If the program sends no hello, the other checks are not run.
+ * Runs every check against a program: in some checks Waggle acts as a correct swarm, in others as a faulty swarm. Returns an outcome for each check.
+ * A program that dies during a check is started again for the next check. If the program sends no hello, the other checks are not run.
  */
 export async function checkBee({ command, sample, limitMs, onResult }: BeeCheckOptions): Promise<readonly CheckResult[]> {
   const guardian = new Guardian({ finishMs: 0, termMs: 0 })

@@ -31,7 +31,7 @@ export class CheckedProgram {
   readonly #logs: ProcessLog[] = []
   readonly #results = new Map<number, Result>()
   readonly #pongs = new Set<number>()
-  /** For each request the number of its parts. */
+  /** The number of parts of each request. */
   readonly #parts = new Map<number, number>()
   #hello: Hello | null = null
   #window = 1024
@@ -135,7 +135,7 @@ export class CheckedProgram {
     )
   }
 
-  /** Waits for the result of a request. Throws if Waggle could not use the result. */
+  /** Waits for the result of a request. Throws if a swarm could not use the result. */
   async result(id: number, { mayBeCancelled = false } = {}): Promise<Result['outcome']> {
     await this.#until(
       () => this.#results.has(id),
@@ -292,7 +292,7 @@ function killGroup(pid: number): void {
   try {
     process.kill(-pid, 'SIGKILL')
   } catch {
-    // All processes of the group have ended.
+    // All processes of the group have already ended.
   }
 }
 

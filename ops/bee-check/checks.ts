@@ -1,11 +1,11 @@
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import { type CheckedProgram, CheckFailure } from './checked-program.ts'
 
-/** A check of one thing that a program must do. */
+/** One check of a program's behaviour. */
 export interface Check {
   /** The end of a sentence that begins with "it". */
   readonly title: string
-  /** The reason why this program is not checked; null if it is checked. */
+  /** The reason why this program is not checked; null if the check applies. */
   skip?(wants: ReadonlySet<string>): string | null
   run(program: CheckedProgram, sample: Payload): Promise<void>
 }
@@ -82,7 +82,7 @@ export const checks: readonly Check[] = [
     async run(program, sample) {
       const ids = [await program.send(sample), await program.send(sample)]
       for (const id of ids) await program.result(id)
-      // A part behind the result would come before the next result.
+      // A part that follows the result would arrive before the next result.
       await program.ask(sample)
     },
   },
@@ -166,7 +166,7 @@ function nested(depth: number): unknown {
   return value
 }
 
-/** The message with an additional field, as a later version of the protocol may have it. */
+/** The message with an additional field, as a later version of the protocol may send it. */
 function withField(message: Buffer, form: 'json' | 'binary'): Buffer {
   const field = '{"of_a_later_version":{"any":["value"]},'
   if (form === 'json') return Buffer.from(message.toString().replace('{', field))

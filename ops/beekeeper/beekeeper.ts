@@ -73,20 +73,20 @@ export interface BeekeeperOptions {
   readonly settings: Settings
   /** The swarms that come from files. */
   readonly swarms: readonly ConfiguredSwarm[]
-  /** Set for a server, which also runs the swarms whose definitions are in the log; null if only `swarms` run. */
+  /** The server's data; null if the process runs only `swarms`. A server also runs the swarms whose definitions are in the log. */
   readonly server?: ServerPlace | null
   readonly say: LogLine
-  /** True if a line of a module is shown, for lines that cost something to make. Default: none of them is made. */
+  /** True if log lines of a module are shown. Callers ask before they build a line at a cost. Default: no such line is built. */
   readonly shows?: (module: string, level: LogLevel, swarm?: string) => boolean
-  /** The levels of the log, for the API. Undefined: the API does not change them. */
+  /** The levels of the log, for the API. Undefined: the API cannot change the levels. */
   readonly logLevels?: LogLevels
-  /** The way to an OpenTelemetry collector; null without one. */
+  /** The connection to an OpenTelemetry collector; null if there is none. */
   readonly otlp?: Otlp | null
   /** Hides secrets in the lines that callers may read. */
   readonly redaction: Redaction
   /** If true, a damaged log opens with the records that remain. */
   readonly acceptLoss?: boolean
-  /** When this signal aborts, a start that waits for a model ends. */
+  /** Ends a start that waits for a model, when it aborts. */
   readonly signal?: AbortSignal
   /** Called during the start, each time a bee has opened: `done` of `all` are open. */
   readonly onProgress: (what: string, done: number, all: number) => void
@@ -125,7 +125,7 @@ export class Beekeeper {
     this.#tokens = new ServerTokens(options.settings, systemClock, this.#issuerOf(options.settings))
   }
 
-  /** Settles when every swarm answers requests. If a part cannot start, closes the open parts and throws. */
+  /** Opens all parts. Settles when every swarm answers requests. If a part cannot start, closes the open parts and throws. */
   static async open(options: BeekeeperOptions): Promise<Beekeeper> {
     const beekeeper = new Beekeeper(options)
     try {
@@ -141,7 +141,7 @@ export class Beekeeper {
     return this.#gateway?.url ?? ''
   }
 
-  /** `HOST:PORT` of the gRPC services; null if their port was in use. */
+  /** The address `HOST:PORT` of the gRPC services; null if their port was in use. */
   get grpcAddress(): string | null {
     return this.#grpc?.address ?? null
   }
@@ -201,7 +201,7 @@ export class Beekeeper {
     const untrim = trimWhenIdle(systemClock, processHeap())
     this.#closeLater('heap', async () => untrim())
     const random = new SystemRandom()
-    // The state directories open before the log, which needs this process's id from them.
+    // The state directories open before the log, because the log needs this process's id from them.
     const states = new Map<string, StateDirectory>()
     if (settings.log === 'kafka')
       for (const { swarm } of this.#options.swarms) states.set(swarm.name, await this.#openStatesFirst(applicationIdOf(swarm.name), random))
@@ -255,7 +255,7 @@ export class Beekeeper {
     const takeActivity = () => running.all.map((swarm) => swarm.takeActivity())
     const unwatchLoop = watchLoop(systemClock, takeActivity, (message) => say('event-loop', 'warn', message))
     this.#closeLater('event loop', async () => unwatchLoop())
-    // A stop begins at the gateway: accepted requests are answered while everything behind it still runs.
+    // A stop begins at the gateway: accepted requests are answered while everything behind the gateway still runs.
     const gateway = this.#gateway
     if (gateway === null) return
     const within = () => ({ timeoutMs: this.#leftToStopMs, onTimeout: () => this.#stopWaiting() })
@@ -406,7 +406,7 @@ export class Beekeeper {
     return served
   }
 
-  /** Opens the gRPC port, with certificates of its own, because each server follows the files by itself. */
+  /** Opens the gRPC port. It has separate certificate objects, because each server watches the files by itself. */
   async #openGrpc(entrance: Omit<GrpcGatewayOptions, 'port'>): Promise<void> {
     const { settings } = this.#options
     const port = settings.grpc_port ?? (settings.http_port === 0 ? 0 : Math.min(settings.http_port + 1, 65_535))
@@ -416,13 +416,13 @@ export class Beekeeper {
       this.#grpc = grpc
       this.#closeLater('grpc', () => grpc.close())
     } catch (thrown) {
-      // Nobody asked for this port, so the program that has it may keep it.
+      // The settings name no gRPC port, so the program that already uses the default port may keep it.
       if (settings.grpc_port !== null || !(thrown instanceof WaggleError) || thrown.code !== 'WAGGLE_PORT_IN_USE') throw thrown
       this.#say('gateway', 'warn', `there is no gRPC: ${thrown.message}. Set WAGGLE_GRPC_PORT to a free port`)
     }
   }
 
-  /** The time that is left for a stop. All parts of the process share `shutdown_seconds`. */
+  /** The remaining time for a stop. All parts of the process share `shutdown_seconds`. */
   get #leftToStopMs(): number {
     return Math.max(0, this.#stopsBy - systemClock.elapsedMs())
   }
@@ -487,7 +487,7 @@ export class Beekeeper {
   }
 
   /**
-   * Saves rows that the database lacks. This is needed only if log and database are both in the data directory, because one of the two may be an
+   * Saves rows that the database lacks. This is needed only if log and database are both in the data directory, because either of them may be an
    * older copy.
    */
   async #saveMissingRows(log: Log, { plan, topology }: RunningSwarm): Promise<void> {
@@ -506,7 +506,7 @@ export class Beekeeper {
   }
 }
 
-/** The files and folders that have secrets, or the inputs of all callers. */
+/** The files and folders that contain secrets, or the inputs of all callers. */
 function privatePlaces({ data_dir, tokens_file, secrets_key_file, tls_key }: Settings): readonly PrivatePlace[] {
   const own = ['tokens.json', 'secrets.json'].map((name) => ({ path: join(data_dir, name), isOwn: true }))
   const given = [data_dir, tokens_file, secrets_key_file, tls_key].flatMap((path) => (path === null ? [] : [{ path, isOwn: false }]))
@@ -528,7 +528,7 @@ function listIn(text: string | null): readonly string[] {
     .filter((name) => name !== '')
 }
 
-/** The limits of callers by new settings. The limit of requests in flight for the whole process keeps its value from the start. */
+/** The limits of callers from new settings. The limit of requests in flight for the whole process keeps its value from the start. */
 function limitsOf({ caller_rate_per_second, caller_requests_in_flight }: Settings, { max_requests_in_flight }: Settings): Limits {
   return { ratePerSecond: caller_rate_per_second, inFlight: caller_requests_in_flight, allInFlight: max_requests_in_flight }
 }

@@ -5,7 +5,8 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 /**
  * Reads the secret for request ids, and creates it if it is missing. Only processes on the same log can read the secret. The secret is the record
  * with the lowest offset of one topic, and is durable before its first use. If several processes start at the same time, each may write a secret, and
- * all of them use the first one. Each record has its own key, so compaction keeps all records. Throws WAGGLE_ID_SECRET if the topic cannot be used.
+ * all of them use the first secret. Each record has its own key, so compaction keeps all records. Throws WAGGLE_ID_SECRET if the topic cannot be
+ * used.
  */
 export async function idSecretOf(log: Log, { clock, random }: { readonly clock: Clock; readonly random: Random }): Promise<Uint8Array> {
   await log.createTopics([{ name: idSecretTopic, partitions: 1, cleanup: 'compact', retentionMs: null }])

@@ -23,7 +23,7 @@ export function trimWhenIdle(clock: Pick<Clock, 'after'>, heap: ProcessHeap): ()
 }
 
 const lookEveryMs = 10_000
-/** The number of checks in a row with almost no work after which a pause of 100 ms for the trim does no harm. */
+/** The number of checks in a row with almost no work after which the trim may pause the thread for 100 ms. */
 const looksBeforeTrim = 2
 const idleShare = 0.02
 /** A trim is done only if the heap has grown by this many bytes since the last trim. */

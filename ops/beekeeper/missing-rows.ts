@@ -18,9 +18,9 @@ export interface MissingRowsOptions {
 
 /**
  * Moves sinks back to the first record without a row, if the database directory was deleted, is an older copy, or has lost parts of a table. The
- * sinks then write the missing rows again; a row that is written twice counts once. In all other cases a record may correctly have no row, for
- * example a dead letter. Reports missing rows that cannot be written again, because retention has deleted their records. Throws WAGGLE_CLICKHOUSE if
- * a part is damaged.
+ * sinks then write the missing rows again; a row that is written twice counts once. In all other cases nothing is moved, because a record may
+ * correctly have no row, for example a dead letter. Reports missing rows whose records retention has already deleted. Throws WAGGLE_CLICKHOUSE if a
+ * part is damaged.
  */
 export async function saveMissingRows({ plan, topology, log, database, repairs, say }: MissingRowsOptions): Promise<void> {
   const { swarm } = plan

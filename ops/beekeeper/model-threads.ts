@@ -8,7 +8,7 @@ export interface SwarmOfModels {
 
 /**
  * The number of threads that compute one run of a model together. The cores are shared equally by all models of this process and all of their
- * replicas, with at least one thread for each. With more threads, models would wait for each other's cores. With fewer threads, cores would be idle.
+ * replicas, with at least one thread for each. With more threads, models would compete for cores. With fewer threads, cores would be idle.
  */
 export function modelThreads(swarms: readonly SwarmOfModels[], cores: number): number {
   const models = swarms.flatMap(({ swarm, registry }) =>

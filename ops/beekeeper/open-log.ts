@@ -16,7 +16,7 @@ export interface OpenLogOptions {
   readonly processId?: string | null
   /** Only for the embedded log. If true, a damaged directory opens with the records that remain. */
   readonly acceptLoss?: boolean
-  /** Receives messages for the operator. */
+  /** Called with messages for the operator. */
   readonly onNotice?: (notice: string) => void
 }
 
@@ -29,7 +29,7 @@ export async function openLog(settings: Settings, { processId = null, acceptLoss
   if (settings.log === 'embedded') {
     const { openEmbeddedLog } = await import('../../connectors/log/embedded/embedded-log.ts')
     const wasMade = hadLog(settings.data_dir)
-    // FORMAT is written only after the log has opened, so that a refused start changes nothing for the next one.
+    // FORMAT is written only after the log has opened, so that a refused start changes nothing for the next start.
     if (!wasMade || existsSync(join(settings.data_dir, 'FORMAT'))) checkDataFormat(settings.data_dir)
     const log = await openEmbeddedLog({
       directory: join(settings.data_dir, 'log'),

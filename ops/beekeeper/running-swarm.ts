@@ -57,7 +57,10 @@ export interface ConfiguredSwarm {
   readonly config: Config
   /** The directory to which paths are relative. Default: the directory of the swarm's file. */
   readonly directory?: string
-  /** Files outside of this directory are refused, unless the `resolve:` map or a package names them. Default: every file is allowed. */
+  /**
+   * The directory that must contain the swarm's files. Files outside are refused, unless the `resolve:` map or a package names them. Default: every
+   * file is allowed.
+   */
   readonly within?: string
 }
 
@@ -73,9 +76,9 @@ export interface RunningSwarmOptions extends ConfiguredSwarm {
   /** The directory of the stores; null for a log that keeps state itself. */
   readonly states: StateDirectory | null
   readonly say: LogLine
-  /** True if a line of a module is shown, for lines that cost something to make. */
+  /** True if log lines of a module are shown. Callers ask before they build a line at a cost. */
   readonly shows: (module: string, level: LogLevel, swarm: string) => boolean
-  /** Records spans. Undefined: nothing is recorded. */
+  /** Records spans. Undefined: no spans are recorded. */
   readonly tracing?: Tracing
   /** The large payloads of the process; null if all payloads travel in the log. */
   readonly claims: Claims | null
@@ -88,7 +91,7 @@ export class RunningSwarm {
   readonly plan: SwarmPlan
   readonly application: Application
   readonly topology: Topology
-  /** The counts of the bees that compute at once. */
+  /** The numbers of bees that are computing at the moment. */
   readonly instantMeters: InstantMeters
   readonly #payloads: HandingSerde<Payload>
   #hasRun = false
@@ -162,7 +165,7 @@ export class RunningSwarm {
     ...options
   }: RunningSwarmOptions): Promise<RunningSwarm> {
     const { settings } = config
-    // A secret may be younger than the process, whose own lines hide those of its start.
+    // A secret may have been set after the process started. The log of the process hides only the secrets of its start.
     const redaction = new Redaction(hiddenValues(config))
     const say: LogLine = (module, level, message, fields) =>
       options.say(module, level, redaction.text(message), { ...redaction.fields(fields), swarm: swarm.name })
@@ -241,7 +244,7 @@ export class RunningSwarm {
       log,
       clock,
       topics: ownTopics(plan),
-      // On the embedded log nobody but the application can create topics.
+      // On the embedded log, only the application can create topics.
       ...(settings.log === 'embedded' ? { missingTopicPartitions: settings.partitions } : {}),
       ...(states === null ? {} : { states, spread: { capabilities: capabilitiesOf(plan, settings), instanceId: settings.instance } }),
       namedTopics: replyTopics.named,
@@ -298,7 +301,7 @@ export class RunningSwarm {
     return this.#host.replicas
   }
 
-  /** An input that a bee behind the gateway accepts, as JSON; null without one. */
+  /** An input that a bee behind the gateway accepts, as JSON; null if there is none. */
   exampleInput(gateway: string): unknown {
     const { gateways, bees } = this.plan
     const entrance = gateways.find((one) => one.gateway === gateway)?.bee
@@ -308,13 +311,13 @@ export class RunningSwarm {
     return readers.map(({ name }) => this.#host.exampleInput(name)).find((input) => input !== null) ?? null
   }
 
-  /** The types at the edges of the swarm: the first known type that a bee behind the gateway takes, and the type of the answer. */
+  /** The types at the edges of the swarm: the first known input type of a bee behind the gateway, and the type of the answer. */
   async edgeTypes(gateway: string): Promise<EdgeTypes> {
     const { gateways, bees } = this.plan
     const entrance = gateways.find((one) => one.gateway === gateway)?.bee
     let input: PayloadType | null = null
     for (const reader of entrance === undefined ? [] : readersIn(bees)(entrance)) {
-      // After a join the value of the gateway is a part of the bee's input.
+      // After a join, the value of the gateway is only a part of the bee's input.
       if (reader.input?.kind !== 'join') input ??= (await this.#host.typesOf(reader)).input
     }
     const respond = bees.find(({ type }) => type.role === 'respond')
@@ -343,7 +346,7 @@ export class RunningSwarm {
     }))
   }
 
-  /** The number of bees that this process opens. `onOpened` is called for each. */
+  /** The number of bees that this process opens. */
   get bees(): number {
     return this.application.nodesHere.filter(({ kind }) => kind === 'async').length
   }
@@ -365,14 +368,14 @@ function withAdvice(error: WaggleError): WaggleError {
   return new WaggleError(code, { message, next: `${next} Or set WAGGLE_GPU=prefer, and it runs on the CPU.`, cause })
 }
 
-/** A swarm that has something to commit and has not committed for this long is not ready. */
+/** A swarm with uncommitted work is not ready if its last commit is older than this. */
 const maxUncommittedMs = 10_000
 
 export function ownTopics({ topics }: SwarmPlan): readonly TopicSpec[] {
   return topics.filter(({ isForeign }) => !isForeign)
 }
 
-/** The number of GPUs on this machine. With `gpu: prefer` any machine counts as capable. */
+/** The number of GPUs on this machine. With `gpu: prefer` a machine without GPUs also counts as capable. */
 function gpusHere({ gpu, gpus }: Settings): number {
   if (gpu === 'prefer') return Number.MAX_SAFE_INTEGER
   if (gpus !== null) return gpus
@@ -403,7 +406,7 @@ function isHere(swarm: string, bee: string, { bees }: Settings): boolean {
   return names === null || names.includes(bee) || names.includes(`${swarm}/${bee}`)
 }
 
-/** The Avro encoding of predictions; null without a schema registry. Then predictions are JSON. */
+/** The Avro encoding of predictions; null without a schema registry, which means that predictions are JSON. */
 function predictionsOf(swarm: string, bees: readonly SwarmBee[], url: string | null): GraphSettings['predictions'] {
   if (url === null) return null
   const topics = predictionTopics(swarm, bees)

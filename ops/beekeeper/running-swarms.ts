@@ -11,21 +11,21 @@ export interface RunningSwarmsOptions extends Omit<RunningSwarmOptions, keyof Co
   readonly ports: BeePorts
   /** Makes the port for models, with this number of threads for each model. */
   readonly modelsWith: (threads: number) => BeePorts['models']
-  /** The number of threads for each model, if a setting has it; null if the number depends on the number of models. */
+  /** The number of threads for each model, if a setting fixes it. Null: the number depends on the number of models. */
   readonly threads: number | null
   /** State directories that are already open, by swarm. The code that opened them closes them. */
   readonly openStates: ReadonlyMap<string, StateDirectory>
   /** Opens the directory of a swarm's state; null on a log that keeps state itself. */
   readonly openState: (swarm: string) => Promise<StateDirectory | null>
-  /** Called before a swarm starts, while nothing of it runs. */
+  /** Called before a swarm starts, while no part of it runs. */
   readonly beforeStart: (running: RunningSwarm) => Promise<void>
 }
 
 /** The swarms of one process. Swarms can start and stop while the process runs. */
 export class RunningSwarms {
-  /** The swarms of this process. It is always the same array. */
+  /** The swarms of this process. The property always returns the same array. */
   readonly all: RunningSwarm[] = []
-  /** The plans of the swarms, in the same order. It is always the same array. */
+  /** The plans of the swarms, in the same order. The property always returns the same array. */
   readonly plans: SwarmPlan[] = []
   readonly #options: RunningSwarmsOptions
   readonly #configured = new Map<RunningSwarm, ConfiguredSwarm>()
@@ -38,7 +38,7 @@ export class RunningSwarms {
     this.#options = options
   }
 
-  /** Plans a swarm, and starts nothing. `beside` are the other swarms that will start at the same time. */
+  /** Plans a swarm without starting it. `beside` are the other swarms that will start at the same time. */
   async prepare(configured: ConfiguredSwarm, beside: readonly ConfiguredSwarm[] = []): Promise<RunningSwarm> {
     const { name } = configured.swarm
     const running = await RunningSwarm.prepare({
@@ -52,7 +52,7 @@ export class RunningSwarms {
     return running
   }
 
-  /** Gives up a prepared swarm that is not to start. */
+  /** Drops a prepared swarm that will not be started. */
   discard(running: RunningSwarm): void {
     this.#configured.delete(running)
   }
@@ -75,8 +75,8 @@ export class RunningSwarms {
   }
 
   /**
-   * Starts a prepared swarm, and settles when it answers. If it cannot start, it is closed and the error thrown. `beforeReading` is called when its bees
-   * are open.
+   * Starts a prepared swarm, and settles when it answers requests. If the swarm cannot start, it is closed and the error is thrown. `beforeReading`
+   * is called when all bees of the swarm are open.
    */
   async start(running: RunningSwarm, beforeReading?: () => Promise<void>): Promise<void> {
     try {
@@ -105,11 +105,11 @@ export class RunningSwarms {
       await this.#leave(newer)
       throw error
     }
-    // The last outcomes of the older version have been delivered by now.
+    // All outcomes of the older version have been delivered by now.
     await this.#leave(older)
   }
 
-  /** Stops a swarm. Finished work is committed, and the rest is done after the next start. */
+  /** Stops a swarm. Finished work is committed; unfinished work is done after the next start. */
   async stop(running: RunningSwarm, { timeoutMs }: { readonly timeoutMs: number }): Promise<void> {
     try {
       await running.application.close({ timeoutMs })
@@ -118,7 +118,7 @@ export class RunningSwarms {
     }
   }
 
-  /** Stops all swarms, each within the time that is left. */
+  /** Stops all swarms, each within the remaining time. */
   async close(leftMs: () => number): Promise<void> {
     const results = await Promise.allSettled(this.all.map((running) => running.application.close({ timeoutMs: leftMs() })))
     const failed = results.find((result) => result.status === 'rejected')
@@ -134,7 +134,7 @@ export class RunningSwarms {
     await states?.close()
   }
 
-  /** Opened for the first part, because most processes publish none. */
+  /** The producer of parts. It is opened for the first part, because most processes publish no parts. */
   #producer(): Promise<Producer> {
     this.#partProducer ??= this.#options.log.producer().catch((error: unknown) => {
       this.#partProducer = null

@@ -10,10 +10,10 @@ import { deadLetterHeaders } from '../../topology/swarm/request/dead-letter.ts'
 import { requestIdHeader, streamBeeHeader } from '../../topology/swarm/request/headers.ts'
 
 /**
- * The failure policy of a swarm, for records at which one of Waggle's own steps fails. (A bee that throws is handled elsewhere.) The record becomes a
- * dead letter at once. A retry would give the same result and delay other records. An error record replaces it, so that a join completes and the
- * caller gets an answer. Steps of the DSL cannot pass an error record on, so for a failure in a bee with such steps the error record goes directly to
- * the bee's topic. `Unavailable` (a failing disk, a registry that does not answer) reaches no handler: the record waits.
+ * The failure policy of a swarm, for records at which one of Waggle's own steps fails. (Errors that a bee throws are handled elsewhere.) The record
+ * becomes a dead letter at once, because a retry would give the same result and delay other records. An error record replaces the record, so that a
+ * join completes and the caller gets an answer. DSL steps cannot pass an error record on, so the error record of a bee with such steps goes directly
+ * to the bee's topic. `Unavailable` (a failing disk, a registry that does not answer) reaches no handler: the record waits.
  */
 export function swarmFailures(swarm: string, onFailure: FailureListener = () => {}): FailurePolicy {
   const resume: Handler<'resume'> = (error, record) => {

@@ -11,15 +11,16 @@ import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 import { noReplyTopics } from '../../topology/swarm/request/reply-topics.ts'
 
 export interface SwarmParts extends ApplicationParts {
-  /** The topics of the swarm's gateways. A reset keeps these topics, and the swarm then reads them from their beginning. */
+  /** The topics of the swarm's gateways. A reset keeps these topics. After a reset, the swarm reads them from their beginning. */
   readonly entrances: readonly string[]
-  /** Bees whose steps of the DSL may have further topics and groups, because `topics` and `groups` were found without these steps. */
+  /** Bees with DSL steps. Their steps may have further topics and groups, because `topics` and `groups` do not include the steps. */
   readonly stepBees: readonly string[]
 }
 
 /**
  * The topics and groups that a swarm has on a cluster. They come from the swarm's plan, so no topic or group of another swarm is among them.
- * `running`: the topology of the swarm as it runs, with the steps of its bees of the DSL. Without it each of these bees, `stepBees`, counts as one step.
+ * `running`: the topology of the running swarm, with the steps of its DSL bees. Without `running`, each DSL bee counts as one step and is listed in
+ * `stepBees`.
  */
 export function partsOf(
   plan: SwarmPlan,
@@ -44,12 +45,12 @@ export function readersOf(plan: SwarmPlan): readonly { readonly group: string; r
   return threadProgram(plan.applicationId, topologyOf(plan), { maxCachedEntries: 0, globals: new GlobalStores() }).groups
 }
 
-/** The topology of a swarm on a cluster, which is only inspected. Each of its bees of the DSL counts as one step. */
+/** The topology of a swarm on a cluster, for inspection only. Each DSL bee of the swarm counts as one step. */
 export function topologyOf(plan: SwarmPlan): Topology {
   return swarmTopology(plan, nobody, { answersRetentionMs: 1, duplicateRetentionMs: 1, predictions: null, replyTopics: noReplyTopics })
 }
 
-/** Bees that are made of steps of the DSL, or that may be. */
+/** Bees that consist of DSL steps, or that may consist of them. */
 export function stepBeesOf(bees: readonly SwarmBee[], registry: BeeRegistry): readonly string[] {
   return bees.filter(({ type }) => type.role === 'stream' || registry.hasOpenRole(type.type)).map(({ name }) => name)
 }

@@ -41,9 +41,7 @@ export function swarmSecrets(swarm: CheckedSwarm, bees: readonly SwarmBee[], con
   }
 }
 
-/**
- * Checks the specs again with the values of secrets. Before that, a text with a secret in it could not be checked against a pattern of the schema.
- */
+/** Checks the specs again with the values of secrets. A text that contains a secret cannot be checked against a pattern of the schema before. */
 function checkFilled({ document }: CheckedSwarm, bees: readonly SwarmBee[], { secrets }: Config, mistakes: WaggleError[]): void {
   const schemas = new SchemaChecker(document, mistakes)
   for (const [index, { spec, type }] of bees.entries()) {
@@ -53,7 +51,7 @@ function checkFilled({ document }: CheckedSwarm, bees: readonly SwarmBee[], { se
   }
 }
 
-/** Hides the secrets that a bee's spec names in its results; null for a bee without secrets. */
+/** Hides the secrets that a bee's spec names in the bee's results; null for a bee without secrets. */
 function resultRedaction({ spec }: SwarmBee, hidden: ReadonlyMap<string, string>): Redaction | null {
   const names = secretNames(spec)
   if (names.size === 0) return null

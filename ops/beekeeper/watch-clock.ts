@@ -1,6 +1,6 @@
 import type { SystemClock } from '../../connectors/system/system-clock.ts'
 
-/** Warns once for each jump of the machine's clock. Returns a function that ends the watch. */
+/** Warns once for each jump of the machine's clock. The returned function ends the watch. */
 export function watchClock(clock: SystemClock, warn: (message: string) => void): () => void {
   let isTold = false
   let cancel = () => {}

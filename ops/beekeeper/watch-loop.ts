@@ -2,8 +2,8 @@ import type { BeeActivity } from '../../bees/hosting/bee-calls.ts'
 import type { Clock } from '../../processor/ports.ts'
 
 /**
- * Warns when this process was blocked: a timer of the event loop came late. `takeActivity` returns, for each swarm, the bees that had calls since
- * `takeActivity` was last called. Returns a function that ends the watch.
+ * Warns when this process was blocked, which a late timer of the event loop shows. `takeActivity` returns, for each swarm, the bees that had calls
+ * since its last call. The returned function ends the watch.
  */
 export function watchLoop(
   clock: Pick<Clock, 'after' | 'elapsedMs'>,

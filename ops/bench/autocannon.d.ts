@@ -1,15 +1,15 @@
-/** Types for the part of autocannon that the benchmarks use. The package has no types of its own. */
+/** Types for the part of autocannon that the benchmarks use. The package itself contains no types. */
 declare module 'autocannon' {
   import type { EventEmitter } from 'node:events'
 
   export interface AutocannonOptions {
     readonly url: string
     readonly connections: number
-    /** Seconds. Not used if there is an amount. */
+    /** The duration in seconds. Ignored if there is an amount. */
     readonly duration?: number
-    /** The number of requests, after which the load ends. */
+    /** The number of requests after which the load ends. */
     readonly amount?: number
-    /** Seconds that a request waits for its answer. Default: 10. */
+    /** The longest wait of a request for its response, in seconds. Default: 10. */
     readonly timeout?: number
     /** Requests a second over all connections. If undefined, a connection sends its next request as soon as it has a response. */
     readonly overallRate?: number
@@ -26,7 +26,7 @@ declare module 'autocannon' {
     readonly non2xx: number
     readonly errors: number
     readonly timeouts: number
-    /** Seconds. */
+    /** The duration in seconds. */
     readonly duration: number
   }
 

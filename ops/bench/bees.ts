@@ -26,9 +26,9 @@ const inFlight = 32
 
 /**
  * Measures the channels to a bee. In the same run each channel is also measured bare, with a program that only copies bytes. Latency is measured with
- * one message at a time, and messages a second with 32 in flight. The second table compares a Python bee that computes with different numbers of
- * workers. A row that this machine cannot have is left out, with the reason on standard error. `only`: measures the channels with this text in their
- * name.
+ * one message at a time, and throughput with 32 messages in flight. The second table compares a computing Python bee with different numbers of
+ * workers. A row that this machine cannot measure is left out, with the reason on standard error. `only`: measures the channels whose names contain
+ * this text.
  */
 export async function beesBenchmark({ seconds, only }: { readonly seconds: number; readonly only: string }): Promise<readonly Table[]> {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-bench-'))
@@ -94,9 +94,9 @@ interface Echo {
 
 interface Way {
   readonly name: string
-  /** The only size of its messages. Default: both sizes. */
+  /** The only size of the program's messages. Default: both sizes. */
   readonly size?: number
-  /** The reason why this machine cannot have the row, as the end of a sentence; null if it can. */
+  /** The reason why this machine cannot measure the row, as the end of a sentence; null if it can. */
   missing?(): Promise<string | null>
   bee(): Promise<Echo>
   bare(): Promise<Echo>
@@ -207,8 +207,8 @@ async function ask(open: OpenProcess, payload: Payload): Promise<Payload> {
 const neverAborted = new AbortController().signal
 
 /**
- * Opens a bare channel. A message counts as answered when as many bytes as it has have come back, in order. On a framed channel each message has a
- * head of 8 bytes.
+ * Opens a bare channel. A message counts as answered when as many bytes have come back, in order. On a framed channel each message has a head of 8
+ * bytes.
  */
 async function openBare([program = '', ...argv]: readonly string[], channel: 'stdio' | 'socket' | 'framed socket'): Promise<Echo> {
   const connected = Promise.withResolvers<Socket>()

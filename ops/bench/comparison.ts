@@ -62,7 +62,7 @@ function figuresOf({ kept, now }: { readonly kept: Table; readonly now: Table })
 
 /**
  * The figure that shows the machine's speed: the floor or peer of a figure, or the figure itself if it is a floor. Null if the table has no floor or
- * peer for it.
+ * peer for the figure.
  */
 function besideOf(table: Table, row: Row, column: number): { readonly row: Row; readonly column: number } | null {
   const { floorRow, peerColumns = {} } = table
@@ -79,7 +79,7 @@ type Row = Table['rows'][number]
 
 const tolerance = 1.15
 
-/** True for rates, which are better when they are higher. All other measures are times, amounts of memory, or ratios of these. */
+/** True for rates: higher rates are better. All other measures are times, amounts of memory, or ratios of these. */
 function isBetterHigh(measure: string): boolean {
   return measure.includes('/s')
 }

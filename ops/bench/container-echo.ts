@@ -7,7 +7,7 @@ import { systemClock } from '../../connectors/system/system-clock.ts'
 import type { OpenProcess } from '../../topology/swarm/ports/processes.ts'
 import { importRoot, writeNodeRoot } from './node-image.ts'
 
-/** Starts a script of Node in a container of an image that is made here of this Node. The image is removed when the container is closed. */
+/** Starts a Node script in a container. The image is made from this Node, and is removed when the container is closed. */
 export async function openInContainer(directory: string, script: string): Promise<OpenProcess> {
   const engine = new DockerEngine()
   const client = await engine.client
@@ -38,7 +38,7 @@ export async function openInContainer(directory: string, script: string): Promis
   }
 }
 
-/** The reason why there is no row of a container, as the end of a sentence; null if there is one. */
+/** The reason why container rows are left out, as the end of a sentence; null if they can be measured. */
 export function withoutDocker(): Promise<string | null> {
   return new DockerEngine().absence()
 }

@@ -1,4 +1,4 @@
-/** A program that returns each message, for the benchmark of channels. This program is a bee, which uses the protocol. */
+/** A bee that returns each message, for the benchmark of channels. */
 export const echoBee = (form: 'json' | 'binary', channel: 'stdio' | 'socket') => `
 import { connect } from 'node:net'
 const channel = ${channel === 'socket' ? 'connect(process.env.WAGGLE_BEE_SOCKET)' : 'null'}
@@ -65,7 +65,7 @@ def busy(payload):
     return total
 `
 
-/** A bee that gives each array on. */
+/** A bee that returns each array. */
 export const arrayEcho = `
 import time
 import numpy
@@ -76,10 +76,10 @@ def array(payload):
     return payload if isinstance(payload, numpy.ndarray) else {"cpu_seconds": time.process_time()}
 `
 
-/** A Python program that does the least possible: it reads a frame from the socket, touches the bytes without a copy, and writes them back. */
+/** A Python program with the least possible work: it reads a frame from the socket, touches the bytes without a copy, and writes them back. */
 export const barePython = bareProgram('memoryview(body)')
 
-/** The same for arrays: it makes an array of the bytes without a copy, and writes the memory of the array back. */
+/** The same program for arrays: it makes an array from the bytes without a copy, and writes the memory of the array back. */
 export const bareArrays = bareProgram('numpy.frombuffer(body, dtype="<f4").data.cast("B")', 'import numpy\n')
 
 function bareProgram(view: string, imports = ''): string {

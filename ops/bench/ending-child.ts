@@ -16,7 +16,7 @@ export function spawnEnding(program: string, argv: readonly string[], options: S
   return guarded(spawn(program, argv, { ...options, detached: true }))
 }
 
-/** Starts a module in the same way as `spawnEnding` starts a program, with a channel for messages. */
+/** Starts a module as `spawnEnding` starts a program, with a channel for messages. */
 export function forkEnding(module: string | URL, argv: readonly string[], options: ForkOptions): ChildProcess {
   return guarded(fork(module, argv, { ...options, detached: true }))
 }

@@ -72,7 +72,7 @@ async function outputs(log: Log, { output, outputs: wanted, partitions }: Worklo
 }
 
 async function onFreshLog(kind: 'embedded' | 'memory', use: (log: Log) => Promise<Measure>): Promise<Measure> {
-  // With `memory` the log's directory is in memory, so only the disk is left out.
+  // With `memory` the log's directory is in memory, which leaves out only the disk.
   const directory = mkdtempSync(join(kind === 'memory' ? '/dev/shm' : tmpdir(), 'waggle-bench-'))
   const log = await openEmbeddedLog({ directory, clock: systemClock })
   try {

@@ -101,7 +101,7 @@ async function callProcess(open: Awaited<ReturnType<LocalProcesses['open']>>, ro
   })
 }
 
-/** Makes a function that computes single rows in batches. While a batch runs, rows for the next one are collected. */
+/** Makes a function that computes single rows in batches. While a batch runs, rows for the next batch are collected. */
 function inBatches(run: (rows: readonly ModelRow[]) => Promise<readonly Scores[]>): (row: ModelRow) => Promise<Scores> {
   const waiting: { readonly row: ModelRow; resolve(scores: Scores): void; reject(error: unknown): void }[] = []
   let running = 0

@@ -2,8 +2,8 @@ import { randomInt } from 'node:crypto'
 import { createServer, type Server } from 'node:net'
 
 /**
- * Ports of this machine that are free now. They are below the range from which the system takes ports for connections, so that no connection takes a
- * port before its server has started. All ports are held open at the same time, so that no two are the same.
+ * Free ports of this machine. They are below the range from which the system takes ports for connections, so that no connection takes a port before
+ * its server has started. All ports are held open at the same time, so that no two are equal.
  */
 export async function freePorts(count: number): Promise<readonly number[]> {
   const held = await Promise.all(Array.from({ length: count }, hold))
@@ -25,7 +25,7 @@ async function hold(): Promise<{ readonly server: Server; readonly port: number 
   }
 }
 
-/** The end of the range. The system gives connections ports from 32,768 on (Linux) or from 49,152 on (macOS). */
+/** The end of the range for servers. The system gives connections ports from 32,768 on (Linux) or from 49,152 on (macOS). */
 const highest = 32_768
 const lowest = 16_384
 const maxAttempts = 100

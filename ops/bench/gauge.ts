@@ -5,8 +5,8 @@ import { isMainThread } from 'node:worker_threads'
 
 /**
  * This module is loaded into a measured program with `--import`. The first SIGUSR2 begins a measurement. The second SIGUSR2 ends it, and the result
- * is written to the file that BENCH_GAUGE names. With BENCH_SAMPLES=1 allocations are sampled. Samples cost CPU time, so CPU is measured in a run
- * without samples.
+ * is written to the file that BENCH_GAUGE names. With BENCH_SAMPLES=1 allocations are sampled. Sampling costs CPU time, so CPU time is measured in a
+ * run without samples.
  */
 export interface GaugeReading {
   /** Bytes that were allocated on the JavaScript heap of the main thread, even if they were collected meanwhile; null without samples. */

@@ -6,9 +6,9 @@ import { measure, peakBytes } from './measure.ts'
 import { streamsWorkloads } from './streams-workloads.ts'
 
 /**
- * Runs a workload of `kafka-streams/KafkaBench.java` on Waggle. The arguments are the same as there: run|restore|read, workload, guarantee, bytes of
- * cache, brokers, records, application, input, output, state directory. With `read` the program only reads a changelog, whose name is given in place
- * of the input.
+ * Runs a workload of `kafka-streams/KafkaBench.java` on Waggle. The arguments are those of the Java program: run|restore|read, workload, guarantee,
+ * bytes of cache, brokers, records, application, input, output, state directory. With `read` the program only reads a changelog, whose name is given
+ * in place of the input.
  */
 const [what, name, processing, cacheMaxBytes, brokersText = '', recordsText, applicationId = '', input = '', output = '', stateDir = ''] =
   process.argv.slice(2)

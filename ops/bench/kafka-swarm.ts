@@ -19,7 +19,7 @@ export interface KafkaSwarmBenchmarkOptions {
 
 /**
  * Measures how much longer a request takes on a cluster at low load. The same swarm runs on the embedded log, and on a broker with at_least_once and
- * with exactly_once. The three are measured alternately, for a few seconds each.
+ * with exactly_once. The three variants are measured alternately, for a few seconds each.
  */
 export async function kafkaSwarmBenchmark({ seconds, rate, only }: KafkaSwarmBenchmarkOptions): Promise<readonly Table[]> {
   const jars = brokerJars()
@@ -89,8 +89,8 @@ async function compared(
 }
 
 /**
- * A copy of the swarm with another name, because swarms with the same name on one cluster would be one swarm. Paths of files beside the swarm file
- * are changed, so that the files are still found.
+ * A copy of the swarm with another name. Two swarms with the same name on one cluster would be one swarm. Paths of files beside the swarm file are
+ * adapted, so that the files are still found.
  */
 function renamed({ file, gateway }: SwarmWorkload, directory: string, suffix: string): { readonly file: string; readonly gateway: string } {
   const way = relative(directory, dirname(file))

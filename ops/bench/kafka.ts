@@ -18,7 +18,7 @@ export interface KafkaBenchmarkOptions {
   readonly keys: number
   /** The sizes of the record cache in bytes. Each size is measured, in Waggle and in Kafka Streams. */
   readonly caches: readonly number[]
-  /** Only rows whose names contain this text are measured. One of the names is `restore`. */
+  /** Measures only rows whose names contain this text. One of the names is `restore`. */
   readonly only: string
 }
 
@@ -108,7 +108,7 @@ class Bench {
     return { title: `On a Kafka broker${this.#beside}`, columns: ['what', ...comparedColumns], rows: measured, peerColumns }
   }
 
-  /** Measures the restore of a changelog in which each key occurs once, and of one in which a few keys repeat. */
+  /** Measures the restore of a changelog in which each key occurs once, and of a changelog in which a few keys repeat. */
   async restore(): Promise<Table> {
     const { log, records, keys, java } = this.#options
     await log.createTopics([{ name: 'nothing0', partitions: 1, cleanup: 'delete', retentionMs: null }])

@@ -2,7 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Kept } from './comparison.ts'
 
-/** For each benchmark the numbers that were kept last, and the numbers that were kept before them. */
+/** The kept numbers of each benchmark, and the numbers that were kept before them. */
 export type KeptNumbers = { readonly [benchmark: string]: { readonly kept: Kept; readonly before: Kept | null } }
 
 const path = join(import.meta.dirname, '..', '..', 'docs', 'benchmarks.json')

@@ -17,7 +17,7 @@ interface Counted extends Measure {
 /**
  * Measures state that is larger than memory: a keyed count on the embedded log with default settings. Each key occurs once, and every fifth key
  * occurs again, so that old state is read from the disk. Another process writes the input first. Half of the resident memory is V8's young space,
- * which grows without a limit. In the second row of each measurement a flag limits the young space.
+ * which grows without a limit. The second row of each measurement limits the young space by a flag.
  */
 export async function keysBenchmark({ keys }: KeysBenchmarkOptions): Promise<readonly Table[]> {
   const rows = keys.flatMap((count) => ['', '--max-semi-space-size=16'].map((flag) => rowOf(count, flag)))

@@ -6,9 +6,11 @@ export interface LoadOptions {
   readonly url: string
   readonly bodies: readonly Buffer[]
   readonly contentType: string
+  /** Further headers. */
+  readonly headers?: { readonly [name: string]: string }
   readonly clients: number
   readonly seconds: number
-  /** Requests a second. If undefined, each client sends its next request as soon as it has a response. */
+  /** The rate in requests a second. If undefined, each client sends its next request as soon as it has a response. */
   readonly rate?: number
 }
 
@@ -26,14 +28,14 @@ export function load(options: LoadOptions): Promise<LoadResult> {
   return options.rate === undefined ? closedLoop(options) : openLoop(options, Math.max(1, options.rate))
 }
 
-async function closedLoop({ url, bodies, contentType, clients, seconds }: LoadOptions): Promise<LoadResult> {
+async function closedLoop({ url, bodies, contentType, headers = {}, clients, seconds }: LoadOptions): Promise<LoadResult> {
   const { pathname, origin } = new URL(url)
   const latenciesMs: number[] = []
   const running = autocannon({
     url: origin,
     connections: clients,
     duration: seconds,
-    requests: bodies.map((body) => ({ method: 'POST', path: pathname, headers: { 'content-type': contentType }, body })),
+    requests: bodies.map((body) => ({ method: 'POST', path: pathname, headers: { ...headers, 'content-type': contentType }, body })),
   })
   running.on('response', (_client: unknown, _status: number, _bytes: number, latencyMs: number) => latenciesMs.push(latencyMs))
   const result = await running
@@ -43,10 +45,10 @@ async function closedLoop({ url, bodies, contentType, clients, seconds }: LoadOp
 }
 
 /**
- * Sends requests at even intervals, however long the responses take. The latency of a request is counted from the time when it was due. autocannon
- * itself would send requests in bursts.
+ * Sends requests at even intervals, regardless of the duration of the responses. The latency of a request is counted from the time when it was due.
+ * autocannon itself would send requests in bursts.
  */
-async function openLoop({ url, bodies, contentType, seconds }: LoadOptions, rate: number): Promise<LoadResult> {
+async function openLoop({ url, bodies, contentType, headers = {}, seconds }: LoadOptions, rate: number): Promise<LoadResult> {
   const agent = new Agent({ keepAlive: true })
   const latenciesMs: number[] = []
   const answers: Promise<void>[] = []
@@ -58,16 +60,27 @@ async function openLoop({ url, bodies, contentType, seconds }: LoadOptions, rate
     const body = bodies[sent % bodies.length] as Buffer
     // A timer may fire a fraction of a millisecond early.
     const fromMs = Math.min(dueMs, systemClock.elapsedMs())
-    answers.push(post(agent, url, contentType, body).then(() => void latenciesMs.push(systemClock.elapsedMs() - fromMs)))
+    answers.push(
+      post({ agent, url, headers: { ...headers, 'content-type': contentType }, body }).then(
+        () => void latenciesMs.push(systemClock.elapsedMs() - fromMs),
+      ),
+    )
   }
   await Promise.all(answers)
   agent.destroy()
   return resultOf(latenciesMs, seconds)
 }
 
-function post(agent: Agent, url: string, contentType: string, body: Buffer): Promise<void> {
+interface Post {
+  readonly agent: Agent
+  readonly url: string
+  readonly headers: { readonly [name: string]: string }
+  readonly body: Buffer
+}
+
+function post({ agent, url, headers, body }: Post): Promise<void> {
   return new Promise((resolve, reject) => {
-    const sending = request(url, { method: 'POST', agent, headers: { 'content-type': contentType, 'content-length': body.length } }, (response) => {
+    const sending = request(url, { method: 'POST', agent, headers: { ...headers, 'content-length': body.length } }, (response) => {
       if (response.statusCode !== 200) reject(new Error(`${url} answered ${response.statusCode}`))
       response.resume().on('end', resolve)
     })

@@ -76,6 +76,10 @@ const benchmarks: { readonly [name: string]: () => Promise<readonly Table[]> } =
     const { overloadBenchmark } = await import('./overload.ts')
     return overloadBenchmark({ minutes: Number(values.minutes) || 10, clients: Number(values.clients) })
   },
+  async server() {
+    const { serverBenchmark } = await import('./server.ts')
+    return serverBenchmark({ seconds: Number(values.seconds), clients: Number(values.clients), swarms: Math.max(...numbers(values.swarms)) })
+  },
   async models() {
     const { modelsBenchmark } = await import('./models.ts')
     return modelsBenchmark({ seconds: Number(values.seconds), clients: Number(values.clients) })
@@ -132,7 +136,7 @@ function machine(): string {
   return `${cores.length} × ${cores[0]?.model ?? 'CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}, ${process.platform}-${process.arch}`
 }
 
-/** The commit, with a + if files in the working tree differ from it. */
+/** The commit's hash, followed by a + if the working tree has changes. */
 function commit(): string {
   const git = (...argv: string[]) => spawnSync('git', argv, { cwd: import.meta.dirname, encoding: 'utf8' }).stdout?.trim() ?? ''
   return `${git('rev-parse', '--short', 'HEAD')}${git('status', '--porcelain') === '' ? '' : '+'}`
@@ -150,7 +154,7 @@ function usage(): never {
       '       | models [--seconds N] [--clients N] | pictures [--seconds N] | bees [--seconds N] [--only NAME]',
       '       | requests [--seconds N] [--clients N] [--partitions N,N] [--swarms N,N]',
       '       | overload [--minutes N] [--clients N] | restart [--seconds N] [--clients N] | bees [--seconds N]',
-      '       | kafka-swarm [--seconds N] [--rate N] [--only NAME]',
+      '       | kafka-swarm [--seconds N] [--rate N] [--only NAME] | server [--seconds N] [--clients N] [--swarms N]',
       '       [--json] [--compare] [--keep, without --only]   or   npm run bench -- --compare\n',
     ].join('\n'),
   )

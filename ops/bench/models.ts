@@ -11,10 +11,7 @@ import { swarmBenchmark } from './swarm.ts'
 import { teddyWorkload } from './swarm-workloads.ts'
 import type { Table } from './table.ts'
 
-/**
- * Measures models in this process and the bare library that runs each of them, the teddy swarm and its floor, and the change to a newer version under
- * load.
- */
+/** Measures models in this process and in the bare libraries, the teddy swarm and its floor, and the change to a newer version under load. */
 export async function modelsBenchmark({ seconds, clients }: { readonly seconds: number; readonly clients: number }): Promise<readonly Table[]> {
   return [
     await librariesTable(seconds),
@@ -23,7 +20,7 @@ export async function modelsBenchmark({ seconds, clients }: { readonly seconds: 
   ]
 }
 
-/** A factor for the seconds of a load. By default it makes a minute: once before and once while versions change. */
+/** A factor for the seconds of a load. The default duration becomes a minute: once before versions change, and once while they change. */
 const reloadWindows = 6
 
 /**
@@ -102,7 +99,7 @@ function waggleRun(model: OpenModel): Run {
   return (batch) => model.run(Array<ModelRow>(batch).fill(row), signal)
 }
 
-/** onnxruntime without anything around it. If `bytes` is not null, it is the model, and the file is not read. */
+/** Runs a model with bare onnxruntime. If `bytes` is not null, it is the model, and the file is not read. */
 async function bareOnnx(path: string, bytes: Uint8Array | null): Promise<Run> {
   const { Tensor } = await import('onnxruntime-node')
   const { session } = await createSession(path, bytes, { gpu: 0, threads: 1 })
@@ -112,7 +109,7 @@ async function bareOnnx(path: string, bytes: Uint8Array | null): Promise<Run> {
   return (batch) => session.run({ [input?.name ?? '']: new Tensor('float32', grey(batch * sizeOf(shape)), [batch, ...shape]) }, outputs)
 }
 
-/** tfjs without anything around it, in the main thread of this program. */
+/** Runs a model with bare tfjs, in the main thread of this program. */
 async function bareTfjs(path: string): Promise<Run> {
   const graph = readTensorFlowGraph(path, {})
   const { run } = await loadOnTfjs(graph, 0)
@@ -122,7 +119,7 @@ async function bareTfjs(path: string): Promise<Run> {
   return (batch) => run({ [name]: { datatype: 'FP32', shape: [batch, ...shape], data: grey(batch * sizeOf(shape)) } }, ['probabilities'])
 }
 
-/** Waggle leaves outputs with more values out, so the bare library is not asked for them either. */
+/** The bare library is not asked for larger outputs either, because Waggle leaves them out. */
 const maxOutputValues = 64
 
 function grey(size: number): Float32Array {

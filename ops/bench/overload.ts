@@ -13,8 +13,8 @@ export interface OverloadBenchmarkOptions {
 }
 
 /**
- * Sends three times the requests that hello-world can answer, then few, then none, and shows how soon the process is as it was before. A row counts the
- * answers by their status, and has the latency of those with 200. The last table is a burst: 10,000 requests at once on an idle process.
+ * Sends three times the requests that hello-world can answer, then few requests, then none. Shows how soon the process recovers. A row counts the
+ * responses by their status, with the latency of the responses with 200. The last table is a burst: 10,000 requests at once on an idle process.
  */
 export async function overloadBenchmark({ minutes, clients }: OverloadBenchmarkOptions): Promise<readonly Table[]> {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-bench-'))
@@ -64,7 +64,7 @@ export async function overloadBenchmark({ minutes, clients }: OverloadBenchmarkO
   }
 }
 
-/** The answers of one load by their status; 0 stands for a connection that failed. */
+/** The responses of one load, counted by their status; 0 stands for a connection that failed. */
 class Answers {
   readonly #latenciesMs = new Map<number, number[]>()
 
@@ -82,12 +82,12 @@ class Answers {
     return [...this.#latenciesMs.values()].reduce((sum, { length }) => sum + length, 0)
   }
 
-  /** The number of answers with any status but 200 and 503. */
+  /** The number of responses with a status other than 200 and 503. */
   get others(): number {
     return [...this.#latenciesMs].reduce((sum, [status, { length }]) => sum + (status === 200 || status === 503 ? 0 : length), 0)
   }
 
-  /** The median and the 99th percentile of the answers with 200, in ms. */
+  /** The median and the 99th percentile of the latency of responses with 200, in ms. */
   get latency(): readonly [number, number] {
     const sorted = (this.#latenciesMs.get(200) ?? []).toSorted((a, b) => a - b)
     const quantile = (share: number) => sorted[Math.floor((sorted.length - 1) * share)] ?? Number.NaN
@@ -95,7 +95,7 @@ class Answers {
   }
 }
 
-/** Sends requests over connections of which each waits for its answer. If all of them wait, none is sent. */
+/** Sends requests over connections. Each connection waits for its response before it sends again, so if all of them wait, no request is sent. */
 async function answersOf(url: string, load: Pick<AutocannonOptions, 'connections' | 'overallRate' | 'duration' | 'amount'>): Promise<Answers> {
   const { pathname, origin } = new URL(url)
   const requests = [{ method: 'POST', path: pathname, headers: { 'content-type': 'application/json' }, body }] as const
@@ -110,8 +110,8 @@ async function answersOf(url: string, load: Pick<AutocannonOptions, 'connections
 const body = Buffer.from('{"name":"Bea"}')
 const warmUpSeconds = 8
 const burstRequests = 10_000
-/** V8 gives memory back when nothing has happened for some seconds. */
+/** Longer than V8 waits before it returns unused memory. */
 const silenceSeconds = 40
-/** Requests wait here if the process answers late. An overload with few connections would only be a closed loop. */
+/** The connections of the overload. Requests wait in them if the process is late. With few connections, the load would only be a closed loop. */
 const overloadConnections = 1_000
 const patienceSeconds = 60

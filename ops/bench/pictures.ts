@@ -27,7 +27,7 @@ export async function picturesBenchmark({ seconds }: { readonly seconds: number 
         { name: 'sharp, 16 × 16 to 8 × 8', run: () => resized(dot, { height: 8, width: 8 }, { ignoreIcc: true }) },
       ]
       const least = programs.map(() => Number.POSITIVE_INFINITY)
-      // The programs run alternately, and the least time counts, because other work on the machine can only make a program slower.
+      // The programs run alternately, and the least time counts, because other work on the machine can only slow a program down.
       for (let round = 0; round < rounds; round++)
         for (const [at, { run }] of programs.entries()) least[at] = Math.min(least[at] ?? 0, await cpuMs(run, seconds / rounds / programs.length))
       rows.push([name, `${side} × ${side}`, ...least])

@@ -10,7 +10,7 @@ import type { Table } from './table.ts'
 
 /**
  * Measures a swarm whose model gets newer versions under a steady load of half the swarm's highest rate. Compares the longest wait of a request while
- * versions change with the longest wait before. A request that fails ends the benchmark with an error.
+ * versions change with the longest wait before. A failed request ends the benchmark with an error.
  */
 export async function reloadBenchmark({ seconds, reloads = 3 }: { readonly seconds: number; readonly reloads?: number }): Promise<readonly Table[]> {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-reload-'))

@@ -10,14 +10,14 @@ export interface RequestsBenchmarkOptions {
   readonly seconds: number
   readonly clients: number
   readonly partitions: readonly number[]
-  /** The numbers of hello-world swarms in one process, measured one after the other. One of the swarms gets all requests. */
+  /** The numbers of hello-world swarms in one process. They are measured one after the other. One of the swarms gets all requests. */
   readonly swarms: readonly number[]
 }
 
 /**
  * Measures a request of hello-world at several loads: its CPU time, its latency, its allocations, and the longest time for which the event loop was
  * blocked. The floor is the same function behind a plain server. All programs get the same rates. The highest rate is the rate of the slowest program
- * when clients wait for each answer. The other rates are parts of this rate.
+ * when clients wait for each answer. The other rates are fractions of the highest rate.
  */
 export async function requestsBenchmark(options: RequestsBenchmarkOptions): Promise<readonly Table[]> {
   const scenes = [floor(), ...options.partitions.map((partitions) => waggle({ partitions, swarms: 1 }))]

@@ -15,8 +15,8 @@ export interface RestartBenchmarkOptions {
 }
 
 /**
- * Kills a swarm under load with SIGKILL, starts it again at once, and measures when callers have their answers. Each caller sends its unanswered
- * request again with the same idempotency key until it gets an answer. Another column has the time of a start after a clean stop, without load.
+ * Kills a swarm under load with SIGKILL, starts it again at once, and measures when callers have their answers. Each caller repeats its unanswered
+ * request with the same idempotency key until it gets an answer. Another column shows the time of a start after a clean stop, without load.
  */
 export async function restartBenchmark(options: RestartBenchmarkOptions): Promise<readonly Table[]> {
   const rows: (readonly (string | number)[])[] = []
@@ -66,7 +66,7 @@ function startSwarm({ file }: SwarmWorkload, directory: string): Promise<Measure
   return MeasuredProgram.start([main, 'run', file, '--json'], { WAGGLE_DATA_DIR: directory, WAGGLE_HTTP_PORT: '0', WAGGLE_CLICKHOUSE_PORT: '0' })
 }
 
-/** Clients that send their next request as soon as they have an answer. An unanswered request is sent again with the same key. */
+/** Clients that send their next request as soon as they have an answer. A client repeats an unanswered request with the same key. */
 class Callers {
   readonly #workload: SwarmWorkload
   readonly #agent = new Agent({ keepAlive: true })
@@ -80,7 +80,7 @@ class Callers {
     this.#answers = Array.from({ length: clients }, (_, client) => this.#call(client))
   }
 
-  /** Lets each client stop after its next answer. Returns the times of these answers. */
+  /** Lets each client stop after its next answer. Returns the times of the last answers. */
   stopAsking(): readonly Promise<number>[] {
     this.#isAsking = false
     return this.#answers

@@ -17,7 +17,7 @@ message Model { int64 ir_version = 1; Graph graph = 7; repeated OperatorSet opse
 
 /**
  * An ONNX model that computes softmax(input · weights), from `input` FP32 [N, features] to `probabilities` FP32 [N, labels]. Each label has weights
- * for another part of the features, so that the output depends on the input.
+ * for a different part of the features, so that the output depends on the input.
  */
 export function smallModel({ features, labels }: { readonly features: number; readonly labels: number }): Uint8Array {
   const weights = Float32Array.from({ length: features * labels }, (_, at) =>

@@ -21,12 +21,12 @@ export interface StreamsWorkload {
 
 interface WorkloadSetting {
   readonly windowMs: number
-  /** The prefix of the input topics' names. The names end in 0 and 1. */
+  /** The common prefix of the names of the input topics. A name is the prefix followed by 0 or 1. */
   readonly input: string
   readonly output: string
 }
 
-/** The programs of `kafka-streams/Bench.java`, line for line. */
+/** The same programs as in `kafka-streams/Bench.java`, line for line. */
 export const streamsWorkloads: readonly StreamsWorkload[] = [
   workload('stateless', 1, (builder, { input, output }) =>
     builder

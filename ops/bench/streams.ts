@@ -7,7 +7,7 @@ import { streamsWorkloads } from './streams-workloads.ts'
 import type { Table } from './table.ts'
 
 export interface StreamsBenchmarkOptions {
-  /** The number of records of a run. A run with more keys than this has as many records as keys. */
+  /** The number of records of a run. A run with more keys than records has one record for each key. */
   readonly records: number
   readonly keys: readonly number[]
   /** Only workloads whose names contain this text are measured. */
@@ -16,8 +16,8 @@ export interface StreamsBenchmarkOptions {
 
 /**
  * Measures the CPU microseconds for a record in Waggle's test driver, in Kafka Streams' test driver (if Java is installed), and in Waggle on its
- * embedded log. All three run the same programs on the same input, each in its own process: 100-byte values, a record a millisecond, windows of a
- * second.
+ * embedded log. All three run the same programs on the same input, each in a separate process. The input has 100-byte values, one record a
+ * millisecond, and windows of one second.
  */
 export async function streamsBenchmark({ records, keys, only }: StreamsBenchmarkOptions): Promise<readonly Table[]> {
   const java = withKafkaStreams(join(import.meta.dirname, 'kafka-streams', 'Bench.java'))
@@ -42,7 +42,7 @@ export async function streamsBenchmark({ records, keys, only }: StreamsBenchmark
   return [{ title, columns, rows, names: 2, peerColumns: Object.fromEntries(measured.map((one) => [one, peer])) }]
 }
 
-/** Runs a measurement in its own process, whose last argument is a directory. The directory is removed afterwards. */
+/** Runs a measurement in a separate process, whose last argument is a directory. The directory is removed afterwards. */
 function inProcess(program: string, argv: readonly string[]): { readonly cpuMicros: number; readonly seconds: number } {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-bench-'))
   const { stdout, stderr, status } = spawnSync(program, [...argv, directory], { encoding: 'utf8', timeout: 300_000 })

@@ -26,7 +26,7 @@ export function teddyWorkload(): SwarmWorkload {
   }
 }
 
-/** A swarm of three small models, which cost almost nothing. So a measurement shows the cost of everything around the models. */
+/** A swarm of three small models, which cost almost no time. A measurement therefore shows the cost of everything except the models. */
 export function smallWorkload(): SwarmWorkload {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-bench-'))
   for (const name of names) writeFileSync(join(directory, `${name}.onnx`), smallModel({ features, labels: 2 }))

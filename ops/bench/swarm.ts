@@ -18,8 +18,8 @@ export interface SwarmBenchmarkOptions {
 }
 
 /**
- * Measures the CPU time of a request, the latency and the memory of a swarm that joins, saves and durably stores its answers, and of a plain server
- * with the same models.
+ * Measures the CPU time of a request, the latency and the memory of two programs with the same models: a swarm that joins, saves and durably stores
+ * its answers, and a plain server.
  */
 export async function swarmBenchmark({
   seconds,
@@ -71,7 +71,7 @@ interface Compared {
 
 interface Measured {
   readonly full: LoadResult
-  /** CPU milliseconds a request of the whole process tree under full load. */
+  /** CPU milliseconds a request, of the whole process tree under full load. */
   readonly cpuMs: number
   readonly quarter: LoadResult
   readonly alone: LoadResult

@@ -4,7 +4,7 @@ export interface Table {
   readonly rows: readonly (readonly (string | number)[])[]
   /** The number of leading columns that name the row. The other columns are figures. Default: 1. */
   readonly names?: number
-  /** A row whose name contains this text is the floor of the rows with the same first cell, or of all rows. */
+  /** A row whose name contains this text is the floor of the rows with the same first cell, or of all rows if no first cell is the same. */
   readonly floorRow?: string
   /** For a column, its peer: another column that was measured in the same run. */
   readonly peerColumns?: { readonly [column: string]: string }

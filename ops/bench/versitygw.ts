@@ -4,8 +4,8 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 
 /**
- * The program of an S3 server, or the reason why it is not available. The program is built once, into a cache of the user, which takes three minutes
- * of CPU time. `npm test` calls this function before the tests, because the time limits of tests are shorter.
+ * The program of an S3 server, or the reason why it is not available. The program is built once, into a cache of the user. The build takes three
+ * minutes of CPU time. `npm test` builds it before the tests, because the time limits of tests are shorter.
  */
 export function versitygw(): { readonly path: string } | { readonly missing: string } {
   const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'waggle')
@@ -18,7 +18,7 @@ export function versitygw(): { readonly path: string } | { readonly missing: str
   const built = mkdtempSync(join(cache, 'fetch-'))
   try {
     const install = ['go', 'install', `github.com/versity/versitygw/cmd/versitygw@v${version}`]
-    // Test files run at the same time. With the lock, one of them builds the program, and the others find it there.
+    // Test files run at the same time. The lock lets one of them build the program, and the others wait for it.
     const hasLock = spawnSync('flock', ['--version']).status === 0
     const lock = hasLock ? ['flock', '--no-fork', join(cache, 'versitygw.lock')] : []
     const script = 'test -e "$0" || exec "$@"'

@@ -5,8 +5,8 @@ import { Streams } from '../streams/streams.ts'
 import { topology } from './json-visits.ts'
 
 /**
- * This program does one measurement in its own process. Arguments: workers (0: none), steps a visit, records, directory. Prints the CPU microseconds
- * of the process, the CPU microseconds of the main thread, and the seconds.
+ * Runs one measurement in a separate process. Arguments: workers (0: none), steps a visit, records, directory. Prints the CPU microseconds of the
+ * process, the CPU microseconds of the main thread, and the seconds.
  */
 const [workersText, stepsText, recordsText, directory = ''] = process.argv.slice(2)
 const [workers, steps, records] = [Number(workersText), Number(stepsText), Number(recordsText)]

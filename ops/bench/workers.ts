@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import type { Table } from './table.ts'
 
 /**
- * Measures records a second of `json-visits.ts` on the embedded log, in one JavaScript thread and in workers. Each measurement has its own process.
- * The input is written before the clock starts. The clock stops when the last result is durable.
+ * Measures records a second of `json-visits.ts` on the embedded log, in one JavaScript thread and in workers. Each measurement runs in a separate
+ * process. The input is written before the clock starts. The clock stops when the last result is durable.
  */
 export function workersBenchmark({ records }: { readonly records: number }): Table {
   const rows: (readonly (string | number)[])[] = []

@@ -2,7 +2,7 @@ import { Document, isMap, isSeq, visit } from 'yaml'
 import type { BeeTypeInfo, PayloadType } from '../../topology/swarm/bee-type.ts'
 import { type SpecField, specFields } from '../../topology/swarm/check/spec-fields.ts'
 
-/** A bee type as `waggle bees catalog TYPE --json` prints it. All members come from the type's definition. */
+/** A bee type in the form that `waggle bees catalog TYPE --json` prints. All members come from the type's definition. */
 export interface CatalogEntry {
   readonly type: string
   readonly aliases: readonly string[]
@@ -39,7 +39,8 @@ export function exampleText({ type, role, schema }: Pick<CatalogEntry, 'type' | 
 }
 
 /**
- * The `input` of an example: a join of the bees that the spec names as inputs, for a loop or a cache also the bee that comes back, and else any bee.
+ * The `input` of an example: a join of the bees that the spec names as inputs, or else any bee. For a loop or a cache, the bee that comes back is
+ * also an input.
  */
 function inputFor(spec: unknown, { role, schema }: Pick<CatalogEntry, 'role'> & { readonly schema: InputSchema }): object {
   if (role === 'merge') return { stack: ['another-bee', 'a-third-bee'] }
@@ -52,7 +53,7 @@ interface InputSchema {
   readonly properties?: { readonly [key: string]: { readonly keysAre?: string } }
 }
 
-/** A type of values in a few words, such as `tensors`; null if the type is unknown. */
+/** A short text for a type of values, such as `tensors`; null if the type is unknown. */
 export function payloadText(type: PayloadType | null): string | null {
   if (type === null) return null
   if (!('tensors' in type)) return 'JSON that fits the schema'

@@ -58,7 +58,7 @@ function cell(text: string): string {
   return prose(text).replaceAll('|', '\\|').replaceAll('\n', ' ')
 }
 
-/** A sentence of a definition as Markdown: `<name>` is not a tag of HTML. */
+/** A sentence of a definition as Markdown. It escapes `<name>`, which is not an HTML tag here. */
 function prose(text: string): string {
   return text.replaceAll('<', '\\<')
 }

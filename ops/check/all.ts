@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import { runTests } from './test-run.ts'
 
-/** `npm test`: runs every check, cheapest first, and prints one line each. A failed check does not stop the later ones. */
+/** `npm test`: runs every check, the cheapest first, and prints one line for each. After a failed check, the next checks still run. */
 const root = resolve(import.meta.dirname, '..', '..')
 
 const checks: readonly Check[] = [
@@ -26,8 +26,8 @@ const checks: readonly Check[] = [
 ]
 
 /**
- * The longest time of a run, in ms. It is far above the usual time, and below the limit of a continuous integration server. So a run that hangs fails
- * here, with a message.
+ * The longest time of a run, in ms. It is far above the usual time, and below the limit of a continuous integration server. A hanging run therefore
+ * fails here, with a message.
  */
 const longestRunMs = 80 * 60_000
 
@@ -50,7 +50,7 @@ function passes({ name, argv }: Check): boolean {
   return status === 0
 }
 
-/** Runs the tests. Patterns, if there are any, replace the list of all tests. */
+/** Runs the tests. If there are patterns, they replace the list of all tests. */
 async function testsPass(patterns: readonly string[]): Promise<boolean> {
   const chosen = patterns.length > 0 ? patterns : ['test/**/*.test.ts']
   const argv = [

@@ -14,7 +14,7 @@ export function beePages(catalog: BeeCatalog): ReadonlyMap<string, string> {
   ])
 }
 
-/** The names of files that differ from `pages`, are missing or are superfluous. `files` has the content of the folder. */
+/** The names of files that differ from `pages`, are missing, or are superfluous. `files` has the contents of the folder. */
 export function stalePages(pages: ReadonlyMap<string, string>, files: ReadonlyMap<string, string>): readonly string[] {
   return [...new Set([...pages.keys(), ...files.keys()])].filter((name) => pages.get(name) !== files.get(name)).sort()
 }

@@ -13,7 +13,7 @@ export interface UnsafeName {
  * A `Map` or one call of `Object.fromEntries` has no such names. These forms are refused:
  *
  * 1. a dictionary that starts as `{}` and is filled later; 2. `name in object` with a name that is not a literal; 3. `dictionary[name]`, where
- * `dictionary` has an index signature of strings in this file: `Object.hasOwn` in the same statement allows it.
+ *    `dictionary` has an index signature of strings in this file: `Object.hasOwn` in the same statement allows this form.
  */
 export function unsafeNames(file: string, source: string): readonly UnsafeName[] {
   const code = withoutText(source)
@@ -36,7 +36,7 @@ function withoutText(source: string): string {
   return source.replace(commentOrString, (piece) => piece.replace(/[^\n]/g, ' ')).replace(templateText, (piece) => piece.replace(/[^\n]/g, ' '))
 }
 
-/** True for `for (const name in object)` and mapped types of TypeScript, which use `in` for something else. */
+/** True for `for (const name in object)` and for mapped types of TypeScript, where `in` has another meaning. */
 function isLoop(code: string, index: number): boolean {
   return /(\bfor \((const|let)|\[)\s*$/.test(code.slice(Math.max(0, index - 20), index))
 }

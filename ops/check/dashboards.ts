@@ -10,10 +10,10 @@ export interface PlacedQuery {
   readonly query: string
 }
 
-/** The names and labels of all metrics, those of the buckets of histograms included. The labels are null where they are not in the table. */
+/** The names and labels of all metrics, including the buckets of histograms. The labels are null if the table does not have them. */
 export function knownMetrics(): ReadonlyMap<string, ReadonlySet<string> | null> {
   const known = new Map<string, ReadonlySet<string> | null>()
-  // Prometheus itself makes `up`, and the labels `job` and `instance`.
+  // Prometheus itself adds `up`, and the labels `job` and `instance`.
   known.set('up', new Set(['job', 'instance']))
   for (const name of engineMetricNames()) known.set(name, null)
   for (const [name, { type, labels }] of Object.entries<MetricRow>(metricTable)) {
@@ -24,7 +24,7 @@ export function knownMetrics(): ReadonlyMap<string, ReadonlySet<string> | null> 
   return known
 }
 
-/** The mistakes in queries: a name that is no metric's, or a label that its metric does not have. */
+/** The mistakes in queries: a name that is not a metric, or a label that its metric does not have. */
 export function complaintsAbout(queries: readonly PlacedQuery[]): readonly string[] {
   const known = knownMetrics()
   return queries.flatMap(({ place, query }) => {
@@ -39,9 +39,9 @@ export function complaintsAbout(queries: readonly PlacedQuery[]): readonly strin
   })
 }
 
-/** The metrics that a query of PromQL names, each with the labels of its selector. */
+/** The metrics in a query of PromQL, each with the labels of its selector. */
 export function metricsIn(query: string): readonly { readonly name: string; readonly labels: readonly string[] }[] {
-  // Strings may have anything inside, and labels in `by (…)` are no metrics.
+  // Strings may contain any text, and labels in `by (…)` are not metrics, so both are removed.
   const bare = query
     .replaceAll(/"(?:[^"\\]|\\.)*"/g, '""')
     .replaceAll(/\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)/g, ' ')

@@ -4,7 +4,7 @@ import { dirname, join, relative, resolve, sep } from 'node:path'
 
 /**
  * Checks that every public method of the DSL, of `Streams` and of the test driver has a docstring with an example, and that every example compiles.
- * An example is a `ts` fence. It may use the package's exports and the names of `docstring-vocabulary.ts`.
+ * An example is a `ts` fence. An example may use the package's exports and the names of `docstring-vocabulary.ts`.
  */
 const root = resolve(import.meta.dirname, '..', '..')
 const entries = ['ops/index.ts', 'ops/testing/index.ts']

@@ -4,7 +4,7 @@ import { ThreadMeters } from '../../processor/metrics/thread-meters.ts'
 import { SimulatedClock } from '../../processor/simulation/simulated-clock.ts'
 import { promName } from '../telemetry/engine-families.ts'
 
-/** The names of the engine's metrics for Prometheus, from the meters themselves. A metric without a value in the last minute has a name too. */
+/** The names of the engine's metrics for Prometheus, from the meters themselves. A metric without a value in the last minute is also included. */
 export function engineMetricNames(): ReadonlySet<string> {
   const thread = new ThreadMeters('thread', { startedAt: 0, state: () => 0 })
   const task = new TaskMeters('0_0', thread)

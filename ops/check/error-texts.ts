@@ -9,8 +9,8 @@ export interface UnclearText {
 }
 
 /**
- * Finds unclear texts of errors: a `message`, `next` or `meaning` that begins with a pronoun, or that says "is no name" instead of "is not a name".
- * A user reads an error alone, so no earlier sentence tells what "It" stands for.
+ * Finds unclear error texts: a `message`, `next` or `meaning` that begins with a pronoun, or that says "is no name" instead of "is not a name". A
+ * user reads an error alone, so no earlier sentence explains what "It" stands for.
  */
 export function unclearTextsIn(file: string, source: string): readonly UnclearText[] {
   const unclear: UnclearText[] = []
@@ -22,7 +22,7 @@ export function unclearTextsIn(file: string, source: string): readonly UnclearTe
   return unclear
 }
 
-/** A string after `message:`, `next:` or `meaning:`. It may begin on the next line. */
+/** Matches a string after `message:`, `next:` or `meaning:`. The string may begin on the next line. */
 const errorText = /\b(?:message|next|meaning):\s*(['"`])((?:\\.|(?!\1)[^\\])*)\1/g
 const opening = /^(?:It|He|She|They|This one|What|Who|Whoever)\b/
 const negation = /(?<!\b[Tt]here )\b(?:is|are) no (?!(?:more|longer|other|such)\b)\S/

@@ -11,8 +11,8 @@ export function errorsPage(): string {
 }
 
 /**
- * Codes of the table that no source throws, and codes in sources that the table lacks. `sources` has the source texts by path, without the file of
- * the table.
+ * Codes of the table that no source throws, and codes in sources that the table lacks. `sources` contains the source texts by path, without the file
+ * of the table.
  */
 export function strayCodes(sources: ReadonlyMap<string, string>): { readonly neverThrown: readonly string[]; readonly unknown: readonly string[] } {
   const thrown = new Set<string>()
@@ -27,7 +27,7 @@ export function strayCodes(sources: ReadonlyMap<string, string>): { readonly nev
   return { neverThrown: Object.keys(errorCodes).filter((code) => !thrown.has(code)), unknown: [...unknown] }
 }
 
-/** A code in quotes, with the characters before it. A code after `===` is compared and not thrown. */
+/** Matches a code in quotes, with the characters before the code. A code after `===` is compared and not thrown. */
 const quotedCode = /(.{0,12})'(WAGGLE_[A-Z0-9_]*[A-Z0-9])'/g
 
 function cell(text: string): string {

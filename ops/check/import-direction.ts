@@ -36,7 +36,7 @@ const advice: { readonly [room in Room]: string } = {
   test: '',
 }
 
-/** Rooms that use time, randomness, disks and sockets only through ports, so that a run of the simulator is repeated exactly from its seed. */
+/** Rooms that use time, randomness, disks and sockets only through ports. The simulator can therefore repeat a run exactly from its seed. */
 const pureRooms: ReadonlySet<Room> = new Set(['topology', 'processor'])
 const outsideWorld = /^node:(fs|net|tls|http2?|https|dgram|dns|child_process|worker_threads|cluster|timers|readline|os)(\/|$)/
 

@@ -13,7 +13,7 @@ export function metricsPage(page: string): string {
   return `${before}${begin}\n\n| metric | type | labels | |\n| --- | --- | --- | --- |\n${rows.join('\n')}\n\n${end}${after}`
 }
 
-/** The texts before and after a mark. Throws if the page lacks the mark. */
+/** Splits a text at a mark. Throws if the text does not contain the mark. */
 function split(text: string, mark: string): readonly string[] {
   const at = text.indexOf(mark)
   if (at < 0) throw new Error(`docs/metrics.md has no line ${mark}`)

@@ -38,7 +38,10 @@ function failed(why: string): number {
   return 1
 }
 
-/** The ids of the parent processes that run Node: the launcher and npm. The search stops at a shell, because a shell may end before its job does. */
+/**
+ * The ids of the parent processes that run Node, such as npm and the program that started npm. The search stops at a shell, because a shell may end
+ * before its job ends.
+ */
 function nodeAncestors(): readonly number[] {
   const found: number[] = []
   try {
@@ -47,7 +50,7 @@ function nodeAncestors(): readonly number[] {
       pid = Number(/^PPid:\s*(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
     }
   } catch {
-    // This is not Linux, or the process belongs to another user.
+    // The system is not Linux, or the process belongs to another user.
   }
   return found
 }

@@ -1,7 +1,7 @@
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 
-/** A line of the threat model for which no test is named, or not one that exists. */
+/** A line of the threat model that names no test, or a test that does not exist. */
 export interface Unshown {
   readonly line: number
   readonly message: string
@@ -9,14 +9,15 @@ export interface Unshown {
 
 /** The tests of the repository. */
 export interface KnownTests {
-  /** The paths of the file or folder that a page names by its path, or by its name alone; none if there is no such test. */
+  /** The paths of a test file or folder. A page names a test by its path or by its file name. Empty if there is no such test. */
   find(name: string): readonly string[]
   textOf(path: string): string
 }
 
 /**
- * Lines of a page of threats that name no test. A row of a table whose last column is `shown by` names its own tests there, or `the same` as the row above;
- * a title in “quotes” must be the title of a test in one of them. All other lines of a section are shown by the tests that the section names.
+ * Lines of a threat model that name no test. In a table whose last column is `shown by`, each row names its tests in that column; `the same` means
+ * the tests of the row above. A title in “quotes” must be the title of a test in one of these files. Any other line is covered by the tests that its
+ * section names.
  */
 export function unshownLines(page: string, tests: KnownTests): readonly Unshown[] {
   const found: Unshown[] = []
@@ -70,7 +71,7 @@ interface Section {
   readonly isShown: boolean
 }
 
-/** The tests that a text names in backquotes: files of tests, folders below `test/`, and the commands that run them. */
+/** The tests that a text names in backquotes: test files, folders below `test/`, and the commands that run tests. */
 function namesIn(text: string): readonly string[] {
   return [...text.matchAll(/`([^`]+)`/g)].flatMap(([, code = '']) =>
     /\.test\.ts$|^test\/[^\sA-Z]+$|^npm run (fuzz|faults|chaos)\b/.test(code) ? [code] : [],

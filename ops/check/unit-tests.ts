@@ -5,11 +5,12 @@ import { importsOf, targetOf } from './import-direction.ts'
 import { runTests } from './test-run.ts'
 
 /**
- * `npm run test:unit`: runs the tests that start no process, need no Java and do not crash at each step. A test file is left out if the file, or any
- * module behind its imports, imports `node:child_process`, or if the file itself imports `processor/simulation/crash.ts`. So nobody has to maintain a
- * list. With parts of file names as arguments, only these files run. Property tests do a fifth of their runs. A dozen files share a process.
+ * `npm run test:unit`: runs the tests that start no process, need no Java and do not crash at each step. Imports decide which test files run, so that
+ * nobody maintains a list. A test file is left out if the file, or any module that it imports, imports `node:child_process`, or if the file itself
+ * imports `processor/simulation/crash.ts`. With parts of file names as arguments, only matching files run. Property tests do a fifth of their runs. A
+ * dozen files share a process.
  *
- *     node ops/check/unit-tests.ts [--list] [--watch] [FILE…]
+ * node ops/check/unit-tests.ts [--list] [--watch] [FILE…]
  */
 const root = resolve(import.meta.dirname, '..', '..')
 const startsProcesses = /^(node:)?child_process$/
@@ -18,8 +19,8 @@ const ownModules: ReadonlyMap<string, string> = new Map(Object.entries(own.expor
 const crashes = 'processor/simulation/crash.ts'
 
 /**
- * True if a test file is left out: the file, or any module behind its imports, can start a process, or the test crashes at each step. `read` returns
- * a file's source, or null. `known` has the imports of files that were read before.
+ * True if a test file is left out, because the file or any module that it imports can start a process, or because the test crashes at each step.
+ * `read` returns a file's source, or null. `known` contains the imports of files that were read before.
  */
 export function isLong(file: string, read: (file: string) => string | null, known = new Map<string, ReturnType<typeof importsOf>>()): boolean {
   const seen = new Set([file])
@@ -43,7 +44,7 @@ export function unitTests(): readonly string[] {
 }
 
 /**
- * Runs files in a few processes at a time, with several files in each: a process for each file would need most of its time for loading the same
+ * Runs files in a few processes at a time, with several files in each process. A process for each file would spend most of its time loading the same
  * modules. Returns the first status that is not 0.
  */
 export async function runTogether(files: readonly string[], run: (files: readonly string[]) => Promise<number>): Promise<number> {

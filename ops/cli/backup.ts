@@ -13,7 +13,9 @@ import { callServer, longCallMs, type Server } from '../inspection/server-call.t
 import { exitStatus } from './exit-status.ts'
 import type { ServerOptions } from './server-options.ts'
 
-/** `waggle backup DIR`: copies the data of the process that has the data directory open, or the data directory itself where none runs. */
+/**
+ * `waggle backup DIR`: copies the data of the process that has the data directory open. If no process has it open, copies the data directory itself.
+ */
 export async function backup(directory: string, options: ServerOptions): Promise<number> {
   const into = resolve(directory)
   const { settings } = loadConfig({ directories: [process.cwd()], env: process.env })
@@ -25,7 +27,7 @@ export async function backup(directory: string, options: ServerOptions): Promise
   return exitStatus.done
 }
 
-/** `waggle restore DIR`: makes the data directory of a backup. */
+/** `waggle restore DIR`: makes the data directory from a backup. */
 export async function restore(directory: string, options: { readonly json: boolean }): Promise<number> {
   const { settings } = loadConfig({ directories: [process.cwd()], env: process.env })
   const report = await restoreBackup({ from: directory, dataDirectory: settings.data_dir })

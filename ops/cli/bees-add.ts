@@ -7,7 +7,7 @@ import { beeOf, refuseConflict } from '../config/bee-registry.ts'
 import { exitStatus } from './exit-status.ts'
 
 export interface BeesAddOptions {
-  /** The swarm file beside which the lock file lies. */
+  /** The swarm file. The lock file is in the same folder. */
   readonly swarm: string
   readonly json: boolean
 }

@@ -4,8 +4,8 @@ import { StringDecoder } from 'node:string_decoder'
 export type OutputStream = Pick<NodeJS.WriteStream, 'write' | 'isTTY'>
 
 /**
- * Takes the text that modules write to a standard stream, for example by `console.log`, and gives it to `onLine` line by line. So a program that
- * reads the command's output gets only JSON. `own` still writes to the stream. Text that native code writes to the descriptor is not taken.
+ * Takes the text that modules write to a standard stream, for example by `console.log`, and passes it to `onLine` line by line. A program that reads
+ * the command's output therefore gets only JSON. `own` still writes to the stream. Text that native code writes to the descriptor is not taken.
  */
 export class CapturedOutput {
   readonly own: OutputStream

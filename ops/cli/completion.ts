@@ -1,23 +1,23 @@
 import type { Command } from 'commander'
 import { exitStatus } from './exit-status.ts'
 
-/** The shells that a script can be printed for. */
+/** The shells for which a script can be printed. */
 export const shells = ['bash', 'zsh', 'fish'] as const
 
-/** `waggle completion SHELL`: prints a script that completes commands, options and their choices. It starts no process while somebody types. */
+/** `waggle completion SHELL`: prints a script that completes commands, options and their choices. The script starts no process while a user types. */
 export function completion(program: Command, shell: (typeof shells)[number]): number {
   const places = placesOf(program, [])
   process.stdout.write({ bash: bashScript, zsh: zshScript, fish: fishScript }[shell](places))
   return exitStatus.done
 }
 
-/** Everything that can follow the words of a command. */
+/** The possible continuations after the words of a command. */
 interface Place {
   /** The words after `waggle`, as in `['swarms', 'list']`. */
   readonly words: readonly string[]
   readonly commands: readonly Candidate[]
   readonly options: readonly (Candidate & { readonly choices: readonly string[] })[]
-  /** The values of its first argument, if they are known; else files. */
+  /** The values of the command's first argument, if they are known; otherwise files. */
   readonly choices: readonly string[]
 }
 
@@ -118,12 +118,12 @@ function fishScript(places: readonly Place[]): string {
   return `# Completion of waggle for fish. Put it into ~/.config/fish/completions/waggle.fish, or source it.\n${lines.join('\n')}\n`
 }
 
-/** Each command with the one above it, as `swarms/list`. */
+/** Each command with its parent command, as `swarms/list`. */
 function groupNames(places: readonly Place[]): readonly string[] {
   return places.flatMap(({ words }) => (words.length === 0 ? [] : [words.join('/')]))
 }
 
-/** The values of options that have a few, by the words of the command and the option. */
+/** The values of options with a few possible values, by the words of the command and the option. */
 function valueCases(places: readonly Place[]): readonly (readonly [string, readonly string[]])[] {
   return places.flatMap(({ words, options }) =>
     options.flatMap(({ name, choices }) => (choices.length === 0 ? [] : [[`${words.join(' ')} ${name}`, choices] as const])),

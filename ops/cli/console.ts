@@ -7,12 +7,12 @@ import type { OutputStream } from './captured-output.ts'
 import { terminalText } from './terminal-text.ts'
 
 /**
- * The output of a command, for a person, or with `json` for a program. Results go to stdout, everything else to stderr. With `logForm: 'json'` programs
- * read stderr, and with `json` both streams.
+ * The output of a command, for a person, or with `json` for a program. Results go to stdout, everything else to stderr. With `logForm: 'json'`
+ * programs read stderr; with `json` they read both streams.
  */
 export class Console {
   readonly #clock: Pick<Clock, 'now'>
-  /** The lowest level of the log lines that are shown from now on. */
+  /** The lowest level of log lines that are shown. */
   threshold: LogThreshold
   readonly #json: boolean
   /** Writes stderr as JSON; null if people read it. */
@@ -29,11 +29,11 @@ export class Console {
     this.#out = stdout
     this.#err = stderr
     this.#lines = json || logForm === 'json' ? jsonLines(stderr, clock) : null
-    // For a pipe `isTTY` is undefined, and then picocolors would decide itself, and use colours in CI.
+    // For a pipe `isTTY` is undefined. picocolors would then decide itself, and would use colours in CI.
     this.#colors = createColors(!json && stderr.isTTY === true && process.env.NO_COLOR === undefined)
   }
 
-  /** A line of the process's log, on standard error: text, or with `json` one JSON object. */
+  /** Writes a line of the process's log to standard error, as text, or with `json` as one JSON object. */
   log(module: string, level: LogLevel, message: string, { stack, ...fields }: LogFields = {}): void {
     const { swarm } = fields
     if (!this.threshold.shows(level, module, swarm)) return
@@ -91,7 +91,7 @@ export class Console {
     this.#out.write(`${lines.join('\n')}\n\n  Ctrl-C stops it.\n`)
   }
 
-  /** Prints that a server is ready, with the swarms that run now. */
+  /** Prints that a server is ready, and the swarms that are running. */
   serving({ gateway, grpc, clickhouse, swarms }: Pick<Ready, 'gateway' | 'grpc' | 'clickhouse'> & { readonly swarms: readonly Served[] }): void {
     if (this.#json) {
       this.#event(this.#out, { event: 'ready', gateway, grpc, clickhouse, swarms })
@@ -146,7 +146,7 @@ export interface ConsoleOptions {
   readonly threshold: LogThreshold
 }
 
-/** A logger whose lines have the names of members that Waggle's readers know. The threshold has decided before, so every level is written. */
+/** A logger whose lines have the member names that Waggle's readers expect. The threshold was checked earlier, so every level is written. */
 function jsonLines(stream: OutputStream, clock: Pick<Clock, 'now'>): Logger {
   const options = {
     level: 'debug',
@@ -160,7 +160,7 @@ function jsonLines(stream: OutputStream, clock: Pick<Clock, 'now'>): Logger {
 
 interface Ready {
   readonly gateway: string
-  /** `HOST:PORT`; null without gRPC. */
+  /** The address `HOST:PORT`; null without gRPC. */
   readonly grpc: string | null
   readonly clickhouse: string | null
   readonly swarms: readonly {
@@ -178,7 +178,8 @@ interface Served {
 }
 
 /**
- * The code, the place in a user's file, the request and the record of a failure, in brackets. The record is left out if the message already names it.
+ * The details of a failure in brackets: the code, the place in a user's file, the request and the record. The record is left out if the message
+ * already names it.
  */
 function bracketedDetails(message: string, { code, place, request_id, task, topic, partition, offset }: LogFields): string {
   if (code === undefined) return ''

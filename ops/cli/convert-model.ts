@@ -10,7 +10,7 @@ import { terminalText } from './terminal-text.ts'
 export interface ConvertOptions {
   /** The path of the ONNX file. Default: the name of the model with `.onnx`, in the working directory. */
   readonly output?: string
-  /** Packages to use in another version or in addition, such as `scikit-learn==1.5.2`. */
+  /** Packages to use in a different version or in addition, such as `scikit-learn==1.5.2`. */
   readonly with?: readonly string[]
   readonly json: boolean
 }
@@ -64,7 +64,7 @@ function conversionIn(said: string): Conversion {
   }
 }
 
-/** The kind of a model, by its file. Throws WAGGLE_MODEL_CONVERSION for a file that does not exist or that no converter reads. */
+/** The kind of a model, from its file. Throws WAGGLE_MODEL_CONVERSION for a file that does not exist or that no converter reads. */
 function kindOf(file: string): ModelKind {
   if (!existsSync(file)) throw notConverted(`There is no model at ${file}`, 'Correct the path.')
   if (statSync(file).isDirectory()) {
@@ -105,7 +105,7 @@ const kinds: ReadonlyMap<string, ModelKind> = new Map([
   ['.txt', 'lightgbm'],
 ])
 
-/** The largest allowed difference, as a part of an output's range. Translated TensorFlow graphs have the same bound. */
+/** The largest allowed difference, as a fraction of an output's range. Translated TensorFlow graphs have the same bound. */
 const maxDifference = 1e-4
-/** A smaller difference is never a fault, because it is near the precision of FP32 for values near 1. */
+/** A smaller absolute difference is never a fault, because it is near the precision of FP32 for values near 1. */
 const leastDifference = 1e-6

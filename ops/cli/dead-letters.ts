@@ -31,7 +31,7 @@ export async function listDeadLetters(
   })
 }
 
-/** `waggle dead-letters list --topic NAME`: prints the letters of a program of the DSL. */
+/** `waggle dead-letters list --topic NAME`: prints the dead letters of a DSL program. */
 function listStreamsLetters(topic: string, options: LogOptions & { readonly max: number }): Promise<number> {
   return onLog(options, async (management) => {
     const letters = await streamsLetters(management, topic, Math.min(options.max, managementLimits.deadLetters))
@@ -78,13 +78,13 @@ export async function discardDeadLetter(id: string, options: LogOptions): Promis
 
 export interface AllOptions extends LogOptions {
   readonly swarm?: string
-  /** The error code of the letters. */
+  /** The error code of the dead letters. */
   readonly cause?: string
 }
 
 /**
- * `waggle dead-letters retry --all` and `discard --all`: does it with each letter of a swarm, of a cause, or of all. A letter that cannot be sent again
- * stays in the list, and the exit status is 1.
+ * `waggle dead-letters retry --all` and `discard --all`: retries or discards each dead letter of a swarm, of a cause, or all dead letters. A letter
+ * that cannot be sent again stays in the list, and the exit status is 1.
  */
 export async function eachDeadLetter(verb: 'retry' | 'discard', { swarm, cause, ...options }: AllOptions): Promise<number> {
   return onLog(options, async (management) => {

@@ -12,8 +12,8 @@ import { reportError } from './exit-status.ts'
 import { inForeground } from './foreground.ts'
 
 /**
- * `waggle dev [FILE]`: runs a swarm, and updates it after each saved change in its folder, as a server does. The state of the swarm stays, as far as
- * the change allows. If the new version has a mistake, the mistake is shown and the old version continues.
+ * `waggle dev [FILE]`: runs a swarm, and updates it after each saved change in its folder, as a server does. The swarm keeps its state as far as the
+ * change allows. If the new version has a mistake, the mistake is shown and the old version continues.
  */
 export async function dev(file: string, { json }: { readonly json: boolean }): Promise<number> {
   const root = dirname(resolve(file))
@@ -43,8 +43,8 @@ export async function dev(file: string, { json }: { readonly json: boolean }): P
 }
 
 /**
- * The swarm of a file that somebody edits. Changes are taken one at a time. Changes that come meanwhile are taken together afterwards, so the last
- * one is never missed.
+ * The swarm of a file that a user edits. Changes are taken one at a time. Changes that arrive meanwhile are taken together afterwards, so the last
+ * change is never missed.
  */
 class SavedFile {
   readonly #file: string
@@ -60,7 +60,7 @@ class SavedFile {
     this.#show = show
   }
 
-  /** Updates the swarm to the present content of the file. Never rejects: a mistake is shown instead. */
+  /** Updates the swarm to the current content of the file. Never rejects: a mistake is shown instead. */
   take(): Promise<void> {
     this.#isDue = true
     this.#taking ??= this.#takeAll().finally(() => {
@@ -69,7 +69,7 @@ class SavedFile {
     return this.#taking
   }
 
-  /** Shows that saved changes may not be noticed any more. The swarm runs on. */
+  /** Shows that saved changes may go unnoticed from now on. The swarm continues to run. */
   unseen(error: Error): void {
     const unwatched = new WaggleError('WAGGLE_FILE_UNUSABLE', {
       message: `The folder of ${this.#file} cannot be watched: ${error.message}`,
@@ -107,7 +107,9 @@ class SavedFile {
   }
 }
 
-/** Calls `changed` a moment after files of a folder were saved, and `failed` if they cannot be watched. Returns a function that ends the watch. */
+/**
+ * Calls `changed` a moment after files of a folder were saved, and `failed` if the folder cannot be watched. The returned function ends the watch.
+ */
 function watchFolder(
   folder: string,
   dataDirectory: string,
@@ -127,5 +129,5 @@ function watchFolder(
   }
 }
 
-/** The time in ms without another change after which `changed` is called, because editors save a file in several steps. */
+/** The time in ms without another change after which `changed` is called, because editors may save a file in several steps. */
 const settleMs = 100

@@ -18,14 +18,14 @@ export interface AskedGateway {
 export interface ExampleFolders {
   /** The folder of the swarm file. */
   readonly swarm: string
-  /** The folder to which an input is written that is too long for the command line. */
+  /** The folder for an input that is too long for the command line. */
   readonly written: string
 }
 
 /**
- * Command lines that send an input which the gateway's bees accept. The input comes from the first source that exists: a file of `examples/` beside
- * the swarm file (the one with the gateway's name first), the bees' own examples, or a file of `photos/`. Without a source the input is `{}`, and a
- * line names the folder for examples.
+ * Command lines that send an input for the gateway's bees. The input comes from the first source that exists: a file of `examples/` beside the swarm
+ * file (the one with the gateway's name first), the bees' own examples, or a file of `photos/`. Without a source the input is `{}`, and a line names
+ * the folder for examples.
  */
 export function exampleRequest({ name, url, answers, input, needsToken }: AskedGateway, folders: ExampleFolders): readonly string[] {
   const example = fileOf(join(folders.swarm, 'examples'), name)
@@ -47,11 +47,11 @@ function bodyOf(file: string | null, input: unknown, written: string): string {
   }
 }
 
-/** The header instead of curl's option `--json`, which exists only from curl 7.82 on. */
+/** The content type as a header, because curl has the option `--json` only since version 7.82. */
 const asJson = "-H 'content-type: application/json'"
 const empty = `${asJson} -d '{}'`
 
-/** The file with the gateway's name, else the last file of the folder in alphabetical order; null if the folder has no file of a known type. */
+/** The file with the gateway's name, or else the last file of the folder in alphabetical order. Null if the folder has no file of a known type. */
 function fileOf(folder: string, gateway: string): string | null {
   const names = namesIn(folder).filter((name) => contentTypeOfFile(name) !== null)
   const name = names.find((one) => basename(one, extname(one)) === gateway) ?? names.toSorted().at(-1)

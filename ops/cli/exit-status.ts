@@ -4,7 +4,7 @@ import { shownMistake } from '../../topology/swarm/mistakes.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { terminalText } from './terminal-text.ts'
 
-/** Exit statuses for scripts: 0 done, 1 wrong input, 2 wrong usage, 3 a server or dependency cannot be reached. */
+/** Exit statuses for scripts: 0 success, 1 wrong input, 2 wrong usage, 3 a server or dependency cannot be reached. */
 export const exitStatus = { done: 0, wrongInput: 1, usage: 2, unreachable: 3 } as const
 
 /**
@@ -24,7 +24,7 @@ export function reportError(thrown: unknown, options: { readonly json: boolean; 
   return errorCodes[error.code].exit
 }
 
-/** The mistakes of a file, from the cause of the error about the file. For any other error, the error itself. */
+/** The mistakes of a file, from the cause of the file's error. For any other error, the error itself. */
 export function mistakesOf(error: WaggleError): readonly WaggleError[] {
   const { cause } = error
   if (!(cause instanceof AggregateError)) return [error]

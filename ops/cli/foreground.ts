@@ -17,22 +17,22 @@ import { holdHangups, reloadAtHangup } from './hangup.ts'
 import { StopSignal } from './stop-signal.ts'
 
 export interface ForegroundOptions extends Pick<BeekeeperOptions, 'settings' | 'swarms' | 'server' | 'acceptLoss'> {
-  /** All configurations of the process. None of their secrets is printed. */
+  /** All configurations of the process. Their secrets are never printed. */
   readonly configs: readonly Config[]
   readonly json: boolean
   /** Loads the settings again, for SIGHUP. */
   readonly load: () => Settings
 }
 
-/** The console of a process in the foreground, and the texts that it may not show. */
+/** The console of a process in the foreground, and the texts that the console may not show. */
 export interface Foreground {
   readonly out: Console
   readonly redaction: Redaction
 }
 
 /**
- * Opens a process in the foreground, and closes it after a signal. `ready` is called when the process is open. It may return a function that is called
- * before the process closes.
+ * Opens a process in the foreground, and closes it after a signal. `ready` is called when the process is open. It may return a function, which is
+ * called before the process closes.
  */
 export async function inForeground(
   { configs, json, load, ...options }: ForegroundOptions,
@@ -74,7 +74,7 @@ export async function inForeground(
       redaction,
       onProgress,
     }).catch((thrown: unknown) => {
-      // The signal ended a start that was waiting for a model. This is not a failure.
+      // The signal has ended a start that was waiting for a model, which is not a failure.
       if (stop.signal.aborted && thrown instanceof WaggleError && thrown.code === 'WAGGLE_STOPPING') return null
       throw redaction.error(thrown)
     })
@@ -102,7 +102,7 @@ export async function inForeground(
   }
 }
 
-/** The levels of the log, as the API changes them. A change holds until SIGHUP or the end of the process. */
+/** The levels of the log, as the API changes them. A change lasts until SIGHUP or the end of the process. */
 function levelsOf(out: Console): LogLevels {
   return {
     get text() {
@@ -114,7 +114,7 @@ function levelsOf(out: Console): LogLevels {
   }
 }
 
-/** The console of a process. Where programs read a stream, lines that modules print to it become lines of the log. */
+/** The console of a process. If programs read a stream, lines that modules print to the stream become lines of the log. */
 function consoleOf(json: boolean, settings: Settings, redaction: Redaction): { readonly out: Console; release(): void } {
   const printed = (line: string) => out.log('', 'info', redaction.text(line))
   const logForm = settings.log_format === 'auto' ? (process.stderr.isTTY === true ? 'text' : 'json') : settings.log_format

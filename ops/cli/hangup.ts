@@ -8,20 +8,20 @@ export interface HangupOptions {
   readonly settings: Settings
   /** Reads the settings again. Throws WAGGLE_INVALID_CONFIG. */
   readonly load: () => Settings
-  /** Applies those settings that a running process can change. */
+  /** Applies the settings that a running process can change. */
   readonly take: (settings: Settings) => void
   readonly say: LogLine
 }
 
-/** True if a standard stream is a terminal. Then a hangup means that the terminal was closed, and the process stops. */
+/** True if a standard stream is a terminal. A hangup then means that the terminal was closed, and the process stops. */
 export function isAtTerminal(): boolean {
   return process.stdin.isTTY === true || process.stdout.isTTY === true || process.stderr.isTTY === true
 }
 
 /**
- * Reads the settings again at each SIGHUP, and takes tokens, limits and the log's level from them. If a setting has a mistake, all settings stay
- * unchanged. Changed settings that need a restart are named in the log. At a terminal this function does nothing, because there SIGHUP stops the
- * process. The returned function stops the reaction to SIGHUP.
+ * Reads the settings again at each SIGHUP, and applies the new tokens, limits and log levels. If a setting has a mistake, all settings stay
+ * unchanged. Changed settings that need a restart are named in the log. At a terminal this function does nothing, because SIGHUP stops the process
+ * there. The returned function stops the reaction to SIGHUP.
  */
 export function reloadAtHangup(options: HangupOptions): () => void {
   if (isAtTerminal()) return () => {}
@@ -34,8 +34,8 @@ export function reloadAtHangup(options: HangupOptions): () => void {
 }
 
 /**
- * Keeps the hangups of a start, which would end the process. The returned function ends it, and with `again` it sends one of them again. Call it so once
- * `reloadAtHangup` hears.
+ * Holds back hangups during a start, because a hangup would end the process. The returned function ends this. With `again` it also sends a held
+ * hangup again, so call it this way after `reloadAtHangup`.
  */
 export function holdHangups(): (options: { readonly again: boolean }) => void {
   if (isAtTerminal()) return () => {}

@@ -4,7 +4,7 @@ import type { SwarmParts } from '../beekeeper/swarm-parts.ts'
 export interface LogNames {
   readonly topics: readonly string[]
   readonly groups: readonly string[]
-  /** Applications that are known to have stores. */
+  /** The ids of applications that have stores in the log. */
   readonly applications: readonly string[]
 }
 
@@ -18,7 +18,7 @@ export interface InferredParts {
 
 /**
  * Finds an application's internal topics and groups by their names, as Kafka's `kafka-streams-application-reset` does. Topics and groups of another
- * application whose id begins with this id and a hyphen are left out.
+ * application are left out if that application's id begins with this id and a hyphen.
  */
 export function inferredParts(applicationId: string, { topics, groups, applications }: LogNames): InferredParts {
   const prefix = `${applicationId}-`
@@ -35,16 +35,16 @@ export function inferredParts(applicationId: string, { topics, groups, applicati
 }
 
 /**
- * Adds topics and groups that the steps of a swarm's bees have made, found by their names: changelogs and repartition topics that begin with the
- * application's id, and groups that are named after a step of one of these bees. Names of another swarm, whose id begins with this id and a hyphen,
- * are left out.
+ * Adds topics and groups of the DSL steps of a swarm's bees, found by their names: changelogs and repartition topics that begin with the
+ * application's id, and groups that are named after a step of one of the bees. Names of another swarm are left out if that swarm's id begins with
+ * this id and a hyphen.
  */
 export function withStepParts(applicationId: string, parts: SwarmParts, { topics, groups, applications }: LogNames): ApplicationParts {
   if (parts.stepBees.length === 0) return parts
   const prefix = `${applicationId}-`
   const isOfStep = (group: string) => parts.stepBees.some((bee) => group.startsWith(`${prefix}${bee}.`))
   const own = new Set([...parts.groups, ...groups.filter(isOfStep)])
-  // Each swarm has this topic, also while no process of it has joined its groups.
+  // Each swarm has this topic, even while no process of the swarm has joined its groups.
   const swarms = topics.flatMap((topic) => (parts.topics.includes(topic) ? [] : (/^(.+)-accepted-repartition$/.exec(topic)?.[1] ?? [])))
   const others = [...applications, ...swarms, ...groups.filter((group) => !own.has(group))].filter((id) => id.startsWith(prefix))
   const isOfAnother = (name: string) => others.some((id) => name === id || name.startsWith(`${id}-`))

@@ -10,35 +10,35 @@ import type { Settings } from '../config/settings.ts'
 import { deleteFolders, expectNobodyIn, stateFolders } from '../streams/state-folders.ts'
 import { type InferredParts, inferredParts, type LogNames, withStepParts } from './inferred-parts.ts'
 
-/** The remains of a swarm or an application on a log. */
+/** The remains of a swarm or an application in a log. */
 export interface Leftovers {
   readonly topics: readonly string[]
   readonly groups: readonly string[]
   /** The ids of applications whose stores are in the log. */
   readonly stores: readonly string[]
   readonly directories: readonly string[]
-  /** Topics that are not deleted, and that the swarm reads again from their beginning. */
+  /** Topics that are not deleted. The swarm reads them again from their beginning. */
   readonly kept: readonly string[]
   /** Groups that may belong to another application. They are not deleted. */
   readonly unsure: readonly string[]
-  /** Deletes the remains. After a crash in the middle `delete` can be called again. */
+  /** Deletes the remains. After a crash, `delete` can be called again. */
   delete(): Promise<void>
   close(): Promise<void>
 }
 
-/** The application to reset. `parts` is null if there is no plan. Then its topics and groups are found by their names. */
+/** The application to reset. If there is no plan, `parts` is null, and topics and groups are found by their names. */
 export interface ResetApplication {
   readonly applicationId: string
   readonly parts: SwarmParts | null
 }
 
-/** The remains of an application in a data directory. Topics, positions and stores of other applications in the same log are not among them. */
+/** The remains of an application in a data directory, without the topics, positions and stores of other applications in the same log. */
 export async function leftoversOnDisk(settings: Settings, { applicationId, parts }: ResetApplication): Promise<Leftovers> {
   const log = await openIfThere(settings)
   if (log === null) return none
   const there = { ...log.parts(), topics: await log.topics() }
   const { groups, topics, unsure } = foundParts(applicationId, parts, there)
-  // Another application may read the same gateway's topic. Then the topic is kept.
+  // The topic is kept if another application also reads the same gateway's topic.
   const isOwn = (topic: string) => log.readersOf(topic).every((group) => groups.includes(group))
   const wanted = new Set([...topics, ...(parts?.entrances ?? []).filter(isOwn)])
   const found = {
@@ -64,7 +64,7 @@ export async function positionsOnDisk(settings: Settings, group: string): Promis
 }
 
 export async function leftoversOnCluster(settings: Settings, { applicationId, parts }: ResetApplication, gateways: boolean): Promise<Leftovers> {
-  // The log is opened only because this fails with a clear error if the cluster cannot be reached.
+  // Opening the log fails with a clear error if the cluster cannot be reached. The log is not used otherwise.
   await (await openLog(settings)).close()
   const admin = new KafkaAdmin(kafkaOptions(settings))
   const all = await admin.all()

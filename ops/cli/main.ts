@@ -11,7 +11,7 @@ import { addProfileOption, useProfile } from './profiles.ts'
 import { addSwarmCommands } from './swarm-commands.ts'
 import { addExamples, helpText } from './verb-examples.ts'
 
-/** The command `waggle`. Each command loads its own modules, so that `--help` answers at once. */
+/** The command `waggle`. Each command loads its own modules, so that `--help` prints at once. */
 export const program = new Command('waggle')
   .description('Runs machine-learning swarms as stateful stream processing.')
   .version(ownPackage.version)
@@ -508,7 +508,7 @@ addProfileOption(program)
 
 if (import.meta.main) {
   serveOwnPackage()
-  // If the reader of the output ends, `run`, `serve` and `dev` stop as after SIGTERM. All other commands end soon by themselves.
+  // If the reader of the output ends, `run`, `serve` and `dev` stop as after SIGTERM. All other commands end soon anyway.
   onBrokenPipe([process.stdout, process.stderr], () => void process.emit('SIGTERM'))
   try {
     await program.parseAsync()

@@ -26,7 +26,7 @@ export async function getModel(name: string, options: ModelsOptions): Promise<nu
   return exitStatus.done
 }
 
-/** `waggle models reload [NAME]`: looks for new versions now. The exit status is 1 if the newest version of a model is refused. */
+/** `waggle models reload [NAME]`: searches for new versions now. The exit status is 1 if the newest version of a model is refused. */
 export async function reloadModels(name: string | null, options: ModelsOptions): Promise<number> {
   const models = await onProcess(options, async (management) => {
     const all = await management.models()

@@ -15,7 +15,7 @@ import { exitStatus } from './exit-status.ts'
 
 export interface PlanOptions {
   readonly format: PlanFormat
-  /** If true, the modules of bees of the DSL are loaded, and the plan has the stores and topics of their steps. */
+  /** If true, the modules of DSL bees are loaded, and the plan contains the stores and topics of their steps. */
   readonly steps: boolean
 }
 
@@ -40,7 +40,7 @@ function withModels(planned: string, found: Parameters<typeof signaturesOf>[0]):
   return JSON.stringify({ ...(JSON.parse(planned) as object), ...signaturesOf(found) }, null, 2)
 }
 
-/** `waggle plan` does not load modules or programs, because that would run code of the swarm. */
+/** `waggle plan` does not load modules or programs, because loading them would run code of the swarm. */
 const unseen: Programs = { checkModule: async () => ({}), checkPython: async () => ({}), checkCommand: async () => {}, hasImage: async () => null }
 
 /** `waggle plan` contacts no model server, because the swarm file may come from a stranger. */

@@ -10,7 +10,7 @@ import { textTable } from './text-table.ts'
 
 export interface ProfileOptions extends ServerOptions {
   readonly seconds: number
-  /** A folder for the files. Default: `waggle-profile-` and the time. */
+  /** The folder for the files. Default: `waggle-profile-`, followed by the time. */
   readonly output?: string
 }
 
@@ -36,7 +36,7 @@ function written({ threads, bees, started_at, seconds }: ProcessProfile, directo
   try {
     mkdirSync(directory, { recursive: true })
     for (const { thread, cpu, allocations } of threads) {
-      // The name comes from a server.
+      // The name comes from a server, so other characters are replaced.
       const name = thread.replaceAll(/[^a-z0-9-]/g, '_')
       if (cpu !== null) write(`${name}.cpuprofile`, cpu)
       if (allocations !== null) write(`${name}.heapprofile`, allocations)
@@ -68,5 +68,5 @@ function textOf({ bees, threads }: ProcessProfile, files: readonly string[]): st
   return `${table.trimEnd()}\n\n${silent.join('')}${files.join('\n')}\n\nOpen a .cpuprofile or .heapprofile in the developer tools of Chromium or in VS Code.\n`
 }
 
-/** The time for the answer beyond the profile itself. */
+/** The time for the response, in addition to the time of the profile itself. */
 const answerSeconds = 30

@@ -12,12 +12,12 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import { exitStatus } from './exit-status.ts'
 import { textTable } from './text-table.ts'
 
-/** A server that commands talk to. */
+/** A server to which commands send their calls. */
 export interface Profile {
   readonly url: string
-  /** A bearer token; null: none. */
+  /** A bearer token; null if the server needs no token. */
   readonly token: string | null
-  /** A PEM file with the authority of the server's certificate; null: those of the system. */
+  /** A PEM file with the authority of the server's certificate; null for the authorities of the system. */
   readonly ca: string | null
 }
 
@@ -25,7 +25,7 @@ export interface ProfileOptions {
   readonly json: boolean
 }
 
-/** `waggle servers set NAME`: writes a profile, and replaces one of the same name. */
+/** `waggle servers set NAME`: writes a profile, and replaces a profile of the same name. */
 export async function setProfile(
   name: string,
   { url, ca, tokenStdin, json }: ProfileOptions & { readonly url: string; readonly ca?: string; readonly tokenStdin: boolean },
@@ -79,8 +79,8 @@ export function addProfileOption(command: Command): void {
 }
 
 /**
- * Takes address, token and authority of the profile that a command names. An address on the command line counts before the variable WAGGLE_PROFILE, and
- * gets no token of a profile. Throws WAGGLE_USAGE if the command line has both.
+ * Applies the address, token and authority of the profile that a command names. An address on the command line takes precedence over the variable
+ * WAGGLE_PROFILE, and gets no token of a profile. Throws WAGGLE_USAGE if the command line has both.
  */
 export function useProfile(command: Command): void {
   const { profile: name } = command.opts<{ profile?: string }>()

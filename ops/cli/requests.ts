@@ -13,7 +13,7 @@ export interface RequestsOptions {
   readonly gateway?: string
   readonly state?: ListedRequest['state']
   readonly key?: string
-  /** Epoch milliseconds. */
+  /** The time in epoch milliseconds. */
   readonly from?: number
   readonly to?: number
   readonly after?: string

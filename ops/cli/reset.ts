@@ -14,17 +14,20 @@ export interface ResetOptions {
   readonly dryRun: boolean
   /** If true, the topics of the swarm's gateways are deleted too. Only for Kafka. */
   readonly gateways: boolean
-  /** The application id of a DSL program, which is given instead of a file. */
+  /** The application id of a DSL program, as an alternative to a file. */
   readonly application?: string
-  /** The name of a group of the embedded log, instead of a file. The group's positions are deleted, so that the log need not keep records for it. */
+  /**
+   * The name of a group of the embedded log, as an alternative to a file. The group's positions are deleted, so that the log need not keep records
+   * for the group.
+   */
   readonly reader?: string
   readonly log?: string
   readonly json: boolean
 }
 
 /**
- * `waggle reset FILE`: deletes a swarm's topics, positions and stores, so that the swarm begins again. With `--application` it deletes the topics,
- * positions and stores of a DSL program, and with `--reader` only the positions of one group.
+ * `waggle reset FILE`: deletes a swarm's topics, positions and stores, so that the swarm starts from the beginning. `--application` deletes the
+ * topics, positions and stores of a DSL program. `--reader` deletes only the positions of one group.
  */
 export async function reset(file: string | null, options: ResetOptions): Promise<number> {
   const { force, dryRun, json } = options
@@ -63,7 +66,7 @@ function ofSwarm(file: string, settings: Settings): ResetApplication {
   return { applicationId: plan.applicationId, parts: partsOf(plan, { stepBees: stepBeesOf(plan.bees, registry) }) }
 }
 
-/** The positions of a group. Throws WAGGLE_USAGE for a Kafka cluster, because Kafka has its own tool for this. */
+/** The positions of a group. Throws WAGGLE_USAGE for a Kafka cluster, because Kafka has its own tool for groups. */
 function positionsOf(reader: string, settings: Settings): Promise<Leftovers> {
   if (settings.log === 'embedded') return positionsOnDisk(settings, reader)
   throw new WaggleError('WAGGLE_USAGE', { message: '--reader is for the embedded log', next: 'On Kafka use kafka-consumer-groups.sh --delete.' })

@@ -11,7 +11,7 @@ import { inForeground } from './foreground.ts'
 
 export interface RunOptions {
   readonly log?: string
-  /** The only bees that run in this process, with commas between them. */
+  /** The bees that run in this process, separated by commas. Undefined: all bees. */
   readonly bees?: string
   readonly json: boolean
   /** If true, a damaged data directory is opened with the records that remain, and the lost parts are listed. */
@@ -59,7 +59,7 @@ function askedGateway(swarm: RunningSwarm, name: string, { url, needsToken }: Be
   return { name, url, needsToken, answers: swarm.plan.outcomesTopic !== null, input: swarm.exampleInput(name) }
 }
 
-/** The variables of this process, with the options that come before them. */
+/** The variables of this process. Options of the command line take precedence. */
 export function environmentOf({ log, bees }: Pick<RunOptions, 'log' | 'bees'>): NodeJS.ProcessEnv {
   return { ...process.env, ...(log === undefined ? {} : { WAGGLE_LOG: log }), ...(bees === undefined ? {} : { WAGGLE_BEES: bees }) }
 }

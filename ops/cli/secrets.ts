@@ -38,7 +38,7 @@ export async function deleteSecret(name: string, options: SecretsOptions): Promi
   return exitStatus.done
 }
 
-/** The bytes of a value. Nobody reads a file without end into memory. */
+/** Reads the bytes of a value, up to a limit, because the input may be endless. */
 async function bytesOf(input: AsyncIterable<unknown>): Promise<Buffer> {
   const chunks: Buffer[] = []
   let size = 0
@@ -50,7 +50,7 @@ async function bytesOf(input: AsyncIterable<unknown>): Promise<Buffer> {
   return Buffer.concat(chunks)
 }
 
-/** The text of a value. A byte that is not UTF-8 would be replaced, and the secret would not work. */
+/** Decodes the text of a value. Bytes that are not UTF-8 are refused, because a decoder would replace them, and the secret would not work. */
 function textOf(bytes: Buffer): string {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
@@ -63,7 +63,7 @@ function invalid(message: string): WaggleError {
   return new WaggleError('WAGGLE_SECRET_INVALID', { message, next: 'See `waggle secrets set --help`.' })
 }
 
-/** The newline at the end does not count. */
+/** The size limit of the input: a secret, and a newline of up to two bytes. */
 const maxInputBytes = maxSecretBytes + 2
 
 type SecretCommands = {

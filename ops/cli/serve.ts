@@ -3,7 +3,7 @@ import { inForeground } from './foreground.ts'
 import { environmentOf, type RunOptions } from './run.ts'
 
 /**
- * `waggle serve`: runs the swarms that clients create through its API, until a signal. Relative paths in these swarms begin in the working directory.
+ * `waggle serve`: runs the swarms that clients create through the API, until a signal. Relative paths in these swarms begin at the working directory.
  */
 export async function serve({ json, acceptLoss, ...given }: RunOptions): Promise<number> {
   const env = environmentOf(given)

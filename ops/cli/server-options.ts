@@ -9,7 +9,7 @@ export interface ServerOptions {
   readonly json: boolean
 }
 
-/** The server that a command calls. It is not checked that the server runs. */
+/** The server that a command calls. Whether the server runs is not checked. */
 export async function serverOf({ url }: ServerOptions): Promise<Server> {
   if (url !== undefined) return { url: url.replace(/\/+$/, ''), token: environmentToken() }
   const { settings } = loadConfig({ directories: [process.cwd()], env: process.env })

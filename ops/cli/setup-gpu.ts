@@ -12,8 +12,8 @@ export interface SetupGpuOptions {
 }
 
 /**
- * `waggle models setup-gpu`: fetches onnxruntime's providers for CUDA and TensorRT into the folder of onnxruntime's native module, and prints which
- * libraries of the system they lack. The exit status is 1 if no provider can be loaded.
+ * `waggle models setup-gpu`: fetches onnxruntime's providers for CUDA and TensorRT into the folder of onnxruntime's native module, and prints the
+ * missing system libraries. The exit status is 1 if no provider can be loaded.
  */
 export async function setupGpu({ check = false, json }: SetupGpuOptions): Promise<number> {
   if (process.platform !== 'linux' || process.arch !== 'x64') throw otherPlatform()

@@ -6,8 +6,8 @@ export function shellWord(word: string): string {
 }
 
 /**
- * A folder as the argument of `cd`. A name that begins with a dash gets `./` in front. Without it the name would be an option, and `cd -` would go to
- * the previous folder.
+ * A folder as the argument of `cd`. A name that begins with a dash gets the prefix `./`. Otherwise the name would be an option, and `cd -` would go
+ * to the previous folder.
  */
 export function folderWord(directory: string): string {
   const folder = relative('.', directory) || '.'

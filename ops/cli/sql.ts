@@ -79,7 +79,7 @@ interface Rows {
 async function rowsOf(url: string, query: string): Promise<Rows> {
   const client = createClient({ url, request_timeout: 60_000, application: 'waggle-sql', log: { level: ClickHouseLogLevel.OFF } })
   try {
-    // The client would add its FORMAT behind a semicolon.
+    // The client appends a FORMAT clause, which would follow the semicolon.
     const found = await client.query({ query: query.trim().replace(/;$/, ''), format: 'JSONCompactEachRowWithNames' })
     const [names = [], ...rows] = await found.json<unknown[]>()
     return { names: names.map(String), rows }
@@ -99,7 +99,7 @@ async function rowsOf(url: string, query: string): Promise<Rows> {
   }
 }
 
-/** A value on one line. */
+/** Formats a value on one line. */
 function cellOf(value: unknown): string {
   const shown = typeof value === 'string' ? value : JSON.stringify(value)
   const line = shown.replaceAll(/\s+/g, ' ')

@@ -4,7 +4,7 @@ import { isAtTerminal } from './hangup.ts'
 /**
  * Waits for the first signal that asks the process to end. Half a second later, or after `release`, the handlers are removed, and the next signal
  * ends the process at once, even while native code or a module blocks the process. One Ctrl-C may send several signals, from the terminal and from
- * npm, so all signals within half a second count as one.
+ * npm. All signals within half a second therefore count as one signal.
  */
 export class StopSignal {
   /** Settles at the first signal. */
@@ -37,7 +37,8 @@ export class StopSignal {
 }
 
 /**
- * The signals that ask for the end. A process without a terminal reads its settings again at SIGHUP (`reloadAtHangup`), so SIGHUP does not stop it.
+ * The signals that stop the process. A process without a terminal reads its settings again at SIGHUP (`reloadAtHangup`), so SIGHUP does not stop such
+ * a process.
  */
 const signals = isAtTerminal() ? (['SIGINT', 'SIGTERM', 'SIGHUP'] as const) : (['SIGINT', 'SIGTERM'] as const)
 const sameSignalMs = 500

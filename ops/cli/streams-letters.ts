@@ -2,21 +2,21 @@ import { type Management, managementLimits, type ShownRecord } from '../../topol
 
 /** A dead letter of a DSL program. The headers of KIP-1034 contain the cause. */
 export interface StreamsLetter {
-  /** The place of the letter itself: `topic:partition:offset`. */
+  /** The place of the dead letter itself: `topic:partition:offset`. */
   readonly id: string
   readonly exception: string
   readonly cause: string
-  /** The topic of the failed input; null if a punctuation failed, which has no input. */
+  /** The topic of the failed input; null for a failed punctuation, which has no input. */
   readonly topic: string | null
   readonly partition: number
   readonly offset: number
-  /** The timestamp of the letter, in epoch milliseconds. */
+  /** The timestamp of the dead letter, in epoch milliseconds. */
   readonly timestamp: number
   readonly key: string | null
   readonly content: string | null
 }
 
-/** The letters in a program's `deadLetterTopic`, the newest first, at most `max`. Throws WAGGLE_MISSING_TOPIC if the topic does not exist. */
+/** The dead letters in a program's `deadLetterTopic`, the newest first, at most `max`. Throws WAGGLE_MISSING_TOPIC if the topic does not exist. */
 export async function streamsLetters(management: Management, topic: string, max: number): Promise<readonly StreamsLetter[]> {
   let newest: readonly StreamsLetter[] = []
   for (let from = 'start'; ; ) {
@@ -27,7 +27,7 @@ export async function streamsLetters(management: Management, topic: string, max:
   }
 }
 
-/** The letter in a record; empty if the record is not a letter, because any client can write to the topic. */
+/** The dead letter in a record; empty for any other record, because any client can write to the topic. */
 function letterOf({ topic, partition, offset, timestamp, key, value, headers }: ShownRecord): readonly StreamsLetter[] {
   const said = (name: string) => headers[`__streams.errors.${name}`] ?? null
   const exception = said('exception')

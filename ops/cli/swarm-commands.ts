@@ -15,7 +15,7 @@ export function addSwarmCommands({ program, bees, onProcess, json, finish }: Swa
   const swarms = program.command('swarms').description('creates, changes and removes the swarms of a running `waggle serve`')
   const accept = () => new Option('--accept', 'give up state, or change partitions, where the new version says so').default(false)
 
-  /** Adds a command to its group, and the same command under its name in waxctl, which the help does not list. */
+  /** Adds a command to its group. Also adds the command under its waxctl name, which the help does not list. */
   const verb = (group: Command, name: string, waxctl: string | null, build: (command: Command) => Command) => {
     const commands = [group.command(name), ...(waxctl === null ? [] : [program.command(waxctl, { hidden: true })])]
     for (const command of commands) build(command).addOption(onProcess()).addOption(json())

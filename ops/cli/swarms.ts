@@ -82,7 +82,7 @@ export async function switchSwarm(name: string, verb: 'pause' | 'resume', option
   return exitStatus.done
 }
 
-/** `waggle swarms rollback NAME`: makes an earlier version the newest one. */
+/** `waggle swarms rollback NAME`: makes an earlier version the newest version. */
 export async function rollbackSwarm(name: string, options: ServerOptions & { readonly to?: number; readonly accept: boolean }): Promise<number> {
   const query = new URLSearchParams({ ...(options.to === undefined ? {} : { version: String(options.to) }), accept: String(options.accept) })
   const row = (await call(options, { method: 'POST', path: `${pathOf(name)}/rollback?${query}` })) as UpdatedSwarm
@@ -90,7 +90,7 @@ export async function rollbackSwarm(name: string, options: ServerOptions & { rea
   return exitStatus.done
 }
 
-/** `waggle plan --diff FILE`: prints the effects of an edited file on the running swarm. */
+/** `waggle plan --diff FILE`: prints the effects that an edited file would have on the running swarm. */
 export async function compareSwarm(file: string, options: ServerOptions): Promise<number> {
   const { name } = readSwarm(file, beeRegistry(dirname(file)))
   const difference = (await call(
@@ -123,7 +123,7 @@ function textOf(file: string): string {
   return Buffer.from(readBounded(file, { maxBytes: maxSwarmBytes, next: 'Name a swarm file.' })).toString()
 }
 
-/** The name of the file for messages, and the folder in which its relative paths begin. */
+/** The name of the file for messages, and the folder at which its relative paths begin. */
 function placeOf(file: string): string {
   const name = basename(file)
   const query = new URLSearchParams({ directory: resolve(dirname(file)), ...(/^[\w .-]{1,200}$/.test(name) ? { file: name } : {}) })

@@ -6,13 +6,13 @@ import { call } from './swarms.ts'
 import { textTable } from './text-table.ts'
 
 export interface TopOptions extends ServerOptions {
-  /** The seconds between two looks. */
+  /** The seconds between two readings of the counts. */
   readonly every: number
-  /** The number of tables; null: until Ctrl-C. */
+  /** The number of tables; null to continue until Ctrl-C. */
   readonly max: number | null
 }
 
-/** The work of a bee between two looks. */
+/** The work of a bee between two readings. */
 export interface BeeRate {
   readonly swarm: string
   readonly bee: string
@@ -22,13 +22,13 @@ export interface BeeRate {
   readonly failed_per_second: number
   readonly results_total: number
   readonly failed_total: number
-  /** The mean time of a call since the swarm started; null without a call. */
+  /** The mean time of a call since the swarm started; null if there was no call. */
   readonly mean_call_seconds: number | null
 }
 
 /**
- * `waggle top [SWARM]`: prints the bees with their results and failures a second, the busiest first. A terminal shows one table, which changes; a pipe
- * gets one table after the other.
+ * `waggle top [SWARM]`: prints the bees with their results and failures a second, the busiest first. A terminal shows one table that is updated; a
+ * pipe gets one table after the other.
  */
 export async function top(swarm: string | null, options: TopOptions): Promise<number> {
   const stop = new AbortController()
@@ -49,12 +49,12 @@ export async function top(swarm: string | null, options: TopOptions): Promise<nu
 }
 
 export interface Look {
-  /** Epoch milliseconds. */
+  /** The time in epoch milliseconds. */
   readonly at: number
   readonly bees: readonly BeeRow[]
 }
 
-/** The rates between two looks. A count that has fallen belongs to a new version, which began at zero. */
+/** The rates between two readings. A count that has fallen belongs to a new version, which started at zero. */
 export function ratesOf(before: Look, now: Look): readonly BeeRate[] {
   const seconds = Math.max(0.001, (now.at - before.at) / 1000)
   const earlier = new Map(before.bees.map((bee) => [nameOf(bee), bee]))

@@ -8,7 +8,7 @@ import { exitStatus } from './exit-status.ts'
 import { terminalText } from './terminal-text.ts'
 import { timeText } from './time-text.ts'
 
-/** The options of the commands that read a log. */
+/** The options of commands that read a log. */
 export interface LogOptions {
   readonly log?: string
   /** The address of a running process. Default: the process that has the data directory open. */
@@ -26,7 +26,7 @@ export async function listTopics(options: LogOptions): Promise<number> {
   })
 }
 
-/** `waggle topics tail TOPIC`: prints decoded records as they are committed, until a signal or `max` records. */
+/** `waggle topics tail TOPIC`: prints decoded records as they are committed, until a signal or until `max` records were printed. */
 export async function tailTopic(
   topic: string,
   options: LogOptions & { readonly fromBeginning: boolean; readonly max: number | null },
@@ -45,7 +45,7 @@ export async function tailTopic(
       const page = await management
         .records(topic, { from, max: Math.min(left, managementLimits.records), waitMs: managementLimits.waitMs })
         .catch((thrown: unknown) => {
-          // The call failed because a signal ended it.
+          // The call failed because a signal has ended it.
           if (isStopped) return null
           throw thrown
         })
@@ -58,7 +58,7 @@ export async function tailTopic(
   })
 }
 
-/** Runs a command on the log of a running process, or, if no process runs, on the log itself. */
+/** Runs a command on the log of a running process. If no process runs, the command opens the log itself. */
 export function onLog(options: LogOptions, work: (management: Management, settings: Settings) => Promise<number>): Promise<number> {
   const env = options.log === undefined ? process.env : { ...process.env, WAGGLE_LOG: options.log }
   const { settings } = loadConfig({ directories: [process.cwd()], env })

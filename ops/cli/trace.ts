@@ -13,7 +13,7 @@ export function traceRequest(id: string, options: LogOptions): Promise<number> {
   })
 }
 
-/** A trace as a tree. Each step is below the last step whose result it took. */
+/** A trace as a tree. Each step is below the last step whose result it used. */
 export function textOf(trace: RequestTrace): string {
   const { request_id, swarm, state, accepted_at, steps, complete } = trace
   const begin = accepted_at ?? steps[0]?.started_at ?? 0
@@ -37,7 +37,7 @@ export function textOf(trace: RequestTrace): string {
   return lines.join('\n')
 }
 
-/** The last earlier step whose result this step took; null if there is none, or without a plan. */
+/** The last earlier step whose result this step used; null if there is none, or if there is no plan. */
 function parentOf({ after }: TraceStep, before: readonly TraceStep[]): TraceStep | null {
   return before.findLast(({ bee }) => after.includes(bee)) ?? null
 }

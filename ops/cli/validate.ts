@@ -8,8 +8,8 @@ import { exitStatus, mistakesOf, reportError } from './exit-status.ts'
 import { terminalText } from './terminal-text.ts'
 
 /**
- * `waggle validate FILE…`: prints every mistake of every file. It also checks the models, modules and programs on this machine. A swarm without
- * mistakes and warnings can run on this machine.
+ * `waggle validate FILE…`: prints every mistake of every file, and checks the models, modules and programs on this machine. A swarm without mistakes
+ * and warnings can run on this machine.
  */
 export async function validate(files: readonly string[], { json }: { readonly json: boolean }): Promise<number> {
   let status: number = exitStatus.done

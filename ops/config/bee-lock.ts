@@ -3,17 +3,17 @@ import { join } from 'node:path'
 import { readBounded } from '../../connectors/system/bounded-file.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
-/** The entry of a swarm's lock file for a bee type that comes from a package. */
+/** The entry for a packaged bee type in a swarm's lock file. */
 export interface LockedBee {
   readonly package: string
   readonly version: string
   readonly integrity: string
 }
 
-/** The name of the lock file, which lies beside the swarm file. Users keep the lock file in version control. */
+/** The name of the lock file, which is in the folder of the swarm file. Users keep the lock file in version control. */
 export const lockName = 'bees.lock.json'
 
-/** The bee types of packages by name; empty without a lock file. Throws WAGGLE_BEE_PACKAGE for a file that `waggle bees add` has not written. */
+/** The bee types of packages by name; empty if there is no lock file. Throws WAGGLE_BEE_PACKAGE for a file that `waggle bees add` did not write. */
 export function readBeeLock(directory: string): ReadonlyMap<string, LockedBee> {
   const file = join(directory, lockName)
   if (!existsSync(file)) return new Map()

@@ -13,7 +13,7 @@ import { tokensText } from './tokens-text.ts'
 
 /**
  * The mistakes in settings that a schema cannot find, for example in settings that depend on each other. The place of a mistake is the setting to
- * correct. `settingPlace` gives the place of a setting in the file, or the name of its variable.
+ * correct. `settingPlace` returns the place of a setting in the file, or the name of its variable.
  */
 export function checkSettings(settings: Settings, settingPlace: (key: keyof Settings) => string): readonly WaggleError[] {
   const mistakes: WaggleError[] = []
@@ -151,7 +151,7 @@ function checkClaimStore({ claim_store: store }: Settings, add: Add): void {
   add('claim_store', `${JSON.stringify(store)} is not a claim store`, 'Write data-directory, or s3://BUCKET/PREFIX.')
 }
 
-/** Adds a mistake if `parse` throws. It throws a WaggleError for a file that cannot be read, and a RangeError for a wrong list. */
+/** Adds a mistake if `parse` throws. `parse` throws a WaggleError for an unreadable file, and a RangeError for a wrong list. */
 function checkList(key: keyof Settings, parse: () => unknown, next: string, add: Add): void {
   try {
     parse()

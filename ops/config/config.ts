@@ -28,8 +28,8 @@ export interface ConfigSource {
 }
 
 /**
- * Merges defaults, waggle.yaml and the environment. A value of the environment overrides waggle.yaml, which overrides the default. Throws
- * WAGGLE_INVALID_CONFIG with every mistake and its place.
+ * Merges defaults, waggle.yaml and the environment. A value of the environment takes precedence over waggle.yaml, which takes precedence over the
+ * default. Throws WAGGLE_INVALID_CONFIG with every mistake and its place.
  */
 export function loadConfig({ directories, env }: ConfigSource): Config {
   const mistakes: WaggleError[] = []
@@ -47,8 +47,8 @@ export function loadConfig({ directories, env }: ConfigSource): Config {
 }
 
 /**
- * Looks for a secret in variables first, then in files, then among the stored secrets. Without a key and without stored secrets, the store is left
- * out.
+ * Searches for a secret in variables first, then in files, then among the stored secrets. The store is left out if there are no key and no stored
+ * secrets.
  */
 function secretsOf(values: Settings, env: ConfigSource['env']): Secrets {
   const folder = values.secrets_dir === null ? [] : [new SecretFolder(values.secrets_dir)]

@@ -30,7 +30,8 @@ export function hiddenValues({ secrets, settings }: Config): ReadonlyMap<string,
 }
 
 /**
- * The value of a secret; null if the secret cannot be read. Then no text can contain the value, and the bee that needs the secret reports the reason.
+ * The value of a secret; null if the secret cannot be read. An unreadable value cannot appear in a text, and the bee that needs the secret reports
+ * the reason.
  */
 function readable(secrets: Config['secrets'], name: string): string | null {
   try {

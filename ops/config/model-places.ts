@@ -19,15 +19,15 @@ export interface ModelPlacesOptions {
   /** If false, nothing is fetched, and only the form of an address is checked. */
   readonly mayFetch: boolean
   /**
-   * Files outside of this directory are refused with WAGGLE_OUTSIDE_DIRECTORY, unless the `resolve:` map or a package names them. Default: every file
-   * is allowed.
+   * The directory that must contain the swarm's files. Files outside are refused with WAGGLE_OUTSIDE_DIRECTORY, unless the `resolve:` map or a
+   * package names them. Default: every file is allowed.
    */
   readonly within?: string
 }
 
 /**
- * Finds the files that a swarm names, by the `resolve:` map, else by their path. With a `FetchWish` a file may also be in a package, in an object
- * store or on a web server.
+ * Finds the files that a swarm names, by the `resolve:` map, else by their path. With a `FetchWish`, a file may also come from a package, an object
+ * store or a web server.
  */
 export class ModelPlaces {
   readonly #options: ModelPlacesOptions
@@ -42,13 +42,13 @@ export class ModelPlaces {
     if (fetch === undefined) return this.#allowed(uri, await resolve.path(uri, directory, kind))
     if (RemoteModels.isRemote(uri) && !resolve.has(uri)) return this.#remotePath(uri, kind, fetch)
     const found = await resolve.path(resolve.has(uri) ? uri : localPath(uri, directory), directory, kind)
-    // The path of a package is in the package.
+    // The file of a package is inside the package, so `within` does not apply.
     const path = /^npm:/i.test(uri) && !resolve.has(uri) ? found : await this.#allowed(uri, found)
     if (fetch.sha256 !== undefined) await requireHash(uri, path, fetch.sha256)
     return path
   }
 
-  /** Returns the path if the swarm may use it. A link is judged by the file to which it leads. */
+  /** Returns the path if the swarm may use it. For a link, the target of the link decides. */
   async #allowed(uri: string, path: string): Promise<string> {
     const { within, resolve } = this.#options
     if (within === undefined || (resolve.has(uri) && !resolve.climbs(uri))) return path
@@ -75,8 +75,8 @@ export class ModelPlaces {
 }
 
 /**
- * Checks the form of an address. Throws WAGGLE_MODEL_SOURCE for a wrong form. A host that is not allowed on this machine may be allowed on the
- * machine that runs the swarm, so it gets WAGGLE_NOT_RESOLVED instead.
+ * Checks the form of an address. Throws WAGGLE_MODEL_SOURCE for a wrong form. A forbidden host gets WAGGLE_NOT_RESOLVED instead, because the machine
+ * that runs the swarm may allow the host.
  */
 function checkForm(remote: RemoteModels, address: string): void {
   try {

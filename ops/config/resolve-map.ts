@@ -20,12 +20,12 @@ export class ResolveMap {
     this.#directory = directory
   }
 
-  /** True if the map says where a name is on this machine. */
+  /** True if the map contains a place on this machine for the name. */
   has(name: string): boolean {
     return typeof this.#find(name)?.[1] === 'string'
   }
 
-  /** True if the name goes up from the folder to which the map leads. */
+  /** True if the name leads out of the folder that the map names. */
   climbs(name: string): boolean {
     return name.slice(this.#find(name)?.[0].length).split('/').includes('..')
   }
@@ -46,7 +46,7 @@ export class ResolveMap {
     })
   }
 
-  /** The command that replaces a container image; null if the map has none. */
+  /** The command that replaces a container image; null if the map has no command for the image. */
   command(image: string): readonly string[] | null {
     const target = this.#find(image)?.[1]
     if (target === undefined || typeof target === 'string') return null
@@ -73,8 +73,8 @@ export class ResolveMap {
 }
 
 /**
- * The reason why a path cannot be used; null if it is a regular, readable file. A device or a pipe is refused, because it may return bytes without
- * end, or no bytes.
+ * The reason why a path cannot be used; null for a regular, readable file. A device or a pipe is refused, because it may return bytes without end, or
+ * no bytes.
  */
 async function unusable(path: string, kind: ResolvedKind): Promise<string | null> {
   try {

@@ -2,7 +2,7 @@ import { type TSchema, Type } from 'typebox'
 import type { PlanSettings } from '../../topology/swarm/plan/plan.ts'
 import { kafkaSettings } from './kafka-settings.ts'
 
-/** All settings. Each has a key in waggle.yaml and an environment variable. If both are set, the variable counts. */
+/** All settings. Each setting has a key in waggle.yaml and an environment variable. If both are set, the variable counts. */
 export interface Settings {
   readonly http_port: number
   readonly grpc_port: number | null
@@ -84,7 +84,7 @@ export interface Setting {
   readonly variable: string
   readonly schema: TSchema
   readonly default: string | number | null
-  /** The default on a Kafka cluster, if it differs. */
+  /** The default on a Kafka cluster, if it differs from `default`. */
   readonly defaultOnKafka?: string | null
   /** True if a running process takes a new value at SIGHUP. */
   readonly reloads?: true
@@ -492,7 +492,7 @@ export const settings: readonly Setting[] = [
   ...kafkaSettings,
 ]
 
-/** The values of settings that the planner needs. */
+/** The settings that the planner needs. */
 export function planSettingsOf({ log, partitions, retention_seconds, retention_bytes, answer_partitions }: Settings): PlanSettings {
   return {
     partitions,

@@ -3,7 +3,7 @@ import { SecretKeys } from '../../connectors/secrets/secret-keys.ts'
 import { readBounded } from '../../connectors/system/bounded-file.ts'
 import type { Settings } from './settings.ts'
 
-/** The settings with the encryption keys of stored secrets. */
+/** The settings for the encryption keys of stored secrets. */
 export type SecretKeySettings = Pick<Settings, 'secrets_key' | 'secrets_key_file'>
 
 /** The stored secrets of the data directory. Throws the errors of `secretKeys`. */

@@ -23,7 +23,7 @@ export function areSameIssuer(one: IssuerSettings, other: IssuerSettings): boole
   return keys.every((key) => one[key] === other[key])
 }
 
-/** The callers with tokens of the provider; null without one. Throws a RangeError for settings that `checkIssuer` would refuse. */
+/** The callers with tokens of the provider; null if no provider is set. Throws a RangeError for settings that `checkIssuer` would refuse. */
 export function issuerOf(
   settings: IssuerSettings,
   { clock, onProblem }: { readonly clock: Clock; readonly onProblem: (problem: string) => void },
@@ -79,7 +79,7 @@ export function checkIssuer(settings: IssuerSettings, add: (key: keyof IssuerSet
   }
 }
 
-/** Throws a RangeError for `none`, for symmetric algorithms (a public key would be their secret), and for names that are no algorithm. */
+/** The algorithms in a list. Throws a RangeError for `none`, for symmetric algorithms (a public key would be their secret), and for unknown names. */
 function algorithmsIn(text: string): readonly string[] {
   const names = text.split(',').map((name) => name.trim())
   const wrong = names.find((name) => !asymmetric.has(name))

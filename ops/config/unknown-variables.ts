@@ -23,7 +23,7 @@ function unknownVariables(env: Env): readonly string[] {
     .sort()
 }
 
-/** The hint for an unknown variable. Names are compared without the common prefix, because with it all names would be similar. */
+/** The hint for an unknown variable. Names are compared without the common prefix, because the prefix would make all names similar. */
 function hintFor(variable: string): string {
   const own = variable.slice(prefix.length)
   const [first = '', ...rest] = own.split('_')
@@ -34,7 +34,8 @@ function hintFor(variable: string): string {
 }
 
 /**
- * True for a variable that Kubernetes sets itself. It does so in every container of a namespace that has a service whose name begins with `waggle`.
+ * True for a variable that Kubernetes sets itself. Kubernetes sets such variables in every container of a namespace with a service whose name begins
+ * with `waggle`.
  */
 function isServiceLink(variable: string, value: string): boolean {
   return (
@@ -43,13 +44,10 @@ function isServiceLink(variable: string, value: string): boolean {
 }
 
 const prefix = 'WAGGLE_'
-/** The variable with the address of the server that commands talk to. */
+/** The variable with the address of the server for commands. */
 export const urlVariable = `${prefix}URL`
 const secretPrefix = 'WAGGLE_SECRET_'
 const allSettings = '`waggle run --help` lists every setting.'
-/**
- * Variables that are not settings: variables for clients, and variables that Waggle sets for the processes of bees. A bee's process may itself run
- * `waggle`.
- */
+/** Variables that are not settings: variables for clients, and variables that Waggle sets for bees' processes. A bee's process may run `waggle`. */
 const others = ['TOKEN', 'URL', 'PROFILE', 'BEE_SOCKET', 'PROTOCOL', 'SWARM', 'BEE'].map((name) => `${prefix}${name}`)
 const known: ReadonlySet<string> = new Set([...settings.map(({ variable }) => variable).filter((variable) => variable.startsWith(prefix)), ...others])

@@ -1,7 +1,7 @@
 /** A kind of model that `convert.py` reads. */
 export type ModelKind = keyof typeof packages
 
-/** The Python packages that convert a model of this kind. A package of `others` replaces the usual package of the same name. */
+/** The Python packages that convert a model of this kind. A package in `others` replaces the default package of the same name. */
 export function packagesOf(kind: ModelKind, others: readonly string[] = []): readonly string[] {
   const nameOf = (requirement: string) => /^[\w.-]+/.exec(requirement)?.[0].toLowerCase() ?? requirement
   const replaced = new Set(others.map(nameOf))

@@ -17,7 +17,7 @@ export interface PythonEnvironmentOptions {
 }
 
 /**
- * The path of the Python in an environment with these packages. The environment is made once, and kept for later calls with the same packages. Throws
+ * The path of Python in an environment with these packages. The environment is made once, and kept for later calls with the same packages. Throws
  * WAGGLE_MODEL_CONVERSION if this machine has no Python with venv and pip, or if a package cannot be installed.
  */
 export async function pythonEnvironment({
@@ -31,7 +31,7 @@ export async function pythonEnvironment({
   const own = join(place, 'bin', 'python')
   if (existsSync(own)) return own
   say(`making a Python environment with ${packages.join(', ')} in ${place}, once`)
-  // The environment gets its final name when it is complete, so that an interrupted run leaves nothing that looks complete.
+  // The environment gets its final name when it is complete, so that an interrupted run never looks complete.
   const making = `${place}.${process.pid}`
   await rm(making, { recursive: true, force: true })
   await mkdir(directory, { recursive: true })

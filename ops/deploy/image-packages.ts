@@ -2,19 +2,19 @@ import { existsSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 
 /**
- * Makes the packages of an image smaller: `node image-packages.ts FOLDER [BACKEND…]`. Files that only other machines or developers need are deleted, and
- * so are the packages of backends that the image is built without. Licences stay.
+ * Makes the packages of an image smaller: `node image-packages.ts FOLDER [BACKEND…]`. Deletes files that only other machines or developers need, and
+ * the packages of backends that the image does not include. Licences stay.
  */
 
-/** The packages of each optional backend. Without them a swarm that needs the backend is refused with the name of the missing package. */
+/** The packages of each optional backend. If a swarm needs a missing backend, the refusal names the missing package. */
 const backends: { readonly [name: string]: readonly string[] } = {
-  // Then rows go to the server of CLICKHOUSE_URL.
+  // Without chDB, rows go to the server of CLICKHOUSE_URL.
   clickhouse: ['chdb', '@chdb'],
   tensorflow: ['@tensorflow'],
   onnx: ['onnxruntime-node'],
 }
 
-/** Folders of binaries, each with a folder or file for a machine. */
+/** Folders of binaries. Each folder contains a folder or file for each kind of machine. */
 const binaries: readonly { readonly folder: string; readonly keep: (machine: string) => boolean }[] = [
   { folder: 'onnxruntime-node/bin/napi-v6', keep: (name) => name === process.platform },
   { folder: `onnxruntime-node/bin/napi-v6/${process.platform}`, keep: (name) => name === process.arch },

@@ -2,14 +2,14 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { ranForGpu } from './provider-files.ts'
 
-/** One provider of onnxruntime on this machine. */
+/** The state of one provider of onnxruntime on this machine. */
 export interface ProviderState {
   readonly provider: 'cuda' | 'tensorrt'
-  /** Libraries that the provider needs and the system does not find. If the list is empty, the provider can be loaded. */
+  /** Libraries that the provider needs and the system does not find. The provider can be loaded if the list is empty. */
   readonly missing: readonly string[]
 }
 
-/** The libraries that the providers in the folder lack, as `ldd` reports them. */
+/** The missing libraries of the providers in the folder, as `ldd` reports them. */
 export async function checkProviders(folder: string): Promise<readonly ProviderState[]> {
   return Promise.all(
     (['cuda', 'tensorrt'] as const).map(async (provider) => {

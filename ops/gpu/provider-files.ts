@@ -19,8 +19,8 @@ export function addonPlace(): { readonly folder: string; readonly version: strin
 }
 
 /**
- * Copies the providers from the Python package onnxruntime-gpu of the same version into the folder. pip downloads the package with its own settings,
- * and does not install it, so any version of Python will do. Throws WAGGLE_GPU_SETUP if pip fails, or if the folder cannot be written.
+ * Copies the providers from the Python package onnxruntime-gpu of the same version into the folder. pip only downloads the package, with pip's own
+ * settings, so any version of Python will do. Throws WAGGLE_GPU_SETUP if pip fails, or if the folder cannot be written.
  */
 export async function bringProviders(
   { folder, version }: ReturnType<typeof addonPlace>,

@@ -1,8 +1,8 @@
 import { quotedName } from './swarm-draft.ts'
 
 /**
- * Translates a condition of an InferenceGraph to JMESPath. The condition is GJSON that treats the request or the response as a list of one, such as
- * `[@this].#(predictions.0=="dog")`. Null for a condition of any other form.
+ * Translates a condition of an InferenceGraph to JMESPath. The condition is GJSON that treats the request or the response as a list with one item,
+ * such as `[@this].#(predictions.0=="dog")`. Null for a condition of any other form.
  */
 export function conditionOf(gjson: string): string | null {
   const query = /^\[@this\]\.#\((.*)\)#?$/s.exec(gjson.trim())?.[1]

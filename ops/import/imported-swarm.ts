@@ -7,7 +7,7 @@ import { importTritonEnsemble } from './triton-ensemble.ts'
 import { yamlObjects } from './yaml-object.ts'
 
 /**
- * Makes a swarm of another system's graph: the `config.pbtxt` of a Triton ensemble, a Pipeline of Seldon Core 2, or an InferenceGraph of KServe.
+ * Makes a swarm from another system's graph: the `config.pbtxt` of a Triton ensemble, a Pipeline of Seldon Core 2, or an InferenceGraph of KServe.
  * `folder` is the future folder of the swarm file. Throws WAGGLE_INVALID_SWARM with the place of a part that cannot be read, and
  * WAGGLE_FILE_NOT_FOUND.
  */

@@ -2,7 +2,7 @@ import { conditionOf } from './graph-condition.ts'
 import { quotedName, SwarmDraft } from './swarm-draft.ts'
 import type { YamlObject } from './yaml-object.ts'
 
-/** Makes a swarm of an InferenceGraph of KServe. The services of the graph stay in the cluster, and the swarm calls them there. */
+/** Makes a swarm from an InferenceGraph of KServe. The services of the graph stay in the cluster, and the swarm calls them there. */
 export function importKserveGraph(graph: YamlObject, file: string): SwarmDraft {
   return new GraphImport(graph, file).draft()
 }
@@ -47,7 +47,7 @@ class GraphImport {
     return this.#draft
   }
 
-  /** Adds the bees of a node, and returns the name of the bee that gives the node's result. */
+  /** Adds the bees of a node, and returns the name of the bee that produces the node's result. */
   #node(name: string, input: string, above: readonly string[], at: YamlObject): string {
     const node = this.#nodes.get(name)
     if (node === undefined) throw at.wrong(['nodeName'], `there is no node ${name}`, `Use one of ${[...this.#nodes.keys()].join(', ')}.`)
@@ -229,7 +229,7 @@ class RouteDraft {
     return only !== undefined && second === undefined ? only : this.#draft.add(wanted, { type: 'merge', input: { stack: this.#results } })
   }
 
-  /** Adds a branch. It begins with a filter bee that passes everything, because the target may consist of several bees. */
+  /** Adds a branch. The branch begins with a filter bee that passes everything, because the target may consist of several bees. */
   #branch(key: string, target: (from: string) => string): string {
     const reader = this.#draft.add(`${key}-branch`, { type: 'filter', input: { name: this.#name }, spec: { condition: '`true`' } })
     this.#results.push(target(reader))

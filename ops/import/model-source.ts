@@ -12,7 +12,7 @@ export function localModel(type: 'tensor-rt' | 'tf-serving', model: string, more
   return { type, spec: { model, ...more }, left: null }
 }
 
-/** The bee for a model that stays on its own server, and that is called by the Open Inference Protocol. */
+/** The bee for a model that stays on its own server. The bee calls the model by the Open Inference Protocol. */
 export function servedModel(name: string, server: string, left: ModelSource['left']): ModelSource {
   return { type: 'http-call', spec: { url: `${server}/v2/models/${encodeURIComponent(name)}/infer`, idempotent: true }, left }
 }

@@ -2,7 +2,7 @@ import { localModel, type ModelSource, servedModel } from './model-source.ts'
 import { boundedSteps, quotedName, SwarmDraft } from './swarm-draft.ts'
 import type { YamlObject } from './yaml-object.ts'
 
-/** A reference to the input or the output of a step, or to one tensor of it: `step`, `step.outputs`, `step.inputs.tensor`. */
+/** A reference to the input or the output of a step, or to one tensor of an input or output: `step`, `step.outputs`, `step.inputs.tensor`. */
 interface Reference {
   readonly step: string
   readonly side: 'inputs' | 'outputs'
@@ -12,8 +12,8 @@ interface Reference {
 }
 
 /**
- * Makes a swarm of a Pipeline of Seldon Core 2 (`kind: Pipeline`). Models of the same file (`kind: Model`) have the address of a model and the server
- * that runs it.
+ * Makes a swarm from a Pipeline of Seldon Core 2 (`kind: Pipeline`). Models of the same file (`kind: Model`) provide the address of a model and the
+ * server that runs it.
  */
 export function importSeldonPipeline(pipeline: YamlObject, models: readonly YamlObject[], file: string): SwarmDraft {
   return new PipelineImport(pipeline, models, file).draft()
@@ -27,8 +27,8 @@ class PipelineImport {
   readonly #models: ReadonlyMap<string, YamlObject>
   readonly #draft: SwarmDraft
   /**
-   * For each step, by name: the bee that gives its input and the bee that gives its output. The pipeline itself counts as a step, and for it both are
-   * the entrance.
+   * The bees of each step, by the step's name: the bee that produces its input, and the bee that produces its output. The pipeline itself counts as a
+   * step, and both of its bees are the entrance.
    */
   readonly #bees = new Map<string, { readonly inputs: string; readonly outputs: string }>()
 
@@ -67,7 +67,7 @@ class PipelineImport {
     return this.#draft
   }
 
-  /** The steps in an order in which each comes after the steps that it reads. */
+  /** The steps in an order in which each step follows the steps that it reads. */
   #inOrder(steps: readonly YamlObject[]): readonly YamlObject[] {
     const names = new Set(steps.map((step) => nameOf(step)))
     const done = new Set([this.#name])
@@ -119,8 +119,8 @@ class PipelineImport {
   }
 
   /**
-   * The bee that gives the value of these references together: the only referenced bee itself, or a new join, merge or map bee. A map bee picks and
-   * renames tensors.
+   * The bee that produces the value of these references together: the only referenced bee itself, or a new join, merge or map bee. A map bee picks
+   * and renames tensors.
    */
   #read(wanted: string, texts: readonly string[], at: YamlObject, keys: { readonly join: string; readonly window: string | null }): string {
     const references = texts.map((text) => referenceOf(text))
@@ -177,7 +177,7 @@ class PipelineImport {
     return bees[side]
   }
 
-  /** The bee for a model of the file. `requirements` of the model decide its type. */
+  /** The bee for a model of the file. The model's `requirements` decide the type of the bee. */
   #modelOf(name: string): ModelSource {
     const server = 'http://localhost:9000'
     const model = this.#models.get(name)?.object('spec') ?? null

@@ -18,19 +18,19 @@ export class SwarmDraft {
   readonly #bees = new Map<string, DraftBee>()
   readonly #notes: WaggleError[] = []
 
-  /** `file` is the file with the graph. `name` is the name of the graph in that file. */
+  /** `file`: the file with the graph. `name`: the name of the graph in that file. */
   constructor(file: string, name: string) {
     this.#file = file
     this.#name = beeName(name)
   }
 
-  /** The notes in the order of the file. */
+  /** The notes, in the order of the file. */
   get notes(): readonly WaggleError[] {
     const at = ({ place }: WaggleError) => (place ?? '').split(':').slice(-2).map(Number)
     return this.#notes.toSorted((a, b) => (at(a)[0] ?? 0) - (at(b)[0] ?? 0) || (at(a)[1] ?? 0) - (at(b)[1] ?? 0))
   }
 
-  /** Adds a bee, and returns its name: the name most similar to `wanted` that is valid and still free. */
+  /** Adds a bee, and returns its name: the valid, free name that is most similar to `wanted`. */
   add(wanted: string, bee: DraftBee): string {
     const plain = beeName(wanted)
     let name = plain
@@ -79,7 +79,7 @@ function oneLine(text: string): string {
   return text.replace(/\p{Cc}+/gu, ' ')
 }
 
-/** A field's name as JMESPath writes it. */
+/** The name of a field, quoted for JMESPath. */
 export function quotedName(name: string): string {
   return JSON.stringify(name)
 }

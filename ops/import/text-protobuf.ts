@@ -1,6 +1,6 @@
 import { invalidSwarm, mistakeAt } from '../../topology/swarm/document.ts'
 
-/** A field of a message. If a field is in the file several times, each of them is a `ProtoField`. */
+/** A field of a message. If a file contains a field several times, each occurrence is a `ProtoField`. */
 export interface ProtoField {
   readonly name: string
   readonly value: ProtoValue
@@ -8,7 +8,7 @@ export interface ProtoField {
   readonly place: string
 }
 
-/** A text without its quotes, a number or an enumerator as the file has it, or a message. */
+/** The value of a field: a text without its quotes, a number or an enumerator as written in the file, or a message. */
 export type ProtoValue = string | ProtoMessage
 
 export class ProtoMessage {
@@ -111,7 +111,7 @@ class Reader {
     if (!hasColon) throw this.#wrong(`${this.#shown()} stands behind a field's name`, 'Write : before a value, or { before a message.')
     let value = ''
     if (this.#kind === 'text') {
-      // Several quoted texts after each other are one text.
+      // Adjacent quoted texts are one text.
       for (; this.#kind === 'text'; this.#next()) value += unescaped(this.#value.slice(1, -1))
       return value
     }
@@ -162,7 +162,7 @@ class Reader {
   }
 
   #place(): string {
-    // The count of lines continues from the last place. So each character is read only once, even if a file has many places.
+    // The count of lines continues from the last place. Each character is therefore read only once, even in a file with many places.
     for (; this.#counted < this.#at; this.#counted++) {
       if (this.#text[this.#counted] !== '\n') continue
       this.#line++

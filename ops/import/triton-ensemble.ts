@@ -7,7 +7,7 @@ import { localModel, type ModelSource, servedModel } from './model-source.ts'
 import { boundedSteps, quotedName, SwarmDraft } from './swarm-draft.ts'
 import { type ProtoMessage, readTextProtobuf } from './text-protobuf.ts'
 
-/** The source of a tensor of the ensemble: the bee that makes it, and its name in that bee's result. */
+/** The source of a tensor of the ensemble: the bee that produces the tensor, and the tensor's name in that bee's result. */
 interface Source {
   readonly bee: string
   readonly field: string
@@ -16,14 +16,14 @@ interface Source {
 interface Step {
   readonly model: string
   readonly version: string | null
-  /** For each input of the model, by name: the tensor of the ensemble that it takes. */
+  /** The tensor of the ensemble for each input of the model, by the input's name. */
   readonly inputs: ReadonlyMap<string, string>
   readonly outputs: ReadonlyMap<string, string>
   readonly place: string
 }
 
 /**
- * Makes a swarm of an ensemble of Triton Inference Server (`config.pbtxt` with `ensemble_scheduling`). Models are searched beside the ensemble's
+ * Makes a swarm from an ensemble of Triton Inference Server (`config.pbtxt` with `ensemble_scheduling`). Models are searched beside the ensemble's
  * folder, as in a model repository. `folder` is the future folder of the swarm file.
  */
 export function importTritonEnsemble(text: string, file: string, folder: string): SwarmDraft {
@@ -60,7 +60,7 @@ function stepOf(message: ProtoMessage, place: string, draft: SwarmDraft): Step {
   }
 }
 
-/** The steps in an order in which each comes after the steps whose tensors it takes. */
+/** The steps in an order in which each step follows the steps whose tensors it uses. */
 function inOrder(steps: readonly Step[], sources: ReadonlyMap<string, Source>, file: string): readonly Step[] {
   const made = new Set(sources.keys())
   const ordered: Step[] = []
@@ -96,7 +96,7 @@ function addStep(
   for (const [field, tensor] of step.outputs) sources.set(tensor, { bee, field })
 }
 
-/** The bee whose result has these tensors under these names: the only source itself, or a new map bee. */
+/** The bee whose result contains these tensors under these names: the only source itself, or a new map bee. */
 function renamed(wanted: string, names: ReadonlyMap<string, string>, sources: ReadonlyMap<string, Source>, draft: SwarmDraft): string {
   const pairs = [...names].flatMap(([name, tensor]) => {
     const source = sources.get(tensor)
@@ -113,7 +113,7 @@ function renamed(wanted: string, names: ReadonlyMap<string, string>, sources: Re
   })
 }
 
-/** The bee for the model of a step. The model's own configuration, beside the ensemble's folder, names the platform. */
+/** The bee for the model of a step. The platform comes from the model's own configuration, which is beside the ensemble's folder. */
 function modelSource({ model, version }: Step, file: string, folder: string): ModelSource {
   const directory = join(dirname(file), '..', model)
   const away = servedModel(model, 'http://localhost:8000', {
@@ -154,7 +154,7 @@ function platformOf(directory: string): string {
 
 /** Fields of an ensemble that need no note. */
 const carried: ReadonlySet<string> = new Set(['name', 'platform', 'backend', 'input', 'output', 'ensemble_scheduling'])
-/** For fields that a swarm cannot express, the next step. */
+/** The next step for each field that a swarm cannot express. */
 const advice: { readonly [field: string]: string } = {
   max_batch_size: 'A request is one row here, without a batch dimension. Put a batch bee in front of a model, with this batch_size.',
   dynamic_batching: 'Put a batch bee in front of each model, with batch_size and timeout_seconds.',

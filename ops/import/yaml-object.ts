@@ -4,8 +4,8 @@ import { invalidSwarm, mistakeAt, type Path, SwarmDocument } from '../../topolog
 import type { SwarmDraft } from './swarm-draft.ts'
 
 /**
- * A map of a YAML file, with its place. A method that reads one member throws WAGGLE_INVALID_SWARM with the member's place if the member is of
- * another kind.
+ * A map of a YAML file, with its place. A method that reads a member throws WAGGLE_INVALID_SWARM with the member's place if the member is of another
+ * kind.
  */
 export class YamlObject {
   readonly #document: SwarmDocument
@@ -77,7 +77,7 @@ export class YamlObject {
     return invalidSwarm(this.#document.file, [mistakeAt(this.place(...path), message, next)])
   }
 
-  /** Adds a note with the place for each member whose key is not in `known`. */
+  /** Adds a note, with the place, for each member whose key is not in `known`. */
   noteOthers(draft: SwarmDraft, known: readonly string[], advice: { readonly [key: string]: string }): void {
     for (const key of Object.keys(this.#value)) {
       if (known.includes(key)) continue

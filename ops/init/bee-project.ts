@@ -24,7 +24,8 @@ export function writeBeeProject(directory: string, waggle: OwnWaggle): BeeProjec
       exports: './index.js',
       files: ['index.js'],
       scripts: { test: 'exec waggle-node --test' },
-      // As a peer dependency, Waggle is installed once for the swarm and its bees. So the bee uses `defineBee` of the Waggle that runs the swarm.
+      // As a peer dependency, Waggle is installed once for the swarm and its bees. The bee therefore uses `defineBee` of the Waggle that runs the
+      // swarm.
       peerDependencies: { [waggle.name]: '*' },
       devDependencies: { [waggle.name]: waggle.spec },
     }

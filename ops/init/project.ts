@@ -21,7 +21,7 @@ export function writeProject({ directory, template, waggle }: ProjectOptions): r
   )
 }
 
-/** Writes files into a folder that is new or empty. If an attempt fails, the folder is emptied again. */
+/** Writes files into a folder that is new or empty. A failed attempt empties the folder again. */
 export function writeNewFolder(directory: string, filesOf: () => ReadonlyMap<string, string | Uint8Array>): readonly string[] {
   makeDirectory(directory, '', projectMode)
   if (readdirSync(directory).length > 0) {
@@ -34,14 +34,14 @@ export function writeNewFolder(directory: string, filesOf: () => ReadonlyMap<str
       writeFileSync(join(directory, file), content)
     }
   } catch (thrown) {
-    // The folder was empty, and the next attempt needs an empty folder.
+    // The folder was empty before, and the next attempt needs an empty folder.
     for (const name of readdirSync(directory)) rmSync(join(directory, name), { recursive: true, force: true })
     throw fileError(thrown) ?? thrown
   }
   return [...files.keys()].sort()
 }
 
-/** The rights of a project's folders, which its user may share. */
+/** The permissions of a project's folders. A user may share a project. */
 const projectMode = 0o777
 
 /** The files of a template by their paths in the project. */
@@ -52,7 +52,7 @@ export function templateFiles(template: ProjectOptions['template'] | 'bee'): Rea
   return new Map(paths.map((path) => [relative(folder, path), readFileSync(path)]))
 }
 
-/** The files that every project has, and the README with the project's name. */
+/** The files that every project has, including the README with the project's name. */
 function ownFiles({ directory, template, waggle }: ProjectOptions): ReadonlyMap<string, string> {
   const name = packageNameOf(directory, waggle.name)
   const readme = readFileSync(join(import.meta.dirname, 'templates', template, 'README.md'), 'utf8')
@@ -76,11 +76,11 @@ function ownFiles({ directory, template, waggle }: ProjectOptions): ReadonlyMap<
   ])
 }
 
-/** The compiler's options. Only an editor needs them, because Node runs the sources without compilation. */
+/** The options of the TypeScript compiler. Only an editor needs them, because Node runs the sources without compilation. */
 const compiling = {
   compilerOptions: {
     target: 'es2024',
-    // A project that takes Waggle from a clone also reads Waggle's sources. These sources need the last three entries.
+    // A project that uses a clone of Waggle also compiles Waggle's sources. These sources need the last three entries.
     lib: ['es2024', 'esnext.disposable', 'esnext.iterator', 'esnext.collection', 'esnext.array'],
     module: 'nodenext',
     types: ['node'],
@@ -93,7 +93,10 @@ const compiling = {
   },
 }
 
-/** The name of a new package, from its folder. npm accepts lower-case letters, digits and dashes, and no package that depends on itself. */
+/**
+ * The name of a new package, from its folder. npm accepts lower-case letters, digits and dashes. The name must differ from `waggle`, because no
+ * package may depend on itself.
+ */
 export function packageNameOf(directory: string, waggle: string): string {
   const name = basename(resolve(directory))
     .toLowerCase()

@@ -5,9 +5,9 @@ import type { TraceStep } from '../../topology/swarm/request/request-trace.ts'
 import { eachRun } from './topic-pages.ts'
 
 /**
- * Finds the requests that shared a call with a request. Results of one call have the same start, end and batch size in their headers, and lie near to each
- * other in the partitions of the bee's topic. So nothing is written for this search. It reads at most `maxRecordsAPartition` records of each partition,
- * and ends after `maxMs` for all steps of a trace together.
+ * Finds the requests that shared a call with a request. Results of one call have the same start, end and batch size in their headers, and are close
+ * to each other in the partitions of the bee's topic. The search therefore needs no additional records. It reads at most `maxRecordsAPartition`
+ * records of each partition, and ends after `maxMs` for all steps of a trace together.
  */
 export class BatchMates {
   readonly #log: Log
@@ -20,14 +20,17 @@ export class BatchMates {
     this.#until = clock.elapsedMs() + maxMs
   }
 
-  /** The ids of the other requests of the step's call, at most `maxMates`; empty for a call of one input. `timestamp` is that of the step's record. */
+  /**
+   * The ids of the other requests of the step's call, at most `maxMates`; empty for a call with one input. `timestamp` is the timestamp of the step's
+   * record.
+   */
   async of({ topic, partition, offset, started_at, finished_at, batch_size }: TraceStep, timestamp: number): Promise<readonly string[]> {
     if (batch_size === null || batch_size < 2 || started_at === null || finished_at === null) return []
     const wanted = Math.min(maxMates, batch_size - 1)
     const call = [String(started_at), String(finished_at), String(batch_size)]
     const mates: string[] = []
     const offsets = (await this.#log.topic(topic))?.offsets ?? []
-    // The step's own partition is read first, because its record is near to those of the mates there.
+    // The step's own partition is read first, because records of the same call are close to the step's record there.
     const partitions = [partition, ...offsets.keys().filter((other) => other !== partition)]
     for (const place of partitions) {
       if (mates.length >= wanted || this.#clock.elapsedMs() > this.#until) break
@@ -63,5 +66,5 @@ function isOfCall({ headers }: LogRecord, [started, finished, size]: readonly st
 const maxMates = 100
 const maxRecordsAPartition = 1000
 const maxMs = 1000
-/** Records of other partitions begin this long before the step's record, since a mate may be the older request. */
+/** The search in other partitions begins this long before the step's record, because a request of the same call may be older. */
 const beforeMs = 2000

@@ -1,4 +1,4 @@
-/** The token in the variable `WAGGLE_TOKEN`, which commands and clients send to a server; empty if it is not set. */
+/** The token in the variable `WAGGLE_TOKEN`, which commands and clients send to a server; empty if the variable is not set. */
 export function environmentToken(): string {
   return process.env.WAGGLE_TOKEN ?? ''
 }

@@ -36,8 +36,8 @@ interface DeadLettersOptions {
 }
 
 /**
- * The dead letters of the swarms on a log. A letter's record stays in its topic. A retry or a discard adds another record to the same partition, with
- * the header `waggle-dead-letter-settled` and the letter's offset as the value.
+ * The dead letters of the swarms in a log. The record of a letter stays in its topic. A retry or a discard adds another record to the same partition.
+ * That record has the header `waggle-dead-letter-settled`, and the letter's offset as its value.
  */
 export class DeadLetters {
   readonly #log: Log
@@ -129,7 +129,7 @@ export class DeadLetters {
   async #sendAgain(id: string, place: LetterPlace): Promise<Retried> {
     const letter = await this.#letter(place, await this.#read(place), 0)
     const { topic, partition, offset } = letter
-    // The headers name the topic for the retry, and any writer of a dead-letter topic can write such headers. So the topic is checked.
+    // The headers name the topic for the retry, and anybody who writes to a dead-letter topic can set these headers. So the topic is checked.
     if (topic === '' || topic === idSecretTopic || topic.endsWith('.dead-letters')) throw withoutInput(id)
     const known = { plans: this.#plans, swarms: () => this.#swarms() }
     if (!(await isReadBy(place.swarm, topic, known))) throw foreignInput(id, place.swarm, topic)
@@ -194,7 +194,10 @@ export class DeadLetters {
     }
   }
 
-  /** Writes records. If the log commits atomically, it writes all or none, else one after the other. Returns the offset of the first record. */
+  /**
+   * Writes records, and returns the offset of the first record. If the log commits atomically, either all records are written or none. Otherwise they
+   * are written one after the other.
+   */
   async #send(swarm: string, records: readonly ProducerRecord[]): Promise<number> {
     if (this.#log.traits.atomicCommit) return this.#commit(swarm, records)
     this.#producer ??= this.#log.producer()
@@ -206,13 +209,14 @@ export class DeadLetters {
   async #commit(swarm: string, records: readonly ProducerRecord[]): Promise<number> {
     const producer = await this.#log.taskProducer({ group: applicationIdOf(swarm), consumers: () => [] })
     try {
-      // The settlement is the last record, and is appended first. The topic of the settlement exists, so only the append to the other topic can fail.
+      // `records` ends with the settlement, which is appended first. The topic of the settlement exists, so only the append to the other topic can
+      // fail.
       for (const record of records.toReversed()) producer.append(record)
       const { ends } = await producer.commit({ positions: [], state: [] })
       const [first] = records
       return (ends.find(({ topic, partition }) => topic === first?.topic && partition === first.partition)?.offset ?? 1) - 1
     } catch (error) {
-      // Another application of this process rolled back, and the log dropped this commit with it.
+      // Another application of this process has rolled back, and the log has dropped this commit too.
       if (error instanceof WaggleError && error.code === 'WAGGLE_COMMIT_DROPPED') return this.#commit(swarm, records)
       throw error
     } finally {
@@ -240,7 +244,7 @@ export class DeadLetters {
   }
 }
 
-/** Inserts a letter into a sorted list. Only the first `most` letters of the list are kept. */
+/** Inserts a letter into a sorted list, and keeps only the first `most` letters of the list. */
 function insert(sorted: OpenLetter[], letter: OpenLetter, most: number): void {
   const last = sorted.at(-1)
   if (sorted.length === most && last !== undefined && newestFirst(last, letter) < 0) return
@@ -256,9 +260,9 @@ function insert(sorted: OpenLetter[], letter: OpenLetter, most: number): void {
 }
 
 /**
- * The id of the request that a retry makes. The id is always the same for a letter. If a crash comes between the two records of a retry, a second
- * retry has the same id, and the swarm computes the request only once. The id can be computed only by somebody who knows the id of the failed
- * request.
+ * The id of the request that a retry makes. A letter always has the same id for its retry. If a crash happens between the two records of a retry, a
+ * second retry has the same id, and the swarm computes the request only once. Only somebody who knows the id of the failed request can compute the
+ * new id.
  */
 function idOfRetry({ id, request_id, timestamp }: DeadLetter): string {
   const hash = createHash('sha256')

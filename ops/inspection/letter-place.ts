@@ -22,7 +22,7 @@ export function parsedLetterId(id: string): LetterPlace {
   return { swarm, partition: Number(partition), offset: Number(offset) }
 }
 
-/** The cursor for the place after this letter in the list. It stays valid after the letter is settled, and after retention has deleted the letter. */
+/** The cursor for the place after this letter in the list. It stays valid when the letter is settled, and when retention has deleted the letter. */
 export function cursorOf(letter: OpenLetter): string {
   return `${letter.timestamp}:${idOf(letter)}`
 }

@@ -24,7 +24,7 @@ import { TopicPages } from './topic-pages.ts'
 export interface LogManagementOptions {
   readonly log: Log
   readonly clock: Clock
-  /** Makes a new request id. The first id becomes `instance`, which names this run of the process. */
+  /** Makes a new request id. The first id becomes `instance`, which identifies this run of the process. */
   readonly newId: () => string
   /** The URL of the schema registry. If null, an Avro value is shown as its number of bytes. */
   readonly schemaRegistryUrl: string | null
@@ -36,11 +36,11 @@ export interface LogManagementOptions {
   readonly idsOfKey?: (gateway: string, key: string) => readonly string[]
   /** The swarms that run in this process, with their models. */
   readonly swarms?: readonly ModelSwarm[]
-  /** The address of the ClickHouse of this process; null if it has none open. */
+  /** The address of this process's ClickHouse; null if the process has no ClickHouse open. */
   readonly clickhouseUrl?: () => string | null
 }
 
-/** The topics, dead letters and traces in a log that this process has open, and the models of its swarms. */
+/** The topics, dead letters and traces of a log that this process has open, and the models of its swarms. */
 export class LogManagement implements Management {
   readonly instance: string
   readonly #pages: TopicPages

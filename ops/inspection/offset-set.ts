@@ -1,5 +1,6 @@
 /**
- * A set of offsets of one partition. Offsets are divided into blocks, and a block with an offset in the set takes one bit for each of its offsets.
+ * A set of offsets of one partition. Offsets are divided into blocks. Only a block that contains an offset of the set takes memory, one bit for each
+ * of the block's offsets.
  */
 export class OffsetSet {
   readonly #blocks = new Map<number, Uint8Array>()

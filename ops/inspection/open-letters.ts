@@ -15,16 +15,16 @@ interface PartitionLetters {
   /** The timestamp of each open letter, by its offset. */
   readonly open: Map<number, number>
   /**
-   * The offsets of all settled letters. A settlement comes after its letter in the partition, so when the partition is read again this set is needed
-   * to skip settled letters.
+   * The offsets of all settled letters. A settlement comes after its letter in the partition. When the partition is read again, this set is therefore
+   * needed to skip settled letters.
    */
   readonly settled: OffsetSet
 }
 
 /**
  * The places and times of the open dead letters of one swarm, without values. The dead-letter topic is read once, and later only the added records
- * are read. The topic may hold any number of letters and settlements. Memory holds the newest `maxOpen` open letters at most, in equal shares for the
- * partitions, and one bit for each settled letter. Once half of a partition's share is settled, the partition is read again to find older open
+ * are read. The topic may contain any number of letters and settlements. Memory holds at most the newest `maxOpen` open letters, in equal shares for
+ * the partitions, and one bit for each settled letter. Once half of a partition's share is settled, the partition is read again to find older open
  * letters.
  */
 export class OpenLetters {

@@ -9,8 +9,8 @@ import { readAddress } from './process-address.ts'
 import { RemoteManagement } from './remote-management.ts'
 
 /**
- * Calls `work` with the management of a running process: the process at `url`, or the process that has the data directory open. If no process has it
- * open, and on a cluster, this process opens the log itself. Throws WAGGLE_UNREACHABLE if nothing answers at `url`.
+ * Calls `work` with the management of a running process: the process at `url`, or the process that has the data directory open. If there is no such
+ * process, or on a cluster, this process opens the log itself. Throws WAGGLE_UNREACHABLE if nothing answers at `url`.
  */
 export async function withManagement<T>(settings: Settings, url: string | null, work: (management: Management) => Promise<T>): Promise<T> {
   const remote = url === null ? await runningProcess(settings) : await RemoteManagement.open(url)

@@ -1,4 +1,4 @@
-/** The size of a page while it is filled: the number of characters of its rows as JSON, and the number of bytes that were read for these rows. */
+/** The size of a page while it is filled: the characters of its rows as JSON, and the bytes that were read for the rows. */
 export class PageSize {
   #characters = 0
   #readBytes = 0

@@ -5,9 +5,9 @@ import { writePrivateFile } from '../../connectors/system/private-file.ts'
 /** The address of the process that has a data directory open. The directory's file `process.json` contains it. */
 export interface ProcessAddress {
   readonly url: string
-  /** The id of the process's run. With it a reader can tell that another process has the address now. */
+  /** The id of the process's run. A reader can tell from it that a different process has the address now. */
   readonly instance: string
-  /** A bearer token for this run. It lets everybody who can read the data directory manage the process. */
+  /** A bearer token for this run. The token lets everybody who can read the data directory manage the process. */
   readonly token: string
 }
 
@@ -21,8 +21,8 @@ export function removeAddress(dataDirectory: string, { instance }: ProcessAddres
 }
 
 /**
- * The address in the file; null without a file. A killed process leaves the file too, so compare `instance` with the instance of the process that
- * answers.
+ * The address in the file; null if there is no file. A killed process leaves the file behind, so compare `instance` with the instance of the process
+ * that answers.
  */
 export function readAddress(dataDirectory: string): ProcessAddress | null {
   try {

@@ -95,5 +95,5 @@ export class RemoteManagement implements Management {
   }
 }
 
-/** The longest time for a reload, in ms. A model has 15 minutes to open on a GPU. */
+/** The time limit of a reload, in ms. A model has 15 minutes to open on a GPU. */
 const reloadMs = 15 * 60_000

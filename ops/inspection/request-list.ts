@@ -1,5 +1,5 @@
 import type { Clock, Log, LogRecord } from '../../processor/ports.ts'
-import { derivedRequestId } from '../../processor/swarm/accept.ts'
+import { derivedRequestId } from '../../processor/swarm/accept-step.ts'
 import { headerText } from '../../topology/record.ts'
 import type { ListedRequest, RequestListOptions, RequestPage } from '../../topology/swarm/management.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
@@ -20,7 +20,7 @@ interface RequestListDependencies {
 
 /**
  * The requests of the swarms of this process, the newest first, from the topics of gateways and outcomes. A call reads at most `maxRecords` records
- * of each partition, the newest within the wanted time. The time of a request is the time at which it was accepted.
+ * of each partition: the newest records within the wanted time. The time of a request is the time at which the request was accepted.
  */
 export class RequestList {
   readonly #log: Log
@@ -56,8 +56,8 @@ export class RequestList {
   }
 
   /**
-   * The requests with this idempotency key, or whose record on an entrance's topic has this key. If a ledger knows the time of such a request, only
-   * records of that time are read.
+   * The requests with this idempotency key, and the requests whose record in an entrance's topic has this key. If a ledger knows the time of such a
+   * request, only records of that time are read.
    */
   async #withKey(plan: SwarmPlan, key: string, time: SoughtRange): Promise<readonly ListedRequest[]> {
     const ids = new Set(plan.gateways.flatMap(({ gateway }) => this.#idsOfKey(gateway, key)))
@@ -68,7 +68,7 @@ export class RequestList {
     return [...new Map([...older.flatMap((rows) => [...rows]), ...own])].flatMap(([id, row]) => (keyed.has(id) ? [row] : []))
   }
 
-  /** `onKey` is called with the key of each record of an entrance. */
+  /** `onKey` is called with the key of each record of an entrance's topic. */
   async #of(
     plan: SwarmPlan,
     time: SoughtRange,
@@ -78,7 +78,7 @@ export class RequestList {
     const rows = new Map<string, ListedRequest>()
     for (const { gateway, topic } of entrancesOf(plan))
       for (const { partition, record } of await this.#records(topic, time)) {
-        // A record without the header gets an id from its readers, which its place on the log decides.
+        // The readers of a record without the header derive an id from the record's place in the log.
         const id = headerText(record.headers, requestIdHeader) ?? derivedRequestId({ topic, partition, offset: BigInt(record.offset) })
         onKey(id, record.key === null ? null : Buffer.from(record.key).toString())
         rows.set(id, { request_id: id, swarm, gateway, state: 'pending', accepted_at: record.timestamp, finished_at: null, error: null })
@@ -95,7 +95,7 @@ export class RequestList {
         swarm,
         gateway: before?.gateway ?? headerText(record.headers, gatewayHeader),
         state: headerText(record.headers, errorHeader) === null ? 'answered' : 'failed',
-        // The outcome of a missed deadline has the time of the deadline as its timestamp, so the time of the request's own record counts first.
+        // The outcome of a missed deadline has the time of the deadline as its timestamp, so the time of the request's own record takes precedence.
         accepted_at: before?.accepted_at ?? record.timestamp,
         finished_at: numberIn(headerText(record.headers, finishedHeader)),
         error,
@@ -121,13 +121,13 @@ export class RequestList {
   }
 }
 
-/** The times of acceptance that are wanted, in epoch milliseconds. */
+/** The wanted range of acceptance times, in epoch milliseconds. */
 interface SoughtRange {
   readonly since: number
   readonly until: number
 }
 
-/** The topics by which requests come in, with the names of their gateways; null for the topic of another application. */
+/** The topics of incoming requests, with the names of their gateways; null for the topic of another application. */
 function entrancesOf({ gateways, subtopologies, topics }: SwarmPlan): readonly { readonly gateway: string | null; readonly topic: string }[] {
   const foreign = subtopologies.flatMap(({ steps, sources }) =>
     steps.some(({ kind }) => kind === 'accept') ? sources.filter((name) => topics.some((topic) => topic.name === name && topic.isForeign)) : [],

@@ -1,11 +1,11 @@
 import { partitionForKey } from '../../processor/partitioner.ts'
 import type { Clock, Log, LogRecord } from '../../processor/ports.ts'
-import { derivedRequestId } from '../../processor/swarm/accept.ts'
+import { derivedRequestId } from '../../processor/swarm/accept-step.ts'
 import { headerText } from '../../topology/record.ts'
 import { requestIdHeader, roundsHeader } from '../../topology/swarm/request/headers.ts'
 import { eachRun } from './topic-pages.ts'
 
-/** A record of the request that is searched. */
+/** A record of the wanted request. */
 export interface RequestRecord {
   readonly topic: string
   readonly partition: number
@@ -13,14 +13,14 @@ export interface RequestRecord {
 }
 
 /**
- * The time of the searched records, in epoch ms. `exact` is the timestamp of the records; `about` is the time in the request's id; `since` is the
- * earliest timestamp, where older records of the request do not count; null if no time is known.
+ * The time of the wanted records, in epoch ms. `exact`: the timestamp of the records. `about`: the time in the request's id. `since`: the earliest
+ * timestamp; older records of the request do not count. Null if no time is known.
  */
 export type SoughtTime = { readonly exact: number } | { readonly about: number } | { readonly since: number } | null
 
 /**
  * Searches topics for the records of one request. All records of a request have the same timestamp, so the search begins at the records of that time.
- * If it finds nothing, it begins again at earlier times. `maxRecords` and `maxMs` bound the search in all topics together.
+ * If the search finds nothing, it begins again at earlier times. `maxRecords` and `maxMs` bound the search in all topics together.
  */
 export class RequestSearch {
   readonly #log: Log
@@ -38,12 +38,12 @@ export class RequestSearch {
     this.#until = clock.elapsedMs() + maxMs
   }
 
-  /** True if the search ended by itself; false if a bound ended it. */
+  /** True if the search ended by itself; false if a bound ended the search. */
   get isComplete(): boolean {
     return !this.#isCut
   }
 
-  /** The records in a topic whose key is the request id, or, at an entrance, in any partition with the id in a header. */
+  /** The records of a topic whose key is the request id. In the topic of an entrance, also records with the id in a header, in any partition. */
   async in(topic: string, time: SoughtTime, { isEntrance = false } = {}): Promise<readonly RequestRecord[]> {
     const offsets = (await this.#log.topic(topic))?.offsets ?? []
     if (offsets.length === 0) return []
@@ -97,7 +97,8 @@ export class RequestSearch {
         }
         if (record.timestamp >= earliest && this.#isOwn(record, { topic, partition, isEntrance })) {
           found.push({ topic, partition, record })
-          // The log may repeat a record soon after the first, and a loop of bees writes a record in each round. In these cases the search continues.
+          // The log may contain a repeated record soon after the first, and a loop of bees writes a record in each round. In these cases the search
+          // continues.
           if (!this.#log.traits.repeatsRecords && headerText(record.headers, roundsHeader) === null) return 'stop'
         } else if (found.length > 0 && ++after >= repeatsWithin) return 'stop'
         if (record.timestamp > latest && ++after >= repeatsWithin) return 'stop'
@@ -132,8 +133,8 @@ interface SoughtPartition {
 }
 
 /**
- * Records are written in the order in which bees finish. So a record with an older timestamp may come after a record with a younger one, by up to
- * this many ms.
+ * The longest disorder of records. They are written in the order in which bees finish, so a record with an older timestamp may come after a record
+ * with a newer timestamp.
  */
 const disorderMs = 60_000
 /** The number of further records among which a repeated record is searched. */

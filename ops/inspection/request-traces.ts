@@ -61,7 +61,8 @@ export class RequestTraces {
     const entrance = await this.#entrance(search, topics, about)
     const plan = this.#plans.find(({ subtopologies }) => entrance !== null && subtopologies.some(({ sources }) => sources.includes(entrance.topic)))
     const time = entrance !== null ? { exact: entrance.record.timestamp } : about === null ? null : { about }
-    // The outcome is looked for first. If it is there, the results that led to it are there too, and no trace has an outcome without them.
+    // The outcome is searched first. If it is found, the results that led to the outcome are in the log too, so no trace has an outcome without its
+    // results.
     const outcomesTopic = plan?.outcomesTopic ?? null
     const outcomes = outcomesTopic !== null && topics.includes(outcomesTopic) ? await search.in(outcomesTopic, time) : []
     const others = beeTopics(topics, plan ?? null).filter((topic) => topic !== outcomesTopic)
@@ -85,13 +86,13 @@ export class RequestTraces {
     }
   }
 
-  /** The steps that follow from retries of the request's dead letters. Each retry is one more attempt. */
+  /** The steps that follow from retries of the request's dead letters. Each retry is another attempt. */
   async #retried(
     search: RequestSearch,
     topics: readonly string[],
     { plan, time, first }: { readonly plan: SwarmPlan | null; readonly time: SoughtTime; readonly first: readonly TraceStep[] },
   ): Promise<readonly TraceStep[]> {
-    // A request without a failure has no letters, and the search for them is saved.
+    // A request without a failure has no dead letters, so the search for them is skipped.
     if (first.every(({ error }) => error === null)) return []
     const letterTopics = topics.filter((name) => (plan === null ? name.endsWith('.dead-letters') : name === deadLetterTopic(plan.swarm)))
     const letters = (await Promise.all(letterTopics.map((topic) => search.in(topic, time)))).flat()
@@ -160,13 +161,13 @@ function placeOf({ bee, topic, partition, offset }: TraceStep): string {
   return JSON.stringify([bee, topic, partition, offset])
 }
 
-/** The topics with results of bees: the topics of the plan, or without a plan the topics of all swarms of the log. */
+/** The topics with results of bees: the topics of the plan, or without a plan, the topics of all swarms of the log. */
 function beeTopics(topics: readonly string[], plan: SwarmPlan | null): readonly string[] {
   const isBees = plan === null ? () => true : (name: string) => plan.topics.some((planned) => planned.name === name)
   return topics.filter((name) => beeIn(name) !== null && isBees(name))
 }
 
-/** The outcome of a missed deadline. Its record has the time of the deadline, and comes after records of younger requests. */
+/** The outcome of a missed deadline. Its record has the time of the deadline, and comes after records of newer requests. */
 async function outcomeAtDeadline(
   search: RequestSearch,
   entrance: RequestRecord | null,
@@ -190,7 +191,7 @@ function firstOfEach(steps: readonly TraceStep[]): readonly TraceStep[] {
 
 /**
  * The steps in the order of their times. Steps with the same time are in the order of the swarm's file. A step without times follows the steps whose
- * results it takes.
+ * results it uses.
  */
 function inOrder(steps: readonly TraceStep[], plan: SwarmPlan | null): readonly TraceStep[] {
   const places = new Map((plan?.bees ?? []).map(({ name }, at) => [name, at]))
@@ -207,5 +208,5 @@ function inOrder(steps: readonly TraceStep[], plan: SwarmPlan | null): readonly 
 
 const maxTraces = 8
 const maxRetries = 10
-/** A retry writes the input, and then its mark. The mark may be this much younger. */
+/** A retry writes the input, and then its settlement. The settlement may be newer by this time. */
 const retryWithinMs = 10

@@ -5,16 +5,16 @@ import { settledOffset } from './open-letters.ts'
 import type { RequestRecord } from './request-search.ts'
 import { eachRun } from './topic-pages.ts'
 
-/** An input that failed, and was sent again from the dead letters. */
+/** An input that failed, and was sent again by a retry. */
 interface RetriedInput {
   readonly bee: string
-  /** The time of the retry, which is the timestamp of all records that follow from it. */
+  /** The time of the retry, which is the timestamp of all records that result from the retry. */
   readonly retriedAt: number
 }
 
 /**
- * The retries of a request's dead letters, the oldest first. The settlement of a letter is behind it in the same partition. The search reads at most
- * `maxRecords` records behind the first letter of each partition.
+ * The retries of a request's dead letters, the oldest first. The settlement of a letter follows the letter in the same partition. The search reads at
+ * most `maxRecords` records after the first letter of each partition.
  */
 export async function retriedInputs(log: Log, letters: readonly RequestRecord[]): Promise<readonly RetriedInput[]> {
   const retried: RetriedInput[] = []

@@ -1,7 +1,7 @@
 import { beeTopic, gatewayTopic } from '../../topology/naming.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 
-/** True for a topic whose name says that only this swarm writes and reads it: a bee's topic or a repartition topic. */
+/** True for a topic that, by its name, only this swarm writes and reads: a bee's topic or a repartition topic. */
 export function isOwnTopic(swarm: string, topic: string): boolean {
   return topic.startsWith(beeTopic(swarm, '')) || isRepartitionOf(swarm, topic)
 }
@@ -18,8 +18,8 @@ interface KnownSwarms {
 }
 
 /**
- * True for a topic that the swarm reads, so that a retry may write to it. The plan of a swarm that runs in this process decides. Without a plan the
- * name of the topic decides. If the log has the swarms `shop` and `shop-b`, `waggle.shop-b-x-repartition` is a topic of `shop-b`.
+ * True for a topic that the swarm reads, so that a retry may write to it. If the swarm runs in this process, its plan decides. Otherwise the name of
+ * the topic decides. If the log has the swarms `shop` and `shop-b`, `waggle.shop-b-x-repartition` is a topic of `shop-b`.
  */
 export async function isReadBy(swarm: string, topic: string, { plans, swarms }: KnownSwarms): Promise<boolean> {
   const plan = plans.find((one) => one.swarm === swarm)

@@ -20,7 +20,7 @@ export class RunningModels {
     return this.#swarms.flatMap(({ plan: { swarm }, models }) => models.map(({ bee, type, model }) => ({ swarm, bee, type, ...model.state })))
   }
 
-  /** Looks for new versions of a bee's model, and settles when the new versions answer or are refused. Throws WAGGLE_UNKNOWN_MODEL. */
+  /** Searches for new versions of a bee's model. Settles when the new versions answer or are refused. Throws WAGGLE_UNKNOWN_MODEL. */
   async reload(swarm: string, bee: string): Promise<ModelRow> {
     const found = this.#swarms.find(({ plan }) => plan.swarm === swarm)?.models.find((one) => one.bee === bee)
     if (found === undefined) {

@@ -10,14 +10,14 @@ import { threadProfiles } from './thread-profiles.ts'
 export interface RunningProcessOptions {
   readonly clock: Clock
   readonly logLevels: LogLevels
-  /** The swarms that run. The list may change. */
+  /** The running swarms. The list may change. */
   readonly swarms: readonly { readonly plan: { readonly swarm: string }; readonly application: Pick<Application, 'threads'> }[]
 }
 
-/** This process as its operator asks about it. */
+/** Information about this process for its operator. */
 export class RunningProcess implements ProcessDebug {
   readonly #options: RunningProcessOptions
-  /** Ends the profile that runs; null without one. */
+  /** Ends the running profile; null if no profile is running. */
   #end: (() => void) | null = null
   #profile: Promise<unknown> = Promise.resolve()
 

@@ -12,7 +12,7 @@ interface SavedPredictionsOptions {
   readonly database: () => Promise<Pick<ClickHouseDatabase, 'answer'>>
 }
 
-/** Answers questions about saved predictions. Answers are kept for some seconds, so that many open pages cost one query. */
+/** Answers questions about saved predictions. Answers are cached for some seconds, so that many open pages cost one query. */
 export class SavedPredictions implements PredictionNumbers {
   readonly #options: SavedPredictionsOptions
   readonly #answers = new Map<string, { readonly untilMs: number; readonly answer: Promise<PredictionAnswer> }>()
@@ -49,7 +49,7 @@ export class SavedPredictions implements PredictionNumbers {
     for (const [other, { untilMs }] of this.#answers) if (untilMs <= nowMs || this.#answers.size >= maxKept) this.#answers.delete(other)
     const answer = this.#ask(asked)
     this.#answers.set(key, { untilMs: nowMs + keptMs, answer })
-    // A failure is not kept: the next call asks again.
+    // A failure is not cached: the next call asks again.
     answer.catch(() => this.#answers.delete(key))
     return answer
   }
@@ -58,7 +58,7 @@ export class SavedPredictions implements PredictionNumbers {
     const { swarm, table, question, hours } = asked
     const span = hours * 3_600_000
     const step = span / points
-    // The last point is whole: a time within the current step belongs to it.
+    // The last point is complete: a time within the current step belongs to the last point.
     const to = (Math.floor(this.#options.clock.now() / step) + 1) * step
     const from = to - span
     this.#open++
@@ -71,9 +71,9 @@ export class SavedPredictions implements PredictionNumbers {
   }
 }
 
-/** The points of a plot. */
+/** The number of points of a plot. */
 const points = 60
-/** The page asks five at a time. ClickHouse runs some of them, and the others wait there. */
+/** The most open questions. The page asks five at a time. ClickHouse runs some of them, and lets the others wait. */
 const maxOpen = 16
 const maxKept = 64
 const keptMs = 5000

@@ -14,7 +14,7 @@ export interface ServerCall {
   readonly path: string
   /** The body, which is sent as JSON. */
   readonly body?: unknown
-  /** The body as text, which is sent unchanged, in place of `body`. */
+  /** The body as text, which is sent unchanged, instead of `body`. */
   readonly text?: string
   readonly signal?: AbortSignal
 }
@@ -36,7 +36,7 @@ export async function callServer({ url, token }: Server, { method, path, body, t
   return bytes.length === 0 ? null : (JSON.parse(bytes.toString()) as unknown)
 }
 
-/** True if the server does not know the call because it is older than this command. */
+/** True if the server is older than this command, and therefore does not know the call. */
 function isOlder(response: Response): boolean {
   return (response.status === 404 || response.status === 405) && Number(response.headers.get(apiVersionHeader) ?? 0) < apiVersion
 }
@@ -66,7 +66,7 @@ export function unreachable(origin: string, why: string, cause: unknown): Waggle
   })
 }
 
-/** The longest time for an answer that the server gives at once, in ms. */
+/** The time limit for a response that the server sends at once, in ms. */
 export const answerMs = 30_000
-/** The longest time for a call that starts a swarm, in ms. A model has 15 minutes to open on a GPU. */
+/** The time limit for a call that starts a swarm, in ms. A model has 15 minutes to open on a GPU. */
 export const longCallMs = 15 * 60_000

@@ -15,7 +15,10 @@ export class ShownValues {
     this.#avro = avro
   }
 
-  /** The value as text, cut after `maxCharacters`; null for a tombstone. Never throws. For bytes that cannot be decoded the text is their number. */
+  /**
+   * The value as text, cut after `maxCharacters`; null for a tombstone. Never throws. For bytes that cannot be decoded, the text is the number of
+   * bytes.
+   */
   async text(topic: string, { value, headers }: Pick<LogRecord, 'value' | 'headers'>, maxCharacters: number): Promise<string | null> {
     if (value === null) return null
     if (value instanceof DamagedValue) return cut(`(damaged: ${value.error.message})`, maxCharacters)
@@ -45,7 +48,7 @@ export class ShownValues {
   }
 }
 
-/** The text of the bytes, or their number if they are not text. */
+/** The text of the bytes, or the number of bytes if they are not text. */
 export function textOrCount(bytes: Uint8Array): string {
   try {
     const text = utf8.decode(bytes)
@@ -101,6 +104,6 @@ function cut(text: string, maxCharacters: number): string {
 }
 
 const maxShownValues = 16
-/** Matches a control character that is not white space. A text does not contain such characters. */
+/** Matches a control character that is not white space. A payload with such a character does not count as text. */
 const isControl = /[^\P{Cc}\s]/u
 const utf8 = new TextDecoder('utf-8', { fatal: true })

@@ -12,8 +12,8 @@ interface OpenThread {
 }
 
 /**
- * Samples all JavaScript threads of this process until `ended` settles. The threads need not help: V8 samples them through Node's inspector, which opens
- * no port.
+ * Samples all JavaScript threads of this process until `ended` settles. V8 samples the threads through Node's inspector, which opens no port, so the
+ * threads need not cooperate.
  */
 export async function threadProfiles(clock: Clock, ended: Promise<void>): Promise<readonly ThreadProfile[]> {
   const session = new Session()
@@ -55,7 +55,7 @@ function postOf(session: Session): Post {
     new Promise((resolve, reject) => session.post(method, params, (error, result) => (error === null ? resolve(result) : reject(error))))
 }
 
-/** The worker threads that run now. Their messages go through the session of the main thread. */
+/** The running worker threads. Their messages go through the session of the main thread. */
 async function workersOf(session: Session, post: Post): Promise<readonly OpenThread[]> {
   const workers: OpenThread[] = []
   const waiting = new Map<string, { readonly resolve: (result: unknown) => void; readonly reject: (error: Error) => void }>()
@@ -86,7 +86,7 @@ async function workersOf(session: Session, post: Post): Promise<readonly OpenThr
   return workers
 }
 
-/** The result, or undefined if it does not come in time. A thread that computes without a pause answers nobody. */
+/** The result, or undefined if the result does not arrive in time. A thread that computes without a pause does not answer. */
 async function within<T>(clock: Clock, ms: number, result: Promise<T>): Promise<T | undefined> {
   const { promise: late, resolve } = Promise.withResolvers<undefined>()
   const cancel = clock.after(ms, () => resolve(undefined))

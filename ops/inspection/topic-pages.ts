@@ -107,15 +107,15 @@ export class TopicPages {
       timestamp,
       key: key === null ? null : textOrCount(key),
       headers: Object.fromEntries(headers.map((header) => [header.key, header.value === null ? null : textOrCount(header.value)])),
-      // The secret for request ids is not shown: with it, a person could compute the ids of other callers' requests.
+      // The secret for request ids is not shown, because a person who knows it could compute the ids of other callers' requests.
       value: topic === idSecretTopic ? '<hidden>' : await this.#values.text(topic, record, maxValueCharacters),
     }
   }
 }
 
 /**
- * Gives the runs of a reader to `take` until `take` returns 'stop'. After each run other work of the event loop gets a turn. Closes the reader at the
- * end.
+ * Passes the runs of a reader to `take` until `take` returns 'stop'. After each run, other work of the event loop gets a turn. Closes the reader at
+ * the end.
  */
 export async function eachRun(reader: Reader, take: (run: RecordRun) => Promise<'go on' | 'stop'>): Promise<void> {
   try {
@@ -152,7 +152,7 @@ class Page {
   }
 }
 
-/** The first offset to read in each partition. A partition that the cursor does not name is a new one, and is read from its start. */
+/** The first offset to read in each partition. A partition that the cursor does not name is new, and is read from its start. */
 function positionsOf(from: string, offsets: readonly { readonly start: number; readonly end: number }[]): number[] {
   if (from === 'start') return offsets.map(({ start }) => start)
   if (from === 'end') return offsets.map(({ end }) => end)

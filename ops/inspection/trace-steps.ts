@@ -41,7 +41,7 @@ export function stepOf({ topic, partition, record }: RequestRecord): TraceStep {
   return { ...blank, bee, topic, partition, offset, round, error, ...timesIn(headers), ...modelIn(record) }
 }
 
-/** The model and the version that a prediction names. Predictions in Avro, and large values, name none here. */
+/** The model and the version in a prediction; none for predictions in Avro, and for large values. */
 function modelIn({ headers, value }: RequestRecord['record']): Pick<TraceStep, 'model' | 'model_version'> {
   const unknown = { model: null, model_version: null }
   if (value === null || value instanceof DamagedValue || headerText(headers, errorHeader) !== null) return unknown
@@ -85,7 +85,9 @@ export function innerSteps({ topic, partition, record }: RequestRecord, own: rea
   return [...inner.values()].filter(({ bee }) => bee !== beeIn(topic) && own.every((step) => step.bee !== bee))
 }
 
-/** The step, completed with the names of the bees before it, and the time from the end of the last of these bees' steps to its own start. */
+/**
+ * The step, completed with the names of the bees before it, and with its wait: the time between the last end of these bees' steps and its own start.
+ */
 export function withWait(step: TraceStep, steps: readonly TraceStep[], plan: SwarmPlan): TraceStep {
   const after = inputsOf(step.bee, plan)
   const ready = steps.filter(
@@ -96,7 +98,7 @@ export function withWait(step: TraceStep, steps: readonly TraceStep[], plan: Swa
   return { ...step, after, waited_ms: waited }
 }
 
-/** The bees whose results a bee takes. A batch is replaced by the bee before it. */
+/** The bees whose results a bee takes as input. A batch is replaced by the bee before the batch. */
 export function inputsOf(name: string, { bees }: SwarmPlan): readonly string[] {
   const byName = new Map(bees.map((bee) => [bee.name, bee]))
   return (byName.get(name)?.input?.bees ?? []).flatMap((input) => {

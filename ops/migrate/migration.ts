@@ -13,20 +13,20 @@ import { readersOf, topologyOf } from '../beekeeper/swarm-parts.ts'
 
 export interface MigrationOptions {
   readonly from: EmbeddedLog
-  /** The cluster. Its topics and groups of these names are missing. */
+  /** The cluster. It must not have topics or groups of these names. */
   readonly to: Log
   readonly clock: Clock
-  /** The swarms of the log, as they are planned for a cluster. */
+  /** The swarms of the log, with their plans for a cluster. */
   readonly plans: readonly SwarmPlan[]
   readonly onProgress: (topic: string) => void
 }
 
-/** Everything that is moved from an embedded log to a cluster. */
+/** The parts that are moved from an embedded log to a cluster. */
 export interface Migration {
   readonly topics: readonly string[]
   readonly groups: readonly string[]
   readonly records: number
-  /** Rows of state, which become records of changelogs. */
+  /** The number of rows of state, which become records of changelogs. */
   readonly rows: number
 }
 
@@ -36,7 +36,7 @@ interface GroupPlaces {
   readonly places: readonly (TopicPartition & Position)[]
 }
 
-/** A store of one task, with the changelog that it gets. */
+/** A store of one task, with its future changelog. */
 interface MovedStore {
   readonly task: string
   readonly partition: number
@@ -45,9 +45,9 @@ interface MovedStore {
 }
 
 /**
- * Copies topics, positions and state of an embedded log to a cluster. Nothing is taken away from the embedded log. Offsets begin anew on the cluster, so
- * positions are moved to the same records. State becomes changelogs, from which each process reads it. Throws WAGGLE_MIGRATION for what cannot be
- * moved, before anything is written.
+ * Copies topics, positions and state of an embedded log to a cluster. The embedded log stays unchanged. Offsets start at 0 on the cluster, so
+ * positions are translated to the offsets of the same records. State becomes changelogs, from which each process reads its state. Throws
+ * WAGGLE_MIGRATION for parts that cannot be moved, before anything is written.
  */
 export async function migrate(options: MigrationOptions): Promise<Migration> {
   const { from, to, clock, plans, onProgress } = options
@@ -58,7 +58,7 @@ export async function migrate(options: MigrationOptions): Promise<Migration> {
   if (unknown.length > 0)
     throw cannotMove(`the state of ${unknown.join(', ')}`, 'Name the swarm file of each. A program of the DSL builds its state anew from its topics.')
   const positions = names.map((group) => ({ group, places: from.positionsOf(group) }))
-  // A group that only a cluster has begins where the swarm's other readers of the topic are, or at the end.
+  // A group that exists only on a cluster begins at the position of the swarm's other readers of the topic, or at the end of the topic.
   const ids = plans.map(({ applicationId }) => applicationId)
   const added = (await Promise.all(plans.map((plan) => newPositions(from, plan, positions, ids)))).flat()
   for (const one of [...positions, ...added]) await refuseOldBacklog(from, one, clock)
@@ -113,7 +113,7 @@ function storesOf(from: EmbeddedLog, plan: SwarmPlan): readonly MovedStore[] {
       .flatMap(({ stores }) => stores.map((store) => [store.name, store] as const)),
   )
   return from.storesOf(plan.applicationId).flatMap(({ task, partition, store: name }) => {
-    // Notes about the layouts of stores, and the numbers beside their rows, which positions contain too.
+    // Skips internal entries: notes about the layouts of stores, and numbers beside the rows, which the positions contain too.
     if (!/^\d+$/.test(partition) || name.startsWith('.')) return []
     const store = known.get(name)
     if (store === undefined || store.kind === 'custom' || store.kind === 'versioned')
@@ -174,7 +174,7 @@ async function newPositions(
         if (own.some(isHere)) continue
         const others = ofSwarm.flatMap((one) => one.places.filter(isHere))
         const isRead = ofSwarm.some((one) => one.places.some((place) => place.topic === topic))
-        // Where the swarm reads the topic, and has read nothing of this partition, it reads all of it.
+        // If the swarm reads the topic, but has read no record of this partition, it starts at the beginning of the partition.
         const offset = others.length > 0 ? Math.min(...others.map((place) => place.offset)) : isRead ? 0 : end
         places.push({ topic, partition, offset, metadata: '' })
       }
@@ -185,8 +185,8 @@ async function newPositions(
 }
 
 /**
- * The application of a group, whose name is the application's id, or begins with it and a hyphen. Names of swarms may have hyphens too, so of several ids
- * the longest counts. Null for a group of another application.
+ * The application of a group. The group's name is the application's id, or begins with the id and a hyphen. Names of swarms may contain hyphens too,
+ * so the longest matching id counts. Null for a group of another application.
  */
 function applicationOf(group: string, ids: readonly string[]): string | null {
   const fitting = ids.filter((id) => group === id || group.startsWith(`${id}-`))
@@ -194,8 +194,8 @@ function applicationOf(group: string, ids: readonly string[]): string | null {
 }
 
 /**
- * Brokers delete records past the retention of their topic, also unread ones, which an embedded log keeps. They delete from the beginning of a partition,
- * so the first unread record decides. Half of the retention is left for the swarm to start on the cluster and to read.
+ * Refuses a position whose first unread record is close to the retention of the topic. Brokers delete such records even if they are unread; an
+ * embedded log keeps them. Half of the retention must remain for the swarm to start on the cluster and to read.
  */
 async function refuseOldBacklog(from: EmbeddedLog, { group, places }: GroupPlaces, clock: Clock): Promise<void> {
   for (const { topic, partition, offset } of places) {
@@ -226,7 +226,7 @@ async function expectNothing(to: Log, topics: readonly string[]): Promise<void> 
   })
 }
 
-/** The position of the same record on the cluster. The note of a task that had calls in flight names offsets, which are moved in the same way. */
+/** The position of the same record on the cluster. The note of a task with calls in flight contains offsets, which are translated in the same way. */
 function movedPosition(place: TopicPartition & Position, offsets: readonly number[]): TopicPartition & Position {
   const offsetOf = (offset: number) => countBelow(offsets, offset)
   return { ...place, offset: offsetOf(place.offset), metadata: moveNote(place.metadata, offsetOf) }

@@ -5,9 +5,9 @@ import { decode, encode } from '@jridgewell/sourcemap-codec'
 
 /**
  * `npm pack` packs the compiled sources in `dist/`, and a package.json that names compiled files, because Node does not run TypeScript in
- * node_modules. The repository's own package.json names sources, so it is moved away while npm packs:
+ * node_modules. The repository's own package.json names sources, so it is moved aside while npm packs:
  *
- *     prepack (compiles, puts aside) ──► npm packs ──► postpack (puts back, removes dist/)
+ * prepack (compiles, puts aside) ──► npm packs ──► postpack (puts back, removes dist/)
  */
 const root = resolve(import.meta.dirname, '..', '..')
 const dist = join(root, 'dist')
@@ -30,10 +30,10 @@ const copied = [
 ]
 
 export function preparePackage(): void {
-  // If an earlier pack was interrupted, package.json may still be the published one.
+  // After an interrupted pack, package.json may still be the published one, so the repository's package.json is restored.
   restorePackage()
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
-  // The comments are in the types. Further copies in the JavaScript and in the source maps would make the package a fifth larger.
+  // The type declarations keep the comments. Copies in the JavaScript and in the source maps would make the package a fifth larger.
   for (const options of [['--declaration', 'false', '--removeComments'], ['--emitDeclarationOnly']]) {
     const { status, stdout } = spawnSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.package.json'), ...options], { encoding: 'utf8' })
     if (status !== 0) throw new Error(`The sources cannot be compiled:\n${stdout}`)
@@ -46,7 +46,7 @@ export function preparePackage(): void {
 }
 
 export function restorePackage(): void {
-  // If package.json names sources, it is the repository's own, and may be newer than the file that was moved away.
+  // A package.json that names sources is the repository's own, and may be newer than the file that was moved aside.
   if (isPublished(readManifest())) renameSync(aside, manifest)
   rmSync(dist, { recursive: true, force: true })
 }
@@ -62,8 +62,8 @@ interface Manifest {
 }
 
 /**
- * A source map that names the line of each position, and no column: the columns would be a fifth of the package. Its sources have empty lines in place
- * of comments, so that each line stays. A comment beside code stays too.
+ * A source map with the line of each position, but without columns, because the columns would be a fifth of the package. Its sources have empty lines
+ * in place of comments, so that line numbers stay the same. Comments beside code are kept.
  */
 function smallMap(map: string): string {
   const { sourcesContent, mappings, ...rest } = JSON.parse(map) as { readonly sourcesContent: readonly string[]; readonly mappings: string }
@@ -88,7 +88,7 @@ function publishedManifest({ devDependencies: _dev, allowScripts: _allowed, priv
     name,
     file.endsWith('.ts') ? { types: compiled(file, '.d.ts'), default: compiled(file, '.js') } : file,
   ])
-  // The two scripts stay, because after an interrupted pack this package.json is still in the repository, and the next `npm pack` must run them.
+  // The two scripts stay, because this package.json is still in the repository after an interrupted pack, and the next `npm pack` must run them.
   const { prepack, postpack } = rest.scripts
   return {
     ...rest,

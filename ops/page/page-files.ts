@@ -7,7 +7,7 @@ import type { PageFile } from '../../topology/swarm/page.ts'
 
 const assets = join(import.meta.dirname, 'assets')
 
-/** The page's own files. `index.html` is at `/`, each other one below `/page/`. */
+/** The page's own files. `index.html` is at `/`; the other files are below `/page/`. */
 const own = [
   'index.html',
   'page.css',
@@ -36,17 +36,17 @@ const own = [
   'flame.css',
 ]
 
-/** The libraries of the page, by the names under which its modules import them. */
+/** The libraries of the page, by the names under which the page's modules import them. */
 const libraries = {
   'htm/preact/standalone': 'preact.js',
   '@dagrejs/dagre': 'dagre.js',
   uplot: 'uplot.js',
 } as const
 
-/** The files of libraries whose name of the package alone is not the browser's module. */
+/** The module for browsers of each package whose main module is not for browsers. */
 const ofPackages: ReadonlyMap<string, string> = new Map([['uplot', 'uplot/dist/uPlot.esm.js']])
 
-/** Reads the files of the page, and makes their Content-Security-Policy. There is no build step: a browser gets the files as they are. */
+/** Reads the files of the page, and makes their Content-Security-Policy. There is no build step: a browser gets the files unchanged. */
 export function pageFiles(): { readonly files: ReadonlyMap<string, PageFile>; readonly contentSecurityPolicy: string } {
   const imports = Object.fromEntries(Object.entries(libraries).map(([specifier, name]) => [specifier, `./page/lib/${name}`]))
   const map = JSON.stringify({ imports })
@@ -55,7 +55,7 @@ export function pageFiles(): { readonly files: ReadonlyMap<string, PageFile>; re
     const text = readFileSync(join(assets, name), 'utf8')
     files.set(name === 'index.html' ? '/' : `/page/${name}`, fileOf(name, name === 'index.html' ? text.replace('IMPORT_MAP', () => map) : text))
   }
-  // A source map would be asked for by developer tools alone, and is not served.
+  // Source maps are not served, because only developer tools would ask for them.
   for (const [specifier, name] of Object.entries(libraries)) {
     const text = readFileSync(fileURLToPath(import.meta.resolve(ofPackages.get(specifier) ?? specifier)), 'utf8')
     files.set(`/page/lib/${name}`, fileOf(name, text.replace(/\n\/\/# sourceMappingURL=.*/, '')))
@@ -82,7 +82,7 @@ const contentTypes: { readonly [ending: string]: string } = {
   '.js': 'text/javascript; charset=utf-8',
 }
 
-/** Allows files of this server, its API, and pictures that the page has in memory. */
+/** The Content-Security-Policy of the page. It allows files of this server, its API, and pictures in the page's memory. */
 function policyFor(importMap: string): string {
   return [
     "default-src 'none'",

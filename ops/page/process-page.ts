@@ -10,7 +10,7 @@ import { lagsOf, pendingJoins, storesOf } from './swarm-state.ts'
 export interface ProcessPageOptions {
   readonly log: Pick<Log, 'topic' | 'storage'>
   readonly clock: Clock
-  /** Names this run of the process. */
+  /** The id of this run of the process. */
   readonly instance: string
   readonly swarms: readonly Pick<RunningSwarm, 'plan' | 'topology' | 'application' | 'notReady' | 'exampleInput' | 'replicas'>[]
 }
@@ -101,7 +101,7 @@ export class ProcessPage implements Page {
   }
 }
 
-/** The records that wait before each bee, without the bees and topics for which none wait. */
+/** The number of records that wait before each bee. Bees and topics without waiting records are left out. */
 function waitingOf(plan: RunningSwarm['plan'], application: RunningSwarm['application']): PageCounts['swarms'][number]['waiting'] {
   const waiting = new Map<string, Map<string, number>>()
   for (const { bee, topic, records } of lagsOf(plan, application)) {
@@ -112,7 +112,7 @@ function waitingOf(plan: RunningSwarm['plan'], application: RunningSwarm['applic
   return Object.fromEntries([...waiting].map(([bee, topics]) => [bee, Object.fromEntries(topics)]))
 }
 
-/** The calls of each bee, of all threads together. */
+/** The calls of each bee, added up over all threads. */
 function callsOf({ threads }: RunningSwarm['application']): { readonly [bee: string]: BeeCalls } {
   const bees = new Map<string, BeeCalls>()
   for (const thread of threads.here) {

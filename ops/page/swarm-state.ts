@@ -3,14 +3,14 @@ import type { Topology } from '../../topology/graph.ts'
 import type { PageSwarmState } from '../../topology/swarm/page.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 
-/** The part of an application that this file reads stores from. */
+/** The part of an application through which this file reads stores. */
 export interface OpenStores {
   readonly threads: { readonly here: readonly { readonly tasks: readonly { store(name: string): unknown }[] }[] }
 }
 
-/** The unprocessed records of each partition that this process reads, with the first bee of the sub-topology that reads it. */
+/** The unprocessed records of each partition that this process reads, with the first bee of the sub-topology that reads the partition. */
 export function lagsOf({ subtopologies, bees }: SwarmPlan, { threads }: Application): PageSwarmState['lags'] {
-  // The page draws no batches: a batch is part of each bee that reads it.
+  // The page draws no batches: each bee that reads a batch contains it.
   const batches = new Set(bees.flatMap(({ name, type }) => (type.role === 'batch' ? [name] : [])))
   return threads.here.flatMap((thread) =>
     thread.lags.flatMap(({ tags, value }) => {
@@ -29,7 +29,7 @@ export function pendingJoins({ subtopologies }: Pick<SwarmPlan, 'subtopologies'>
   return subtopologies.flatMap(({ steps }) =>
     steps.flatMap((step) => {
       if (step.kind !== 'join' && step.kind !== 'merge') return []
-      // A join keeps the entry of a request that it has finished, where a repeated record may come.
+      // A join keeps the entry of a finished request if a repeated record may arrive.
       const { entries, is_cut } = entriesOf(step.store, application, (entry) => !(isRecord(entry) && entry.sent === true))
       return [{ bee: step.bee, waits_for: step.inputs.map(({ name }) => name), pending: entries, is_cut }]
     }),
@@ -48,8 +48,8 @@ export function storesOf(plan: SwarmPlan, topology: Topology, application: OpenS
 }
 
 /**
- * Counts the entries of a store, of all tasks of this process together. It reads at most `maxRead` entries, also those that do not count: a join can keep
- * millions of finished entries, and nothing else runs while they are read.
+ * Counts the entries of a store, over all tasks of this process. It reads at most `maxRead` entries, including entries that do not count. The limit
+ * is needed because a join can keep millions of finished entries, and nothing else runs while they are read.
  */
 function entriesOf(
   store: string,

@@ -4,13 +4,13 @@ import { LineWindows } from './line-windows.ts'
 import type { LogLine } from './log-line.ts'
 
 /**
- * Bounds the rate of the log: a thousand lines of a module of a swarm in a window of `LineWindows`. A bee that prints without end fills neither a disk
- * nor a collector. Lines of the audit log about calls of callers with permission have no bound: otherwise somebody without a token could use the bound
- * up, and hide a call.
+ * Bounds the rate of the log: a thousand lines of a module of a swarm in each window of `LineWindows`. A bee that prints without end therefore fills
+ * neither a disk nor a collector. Audit lines for calls with permission are not bounded: otherwise a caller without a token could use up the bound,
+ * and hide a call.
  */
 export class BoundedLines {
   readonly #say: LogLine
-  /** The kinds are swarm and module. Their number is bounded by the number of bees and of the process's parts. */
+  /** The windows. A kind is a swarm and a module, so the number of kinds is bounded by the number of bees and of the process's parts. */
   readonly #windows: LineWindows
 
   constructor({ say, clock }: { readonly say: LogLine; readonly clock: Clock }) {
@@ -25,7 +25,7 @@ export class BoundedLines {
       this.#say(module, level, message, fields)
   }
 
-  /** Writes the numbers of lines that were left out. */
+  /** Writes the numbers of omitted lines. */
   close(): void {
     this.#windows.close()
   }

@@ -6,11 +6,11 @@ import type { LogLevel, LogLine } from './log-line.ts'
 export interface EngineLinesOptions {
   readonly swarm: string
   readonly say: LogLine
-  /** True if a line of a module is shown. A line is made only then. */
+  /** True if a line of a module is shown. A line is built only if it is shown. */
   readonly shows: (module: string, level: LogLevel, swarm: string) => boolean
 }
 
-/** Writes what the engine does, at the level debug. The modules are `assignment`, `commit` and `restore`. */
+/** Logs the work of the engine, at the level debug. The modules are `assignment`, `commit` and `restore`. */
 export class EngineLines {
   readonly #options: EngineLinesOptions
 
@@ -29,7 +29,7 @@ export class EngineLines {
     this.#line('assignment', () => `${thread} ${what} ${placesText(partitions)} of the group ${group}`)
   }
 
-  /** The application has another state. */
+  /** Logs a change of the application's state. */
   changed(from: string, to: string): void {
     this.#line('assignment', () => `the application goes from ${from} to ${to}`)
   }

@@ -6,10 +6,13 @@ import type { WaggleError } from '../../topology/waggle-error.ts'
 import { LineWindows } from './line-windows.ts'
 import type { LogFields, LogLevel, LogLine } from './log-line.ts'
 
-/** Writes each failure as one line of the process's log. Failures with the same code and module get ten lines in a window of `LineWindows`. */
+/**
+ * Writes each failure as one line of the process's log. Each window of `LineWindows` has at most ten lines for failures with the same code and
+ * module.
+ */
 export class FailureLines {
   readonly #say: LogLine
-  /** The kinds are module and code. Their number is bounded by the number of bees and the number of error codes. */
+  /** The windows. A kind is a module and a code, so the number of kinds is bounded by the number of bees and of error codes. */
   readonly #windows: LineWindows
 
   constructor({ say, clock }: { readonly say: LogLine; readonly clock: Clock }) {
@@ -23,7 +26,7 @@ export class FailureLines {
     this.#line(error, module, fields)
   }
 
-  /** Writes a line for a record at which a step of a swarm failed. The record's key is the id of the request. */
+  /** Writes a line for a record that failed at a step of a swarm. The record's key is the id of the request. */
   recordFailed(swarm: string, error: WaggleError, { key, taskId, topic, partition, offset, node }: FailedRecord): void {
     const requestId = typeof key === 'string' ? key : key instanceof Uint8Array ? Buffer.from(key).toString() : undefined
     this.#line(error, node, {
@@ -34,7 +37,7 @@ export class FailureLines {
     })
   }
 
-  /** Writes the numbers of failures that were left out. */
+  /** Writes the numbers of omitted failures. */
   close(): void {
     this.#windows.close()
   }
@@ -54,7 +57,7 @@ function levelOf({ code }: WaggleError): LogLevel {
   return status === httpStatus('WAGGLE_REFUSED') ? 'debug' : status === httpStatus('WAGGLE_DEADLINE') ? 'warn' : 'error'
 }
 
-/** The stacks of an error and its causes. Never throws, whatever a bee has thrown. */
+/** The stacks of an error and its causes. Never throws, even if a bee has thrown a strange value. */
 function stackOf(error: unknown): string {
   const stacks: string[] = []
   try {

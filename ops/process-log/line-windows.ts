@@ -6,13 +6,13 @@ export interface LineWindowsOptions {
   readonly clock: Clock
   /** The most lines of one kind within a window. */
   readonly maxLines: number
-  /** The text of the line that has the number of lines that were left out. */
+  /** The text of the line with the number of omitted lines. */
   readonly leftOut: (count: number, fields: LogFields) => string
 }
 
 /**
- * Bounds the lines of each kind. The first line of a kind begins a window of ten seconds, which lets `maxLines` of them through. At its end one more
- * line has the number of those that were left out.
+ * Bounds the lines of each kind. The first line of a kind begins a window of ten seconds, which passes `maxLines` lines. At its end, one more line
+ * reports the number of omitted lines.
  */
 export class LineWindows {
   readonly #options: LineWindowsOptions
@@ -23,13 +23,13 @@ export class LineWindows {
     this.#options = options
   }
 
-  /** True if one more line of this kind may be written. `fields` are those of the line about the lines that were left out. */
+  /** True if one more line of this kind may be written. `fields` are the fields of the line about omitted lines. */
   lets(kind: string, module: string, fields: LogFields): boolean {
     const window = this.#windows.get(kind) ?? this.#begin(kind, module, fields)
     return ++window.lines <= this.#options.maxLines
   }
 
-  /** Ends all windows, and writes the numbers of lines that were left out. */
+  /** Ends all windows, and writes the numbers of omitted lines. */
   close(): void {
     for (const [kind, window] of this.#windows) this.#end(kind, window)
   }

@@ -25,12 +25,12 @@ export interface LogFields {
   readonly stack?: string
 }
 
-/** The levels that the process's log shows now, as the setting `log_level` writes them. They can change while the process runs. */
+/** The current levels of the process's log, in the form of the setting `log_level`. The levels can change while the process runs. */
 export interface LogLevels {
   readonly text: string
-  /** Takes a text for which `isLogLevels` is true. */
+  /** Sets the levels. The text must pass `isLogLevels`. */
   set(text: string): void
 }
 
-/** Writes a line of the process's log. `module` is a bee, or a part of the process such as `gateway`; it is empty for a swarm as a whole. */
+/** Writes a line of the process's log. `module` is a bee, or a part of the process such as `gateway`; it is empty for a line about a whole swarm. */
 export type LogLine = (module: string, level: LogLevel, message: string, fields?: LogFields) => void

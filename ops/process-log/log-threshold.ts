@@ -1,8 +1,8 @@
 import { type LogLevel, logLevels } from './log-line.ts'
 
 /**
- * The lowest level of the lines that are shown, by the setting `log_level`: a level, a level for one module as `module=level`, or several of these
- * with commas. A module is a bee, a swarm, or a part of the process (`gateway`, `clickhouse`, `clock`).
+ * The lowest level of the shown lines, from the setting `log_level`: a level, a level for one module as `module=level`, or several of these with
+ * commas. A module is a bee, a swarm, or a part of the process (`gateway`, `clickhouse`, `clock`).
  */
 export class LogThreshold {
   /** The text that was parsed. */
@@ -16,7 +16,7 @@ export class LogThreshold {
     this.#ofModule = ofModule
   }
 
-  /** Parses a text for which `isLogLevels` is true. If the text has no level without a module, the level for all other modules is `info`. */
+  /** Parses a text that passes `isLogLevels`. If the text has no level without a module, the level for all other modules is `info`. */
   static parse(text: string): LogThreshold {
     let usual = rankOf('info')
     const ofModule = new Map<string, number>()
@@ -28,7 +28,7 @@ export class LogThreshold {
     return new LogThreshold(text, usual, ofModule)
   }
 
-  /** True if a line is shown. The level of a module overrides the level of the module's swarm. */
+  /** True if a line is shown. The level of a module takes precedence over the level of the module's swarm. */
   shows(level: LogLevel, module: string, swarm?: string): boolean {
     const least = this.#ofModule.get(module) ?? (swarm === undefined ? undefined : this.#ofModule.get(swarm)) ?? this.#usual
     return rankOf(level) >= least

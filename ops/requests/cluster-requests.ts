@@ -25,15 +25,15 @@ export interface ClusterRequestsOptions {
   readonly clock: Clock
   readonly random: Random
   readonly targets: readonly GatewayTarget[]
-  /** The largest number of requests whose callers wait for an outcome. When it is reached, the gateway refuses new requests. */
+  /** The most requests whose callers wait for an outcome. At this number, the gateway refuses new requests. */
   readonly maxPending: number
   readonly onError: (error: unknown) => void
 }
 
 /**
- * Requests on a Kafka cluster, where many processes share the tasks. Any process may hold the ledger of a request, but the answer must come to the
- * process that holds the caller's connection. So each request contains the name of its swarm's answers topic and the partition of it that this
- * process reads. A question about a request contains the same. Requests and questions go through the gateway's topic, in order. Processes need not
+ * Requests on a Kafka cluster, where many processes share the tasks. Any process may hold the ledger of a request, but the answer must reach the
+ * process that holds the caller's connection. Each request therefore contains the name of its swarm's answers topic, and the partition that this
+ * process reads. A question about a request contains the same. Requests and questions pass through the gateway's topic, in order. Processes need not
  * know each other.
  */
 export class ClusterRequests extends SwarmRequests {
@@ -41,7 +41,7 @@ export class ClusterRequests extends SwarmRequests {
   readonly #questions = new Map<string, Question>()
   /** The partition that this process reads, by answers topic. */
   readonly #partitions = new Map<string, number>()
-  /** The targets of the swarms that were added. A version that did not start was not. */
+  /** The targets of all added swarms. A version that did not start was not added. */
   readonly #added = new Set<readonly GatewayTarget[]>()
   readonly #answers = new Map<string, { readonly followed: FollowedPartition; users: number }>()
   /** The prefix of this process's questions. Other processes that read the same partition have other prefixes. */
@@ -113,14 +113,14 @@ export class ClusterRequests extends SwarmRequests {
   }
 
   /**
-   * Submits a request. If two requests have the same idempotency key and different bodies, the first request counts, and only the ledger knows which
-   * request was first. So the ledger is asked after the write.
+   * Submits a request. If two requests have the same idempotency key and different bodies, the first request is valid, and only the ledger knows
+   * which request was first. So the ledger is asked after the write.
    */
   override async submit(request: NewRequest): Promise<Durable<Accepted>> {
     if (this.targets.isHeld(request.gateway)) await this.targets.released(request.gateway)
     const target = this.targets.of(request.gateway)
     const accepted = await whenWritten({ id: request.id }, this.#send(target, request, []))
-    // Without an idempotency key the id is new, so no earlier request can have it with another body.
+    // Without an idempotency key the id is new, so no earlier request can have the same id and another body.
     if (request.bodyHash === '') return accepted
     const known = await this.#ask(target, request.id)
     if (known !== null) refuseOtherBody(known, request)
@@ -144,7 +144,7 @@ export class ClusterRequests extends SwarmRequests {
     // The id does not contain the name of the gateway, so the ledgers of all gateways are asked.
     const found = await Promise.all(this.targets.all.map((target) => this.#ask(target, id)))
     const known = found.find((one) => one !== null) ?? null
-    // Nobody reads the ledger of a paused swarm on a cluster.
+    // On a cluster, nobody reads the ledger of a paused swarm.
     const [resting] = this.targets.resting
     const unknown = this.targets.unknown ?? (resting === undefined ? null : `The swarm behind ${resting.gateway} is paused`)
     if (known === null && unknown !== null) throw cannotTell(unknown)

@@ -14,7 +14,7 @@ export interface EmbeddedRequestsOptions {
   readonly clock: Clock
   readonly targets: readonly GatewayTarget[]
   readonly outcomes: readonly OutcomeTopic[]
-  /** The largest number of requests whose callers wait for an outcome. When it is reached, the gateway refuses new requests. */
+  /** The most requests whose callers wait for an outcome. At this number, the gateway refuses new requests. */
   readonly maxPending: number
 }
 
@@ -99,7 +99,7 @@ export class EmbeddedRequests extends SwarmRequests {
       void this.pending.remember(request, () => this.#send(target, request, false))
       return this.pending.ownOutcomeOf(request)
     }
-    // The entry may come from memory, and must be durable before a caller gets it. An outcome that comes later is durable together with the input.
+    // The entry may come from memory, and must be durable before a caller gets it. A later outcome is durable together with the input.
     if (isOtherBody(known, request)) refuseOtherBody(await whenWritten(known, this.#written(id)), request)
     const { state, answer } = known
     if (state === 'pending' || answer === null) return this.pending.outcomeOf(request)
@@ -109,7 +109,7 @@ export class EmbeddedRequests extends SwarmRequests {
   override async find(id: string): Promise<Durable<FoundRequest> | null> {
     const entry = this.#inLedger(id) ?? this.pending.get(id)
     if (entry !== null) return whenWritten(entry, this.#written(id))
-    // Between commits, every accepted request is either in the ledger or on a topic. So the open commit is awaited before the search.
+    // Between commits, every accepted request is either in the ledger or in a topic. So the open commit is awaited before the search.
     await this.#options.log.durable?.()
     for (const { application, topic, acceptedTopic, partitions } of this.targets.all) {
       const topics = [topic, acceptedTopic].map((name) => ({ topic: name, partitions }))
@@ -134,14 +134,14 @@ export class EmbeddedRequests extends SwarmRequests {
     return null
   }
 
-  /** The entry of a request that this process remembers or that its ledger has written, durable or not; null for a new request. */
+  /** The entry of a request that this process remembers or that its ledger has written, whether durable or not; null for a new request. */
   #known(target: GatewayTarget, { id, bodyHash }: NewRequest): RequestEntry | null {
     // A request without a body hash has a new id, so no ledger knows it.
     if (bodyHash === '') return null
     return this.pending.get(id) ?? target.application.stores.committed<string, RequestEntry>(target.ledgerStore, id)
   }
 
-  /** Settles when the state of a request that `#known` returned is durable. */
+  /** Settles when the state of a request, as `#known` has returned it, is durable. */
   #written(id: string): Promise<unknown> {
     return Promise.all([this.pending.written(id), this.#options.log.durable?.()])
   }
@@ -151,7 +151,7 @@ export class EmbeddedRequests extends SwarmRequests {
     await this.#producer.send(gatewayRecord(target, request, { now: this.#options.clock.now() }), { durable })
   }
 
-  /** Refuses new requests for a while after a reader has failed, because their callers would wait for outcomes that nobody reads. */
+  /** Refuses new requests for a while after a reader has failed, because nobody would read their outcomes. */
   #failed(error: unknown): void {
     const { clock } = this.#options
     this.#failure = error instanceof Error ? error.message : String(error)
@@ -173,5 +173,5 @@ export class EmbeddedRequests extends SwarmRequests {
 
 const waiting: FoundRequest = { state: 'pending', bodyHash: '', answer: null }
 
-/** The time, in ms, for which new requests are refused after a reader has failed. A failed reader is replaced each second. */
+/** The time, in ms, for which new requests are refused after a reader has failed. A failed reader is replaced after one second. */
 const refusingMs = 2000

@@ -10,13 +10,13 @@ export interface FollowedPartitionOptions extends TopicPartition {
   readonly onFailure: (error: unknown) => void
 }
 
-/** Delivers every record that comes to a partition from now on. When a reader fails, a new reader continues at the same position. */
+/** Delivers every record that arrives in a partition from now on. When a reader fails, a new reader continues at the same position. */
 export class FollowedPartition {
   readonly #options: FollowedPartitionOptions
   #reader: Reader
   #next: number
   #closed = false
-  /** The offsets that somebody waits for. */
+  /** The awaited offsets, by the promise that waits for the offset. */
   readonly #awaited = new Map<PromiseWithResolvers<void>, number>()
 
   private constructor(options: FollowedPartitionOptions, from: number) {

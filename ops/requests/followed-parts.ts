@@ -4,27 +4,27 @@ import { type FoundPart, payloadIn } from '../../processor/swarm/part-log.ts'
 import { PartSequence, type PublishedPart, partRecordOf } from '../../topology/swarm/request/part.ts'
 
 export interface FollowedPartsOptions {
-  /** Reads the records that the log has about the parts of the request, which is of this time. */
+  /** Reads the records of the request's parts that the log already contains. `since` is the time of the request. */
   readonly past: (since: number) => Promise<readonly FoundPart[]>
-  /** Called with each part that counts. A part may be told more than once. */
+  /** Called with each valid part. A part may be passed more than once. */
   readonly listener: (part: PublishedPart) => void
-  /** True when the listener takes no part any more. */
+  /** True when the listener accepts no more parts. */
   readonly isOver?: () => boolean
 }
 
 /**
- * The parts of one request in their order, from the records that the log has and from those that come. A record that cannot be judged without earlier
- * ones makes it read those first.
+ * The parts of one request in their order, from the records that the log already contains and from new records. If a record cannot be judged without
+ * earlier records, the earlier records are read first.
  */
 export class FollowedParts {
   readonly #options: FollowedPartsOptions
   #sequence = new PartSequence()
-  /** The offset behind the last record that was judged. */
+  /** The offset after the last judged record. */
   #next = 0
   #hasPast = false
-  /** True after a read that failed, until another one succeeds. */
+  /** True after a failed read, until a read succeeds. */
   #lacks = false
-  /** The records that came while earlier ones were read. */
+  /** The records that arrived while earlier records were read. */
   #held: FoundPart[] = []
   #reading: Promise<void> | null = null
 
@@ -32,28 +32,28 @@ export class FollowedParts {
     this.#options = options
   }
 
-  /** Takes a record of the topic of parts, whose key is the request. */
+  /** Takes a record of the topic of parts. Its key is the request's id. */
   take(record: LogRecord): void {
     const part = partRecordOf(record.headers)
     if (part === null) return
     if (this.#reading !== null) this.#held.push({ record, part })
     else if (!this.#judge({ record, part })) {
       this.#held.push({ record, part })
-      // Where the log cannot be read, the parts are missing until the end of the request, when they are read again.
+      // If the log cannot be read, the parts are missing until the end of the request, when the log is read again.
       this.catchUp(part.since).catch(() => {})
     }
   }
 
   /**
-   * Tells all parts that the log has by now. It reads the log unless all of them have come. `hasArrived`: every record that the log has by now was
-   * taken. `isFromStart`: the request was followed before its first part.
+   * Passes all parts that the log contains by now. Reads the log unless all parts have already arrived. `hasArrived`: every record that the log
+   * contains by now was taken. `isFromStart`: the request was followed before its first part.
    */
   async finish(since: number, { hasArrived, isFromStart }: { readonly hasArrived: boolean; readonly isFromStart: boolean }): Promise<void> {
     const isWhole = hasArrived && (this.#hasPast || isFromStart) && this.#reading === null && !this.#lacks
     if (!isWhole) await this.catchUp(since)
   }
 
-  /** Reads all parts that the log has by now, and tells them. */
+  /** Reads all parts that the log contains by now, and passes them on. */
   catchUp(since: number): Promise<void> {
     const reading = (this.#reading ?? Promise.resolve())
       .catch(() => {})
@@ -70,7 +70,7 @@ export class FollowedParts {
       this.#lacks = true
       const found = await this.#options.past(since)
       this.#lacks = false
-      // Records that came have already told more than this read.
+      // Records that arrived meanwhile have already led further than this read.
       if (this.#hasPast && (found.at(-1)?.record.offset ?? -1) < this.#next - 1) return
       this.#sequence = new PartSequence()
       this.#next = 0
@@ -85,7 +85,7 @@ export class FollowedParts {
     }
   }
 
-  /** False if earlier records are needed. */
+  /** Returns false if earlier records are needed. */
   #judge({ record, part }: FoundPart): boolean {
     if (record.offset < this.#next) return true
     const counts = this.#sequence.take(part)
@@ -98,5 +98,5 @@ export class FollowedParts {
   }
 }
 
-/** The most records that one turn of the event loop judges. */
+/** The most records that are judged in one turn of the event loop. */
 const partsATurn = 256

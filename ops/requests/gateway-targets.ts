@@ -21,7 +21,7 @@ export interface GatewayTarget {
   readonly partitions: number
   readonly application: Application
   readonly ledgerStore: string
-  /** The topic from which the ledger learns about accepted requests. */
+  /** The topic from which the ledger learns of accepted requests. */
   readonly acceptedTopic: string
   /** The reason why the swarm accepts no requests now; null while it accepts requests. */
   readonly notReady: () => string | null
@@ -32,11 +32,11 @@ export interface GatewayTarget {
 /** The gateways of this process by name. Gateways are added and removed with their swarms. */
 export class GatewayTargets {
   readonly #targets: Map<string, GatewayTarget>
-  /** The gateways of swarms that do not run now, with the reason. */
+  /** The gateways of swarms that are not running, with the reason. */
   readonly #closed = new Map<string, string>()
-  /** The gateways whose new requests wait, because their swarm changes to another version. */
+  /** The gateways whose new requests wait, because their swarm is changing to another version. */
   readonly #held = new Map<string, Promise<void>>()
-  /** The gateways of paused swarms, whose ledgers still tell the outcomes of requests. */
+  /** The gateways of paused swarms. Their ledgers still give the outcomes of requests. */
   readonly #resting = new Map<string, GatewayTarget>()
   #waiting = 0
 
@@ -52,18 +52,18 @@ export class GatewayTargets {
     return [...this.#targets.values()]
   }
 
-  /** The gateways of swarms that are paused. */
+  /** The gateways of paused swarms. */
   get resting(): readonly GatewayTarget[] {
     return [...this.#resting.values()]
   }
 
-  /** The reason of a gateway that is closed and whose ledger cannot be asked here; null if there is none. */
+  /** The reason of a closed gateway whose ledger cannot be asked in this process; null if there is no such gateway. */
   get unknown(): string | null {
     for (const [gateway, reason] of this.#closed) if (!this.#targets.has(gateway) && !this.#resting.has(gateway)) return reason
     return null
   }
 
-  /** The number of requests that wait because their swarm changes to another version. */
+  /** The number of requests that wait because their swarm is changing to another version. */
   get waiting(): number {
     return this.#waiting
   }
@@ -85,7 +85,7 @@ export class GatewayTargets {
     for (const { gateway, application } of targets) if (this.#targets.get(gateway)?.application === application) this.#targets.delete(gateway)
   }
 
-  /** Keeps these targets, of a swarm that was paused, for questions about its requests. */
+  /** Keeps these targets of a paused swarm, for questions about its requests. */
   rest(targets: readonly GatewayTarget[]): void {
     for (const target of targets) if (!this.#targets.has(target.gateway)) this.#resting.set(target.gateway, target)
   }
@@ -111,7 +111,7 @@ export class GatewayTargets {
     }
   }
 
-  /** True while new requests to this gateway must wait, because its swarm changes to another version. */
+  /** True while new requests to this gateway must wait, because its swarm is changing to another version. */
   isHeld(gateway: string): boolean {
     return this.#held.has(gateway)
   }
@@ -153,7 +153,7 @@ export class GatewayTargets {
   }
 }
 
-/** The record of a request on its gateway's topic. */
+/** The record of a request for its gateway's topic. */
 export function gatewayRecord(
   target: GatewayTarget,
   request: NewRequest,
@@ -173,7 +173,7 @@ export function gatewayRecord(
   }
 }
 
-/** All records of one request have the same key and partition, so they arrive in order. */
+/** The key and the partition of a request's records. All records of one request have the same key and partition, so they arrive in order. */
 export function destinationOf({ topic, partitions }: GatewayTarget, id: string): Pick<ProducerRecord, 'topic' | 'partition' | 'key'> {
   const key = Buffer.from(id)
   return { topic, partition: partitionForKey(key, partitions), key }

@@ -6,9 +6,7 @@ import { Unavailable } from '../../topology/waggle-error.ts'
 export interface KnownReplyTopicsOptions {
   readonly log: Log
   readonly clock: Clock
-  /**
-   * The value of `WAGGLE_REPLY_TOPICS`: topic names, with commas between them. A name that ends with `*` is a prefix. If null, no topic is allowed.
-   */
+  /** The value of `WAGGLE_REPLY_TOPICS`: topic names, separated by commas. A name that ends with `*` is a prefix. If null, no topic is allowed. */
   readonly allowed: string | null
   /** The number of partitions of each topic that this swarm's own gateways read. */
   readonly own: ReadonlyMap<string, number>
@@ -21,8 +19,8 @@ interface Known {
 }
 
 /**
- * A cache of the reply topics of one swarm. A topic that is in use is looked up again once a minute, because somebody may delete it. A missing topic
- * is looked up again after a few seconds, because somebody may create it.
+ * A cache of the reply topics of one swarm. A topic in use is looked up again once a minute, because it may be deleted. A missing topic is looked up
+ * again after a few seconds, because it may be created.
  */
 export class KnownReplyTopics implements ReplyTopics {
   readonly #options: KnownReplyTopicsOptions
@@ -71,7 +69,7 @@ export class KnownReplyTopics implements ReplyTopics {
   }
 
   /**
-   * Lists all topics of the log after a reply topic was reported missing. Calls that come during a listing wait for it and for one more listing,
+   * Lists all topics of the log after a reply topic was reported missing. Calls during a listing wait for that listing and for one more listing,
    * which they share.
    */
   lookAgain(): Promise<void> {
@@ -89,7 +87,7 @@ export class KnownReplyTopics implements ReplyTopics {
       const [asked, sinceMs] = [[...this.#known.keys()], clock.elapsedMs()]
       const there = new Set(await log.topics())
       for (const topic of asked) {
-        // A look-up of the topic may have found it during the listing.
+        // A look-up may have found the topic during the listing.
         const known = this.#known.get(topic) ?? null
         if (!there.has(topic) && (known === null || known.atMs < sinceMs)) this.#remember(topic, { partitions: null, atMs: clock.elapsedMs() })
       }
@@ -97,8 +95,8 @@ export class KnownReplyTopics implements ReplyTopics {
   }
 
   /**
-   * The reply topics for the engine. The engine may use a topic that this cache has not looked up yet, because the process that accepted the request
-   * has looked it up and chosen the partition.
+   * The reply topics for the engine. The engine may use a topic that this cache has not looked up yet, because another process has accepted the
+   * request, looked the topic up, and chosen the partition.
    */
   get named(): NamedTopics {
     return { allows: (topic) => this.allows(topic), partitionsOf: (topic) => this.#namedPartitions(topic) }
@@ -124,7 +122,7 @@ export class KnownReplyTopics implements ReplyTopics {
 
   #remember(topic: string, known: Known | null): void {
     if (!this.#known.has(topic) && this.#known.size >= (this.#options.maxKnown ?? maxKnown)) {
-      // The first key of the map is the topic whose result is the oldest.
+      // The first key of the map is the topic with the oldest result.
       for (const first of this.#known.keys()) {
         this.#known.delete(first)
         break

@@ -31,15 +31,15 @@ export interface LiveRequestEventsOptions {
   readonly maxFollowed?: number
 }
 
-/** The reader of one partition, which all followed requests with records in this partition share. */
+/** The reader of one partition. All followed requests with records in the partition share the reader. */
 interface SharedPartition {
   readonly followed: Promise<FollowedPartition>
   readonly listeners: Map<string, Set<(record: LogRecord) => void>>
 }
 
 /**
- * The events of requests, from the log. First a trace gives the events of the records that the log already has, and then each new record gives an
- * event. All followed requests share the readers of partitions. A partition without followed requests is not read.
+ * The events of requests, from the log. A trace first provides the events of the records that the log already contains. Each new record then provides
+ * an event. All followed requests share the readers of partitions. A partition without followed requests is not read.
  */
 export class LiveRequestEvents implements RequestEvents {
   readonly #options: LiveRequestEventsOptions
@@ -63,7 +63,7 @@ export class LiveRequestEvents implements RequestEvents {
     }
     const { events, end } = await this.#live({ id, plan, sent, listener })
     try {
-      // The second trace has the records that were written between the first trace and the start of the readers.
+      // The second trace contains the records that were written between the first trace and the start of the readers.
       await events.tell(await traces.trace(id), { isAllBefore: true })
     } catch (error) {
       end()
@@ -80,7 +80,7 @@ export class LiveRequestEvents implements RequestEvents {
     return { finish: () => events.finish(), end }
   }
 
-  /** The events of a request whose records are read as they come, until `end` is called. */
+  /** Follows the events of a request as its records arrive, until `end` is called. */
   async #live(request: {
     readonly id: string
     readonly plan: SwarmPlan
@@ -94,7 +94,7 @@ export class LiveRequestEvents implements RequestEvents {
     return { events, end }
   }
 
-  /** The partitions with the records of a request. */
+  /** The partitions that contain records of a request. */
   #placesOf(id: string, plan: SwarmPlan): readonly TopicPartition[] {
     const key = Buffer.from(id)
     return plan.topics
@@ -171,7 +171,7 @@ export class LiveRequestEvents implements RequestEvents {
       if (record.key === null) return
       for (const take of listeners.get(Buffer.from(record.key).toString()) ?? []) take(record)
     }
-    // `FollowedPartition` replaces a reader that fails, so a failure needs no reaction here.
+    // `FollowedPartition` replaces a failed reader, so a failure needs no reaction here.
     return { followed: FollowedPartition.open({ ...place, log, clock, onRecord, onFailure: () => {} }), listeners }
   }
 }
@@ -191,11 +191,14 @@ interface EventsOptions {
   readonly traces: RequestTraces
   readonly log: Log
   readonly starts: (topic: string) => PartStarts
-  /** Settles when every record that the log has by now in the followed partitions has come; false if that takes long. Undefined: nothing is followed. */
+  /**
+   * Settles when every record that the followed partitions contain by now has arrived; with false if the wait is too long. Undefined: no partition is
+   * followed.
+   */
   readonly arrived?: () => Promise<boolean>
 }
 
-/** The events of one request. Each event is sent once, although both a trace and a record may contain it. */
+/** The events of one request. Each event is sent once, even if both a trace and a record contain it. */
 class EventsOfRequest {
   readonly #id: string
   readonly #plan: SwarmPlan | null
@@ -203,17 +206,20 @@ class EventsOfRequest {
   readonly #listener: EventListener
   readonly #traces: RequestTraces
   readonly #steps: TraceStep[] = []
-  /** Null if no bee of the swarm publishes parts. */
+  /** The parts of the request; null if no bee of the swarm publishes parts. */
   readonly #parts: FollowedParts | null
-  /** The time of the request in epoch ms. */
+  /** The time of the request, in epoch ms. */
   #acceptedAt = unknownTime
-  /** The time of the first record of the request that came while it was followed. A request that was sent before has an older record. */
+  /**
+   * The time of the request's first record that arrived while the request was followed; null before. A request that was sent earlier has an older
+   * record.
+   */
   #seenAt: number | null = null
   readonly #arrived: () => Promise<boolean>
-  /** True if all events from before the start of the readers are told. The readers then give all others. */
+  /** True if all events from before the start of the readers were sent. The readers then provide all other events. */
   #hasAllBefore = false
   #isAccepted = false
-  /** Tells what came before the event `accepted`, which is the first one. The topics are read side by side. */
+  /** Functions that send the events which arrived before the event `accepted`. `accepted` must be first, but the topics are read concurrently. */
   readonly #early: (() => void)[] = []
   #isOver = false
 
@@ -240,7 +246,7 @@ class EventsOfRequest {
           })
   }
 
-  /** `isAllBefore`: the readers have started before the trace. */
+  /** Sends the events of a trace. `isAllBefore`: the readers were started before the trace. */
   async tell(trace: RequestTrace, { isAllBefore = false } = {}): Promise<void> {
     this.#accepted(trace.gateway, trace.accepted_at)
     await this.#parts?.catchUp(this.#acceptedAt)
@@ -255,21 +261,21 @@ class EventsOfRequest {
   }
 
   /**
-   * Sends the events that are missing, and then the outcome. The topics of a swarm are read side by side, so the record of the outcome may come
-   * before the results of some bees.
+   * Sends the missing events, and then the outcome. The topics of a swarm are read concurrently, so the record of the outcome may arrive before the
+   * results of some bees.
    */
   async finish(): Promise<void> {
     const hasArrived = await this.#arrived().catch(() => false)
     try {
-      // The events from before the start of the readers are in a trace. A process that makes many traces refuses this one. Then the results of some
-      // bees are missing, but no part may be.
+      // Events from before the start of the readers are in a trace. A process that makes many traces may refuse this trace. Results of some bees are
+      // then missing, but no part may be missing.
       const trace = hasArrived && this.#hasAllBefore ? null : await this.#traces.trace(this.#id).catch(() => null)
       if (trace !== null) this.#accepted(trace.gateway, trace.accepted_at)
       await this.#parts?.finish(this.#acceptedAt, { hasArrived, isFromStart: trace !== null && this.#seenAt === trace.accepted_at })
       this.#tellEarly()
       if (trace !== null) this.#tellSteps(trace)
     } catch {
-      // The parts cannot be read now. The caller gets them, and the outcome, where it continues.
+      // The parts cannot be read now. The caller gets the parts and the outcome after it reconnects.
       this.#rest()
       return
     }
@@ -311,7 +317,7 @@ class EventsOfRequest {
     this.#tellEarly()
   }
 
-  /** Tells an event at once, or after the event `accepted`. */
+  /** Sends an event at once, or after the event `accepted`. */
   #inOrder(tell: () => void): void {
     if (this.#isAccepted) tell()
     else this.#early.push(tell)
@@ -327,7 +333,7 @@ class EventsOfRequest {
   }
 
   #tellStep(step: TraceStep): void {
-    // The step of the outcome's record is left out, because `#outcome` sends it.
+    // The step of the outcome's record is left out here, because `#outcome` sends it.
     if (this.#isOver || (step.topic === this.#plan?.outcomesTopic && step.bee === beeIn(step.topic))) return
     const id = this.#sent.add(step.round === null ? step.bee : `${step.bee}@${step.round}`)
     if (id === null) return

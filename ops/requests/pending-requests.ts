@@ -4,8 +4,8 @@ import type { NewRequest, RequestEntry, RequestOutcome } from '../../topology/sw
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 /**
- * The requests that this process has sent and that have no outcome yet, with the callers that wait for them. The ledger decides the outcome of a
- * request. Several callers may wait for the same request, each with its own deadline.
+ * The requests that this process has sent and that have no outcome yet, with their waiting callers. The ledger decides the outcome of a request.
+ * Several callers may wait for the same request, each with its own deadline.
  */
 export class PendingRequests {
   readonly #clock: Clock
@@ -40,7 +40,7 @@ export class PendingRequests {
 
   /**
    * Remembers a request, and then calls `send`, whose promise settles when the input is durable. The request is remembered first, because the outcome
-   * may come before the promise settles.
+   * may arrive before the promise settles.
    */
   remember({ id, gateway, deadline, bodyHash }: NewRequest, send: () => Promise<unknown>): Promise<unknown> {
     const acceptedAt = this.#clock.now()
@@ -56,8 +56,8 @@ export class PendingRequests {
   }
 
   /**
-   * The outcome for the caller that set the deadline of the request. The caller waits a moment longer than the deadline, because the ledger stores a
-   * 504 at the deadline that says more than the error of this process.
+   * The outcome for the caller that set the deadline of the request. The caller waits a moment longer than the deadline, because the ledger then
+   * stores a 504 with more details than the error of this process.
    */
   ownOutcomeOf(request: NewRequest): Promise<Durable<RequestOutcome>> {
     return this.#outcomeOf(request, storedDeadlineMs)
@@ -110,7 +110,7 @@ export class PendingRequests {
     }
   }
 
-  /** Forgets the oldest request for which no caller waits. The ledger already has this request. */
+  /** Forgets the oldest request without a waiting caller. The ledger already has this request. */
   #forgetOldest(): void {
     for (const [id, { waiters }] of this.#pending) {
       if (waiters.size > 0) continue
@@ -127,7 +127,7 @@ export function stopping(): WaggleError {
   })
 }
 
-/** Throws WAGGLE_KEY_REUSED if a request has another body than the known request with the same id. */
+/** Throws WAGGLE_KEY_REUSED if a request and the known request with the same id have different bodies. */
 export function refuseOtherBody(known: { readonly bodyHash: string }, request: NewRequest): void {
   if (!isOtherBody(known, request)) return
   throw new WaggleError('WAGGLE_KEY_REUSED', {
@@ -147,7 +147,7 @@ function noOutcome(id: string): WaggleError {
   })
 }
 
-/** A request without an outcome yet. */
+/** A request that has no outcome yet. */
 class Pending {
   readonly entry: RequestEntry
   readonly waiters = new Set<Waiter>()
@@ -172,5 +172,5 @@ interface Waiter {
 }
 
 const maxRemembered = 100_000
-/** The extra wait, in ms, for the 504 that the ledger stores. It needs a timer of the ledger, a commit and a sync. */
+/** The extra wait, in ms, for the 504 from the ledger. The ledger needs a timer, a commit and a sync to store it. */
 const storedDeadlineMs = 500

@@ -22,8 +22,8 @@ export interface SwarmEntrance {
 }
 
 /**
- * The requests of a process in which swarms start and stop. The subclasses differ in the log: where they send a request, and where its outcome comes
- * from. The gateways, and the callers that wait for an outcome, are the same on every log.
+ * The requests of a process in which swarms start and stop. Each subclass is for one kind of log, and defines where requests are sent and where
+ * outcomes are read. The gateways and the waiting callers are the same for every log.
  */
 export abstract class SwarmRequests implements Requests {
   protected readonly targets: GatewayTargets
@@ -41,7 +41,7 @@ export abstract class SwarmRequests implements Requests {
   /** Settles when every later outcome will be delivered. */
   abstract start(): Promise<void>
   abstract close(): Promise<void>
-  /** Adds a swarm, and settles when every later outcome of the swarm will be delivered. Its gateways replace gateways of the same names. */
+  /** Adds a swarm. Settles when every later outcome of the swarm will be delivered. Its gateways replace gateways of the same names. */
   abstract add(entrance: SwarmEntrance): Promise<void>
   /** Removes a swarm. The parameter must be the object that `add` got. */
   abstract remove(entrance: SwarmEntrance): Promise<void>
@@ -60,7 +60,7 @@ export abstract class SwarmRequests implements Requests {
     this.targets.close(gateways, reason)
   }
 
-  /** Keeps the entrance of a swarm that was paused, and removed by that, for questions about its requests. */
+  /** Keeps the entrance of a paused and removed swarm, for questions about its requests. */
   rest({ targets }: SwarmEntrance): void {
     this.targets.rest(targets)
   }
@@ -70,7 +70,7 @@ export abstract class SwarmRequests implements Requests {
     this.pending.failOf(gateways, swarmStopped(reason))
   }
 
-  /** Makes new requests to these gateways wait until the returned function is called. Callers notice nothing but the wait. */
+  /** Makes new requests to these gateways wait until the returned function is called. Callers notice only the wait. */
   hold(gateways: readonly string[]): () => void {
     return this.targets.hold(gateways)
   }
@@ -83,7 +83,7 @@ function swarmStopped(reason: string): WaggleError {
   })
 }
 
-/** The error for a question about a request that a swarm may have which does not run. */
+/** The error for a question about a request that may belong to a swarm that is not running. */
 export function cannotTell(reason: string): WaggleError {
   return new WaggleError('WAGGLE_STARTING', {
     message: `${reason}, so nobody can say now whether there is such a request`,

@@ -3,15 +3,15 @@ import { partitionForKey } from '../../processor/partitioner.ts'
 import type { Clock, Log } from '../../processor/ports.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
-/** A topic on which accepted requests wait until their ledger has read them. */
+/** A topic in which accepted requests wait until their ledger has read them. */
 export interface RequestTopic {
   readonly topic: string
   readonly partitions: number
 }
 
 /**
- * Finds requests that are accepted and not in the ledger yet. The swarm has not read their records yet, for example after a restart or while a model
- * is slow, so a search begins at the committed position. It reads only the partition of the request.
+ * Finds requests that are accepted but not in the ledger yet. The swarm has not read their records, for example after a restart or while a model is
+ * slow. A search therefore begins at the committed position, and reads only the partition of the request.
  */
 export class UnreadRequests {
   readonly #log: Log
@@ -24,7 +24,7 @@ export class UnreadRequests {
   }
 
   /**
-   * True if the request waits on one of these topics. Throws WAGGLE_STARTING while positions are unknown, or if too many records would have to be
+   * True if the request waits in one of these topics. Throws WAGGLE_STARTING while positions are unknown, or if too many records would have to be
    * searched.
    */
   has(id: string, application: Application, topics: readonly RequestTopic[]): Promise<boolean> {
@@ -37,7 +37,9 @@ export class UnreadRequests {
     return found
   }
 
-  /** True if the request is among the newest records of its partition. For the topic of a swarm that does not run, so that nobody knows its position. */
+  /**
+   * True if the request is among the newest records of its partition. Only for the topic of a swarm that is not running, whose position is unknown.
+   */
   isAmongNewest(id: string, { topic, partitions }: RequestTopic): Promise<boolean> {
     const key = Buffer.from(id)
     const partition = partitionForKey(key, partitions)

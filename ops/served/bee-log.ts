@@ -3,7 +3,7 @@ import type { Redaction } from '../../topology/swarm/secrets/redaction.ts'
 import type { BeeLine } from '../../topology/swarm/swarm-management.ts'
 import type { LogLine } from '../process-log/log-line.ts'
 
-/** The last lines that each bee has in the log of this process, without secrets. The lines of a bee, and the memory of all, are bounded. */
+/** The last log lines of each bee in this process, without secrets. The number of lines of a bee is bounded, and so is the memory of all lines. */
 export class BeeLog {
   readonly #clock: Pick<Clock, 'now'>
   readonly #lines = new Map<string, BeeLine[]>()
@@ -14,7 +14,7 @@ export class BeeLog {
     this.#clock = clock
   }
 
-  /** The same log, whose lines are kept here too. */
+  /** Wraps a log, so that this object also keeps each line. */
   keeping(say: LogLine, redaction: Redaction): LogLine {
     return (module, level, message, fields) => {
       const { swarm } = fields ?? {}
@@ -24,20 +24,20 @@ export class BeeLog {
     }
   }
 
-  /** The kept lines of a bee after the one with this sequence number. */
+  /** The kept lines of a bee after the line with this sequence number. */
   of(swarm: string, bee: string, after: number): readonly BeeLine[] {
     return (this.#lines.get(`${swarm}\n${bee}`) ?? []).filter(({ sequence }) => sequence > after)
   }
 
   #keep(bee: string, line: Pick<BeeLine, 'level' | 'message'>): void {
     const lines = this.#lines.get(bee) ?? []
-    // The bee with the newest line is the last one of the map.
+    // The map is ordered: the bee with the newest line is last.
     this.#lines.delete(bee)
     this.#lines.set(bee, lines)
     lines.push({ sequence: ++this.#sequence, time: this.#clock.now(), ...line })
     this.#characters += line.message.length + charactersBesideALine
     if (lines.length > maxLinesABee) this.#drop(lines)
-    // The bee that has been silent for the longest loses its lines first.
+    // The bee that has been silent for the longest time loses its lines first.
     for (const [silent, old] of this.#lines) {
       while (this.#characters > maxCharacters && old.length > 0) this.#drop(old)
       if (old.length > 0) break
@@ -54,5 +54,5 @@ export class BeeLog {
 const maxLinesABee = 200
 const maxCharactersALine = 4000
 const maxCharacters = 4 * 1024 * 1024
-/** The memory of a line's other members, as characters. */
+/** The memory of a line's other members, counted in characters. */
 const charactersBesideALine = 100

@@ -1,7 +1,7 @@
 import type { BeeRow, SwarmRow } from '../../topology/swarm/swarm-management.ts'
 import type { ConfiguredSwarm, RunningSwarm } from '../beekeeper/running-swarm.ts'
 
-/** The bees of a swarm as the API lists them, with the counts of their calls in this process. */
+/** The bees of a swarm in the form of the API, with the counts of their calls in this process. */
 export function beeRows(
   configured: ConfiguredSwarm | null,
   running: RunningSwarm | null,

@@ -19,8 +19,8 @@ export interface ClusterChangeOptions {
 }
 
 /**
- * A change of version that this server leads on a cluster. The brokers say whether all servers have done their part: no unread record, and no member in
- * the swarm's groups. So nobody needs to know which servers there are, and a killed one holds nothing up longer than its session.
+ * A change of version that this server leads on a cluster. The brokers show whether all servers have done their part: there is no unread record, and
+ * no member in the swarm's groups. The servers therefore need no list of each other, and a killed server delays the change at most by its session.
  */
 export class ClusterChange implements OtherServers {
   readonly #options: ClusterChangeOptions
@@ -45,7 +45,7 @@ export class ClusterChange implements OtherServers {
     for (let before: string | null = null; ; ) {
       this.#expectNoRefusal()
       const { unread, ends } = await this.#look(() => true)
-      // A record may have moved behind the look, so nothing may have been written between two looks.
+      // A record may have moved after it was checked, so the check counts only if nothing was written between two checks.
       if (unread.length === 0 && ends === before) return []
       before = unread.length === 0 ? ends : null
       if (clock.elapsedMs() >= end) return unread
@@ -59,9 +59,9 @@ export class ClusterChange implements OtherServers {
   }
 
   /**
-   * Waits until no process runs the older version. Throws WAGGLE_UPDATE_TIMEOUT if one still does, or if a request is between two bees: it came while
-   * a server had not read yet that requests wait. A request that no bee has seen is left to the new version. Throws WAGGLE_SWARM_BUSY if another server has
-   * ended the change meanwhile.
+   * Waits until no process runs the older version. Throws WAGGLE_UPDATE_TIMEOUT if a process still runs it, or if a request is between two bees. Such
+   * a request came in at a server that had not read the phase `hold` yet. A request that no bee has read is left to the new version. Throws
+   * WAGGLE_SWARM_BUSY if another server has ended the change meanwhile.
    */
   async expectStopped(): Promise<void> {
     const { older, groups, clock } = this.#options

@@ -8,7 +8,7 @@ import type { ConfiguredSwarm } from '../beekeeper/running-swarm.ts'
 import { beeRegistry } from '../config/bee-registry.ts'
 import { type ConfigSource, loadConfig } from '../config/config.ts'
 
-/** A swarm of a server: its relative paths begin in a directory inside of the server's own, and lead to no file outside of that. */
+/** A swarm of a server. Its relative paths begin in a directory inside the server's directory, and may not lead out of the server's directory. */
 export interface ServedText extends ConfiguredSwarm {
   readonly directory: string
   readonly within: string
@@ -20,7 +20,10 @@ export interface ServerPlace {
   readonly env: ConfigSource['env']
 }
 
-/** Checks the text of a swarm. Throws WAGGLE_INVALID_SWARM with every mistake, and WAGGLE_OUTSIDE_DIRECTORY for a directory elsewhere. */
+/**
+ * Checks the text of a swarm. Throws WAGGLE_INVALID_SWARM with every mistake, and WAGGLE_OUTSIDE_DIRECTORY for a directory outside the server's
+ * directory.
+ */
 export function configuredText({ text, file, directory }: SwarmText, { root, env }: ServerPlace): ServedText {
   const own = directoryIn(root, directory)
   const registry = beeRegistry(own ?? root)
@@ -34,12 +37,14 @@ export function configuredText({ text, file, directory }: SwarmText, { root, env
   return { swarm, registry, config: loadConfig({ directories: [own, root], env }), directory: own, within: root }
 }
 
-/** The directory relative to the server's, as a definition keeps it: a server that is moved with its files still finds them. */
+/**
+ * The directory relative to the server's directory, in the form for a definition. A server that is moved together with its files still finds them.
+ */
 export function keptDirectory(root: string, directory: string): string {
   return relative(root, directory) || '.'
 }
 
-/** Null for a directory elsewhere, or one that is none. */
+/** The absolute path of a directory; null if it is outside the root, or not a directory. */
 function directoryIn(root: string, directory: string | null): string | null {
   if (directory === null) return root
   const path = resolve(root, directory)

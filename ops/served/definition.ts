@@ -1,6 +1,6 @@
 import { WaggleError } from '../../topology/waggle-error.ts'
 
-/** One version of a swarm's file, as it was sent. */
+/** One version of a swarm's file, as a client has sent it. */
 export interface SwarmVersion {
   readonly swarm: string
   readonly version: number
@@ -11,59 +11,64 @@ export interface SwarmVersion {
   readonly directory: string
 }
 
-/** A version as the topic has it. */
+/** A version with its place in the topic. */
 export interface WrittenVersion extends SwarmVersion {
-  /** The place in the topic of the change that wrote it. Two servers may write a version with the same number: the text of the later change counts. */
+  /**
+   * The place in the topic of the change that wrote this version. Two servers may write a version with the same number. Then the text of the later
+   * change is valid.
+   */
   readonly change: number
 }
 
-/** A swarm with the version that is to run. */
+/** A swarm, and the version that is to run. */
 export interface SwarmPointer {
   readonly swarm: string
   readonly version: number
   readonly paused: boolean
   readonly created_at: number
   readonly updated_at: number
-  /** Rises with each pointer of the swarm, and begins again behind the highest number. A pointer that does not rise lost against another server's, and counts nowhere. */
+  /**
+   * The number of the pointer. Each pointer of a swarm has the next number; the number after the highest is the lowest. A pointer with another number
+   * has lost against another server's pointer, and every server ignores it.
+   */
   readonly revision: number
 }
 
 /**
  * The phases of a change, in their order, so that all servers change together.
  *
- *  `open`: a server changes the swarm, and no other one may; where it brings a version, the others open its bees.
- *  `hold`: gateways let new requests wait. `stop`: the older version stops.
- *  `refused`: another server cannot run the version, so the change is given up.
+ * `open`: one server changes the swarm, and no other server may change it. If there is a new version, the other servers open its bees. `hold`:
+ * gateways make new requests wait. `stop`: the older version stops. `refused`: another server cannot run the new version, so the change is abandoned.
  */
 export const claimPhases = ['open', 'hold', 'stop', 'refused'] as const
 export type ClaimPhase = (typeof claimPhases)[number]
 
-/** A change of a swarm that is under way. */
+/** A change of a swarm that is in progress. */
 export interface SwarmClaim {
   readonly swarm: string
   readonly id: string
   readonly phase: ClaimPhase
-  /** The version that it brings; null for a change that brings none. */
+  /** The new version; null for a change without a new version. */
   readonly version: number | null
-  /** The reason of a refusal; else empty. */
+  /** The reason of a refusal; empty in all other phases. */
   readonly reason: string
 }
 
 /**
- * A record of the definitions' topic: a version (`SWARM@VERSION`), a pointer (`SWARM`), a change under way (`SWARM!ID`), or the end of one of them
- * (`value` null).
+ * A record of the topic of definitions: a version (`SWARM@VERSION`), a pointer (`SWARM`), a change in progress (`SWARM!ID`), or the end of one of
+ * these (`value` is null).
  */
 export type DefinitionRecord =
   | VersionRecord
   | { readonly kind: 'pointer'; readonly swarm: string; readonly value: SwarmPointer | null }
   | { readonly kind: 'claim'; readonly swarm: string; readonly id: string; readonly value: SwarmClaim | null }
 
-/** The revision after this one; 1 for the first pointer of a swarm, whose revision before was 0, and after the highest number. */
+/** The revision after this revision. It is 1 for the first pointer of a swarm (whose earlier revision is 0), and after the highest number. */
 export function nextRevision(revision: number): number {
   return revision >= Number.MAX_SAFE_INTEGER ? 1 : revision + 1
 }
 
-/** Compares revisions like numbers of a ring, so that each one has a next one, also the highest number that a stranger may write. */
+/** Compares revisions as numbers on a ring. Each revision therefore has a next revision, even the highest number, which a stranger may write. */
 export function isLaterRevision(revision: number, before: number): boolean {
   const ahead = revision - before + (revision < before ? Number.MAX_SAFE_INTEGER : 0)
   return ahead > 0 && ahead <= (Number.MAX_SAFE_INTEGER - 1) / 2
@@ -81,7 +86,7 @@ export function keyOf({ swarm, version, id }: { readonly swarm: string; readonly
   return version === undefined ? swarm : `${swarm}@${version}`
 }
 
-/** Reads a record. Throws WAGGLE_FOREIGN_RECORD for one that Waggle did not write. */
+/** Reads a record. Throws WAGGLE_FOREIGN_RECORD for a record that Waggle did not write. */
 export function parseDefinition(key: Uint8Array | null, value: Uint8Array | null): DefinitionRecord {
   const [, swarm, number, id] =
     /^([a-z][a-z0-9-]{0,62})(?:@([1-9]\d{0,8})|!([0-9a-f]{16}))?$/.exec(key === null ? '' : Buffer.from(key).toString()) ?? []
@@ -129,7 +134,7 @@ function objectOf(bytes: Uint8Array): Fields {
     const read: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
     if (typeof read === 'object' && read !== null) return read
   } catch {
-    // The error below says it.
+    // The error below reports it.
   }
   throw foreign('its value is not JSON')
 }

@@ -26,7 +26,7 @@ export interface DefinitionsOptions {
   readonly newId: () => string
 }
 
-/** A swarm that a server is to run: which version, and all versions that are kept. */
+/** A swarm that a server is to run: the version to run, and all kept versions. */
 export interface Definition {
   readonly pointer: SwarmPointer
   /** Versions by their numbers, in ascending order. */
@@ -34,13 +34,14 @@ export interface Definition {
 }
 
 /**
- * The definitions of the swarms that servers on this log run, in one compacted topic. Every server follows it. Records count in the order of the topic,
- * so all servers agree: of two servers that change a swarm at once, one loses. A text that comes behind that of a later change does not count. Records that Waggle did not write are reported and skipped.
+ * The definitions of the swarms that servers on this log run, in one compacted topic. Every server follows the topic. Records are applied in the
+ * order of the topic, so all servers agree: if two servers change a swarm at once, one of them loses. The text of a change is ignored if a later
+ * change has already written its text. Records that Waggle did not write are reported and skipped.
  */
 export class Definitions {
   readonly #options: DefinitionsOptions
   readonly #pointers = new Map<string, SwarmPointer>()
-  /** The offset of the pointer that counts. */
+  /** The offset of the valid pointer of each swarm. */
   readonly #pointedAt = new Map<string, number>()
   readonly #versions = new Map<string, Map<number, WrittenVersion>>()
   readonly #claims: SwarmClaims
@@ -49,7 +50,7 @@ export class Definitions {
   readonly #changes = new Map<string, PromiseWithResolvers<void>>()
   #skippedRecords = 0
   #isClosed = false
-  /** The first offset that is not read. */
+  /** The next offset to read. */
   #next = 0
   #followed: FollowedPartition | null = null
   #onChange: (swarm: string) => void = () => {}
@@ -67,7 +68,7 @@ export class Definitions {
     })
   }
 
-  /** Settles when everything that the topic holds is read. */
+  /** Opens the definitions. Settles when all records of the topic are read. */
   static async open(options: DefinitionsOptions): Promise<Definitions> {
     const { log, clock, say } = options
     await log.createTopics([{ name: definitionsTopic, partitions: 1, cleanup: 'compact', retentionMs: null }])
@@ -90,7 +91,7 @@ export class Definitions {
     return definitions
   }
 
-  /** Calls `listener` with the name of a swarm whose record has come, from this server or another one. */
+  /** Calls `listener` with the name of a swarm when a record of the swarm has arrived, from this server or another server. */
   follow(listener: (swarm: string) => void): void {
     this.#onChange = listener
   }
@@ -102,17 +103,17 @@ export class Definitions {
     return change.promise
   }
 
-  /** The records that were skipped since the start, because Waggle did not write them. */
+  /** The number of records that were skipped since the start, because Waggle did not write them. */
   get skippedRecords(): number {
     return this.#skippedRecords
   }
 
-  /** The swarms that are to run or are paused. */
+  /** The names of swarms that are to run or are paused. */
   get names(): readonly string[] {
     return [...this.#pointers.keys()].filter((swarm) => this.get(swarm) !== null)
   }
 
-  /** Null for a swarm without a definition, or without the version that its pointer names. */
+  /** The definition of a swarm; null if there is none, or if the version that its pointer names is missing. */
   get(swarm: string): Definition | null {
     const pointer = this.#pointers.get(swarm)
     const versions = this.#versions.get(swarm)
@@ -120,45 +121,53 @@ export class Definitions {
     return { pointer, versions: new Map([...versions].sort(([a], [b]) => a - b)) }
   }
 
-  /** A version of a swarm, also one that does not run yet; null if it is not there. */
+  /** A version of a swarm, even if it does not run yet; null if the version does not exist. */
   version(swarm: string, version: number): SwarmVersion | null {
     return this.#versions.get(swarm)?.get(version) ?? null
   }
 
-  /** The number for the next version of a swarm: the first free one behind the version that runs, so that a stranger's high number ends nothing. */
+  /**
+   * The number for the next version of a swarm: the first free number after the running version. A high number that a stranger has written therefore
+   * blocks nothing.
+   */
   nextVersion(swarm: string): number {
     let next = (this.#pointers.get(swarm)?.version ?? 0) + 1
     while (this.version(swarm, next) !== null) next++
     return next
   }
 
-  /** The change of a swarm that another server makes now; null without one. */
+  /** The change of a swarm that another server is making now; null if there is none. */
   claimOfOthers(swarm: string): SwarmClaim | null {
     return this.#claims.ofOthers(swarm)
   }
 
-  /** Lets this process alone change a swarm until `end`. Throws WAGGLE_SWARM_BUSY if another server changes it. */
+  /** Claims the right to change a swarm until `end`. Throws WAGGLE_SWARM_BUSY if another server is changing the swarm. */
   async claim(swarm: string): Promise<OwnClaim> {
     return this.#claims.take(swarm, this.#options.newId())
   }
 
-  /** Tells the server that changes a swarm that this one cannot run the new version. */
+  /** Tells the server that changes a swarm that this server cannot run the new version. */
   refuse(claim: SwarmClaim, reason: string): Promise<void> {
     return this.#claims.refuse(claim, reason)
   }
 
-  /** Settles when the version is durable. It does not run yet. Throws WAGGLE_SWARM_BUSY if another server has ended the change. */
+  /**
+   * Writes a version, and settles when it is durable. The version does not run yet. Throws WAGGLE_SWARM_BUSY if another server has ended the change.
+   */
   async write(version: SwarmVersion, claim: OwnClaim): Promise<void> {
     expectHeld(claim, version.swarm)
     await this.#write(keyOf(version), { ...version, change: claim.offset })
   }
 
-  /** Takes a version back that never ran. A change that another server has ended leaves it alone: it may be that server's version by now. */
+  /** Deletes a version that never ran. Does nothing if another server has ended the change, because the version may be that server's by now. */
   async withdraw({ swarm, version }: SwarmVersion, claim: OwnClaim): Promise<void> {
     if (claim.now !== null) await this.#write(keyOf({ swarm, version }), null)
   }
 
-  /** Settles when the version is durable and is the one that runs. Only the newest versions are kept. Throws as `point` does. */
+  /**
+   * Writes a version and a pointer to it. Settles when both are durable, so that the version is the one to run. Only the newest versions are kept.
+   * Throws the errors of `point`.
+   */
   async put(version: SwarmVersion, paused: boolean, claim: OwnClaim): Promise<void> {
     const { swarm } = version
     const now = version.created_at
@@ -170,8 +179,8 @@ export class Definitions {
   }
 
   /**
-   * Throws WAGGLE_SWARM_BUSY if another server has ended the change, or was faster. The revision follows that of the change's begin, so this pointer does
-   * not count behind the one of a server that has ended the change.
+   * Writes a pointer. Throws WAGGLE_SWARM_BUSY if another server has ended the change, or has written a pointer first. The revision follows the
+   * revision at the begin of the change. If another server has ended the change, this pointer is therefore ignored.
    */
   async point(pointer: Omit<SwarmPointer, 'revision'>, claim: OwnClaim): Promise<void> {
     const { swarm } = pointer
@@ -182,7 +191,7 @@ export class Definitions {
     claim.revision = revision
   }
 
-  /** Settles when the swarm is gone for good. Throws WAGGLE_SWARM_BUSY if another server has ended the change. */
+  /** Deletes a swarm, and settles when the deletion is durable. Throws WAGGLE_SWARM_BUSY if another server has ended the change. */
   async delete(swarm: string, claim: OwnClaim): Promise<void> {
     expectHeld(claim, swarm)
     const versions = [...(this.#versions.get(swarm)?.keys() ?? [])]
@@ -207,7 +216,7 @@ export class Definitions {
     }
   }
 
-  /** Writes a record, and settles with its offset when this process has read it back. Records count in the order of the topic. */
+  /** Writes a record, and settles with its offset when this process has read the record back. */
   async #write(key: string, value: object | null): Promise<number> {
     const { clock } = this.#options
     const bytes = value === null ? null : Buffer.from(JSON.stringify(value))
@@ -230,7 +239,7 @@ export class Definitions {
     return offset
   }
 
-  /** The name of the swarm that the record is about; null for a record that is skipped. */
+  /** Applies a record. Returns the name of the record's swarm; null for a skipped record. */
   #read({ key, value, offset }: LogRecord): string | null {
     this.#next = offset + 1
     try {
@@ -281,12 +290,15 @@ export class Definitions {
     if (JSON.stringify(pointer) !== JSON.stringify(current)) this.#again(() => this.#pointAgain(pointer.swarm))
   }
 
-  /** Says that a record is of a change that others have ended meanwhile: it would replace the text of a later change, or end the version that runs. */
+  /**
+   * True for a record of a change that another server has ended meanwhile. The record would replace the text of a later change, or delete the running
+   * version.
+   */
   #isTooLate({ swarm, version, value }: VersionRecord, current: WrittenVersion): boolean {
     return value === null ? this.#pointers.get(swarm)?.version === version : value.change < current.change
   }
 
-  /** Writes the record that counts behind one that counts nowhere, because compaction keeps the last one of a key. */
+  /** Writes the valid record again after an ignored record, because compaction keeps only the last record of a key. */
   #again(write: () => Promise<unknown>): void {
     if (this.#followed !== null) write().catch((error: unknown) => this.#options.say('definitions', 'warn', String(error)))
   }
@@ -297,7 +309,7 @@ export class Definitions {
     if (isUnused && this.version(swarm, version) !== null) await this.#write(keyOf({ swarm, version }), null)
   }
 
-  /** Writes the pointer that counts once more, so that a pointer which another server has made before cannot count. */
+  /** Writes the valid pointer once more, so that a late pointer of another server is ignored. */
   async #pointAgain(swarm: string): Promise<void> {
     const current = this.#pointers.get(swarm)
     if (current !== undefined) await this.#write(keyOf({ swarm }), { ...current, revision: nextRevision(current.revision) })

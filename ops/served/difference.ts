@@ -4,7 +4,7 @@ import type { RunningSwarm } from '../beekeeper/running-swarm.ts'
 
 type Version = Pick<RunningSwarm, 'plan' | 'topology'>
 
-/** Compares two versions of a swarm: bees, gateways, topics and state. State is given up if no bee of the newer one has it. */
+/** Compares two versions of a swarm: bees, gateways, topics and state. The state of a store is lost if no bee of the newer version has the store. */
 export function differenceOf(older: Version, newer: Version, version: number | null): SwarmDifference {
   const partitions = ({ plan }: Version) => new Map(plan.topics.filter(({ isForeign }) => !isForeign).map((topic) => [topic.name, topic.partitions]))
   const topics = changes(partitions(older), partitions(newer))
@@ -45,7 +45,10 @@ function gatewaysOf({ plan }: Version): ReadonlyMap<string, string> {
   return new Map(plan.gateways.map(({ gateway, bee }) => [gateway, bee]))
 }
 
-/** The stores with their kinds. Those of joins, merges and deduplication are empty when all requests are finished, or only save work. */
+/**
+ * The stores, with their kinds. Stores of joins, merges and deduplication are left out: they are empty when all requests are finished, or only save
+ * work.
+ */
 function storesOf({ plan, topology }: Version): ReadonlyMap<string, string> {
   const passing = new Set(
     plan.subtopologies.flatMap(({ steps }) =>

@@ -4,8 +4,8 @@ import { ledgerStore } from '../../topology/swarm/plan/plan.ts'
 import type { RunningSwarm } from '../beekeeper/running-swarm.ts'
 
 /**
- * Waits until a swarm has finished every request that it has. Returns the topics with unread records if it has not within `withinMs`, else an empty
- * list. Sub-topologies that only save or pass on results are not waited for: no answer depends on them.
+ * Waits until a swarm has finished all of its requests. Returns the topics with unread records after `withinMs`, or an empty list if all requests are
+ * finished. Sub-topologies that only save or pass on results are not waited for, because no answer depends on them.
  */
 export async function finishRequests(
   swarm: RunningSwarm,
@@ -17,7 +17,7 @@ export async function finishRequests(
   const end = clock.elapsedMs() + withinMs
   for (let before: string | null = null; ; ) {
     const { unread, ends } = await look()
-    // A record may have moved behind the look, so nothing may have been written between two looks.
+    // A record may have moved after it was checked, so the check counts only if nothing was written between two checks.
     if (unread.length === 0 && ends === before) return []
     before = unread.length === 0 ? ends : null
     if (clock.elapsedMs() >= end) return unread.length === 0 ? [] : unread
@@ -45,7 +45,7 @@ export async function finishRequests(
   }
 }
 
-/** True if a partition has a record from an offset on, also one that is not committed yet. On Kafka the marks of transactions take offsets too. */
+/** True if a partition has a record at or after an offset, even an uncommitted record. On Kafka, transaction markers take offsets too. */
 export async function hasRecord(
   log: Log,
   { topic, partition, start, end, written = end }: TopicPartition & PartitionOffsets,

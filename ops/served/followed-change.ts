@@ -12,15 +12,15 @@ export interface FollowedChange {
   readonly claim: SwarmClaim
   readonly older: RunningSwarm
   readonly newer: RunningSwarm
-  /** The older version, which is started again if the change is given up after it has stopped. */
+  /** The older version. It is started again if the change is abandoned after the older version has stopped. */
   readonly before: ConfiguredSwarm
   /** Takes this process out of the groups of the swarm. */
   readonly leave: () => Promise<void>
 }
 
 /**
- * This server's part in a change of version that another server leads (`ClusterChange`): it opens the bees of the new version, lets requests wait, stops
- * the older version, and starts the new one when the topic says that it runs. Returns the version that runs.
+ * This server's part in a change of version that another server leads (`ClusterChange`). This server opens the bees of the new version, makes
+ * requests wait, and stops the older version. It starts the new version when the pointer in the topic names it. Returns the version that runs.
  */
 export async function followChange({ running, requests, definitions, claim, older, newer, before, leave }: FollowedChange): Promise<RunningSwarm> {
   const { swarm } = claim
@@ -36,7 +36,7 @@ export async function followChange({ running, requests, definitions, claim, olde
     await older.application.close({ timeoutMs: longestFinishMs })
     await leave()
   }
-  // The older version stops when the newer one has opened its bees, or has failed to.
+  // The older version stops when the newer version has opened its bees, or has failed to open them.
   const ready = Promise.withResolvers<void>()
   let isReady = false
   const opened = running.startBeside(older, newer, () => {

@@ -5,9 +5,10 @@ import { threadProgram } from '../../processor/thread/thread-program.ts'
 import type { RunningSwarm } from '../beekeeper/running-swarm.ts'
 
 /**
- * Lets the newer version of a swarm read on where the older one has stopped. A group of the newer one that is new takes the older one's position in
- * its topic, or the topic's end: else it would do all requests again that the log still has. Groups that are gone keep no record any more on the embedded
- * log. Neither version may run. `groups`: those of the cluster, for the server that leads the change; else null.
+ * Makes the newer version of a swarm continue where the older version has stopped. A group that only the newer version has gets the older version's
+ * position in its topic, or the topic's end. Otherwise the group would process all requests again that are still in the log. On the embedded log, the
+ * positions of groups that only the older version has are deleted, so that no records are kept for them. Neither version may run. `groups`: the
+ * groups of the cluster, for the server that leads the change; null for any other server.
  */
 export async function movePositions(log: Log, older: RunningSwarm, newer: RunningSwarm, groups: KafkaGroups | null): Promise<void> {
   if (groups !== null) return moveOnCluster(log, older, newer, groups)
@@ -22,7 +23,7 @@ export async function movePositions(log: Log, older: RunningSwarm, newer: Runnin
       for (const [partition, { end, written }] of ((await log.topic(topic))?.offsets ?? []).entries()) {
         const positions = readers.flatMap((reader) => log.position(reader, topic, partition)?.offset ?? [])
         if (positions.length > 0) await log.rewind(group, { topic, partition, offset: Math.min(...positions) })
-        // A reader without a position has read nothing, so nothing may be left out.
+        // Readers without a position have read nothing, so nothing may be left out.
         else if (readers.length === 0 && !foreign.has(topic)) await log.rewind(group, { topic, partition, offset: written ?? end })
       }
     }
@@ -31,8 +32,8 @@ export async function movePositions(log: Log, older: RunningSwarm, newer: Runnin
 }
 
 /**
- * Lets a swarm that is created begin with the requests that come from then on. Its gateways' topics may have the requests of a swarm that was removed.
- * Groups that have been there go on where they were. `groups`: those of the cluster, for the server that creates the swarm; else null.
+ * Makes a new swarm begin with requests that arrive from now on, because the topics of its gateways may contain requests of a removed swarm. Groups
+ * with a position continue at that position. `groups`: the groups of the cluster, for the server that creates the swarm; null for any other server.
  */
 export async function beginNow(log: Log, created: RunningSwarm, groups: KafkaGroups | null): Promise<void> {
   if (groups !== null) return beginOnCluster(log, created, groups)
@@ -80,7 +81,7 @@ async function beginOnCluster(log: Log, created: RunningSwarm, groups: KafkaGrou
   }
 }
 
-/** Topics of others, who may have written to them before the swarm came. */
+/** Topics of other applications, which may have written to them before the swarm existed. */
 function foreignTopics({ plan }: RunningSwarm): ReadonlySet<string> {
   return new Set(plan.topics.flatMap(({ name, isForeign }) => (isForeign ? [name] : [])))
 }

@@ -4,8 +4,8 @@ import type { RunningSwarm } from '../beekeeper/running-swarm.ts'
 import { partsOf } from '../beekeeper/swarm-parts.ts'
 
 /**
- * Returns a function that deletes topics, positions and state of a swarm, which must not run then. Rows in ClickHouse stay. Throws WAGGLE_USAGE on a
- * cluster.
+ * Returns a function that deletes the topics, positions and state of a swarm. The swarm must not run when the function is called. Rows in ClickHouse
+ * stay. Throws WAGGLE_USAGE on a cluster.
  */
 export async function dataRemoval(log: Log, { plan, topology }: RunningSwarm): Promise<() => Promise<void>> {
   const { EmbeddedLog } = await import('../../connectors/log/embedded/embedded-log.ts')

@@ -24,37 +24,32 @@ import { changeVersion } from './version-change.ts'
 export interface ServedSwarmOptions {
   readonly running: RunningSwarms
   readonly requests: SwarmRequests
-  /** Null for a process that runs only the files that it was given. */
+  /** The definitions; null for a process that runs only the files of its command line. */
   readonly definitions: Definitions | null
   readonly log: Log
   /** The groups on the cluster; null on the embedded log. */
   readonly groups: KafkaGroups | null
-  /** The name of this process in those groups, if it has a fixed one. */
+  /** The name of this process in the groups, if it has a fixed name. */
   readonly instance: string | null
   readonly clock: Clock
   readonly say: LogLine
 }
 
 export interface ChangeOptions {
-  /** The version to write to the log on the way; null for a version that is in the log already. */
+  /** The version to write to the log during the change; null for a version that is already in the log. */
   readonly version: SwarmVersion | null
   /** False: throws WAGGLE_UPDATE_NEEDS_ACCEPT for a change with effects that cannot be undone. */
   readonly accept: boolean
-  /** The claim of this server, which leads the change; null if another server has made it. */
+  /** The claim of this server, which leads the change; null if another server leads the change. */
   readonly claim: OwnClaim | null
 }
 
 /**
  * One swarm of a server, whether it runs or not:
  *
- *                   ┌──────────────────────────────┐
- *                   ▼                              │
- *     failed ◄─► starting ─► running ─► stopping ─► paused
- *        ▲                    │   ▲
- *        │                    ▼   │
- *        └───────────────── updating
+ * ┌──────────────────────────────┐ ▼ │ failed ◄─► starting ─► running ─► stopping ─► paused ▲ │ ▲ │ ▼ │ └───────────────── updating
  *
- * The caller lets one change of a swarm run at a time.
+ * The caller runs one change of a swarm at a time.
  */
 export class ServedSwarm {
   readonly name: string
@@ -89,7 +84,7 @@ export class ServedSwarm {
     return this.#configured
   }
 
-  /** The version that an update under way brings; null without one. */
+  /** The version that an update in progress brings; null if there is no update. */
   get wanted(): ConfiguredSwarm | null {
     return this.#wanted
   }
@@ -103,7 +98,7 @@ export class ServedSwarm {
     return bees.filter((bee) => bee.type.role === 'gateway' && topicOf(bee) === null).map(gatewayOf)
   }
 
-  /** The text of the version that is served. The text of a file is read again, and is empty if the file cannot be read any more. */
+  /** The text of the served version. The text of a file is read again, and is empty if the file can no longer be read. */
   get text(): string {
     if (this.source !== 'file') return this.#text
     try {
@@ -131,13 +126,13 @@ export class ServedSwarm {
     return beeRows(this.#configured, this.#running, this.row)
   }
 
-  /** The version that the definition names now; null without a definition. */
+  /** The version that the definition names now; null if there is no definition. */
   get current(): SwarmVersion | null {
     const definition = this.#options.definitions?.get(this.name) ?? null
     return definition?.versions.get(definition.pointer.version) ?? null
   }
 
-  /** Takes over a swarm of a file, which runs already. */
+  /** Takes over a swarm of a file. The swarm is already running. */
   adopt(configured: ConfiguredSwarm, running: RunningSwarm): void {
     this.#configured = configured
     this.#running = running
@@ -148,7 +143,7 @@ export class ServedSwarm {
     this.#configured = configured
   }
 
-  /** Takes version, times and text from the definition. */
+  /** Copies version, times and text from the definition. */
   remember(): void {
     const { pointer } = this.#options.definitions?.get(this.name) ?? {}
     if (pointer === undefined) return
@@ -158,7 +153,7 @@ export class ServedSwarm {
     this.#text = this.current?.text ?? ''
   }
 
-  /** Starts the configured version. `beforeReading` is called when its bees are open and nothing was read yet. */
+  /** Starts the configured version. `beforeReading` is called when the bees are open and no record was read yet. */
   async start(beforeReading: (prepared: RunningSwarm) => Promise<void> = async () => {}): Promise<void> {
     const { running, requests } = this.#options
     const configured = this.#configured
@@ -194,7 +189,7 @@ export class ServedSwarm {
     this.#options.requests.shut(this.gateways, null)
   }
 
-  /** Notes why the swarm is not what its definition says. Without a running version its gateways refuse requests. */
+  /** Records why the swarm differs from its definition. If no version runs, the swarm's gateways refuse requests. */
   fail(error: WaggleError): void {
     this.#error = error
     if (this.#running === null) this.#state = 'failed'
@@ -202,7 +197,8 @@ export class ServedSwarm {
   }
 
   /**
-   * Returns a function that deletes topics and state of the swarm, which must not run then. Throws before anything is deleted if that is impossible.
+   * Returns a function that deletes the topics and state of the swarm. The swarm must not run when the function is called. Throws before anything is
+   * deleted if the deletion is impossible.
    */
   async dataRemoval(): Promise<() => Promise<void>> {
     const { log, running } = this.#options
@@ -272,7 +268,7 @@ export class ServedSwarm {
     }
   }
 
-  /** Does this server's part in a change that another one leads. */
+  /** Does this server's part in a change that another server leads. */
   async follow(claim: SwarmClaim, wanted: ConfiguredSwarm): Promise<void> {
     const { running, requests, definitions } = this.#options
     const [older, before] = [this.#running, this.#configured]
@@ -295,7 +291,7 @@ export class ServedSwarm {
     }
   }
 
-  /** Takes this process out of the groups of a version that has stopped. */
+  /** Removes this process from the groups of a version that has stopped. */
   async #leave(older: RunningSwarm): Promise<void> {
     const { groups, instance } = this.#options
     if (groups === null || instance === null) return
@@ -308,7 +304,7 @@ export class ServedSwarm {
     await definitions?.withdraw(version, claim).catch((error: unknown) => say('definitions', 'warn', String(error), { swarm: this.name }))
   }
 
-  /** Changes a swarm that does not run, with its positions and its state. It starts unless it is paused. */
+  /** Changes a swarm that does not run, including its positions and state. The swarm starts unless it is paused. */
   async #changeResting(
     configured: ConfiguredSwarm,
     { accept, claim, record }: ChangeOptions & { readonly record: () => Promise<void> },
@@ -317,7 +313,7 @@ export class ServedSwarm {
     const groups = claim === null ? null : this.#options.groups
     const before = this.#configured
     const gateways = this.gateways
-    // Nothing is known about a version that is no swarm any more.
+    // Nothing is known about a version whose text is no longer a valid swarm.
     const older = before === null ? null : await running.look(before).catch(() => null)
     const newer = await running.look(configured)
     const needs = older === null ? [] : differenceOf(older, newer, this.#version).needs_accept
@@ -344,7 +340,7 @@ export class ServedSwarm {
     this.remember()
   }
 
-  /** Takes no more requests, waits a limited time for those that are under way, and stops. */
+  /** Accepts no more requests, waits a limited time for running requests, and stops. */
   async #stop(reason: string): Promise<void> {
     const { requests, running, log, clock, say } = this.#options
     const gateways = this.gateways

@@ -30,12 +30,12 @@ export interface ServedSwarmsOptions extends ServedSwarmOptions {
   readonly validate: (text: SwarmText) => Promise<SwarmFindings>
 }
 
-/** The swarms of a server. Their definitions are in the log, so the same swarms run after a restart, and in every server on the log. */
+/** The swarms of a server. Their definitions are in the log, so the same swarms run after a restart, and on every server of the log. */
 export class ServedSwarms implements SwarmManagement {
   readonly #options: ServedSwarmsOptions
   readonly #swarms = new Map<string, ServedSwarm>()
   readonly #locks = new SwarmLocks()
-  /** Swarms whose definition has changed, and whose change waits for those before it. */
+  /** Swarms whose definition has changed, and which wait until earlier changes have ended. */
   readonly #toMeet = new Set<string>()
   /** The last change of each swarm that this server has followed. */
   readonly #followed = new Map<string, string>()
@@ -45,7 +45,7 @@ export class ServedSwarms implements SwarmManagement {
     this.#options = options
   }
 
-  /** Lists swarms of files, which the process was started with. */
+  /** Adds swarms from files, with which the process was started. */
   addFixed(prepared: readonly { readonly configured: ConfiguredSwarm; readonly running: RunningSwarm }[]): void {
     for (const { configured, running } of prepared) {
       const served = new ServedSwarm(configured.swarm.name, 'file', this.#options)
@@ -54,7 +54,7 @@ export class ServedSwarms implements SwarmManagement {
     }
   }
 
-  /** Starts all swarms of the definitions, and follows them from then on. A swarm that cannot start stays in the list with its error. */
+  /** Starts all swarms of the definitions, and follows the definitions afterwards. A swarm that cannot start stays in the list with its error. */
   async open(): Promise<void> {
     const { definitions } = this.#options
     if (definitions === null) return
@@ -67,7 +67,7 @@ export class ServedSwarms implements SwarmManagement {
     await this.#options.definitions?.close()
   }
 
-  /** The swarm that keeps the process from being ready; null if there is none. */
+  /** The swarm because of which the process is not ready; null if there is none. */
   get notReady(): string | null {
     for (const { name, state, running } of this.#swarms.values()) {
       if (state === 'starting' && running === null) return `${name} is starting`
@@ -155,7 +155,7 @@ export class ServedSwarms implements SwarmManagement {
     return this.#changing(served, async (claim) => {
       if (served.running !== null) return served.row
       const { current } = served
-      // Files, secrets and other swarms may have changed since it stopped.
+      // Files, secrets and other swarms may have changed since the swarm stopped, so its text is checked again.
       if (current !== null) this.#setNext(served, current)
       await served.start(async () => expectHeld(claim, name))
       await this.#point(name, false, claim)
@@ -233,7 +233,7 @@ export class ServedSwarms implements SwarmManagement {
     return served.row
   }
 
-  /** Changes a swarm that no other server changes meanwhile, and that is here what its definition says. */
+  /** Makes a change under a claim. The swarm on this server must match its definition, and no other server may be changing the swarm. */
   async #changing<T>(served: ServedSwarm, change: (claim: OwnClaim) => Promise<T>): Promise<T> {
     const { name } = served
     return this.#locks.runNow(name, async () => {
@@ -262,7 +262,7 @@ export class ServedSwarms implements SwarmManagement {
     })
   }
 
-  /** Does this server's part in a change that another one leads. */
+  /** Does this server's part in a change that another server leads. */
   async #follow(served: ServedSwarm, claim: SwarmClaim): Promise<void> {
     const definitions = this.#definitions
     const wanted = claim.version === null ? null : definitions.version(served.name, claim.version)
@@ -277,7 +277,7 @@ export class ServedSwarms implements SwarmManagement {
     }
   }
 
-  /** Brings a swarm to what its definition says. */
+  /** Makes a swarm match its definition. */
   async #meet(name: string): Promise<void> {
     if (this.#isClosed) return
     const { say } = this.#options
@@ -316,7 +316,7 @@ export class ServedSwarms implements SwarmManagement {
     }
   }
 
-  /** Starts a swarm with the version that its definition names when its bees are open: it may have changed since this server has read it. */
+  /** Starts a swarm. When its bees are open, the definition must still name this version, because it may have changed since this server read it. */
   async #start(served: ServedSwarm, version: SwarmVersion): Promise<void> {
     let isCurrent = true
     try {
@@ -332,8 +332,8 @@ export class ServedSwarms implements SwarmManagement {
   }
 
   /**
-   * Waits for the end of a change that another server leads, and returns whether the version is to run after it. A server that begins to read meanwhile
-   * is a member that the leader has not asked, and reads beside the servers of the new version.
+   * Waits for the end of a change that another server leads. Returns true if the version is still the one to run. A server that started to read
+   * during the change would be a member that the leader does not know, beside the servers of the new version.
    */
   async #staysCurrent({ swarm, version, text, directory }: SwarmVersion): Promise<boolean> {
     const definitions = this.#definitions
@@ -354,7 +354,7 @@ export class ServedSwarms implements SwarmManagement {
     return served
   }
 
-  /** Sets the version that the swarm's next start runs. A gateway that another swarm has stays with that one. */
+  /** Sets the version that the swarm's next start runs. A gateway that another swarm already has stays with that swarm. */
   #setNext(served: ServedSwarm, version: SwarmVersion): void {
     const configured = this.#configured(version)
     this.#checkBeside(configured)
@@ -382,7 +382,7 @@ export class ServedSwarms implements SwarmManagement {
     return configuredText(text, this.#options.place)
   }
 
-  /** Throws WAGGLE_INVALID_SWARM for a gateway that another swarm has, or that it gets by a change that is under way. */
+  /** Throws WAGGLE_INVALID_SWARM for a gateway that another swarm already has, or gets by a change in progress. */
   #checkBeside({ swarm }: ConfiguredSwarm): void {
     const others = [...this.#swarms.values()].filter(({ name }) => name !== swarm.name)
     for (const version of ['configured', 'wanted'] as const) checkTogether([...others.flatMap((other) => other[version]?.swarm ?? []), swarm])

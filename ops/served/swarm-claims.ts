@@ -2,41 +2,41 @@ import type { Clock } from '../../processor/ports.ts'
 import { claimPhases, type SwarmClaim } from './definition.ts'
 import { otherWasFaster } from './swarm-errors.ts'
 
-/** A change of a swarm that this process makes, and nobody else meanwhile. */
+/** A change of a swarm by this process. No other process changes the swarm meanwhile. */
 export interface OwnClaim {
-  /** The change as all servers see it; null when another server has ended it. */
+  /** The change as all servers see it; null if another server has ended the change. */
   readonly now: SwarmClaim | null
   /** The place in the topic at which the change began. */
   readonly offset: number
-  /** The revision of the pointer when the change began, or that of the last pointer that the change wrote. */
+  /** The revision of the pointer at the begin of the change, or the revision of the last pointer that this change has written. */
   revision: number
-  /** Tells all servers how far the change is. Throws WAGGLE_SWARM_BUSY if another server has ended it. */
+  /** Tells all servers the phase of the change. Throws WAGGLE_SWARM_BUSY if another server has ended the change. */
   advance(phase: 'open' | 'hold' | 'stop', version: number | null): Promise<void>
   end(): Promise<void>
 }
 
 export interface SwarmClaimsOptions {
   readonly clock: Clock
-  /** Writes a claim, and settles when it is read back. */
+  /** Writes a claim, and settles when this process has read the claim back. */
   readonly write: (claim: SwarmClaim) => Promise<void>
   readonly end: (swarm: string, id: string) => Promise<void>
-  /** The revision of the pointer of a swarm; 0 without one. */
+  /** The revision of a swarm's pointer; 0 if there is no pointer. */
   readonly revisionOf: (swarm: string) => number
-  /** Makes a pointer that the server of a change may still write count nowhere, and takes the version that it brings back. */
+  /** Revokes an ended change: its server may still write a pointer, which is then ignored, and the new version of the change is deleted. */
   readonly revoke: (claim: SwarmClaim) => Promise<void>
   readonly onFailure: (error: unknown) => void
 }
 
 /**
- * Changes of swarms that are under way. The first claim of a swarm in the topic counts until it ends. A server says again each second that it is at
- * work. Where nothing is heard of it for some seconds, the others end its change.
+ * Changes of swarms that are in progress. The first claim of a swarm in the topic is valid until it ends. A server renews its claim every second. If
+ * a claim is not renewed for some seconds, the other servers end the change.
  */
 export class SwarmClaims {
   readonly #options: SwarmClaimsOptions
   readonly #claims = new Map<string, { claim: SwarmClaim; readAtMs: number }>()
-  /** Changes of this process, with their begin from the moment at which they count. */
+  /** Changes of this process. Each has its begin, from the moment at which its claim is valid. */
   readonly #own = new Map<string, OwnBegin>()
-  /** Changes that a record is being written about, so that a slow log gets one of them at a time. */
+  /** Changes for which a record is being written, so that a slow log gets one record of a change at a time. */
   readonly #writing = new Set<string>()
   #cancel = () => {}
 
@@ -44,7 +44,7 @@ export class SwarmClaims {
     this.#options = options
   }
 
-  /** Begins to watch. Until then claims are only read. */
+  /** Begins to renew and end claims. Before that, claims are only read. */
   open(): void {
     this.#cancel = this.#options.clock.after(watchMs, () => {
       this.#watch()
@@ -56,7 +56,7 @@ export class SwarmClaims {
     this.#cancel()
   }
 
-  /** Ends all changes that were under way before this process began, on a log that no other process has. */
+  /** Ends all changes from before this process's start. Only for a log that no other process has open. */
   async endAll(): Promise<void> {
     for (const { claim } of [...this.#claims.values()]) await this.#options.end(claim.swarm, claim.id)
   }
@@ -72,13 +72,13 @@ export class SwarmClaims {
     if (claim === null) {
       if (current?.claim.id !== id) return
       this.#claims.delete(swarm)
-      // A sign of life that was on its way cannot bring the change back.
+      // A renewal that was already on its way must not bring the change back.
       if (own !== undefined) own.isEnded = true
       return
     }
     if (current !== undefined && current.claim.id !== id) return
     if (own !== undefined) own.begun ??= { offset, revision: this.#options.revisionOf(swarm) }
-    // A sign of life may have been on its way while the change went on, so a change never goes back.
+    // A renewal may arrive after a record of a later phase, so a change never goes back to an earlier phase.
     const isLater = current === undefined || claimPhases.indexOf(claim.phase) >= claimPhases.indexOf(current.claim.phase)
     this.#claims.set(swarm, { claim: isLater ? claim : current.claim, readAtMs: this.#options.clock.elapsedMs() })
   }
@@ -119,7 +119,7 @@ export class SwarmClaims {
     await this.#options.write({ ...claim, phase: 'refused', reason })
   }
 
-  /** Says that own changes go on, and ends changes of servers that are gone. */
+  /** Renews the claims of this process, and ends changes of servers that are gone. */
   #watch(): void {
     const { clock, write, end, revoke } = this.#options
     for (const { claim, readAtMs } of this.#claims.values()) {

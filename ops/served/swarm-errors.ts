@@ -49,14 +49,14 @@ export function needsAccept(name: string, needs: readonly string[]): WaggleError
   })
 }
 
-/** The name in the definition is not the name in the address. */
+/** The error for a definition whose name differs from the name in the address. */
 export function otherName({ document, name }: CheckedSwarm, wanted: string): WaggleError {
   return invalidSwarm(document.file, [
     mistakeAt(document.place(['name']), `this is the swarm ${name}, and not ${wanted}`, `Send it as ${name}, or write name: ${wanted}.`),
   ])
 }
 
-/** The error of a swarm that did not start, without its secrets. Errors of the definition stay themselves. */
+/** The error of a swarm that did not start, without the swarm's secrets. Errors of the definition are returned unchanged. */
 export function notStarted({ swarm, config }: ConfiguredSwarm, thrown: unknown): WaggleError {
   const hidden = new Redaction(hiddenValues(config)).error(thrown)
   const error = WaggleError.from('WAGGLE_INTERNAL', hidden, { next: 'See the log of the server.' })

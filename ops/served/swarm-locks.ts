@@ -1,10 +1,10 @@
 import { WaggleError } from '../../topology/waggle-error.ts'
 
-/** Lets one change of a swarm run at a time. */
+/** Runs the changes of a swarm one at a time. */
 export class SwarmLocks {
   readonly #running = new Map<string, Promise<unknown>>()
 
-  /** Runs a change at once. Throws WAGGLE_SWARM_BUSY if another change of this swarm is under way. */
+  /** Runs a change at once. Throws WAGGLE_SWARM_BUSY if another change of this swarm is in progress. */
   async runNow<T>(swarm: string, change: () => Promise<T>): Promise<T> {
     if (this.#running.has(swarm))
       throw new WaggleError('WAGGLE_SWARM_BUSY', {
@@ -14,7 +14,7 @@ export class SwarmLocks {
     return this.#run(swarm, change)
   }
 
-  /** Runs a change when the changes before it have ended. */
+  /** Runs a change after all earlier changes have ended. */
   async runNext(swarm: string, change: () => Promise<void>): Promise<void> {
     for (let before = this.#running.get(swarm); before !== undefined; before = this.#running.get(swarm)) await before.catch(() => {})
     await this.#run(swarm, change)

@@ -5,11 +5,13 @@ import type { RunningSwarm } from '../beekeeper/running-swarm.ts'
 
 export interface SwarmModelsOptions {
   readonly swarms: Pick<SwarmManagement, 'list'>
-  /** The swarms that run now. */
+  /** The running swarms. */
   readonly running: readonly RunningSwarm[]
 }
 
-/** The swarms of a process as models: each swarm with one gateway by its own name, and each gateway by its name. */
+/**
+ * The swarms of a process as models. A swarm with one gateway is a model under the swarm's name. Each gateway is a model under the gateway's name.
+ */
 export class SwarmModels implements InferenceModels {
   readonly #options: SwarmModelsOptions
   readonly #types = new WeakMap<RunningSwarm, Map<string, Promise<EdgeTypes>>>()
@@ -39,7 +41,7 @@ export class SwarmModels implements InferenceModels {
     return { swarm: row.name, gateway, version, types: () => this.#typesOf(row.name, gateway) }
   }
 
-  /** The types of a swarm stay while it runs. The bees of a swarm that starts tell them later. */
+  /** The types of a swarm. Types stay the same while a swarm runs, but bees that are still opening report theirs later. */
   #typesOf(swarm: string, gateway: string): Promise<EdgeTypes> {
     const running = this.#options.running.find(({ plan }) => plan.swarm === swarm)
     if (running === undefined) return Promise.resolve(unknown)

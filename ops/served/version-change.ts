@@ -7,15 +7,15 @@ import type { SwarmRequests } from '../requests/swarm-requests.ts'
 import { finishRequests } from './finished-requests.ts'
 import { movePositions } from './moved-positions.ts'
 
-/** The other servers on a cluster, in a change of version that this one leads. */
+/** The other servers on a cluster, during a change of version that this server leads. */
 export interface OtherServers {
-  /** Lets new requests wait at every server. */
+  /** Makes new requests wait at every server. */
   hold(): Promise<void>
-  /** Waits for the requests of all servers. Returns the topics with unread records if they are not finished in time. */
+  /** Waits for the requests of all servers. Returns the topics that still have unread records after this time. */
   finish(withinMs: number): Promise<readonly string[]>
-  /** Lets every server stop the older version. */
+  /** Makes every server stop the older version. */
   stop(): Promise<void>
-  /** Settles when none runs it any more. */
+  /** Settles when no server runs the older version any more. */
   expectStopped(): Promise<void>
 }
 
@@ -24,29 +24,29 @@ export interface VersionChange {
   readonly requests: SwarmRequests
   readonly log: Log
   readonly clock: Clock
-  /** Null where this server changes alone. */
+  /** The other servers; null if this server changes the swarm alone. */
   readonly others: OtherServers | null
-  /** The groups of the cluster, if this server leads a change there; else null. */
+  /** The groups of the cluster, if this server leads the change on a cluster; else null. */
   readonly groups: KafkaGroups | null
-  /** Called when the older version has stopped here. */
+  /** Called when the older version has stopped on this server. */
   readonly leave: () => Promise<void>
   readonly older: RunningSwarm
   readonly newer: RunningSwarm
-  /** The older version, which is started again if the newer one fails after it has stopped. */
+  /** The older version. It is started again if the newer version fails after the older version has stopped. */
   readonly before: ConfiguredSwarm | null
-  /** Makes the newer version durable. Called when the older one has stopped, and before the newer one reads anything. */
+  /** Makes the newer version durable. Called when the older version has stopped, and before the newer version reads any record. */
   readonly record: () => Promise<void>
-  /** Makes the older version the one that runs again. */
+  /** Makes the older version the one to run again. */
   readonly unrecord: () => Promise<void>
 }
 
 /**
  * Replaces a version of a swarm by a newer one, without a failed request:
  *
- *     newer opens its bees ─► new requests wait ─► older finishes its requests ─► older stops ─► record ─► newer reads ─► requests go on
+ * newer opens its bees ─► new requests wait ─► older finishes its requests ─► older stops ─► record ─► newer reads ─► requests continue
  *
- * Each request is done by one version from its gateway to its answer. On a cluster all servers do each step together. If the newer version cannot open, or the older one does not finish in time, the
- * older one goes on. Returns the version that runs.
+ * One version processes each request from its gateway to its answer. On a cluster, all servers do each step together. The older version continues if
+ * the newer version cannot open, or if the older version does not finish in time. Returns the version that runs.
  */
 export async function changeVersion(change: VersionChange): Promise<RunningSwarm> {
   const { running, requests, log, clock, others, groups, leave, older, newer, before, record, unrecord } = change
@@ -71,13 +71,13 @@ export async function changeVersion(change: VersionChange): Promise<RunningSwarm
     if (hasStopped) {
       try {
         if (before === null) throw error
-        // Where the log cannot be written, the older version runs until the next start, and then the newer one is tried again.
+        // If the log cannot be written, the older version runs until the next start. The next start then tries the newer version again.
         await unrecord().catch(() => {})
         const again = await running.prepare(before)
-        // On a cluster the positions of the older version are where they were.
+        // On a cluster the positions of the older version are unchanged.
         await running.startBeside(older, again, async () => (groups === null ? movePositions(log, newer, again, null) : undefined))
       } catch {
-        // Callers who wait are told, and the older version counts as gone.
+        // Waiting callers get an error, and the older version counts as stopped.
         requests.shut(
           older.plan.gateways.map(({ gateway }) => gateway),
           `${older.plan.swarm} did not start`,
@@ -98,5 +98,5 @@ function notFinished({ plan }: RunningSwarm, topics: readonly string[]): WaggleE
   })
 }
 
-/** Callers wait for so long at most before the update is given up. Requests have 30 s by default. */
+/** The longest wait of callers, after which the update is abandoned. The default deadline of a request is 30 s. */
 const longestFinishMs = 15_000

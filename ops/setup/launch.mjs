@@ -15,7 +15,7 @@ runOnNode(() => {
   return [path].concat(rest)
 })
 
-/** A hint with the files that the user may have meant: the files of the named folder, or else of `examples`. */
+/** A hint with the files that the user may have meant: the files of the named folder, or of `examples`. */
 function filesIn(folder) {
   const meant = folder !== '.' && existsSync(join(root, folder)) ? folder : 'examples'
   if (!existsSync(join(root, meant))) return 'Name a file of this folder.'

@@ -22,7 +22,7 @@ export function npm(argv, cwd) {
   }
 }
 
-/** The lines with the cause in npm's output. They come after warnings and before general advice. */
+/** The lines of npm's output that contain the cause. They come after warnings and before general advice. */
 function causeIn(output) {
   const lines = output.split('\n').filter((line) => line.trim() !== '' && line.indexOf('complete log') < 0)
   const errors = lines.filter((line) => /^npm (error|ERR!)/.test(line)).map((line) => line.replace(/^npm (error|ERR!) ?/, ''))
@@ -30,7 +30,7 @@ function causeIn(output) {
   return said.slice(0, 6).join('\n  ')
 }
 
-/** The environment without the settings that `npm start` exports, because an npm inside it must find its own settings. */
+/** The environment without the settings that `npm start` exports, because an npm that `npm start` runs must find its own settings. */
 function withoutSettingsOfARunningNpm() {
   const env = Object.assign({}, process.env)
   for (const name of ['npm_config_local_prefix', 'npm_config_prefix', 'npm_config_global_prefix', 'npm_package_json']) delete env[name]

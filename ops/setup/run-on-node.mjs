@@ -24,22 +24,22 @@ export function runOnNode(argvOf, { killsAtSecondSignal = true } = {}) {
 }
 
 function run(node, argv, killsAtSecondSignal) {
-  // Child processes that run `node`, such as a swarm's commands, must get the same Node. glibc keeps freed memory in arenas, and many threads decode
-  // pictures, so MALLOC_ARENA_MAX limits the number of arenas.
+  // Child processes that run `node`, such as a swarm's commands, must get the same Node. MALLOC_ARENA_MAX limits the number of glibc's arenas, which
+  // keep freed memory, because many threads decode pictures.
   const env = Object.assign({ MALLOC_ARENA_MAX: '2' }, process.env, { PATH: dirname(node) + delimiter + (process.env.PATH || '') })
   const child = spawn(node, argv, { stdio: 'inherit', env })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     process.on(signal, () => {
-      // Without a terminal SIGHUP only makes the process read its settings again, so a second SIGHUP must not kill it.
+      // Without a terminal, SIGHUP only makes the process read its settings again, so a second SIGHUP must not kill the process.
       if (killsAtSecondSignal && (signal !== 'SIGHUP' || process.stdin.isTTY)) killIfSecond()
-      // A terminal sends SIGINT for Ctrl-C to the child itself too, so it is not passed on.
+      // For Ctrl-C, a terminal sends SIGINT to the child itself too, so the signal is not passed on.
       if (signal === 'SIGINT' && process.stdin.isTTY) return
       child.kill(signal)
     })
   }
   let firstAt = null
-  // Kills the child at a second signal. One Ctrl-C may arrive several times, so signals within a short time count as one. The child gets a moment to
-  // end by itself.
+  // Kills the child at a second signal. One Ctrl-C may arrive several times, so signals within a short time count as one signal. The child gets a
+  // moment to end by itself.
   function killIfSecond() {
     if (firstAt === null) firstAt = Date.now()
     else if (Date.now() - firstAt > sameSignalMs) setTimeout(() => child.kill('SIGKILL'), graceMs)

@@ -57,8 +57,8 @@ export async function openOnKafka(
 }
 
 /**
- * The interval between commits in ms, with the defaults of Kafka Streams. With exactly_once it is short, because readers get the records of a
- * transaction only at its end.
+ * The interval between commits in ms, with the defaults of Kafka Streams. The interval is short with exactly_once, because readers get the records of
+ * a transaction only at its end.
  */
 export function commitIntervalOn({ processing, commitIntervalMs }: Pick<StreamsConfig, 'processing' | 'commitIntervalMs'>): number {
   return commitIntervalMs ?? (processing === 'exactly_once' ? 100 : 30_000)

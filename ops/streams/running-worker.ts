@@ -50,7 +50,7 @@ export class RunningWorker {
         },
       }
       const lent = await log.lend(borrower)
-      // The log may have begun to close its database while it was lent.
+      // The log may have begun to close its database during the lending.
       if (!isTooLate) {
         worker = new RunningWorker(options, serve(log, lent))
         return worker

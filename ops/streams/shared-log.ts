@@ -8,12 +8,12 @@ interface Shared {
 }
 
 const open = new Map<string, Shared>()
-/** The logs that are still closing, by directory. Nobody can open a directory before its log is closed. */
+/** The logs that are still closing, by directory. A directory can be opened only after its log is closed. */
 const closing = new Map<string, Promise<void>>()
 
 /**
- * The embedded log of a directory. The first application of this process that needs the log opens it, and the last application that uses the log
- * closes it.
+ * The embedded log of a directory. The first application of this process that needs the log opens it. The last application that uses the log closes
+ * it.
  */
 export async function shareEmbeddedLog(directory: string): Promise<{ readonly log: EmbeddedLog; close(): Promise<void> }> {
   const place = resolve(directory)
@@ -40,11 +40,11 @@ export async function shareEmbeddedLog(directory: string): Promise<{ readonly lo
 }
 
 /**
- * Opens a log after an earlier log of the directory has closed. The database is loaded only here, because a program that only builds topologies needs
- * none.
+ * Opens a log after an earlier log of the directory has closed. The database is loaded only here, because a program that only builds topologies does
+ * not need it.
  */
 async function openLog(directory: string, closed: Promise<void> | undefined): Promise<EmbeddedLog> {
-  // An error of closing is ignored here, because the caller of `close` gets it.
+  // The caller of `close` gets an error of closing, so the error is ignored here.
   await closed?.catch(() => {})
   const { openEmbeddedLog } = await import('../../connectors/log/embedded/embedded-log.ts')
   return openEmbeddedLog({ directory, clock: systemClock })

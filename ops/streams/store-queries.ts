@@ -54,7 +54,7 @@ export class StoreQueries {
   }
 
   /**
-   * The answer of the process that runs the partition's task. If that process gives no answer and stale answers are allowed, the answer of a process
+   * The answer of the process that runs the partition's task. If that process does not answer and stale answers are allowed, the answer of a process
    * with a copy of the store.
    */
   async #askOthers({ store, request, allowsStale }: StoreQuestion, partition: number): Promise<unknown> {

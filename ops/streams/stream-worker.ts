@@ -18,7 +18,7 @@ import { SpacedWarnings } from './spaced-warnings.ts'
 import { loadStreamsModule } from './streams-module.ts'
 import { decisions, type SomeRows, type StarterCalls, type StreamWorkerData, type WorkerCalls } from './worker-protocol.ts'
 
-/** One stream thread in a worker: an application of one thread, on the log of the thread that has started the worker. */
+/** One stream thread in a worker: an application with one thread, on the log of the thread that has started the worker. */
 class StreamWorker {
   readonly #data: StreamWorkerData
   readonly #starter: PortPeer<StarterCalls>
@@ -42,7 +42,7 @@ class StreamWorker {
     pause: () => this.#application?.threads.pause(),
     resume: () => this.#application?.threads.resume(),
     stop: async (close) => {
-      // A restore may take long, so an application with its own log is closed even while it starts, as soon as it is created.
+      // A restore may take long, so an application with its own log is closed even during its start, as soon as it is created.
       if (this.#application === null || this.#data.lent !== null) await this.#started.catch(() => {})
       if (close === null && this.#application?.state === 'RUNNING') await this.#application.threads.remove()
       try {
@@ -103,7 +103,7 @@ class StreamWorker {
     this.#measureAgain()
   }
 
-  /** Opens the log of this worker: the log that the starting thread lends, or on Kafka the worker's own client, with a state directory. */
+  /** Opens the log of this worker. It is the log that the starting thread lends. On Kafka it is a separate client, with a state directory. */
   async #openLog(): Promise<Pick<ApplicationOptions, 'log' | 'states' | 'spread'>> {
     const { lent, threadName, settings, host, asksForTokens } = this.#data
     if (lent !== null) return { log: new RemoteLog({ port: lent.log, state: await openLentState(lent.handle), clock: systemClock }) }
@@ -133,8 +133,8 @@ class StreamWorker {
   }
 
   /**
-   * Asks the thread that started this worker for a decision, and blocks until it comes. This cannot deadlock, because the starting thread never
-   * blocks to wait for a worker.
+   * Asks the thread that started this worker for a decision, and blocks until the decision arrives. The wait cannot deadlock, because the starting
+   * thread never blocks to wait for a worker.
    */
   #decide(error: WaggleError): FailureDecision {
     const answer = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))

@@ -77,8 +77,8 @@ export class Streams implements AsyncDisposable {
   }
 
   /**
-   * Returns the metrics in Prometheus' text format, with the lag of each partition that this process reads. Names are those that the JMX exporter
-   * gives Kafka's metrics; times are in seconds. Works while the log is away, and returns an empty text before the start.
+   * Returns the metrics in Prometheus' text format, with the lag of each partition that this process reads. The names are the names that the JMX
+   * exporter gives Kafka's metrics; times are in seconds. Works while the log is unreachable, and returns an empty text before the start.
    *
    * @example
    * ```ts
@@ -93,7 +93,10 @@ export class Streams implements AsyncDisposable {
     return exposition(engineFamilies(this.metrics))
   }
 
-  /** The last failure; null without one. In the state ERROR it is the reason for the state. Failures are also reported by Node's `warning` event. */
+  /**
+   * The last failure; null if there was none. In the state ERROR, the failure is the reason for the state. Failures are also reported by Node's
+   * `warning` event.
+   */
   get failure(): WaggleError | null {
     return this.#lastFailure
   }
@@ -155,7 +158,7 @@ export class Streams implements AsyncDisposable {
     const application = new Application({
       ...options,
       log,
-      // On Kafka workers have their own states.
+      // On Kafka, each worker has its own state directory.
       ...(states === null || module !== undefined ? {} : { states, spread: { ...spreadOf(this.#config), host } }),
       ...(module === undefined
         ? {}
@@ -196,7 +199,7 @@ export class Streams implements AsyncDisposable {
   async close({ timeoutMs = usualCloseMs }: { timeoutMs?: number } = {}): Promise<void> {
     checkAmount('timeoutMs', timeoutMs)
     this.#isStarted = true
-    // A start that is under way sees the new state, and closes everything that it has opened.
+    // A running start sees the new state, and closes everything that it has opened.
     if (this.#application === null && this.#stateBefore === 'CREATED') this.#passThrough('PENDING_SHUTDOWN', 'NOT_RUNNING')
     try {
       await this.#application?.close({ timeoutMs, waitsForCalls: true })
@@ -232,7 +235,7 @@ export class Streams implements AsyncDisposable {
     deleteFolders(folders)
   }
 
-  /** Changes the state and calls the listeners, while no application exists that would do so. */
+  /** Changes the state and calls the listeners. Needed only while there is no application that would do so. */
   #passThrough(...states: readonly StreamsState[]): void {
     for (const to of states) {
       const from = this.#stateBefore
@@ -277,7 +280,7 @@ export class Streams implements AsyncDisposable {
   }
 
   /**
-   * Adds a stream thread, and returns its name (KIP-663). WAGGLE_NOT_RUNNING if the application is not running.
+   * Adds a stream thread, and returns its name (KIP-663). Throws WAGGLE_NOT_RUNNING if the application is not running.
    *
    * @example
    * ```ts
@@ -375,7 +378,7 @@ export class Streams implements AsyncDisposable {
    * console.log(clicksOfAnna)
    * ```
    *
-   * @remarks The answer has the state of the last commit or newer. WAGGLE_STORE_MIGRATED means that the task is moving: try again. With
+   * @remarks The answer has the state of the last commit or a newer state. WAGGLE_STORE_MIGRATED means that the task is moving: try again. With
    * `enableStaleStores` copies may answer too (KIP-535), in this order: this process's standbys and states that are being restored, the process that
    * runs the task, the standbys of other processes. `allLocalStorePartitionLags` says how far copies are behind.
    */
@@ -468,7 +471,7 @@ export class Streams implements AsyncDisposable {
   }
 
   #decide(error: WaggleError): FailureDecision {
-    // The application continues after a failure of another process, and while a service is away: these are not its own failures.
+    // The application continues after a failure of another process, and while a service does not respond, because these are not its own failures.
     if (isOfAnother(error) || error instanceof Unavailable) return 'goOn'
     return (this.#config.uncaughtExceptionHandler?.(error) ?? 'SHUTDOWN_CLIENT') === 'REPLACE_THREAD' ? 'goOn' : 'stop'
   }

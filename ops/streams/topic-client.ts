@@ -26,7 +26,7 @@ export class TopicClient {
     this.#defaults = defaults
   }
 
-  /** The number of partitions of a topic. A missing topic is created with one partition on the embedded log, where nobody else creates topics. */
+  /** The number of partitions of a topic. On the embedded log, nobody else creates topics, so a missing topic is created with one partition. */
   async known(topic: string): Promise<number> {
     const known = this.#partitions.get(topic)
     if (known !== undefined) return known
@@ -81,7 +81,7 @@ export class TopicClient {
     }
   }
 
-  /** Prepares the serdes of a record. Waits without a limit while a service that a serde needs does not answer. */
+  /** Prepares the serdes of a record. Waits without a limit while a service that a serde needs does not respond. */
   async #prepare(topic: string, { key, value }: TopicSerdes, record: LogRecord): Promise<void> {
     const preparation = (serde: unknown, bytes: Uint8Array | null) =>
       bytes === null ? null : ((serde as Serde<unknown>).prepare?.(topic, bytes) ?? null)
@@ -120,8 +120,8 @@ async function open(serde: unknown, use: SerdeUse): Promise<void> {
 }
 
 /**
- * Returns the runs of several readers as they arrive, with one pending read for each reader. With `Promise.race` each call would add a reaction to
- * every pending promise, and memory would grow while a reader gets no records.
+ * Returns the runs of several readers as they arrive, with one pending read for each reader. `Promise.race` is not used: each call would add a
+ * reaction to every pending promise, and memory would grow while a reader gets no records.
  */
 class MergedRuns {
   readonly #come: { readonly result: IteratorResult<RecordRun>; readonly from: AsyncIterator<RecordRun> }[] = []

@@ -31,7 +31,7 @@ export interface WorkerCalls {
   start(options: { readonly isPaused: boolean }): void
   pause(argument: null): void
   resume(argument: null): void
-  /** Stops the worker. If `close` is null, its thread is removed, and its records are not processed to the end. */
+  /** Stops the worker. If `close` is null, the thread is removed without processing its remaining records. */
   stop(close: CloseOptions | null): void
   /** The hosts of a store's partition in the last assignment of the worker's group. */
   hosts(argument: { readonly store: string; readonly partition: number }): TaskHost

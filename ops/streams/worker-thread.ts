@@ -92,7 +92,7 @@ export class WorkerThread implements ThreadElsewhere {
     const worker = this.#worker
     if (worker !== null) {
       const stopped = worker.peer.call('stop', close ?? null).catch((error: WaggleError) => {
-        // A worker that dies during the stop loses only work without a commit, which is done again after the next start.
+        // A worker that dies during the stop loses only uncommitted work, which is done again after the next start.
         if (error.code !== 'WAGGLE_WORKER_DIED') throw error
         this.#options.onFailure(error)
       })
@@ -141,7 +141,7 @@ export class WorkerThread implements ThreadElsewhere {
     try {
       if (this.#isStopping) throw this.#stopped()
       await worker.peer.call('start', { isPaused: this.#isPaused })
-      // The pause or resume is sent again, because it may have come during the start, before the worker listened.
+      // The pause or resume is sent again, because it may have been sent during the start, before the worker listened.
       worker.peer.tell(this.#isPaused ? 'pause' : 'resume', null)
       return worker
     } catch (error) {
@@ -167,7 +167,7 @@ export class WorkerThread implements ThreadElsewhere {
     }
   }
 
-  /** True if another worker takes over. Waits before that, and longer with each further death. */
+  /** True if another worker takes over. Waits before the take-over, and longer with each further death. */
   async #goesOnAfter(error: WaggleError, commits: number): Promise<boolean> {
     if (this.#isStopping) return false
     this.#state = 'STARTING'
@@ -211,7 +211,7 @@ export class WorkerThread implements ThreadElsewhere {
     token: async () => (await this.#options.token?.()) ?? '',
   }
 
-  /** Settles with the first of the promises, or when the time is over. */
+  /** Settles when the first of the promises settles, or when the time has passed. */
   async #withinMs(timeoutMs: number, awaited: readonly Promise<unknown>[]): Promise<void> {
     let cancel = () => {}
     const late = new Promise<void>((resolve) => {
@@ -247,6 +247,6 @@ async function* rowsOf({ peer }: RunningWorker, { number, whole }: NumberedAnswe
 const maxDeaths = 3
 const backOffMs = 50
 const maxBackOffMs = 5000
-/** The longest time, in ms, for the stop of a worker if the caller gives no time. */
+/** The longest time, in ms, for the stop of a worker if the caller sets no time. */
 const longStopMs = 30_000
 const graceMs = 2000

@@ -22,8 +22,8 @@ export interface CheckedSource extends CheckedBees {
 }
 
 /**
- * Checks a swarm with the models, modules and programs that it names. Files outside of the directory `within` are refused. The result and the errors
- * contain no secrets.
+ * Checks a swarm, including the models, modules and programs that it names. Files outside of the directory `within` are refused. The result and the
+ * errors contain no secrets.
  */
 export async function checkedSource(
   { swarm, registry, config, directory, within }: SwarmSource & { readonly within?: string },

@@ -15,7 +15,7 @@ import type { ModuleVerdict } from './module-check.ts'
 import { pythonTypes } from './python-types.ts'
 import { toldBy } from './told-process.ts'
 
-/** Checks programs, modules and Python files of this machine. A file that has not loaded within `loadMs` counts as a file that cannot be loaded. */
+/** Checks programs, modules and Python files of this machine. A file that has not loaded within `loadMs` counts as broken. */
 export class LocalPrograms implements Programs {
   readonly #clock: Clock
   readonly #loadMs: number
@@ -54,7 +54,8 @@ export class LocalPrograms implements Programs {
     await checkBeeFile(interpreter, { file, name })
     if (runsElsewhere) return {}
     const types = await pythonTypes(interpreter, { file, name, env }, this.#bounds)
-    // A package that the file imports may be missing here if it is in the bee's requirements, because these are installed when the bee starts.
+    // A package that the file imports may be missing on this machine if it is in the bee's requirements, because requirements are installed when the
+    // bee starts.
     return types.missing !== undefined && needed !== null ? {} : types
   }
 
@@ -73,7 +74,7 @@ export class LocalPrograms implements Programs {
   }
 }
 
-/** Exit statuses of Node with a special meaning. */
+/** Explanations for exit statuses of Node with a special meaning. */
 const untold: ReadonlyMap<number, string> = new Map([[13, 'waits while it loads for something that never comes']])
 
 function verdictOf(text: string): ModuleVerdict | null {
@@ -84,7 +85,7 @@ function verdictOf(text: string): ModuleVerdict | null {
   }
 }
 
-/** The reason why a program cannot be run; null if it can. A name is searched in each folder of PATH, as the system does it. */
+/** The reason why a program cannot be run; null if it can. A name is searched in each folder of PATH, as the system does. */
 function programMistake(program: string, path: string): string | null {
   if (program.includes('/')) return existsSync(program) ? notExecutable(program) : `there is no program ${resolve(program)}`
   const found = path
@@ -107,8 +108,8 @@ function notExecutable(file: string): string | null {
 }
 
 /**
- * The reason why the script of an interpreter cannot be run; null if it can. If the first argument is an option, nothing is checked, because the word
- * after it may not be a script.
+ * The reason why the script of an interpreter cannot be run; null if it can. If the first argument is an option, nothing is checked, because the next
+ * word may not be a script.
  */
 function scriptMistake(program: string, [script]: readonly string[]): string | null {
   if (!/^(node|bun|python[\d.]*|ruby|perl|sh|bash)$/.test(basename(program))) return null

@@ -9,7 +9,7 @@ export type ModuleVerdict =
   | { readonly error: null; readonly types: ModuleTypes }
   | { readonly error: { readonly message: string; readonly next: string } }
 
-/** Loads a module. Returns the types of the bee with this name, or the error if the module cannot be loaded or lacks the bee. */
+/** Loads a module. Returns the types of the bee with this name. Returns the error if the module cannot be loaded or lacks the bee. */
 async function verdictOn(path: string, name: string): Promise<ModuleVerdict> {
   try {
     return { error: null, types: await moduleTypes({ path, export: name }) }

@@ -14,8 +14,8 @@ export interface PythonFile {
 }
 
 /**
- * The types of a bee, from its annotations. A separate process imports the file and calls no function in it. Throws WAGGLE_INVALID_MODULE, with the
- * place, for a file that raises an error, ends its process, or takes too long.
+ * The types of a bee, from its annotations. A separate process imports the file without calling a function of the file. Throws WAGGLE_INVALID_MODULE,
+ * with the place, for a file that raises an error, ends its process, or takes too long.
  */
 export async function pythonTypes(
   { executable }: Interpreter,
@@ -64,7 +64,7 @@ function isFields(value: unknown): value is { readonly [key: string]: unknown } 
   return value !== null && typeof value === 'object' && !Array.isArray(value)
 }
 
-/** The place in the swarm's terms. The checker names files relative to the bee's folder. */
+/** Rewrites a place from the checker, relative to the bee's folder, as a place in the swarm's terms. */
 function placeOf(file: string, place: string | null): string {
   return place === null ? shown(file) : shown(join(dirname(file), place))
 }

@@ -30,7 +30,7 @@ export interface Swarm {
 }
 
 /**
- * Makes a swarm of an object with the keys of a swarm file. The type of a bee is a name, or the result of `defineBee`. Paths are relative to the
+ * Makes a swarm from an object with the keys of a swarm file. The type of a bee is a name, or the result of `defineBee`. Paths are relative to the
  * working directory.
  *
  * @example
@@ -58,7 +58,7 @@ export function defineSwarm(definition: SwarmDefinition): Swarm {
 }
 
 /**
- * Makes a swarm of a swarm file. Throws WAGGLE_FILE_NOT_FOUND, and WAGGLE_INVALID_SWARM with every mistake and its place in the file.
+ * Makes a swarm from a swarm file. Throws WAGGLE_FILE_NOT_FOUND, and WAGGLE_INVALID_SWARM with every mistake and its place in the file.
  *
  * @example
  * ```ts

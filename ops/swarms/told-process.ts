@@ -19,14 +19,14 @@ export interface ToldOptions {
 export interface Told {
   /** The beginning of the text that the process wrote to descriptor 3. */
   readonly text: string
-  /** The exit status; null if a signal ended it. */
+  /** The exit status; null if a signal ended the process. */
   readonly status: number | null
   readonly isLate: boolean
 }
 
 /**
- * Runs a program that loads a user's code, and returns the text that the program writes to descriptor 3. Other output of the code is dropped, and
- * processes that the code has started end with the program. Descriptor 3 is a file, because such a process could hold a pipe open without end.
+ * Runs a program that loads a user's code, and returns the text that the program writes to descriptor 3. Other output of the code is dropped.
+ * Processes that the code has started end with the program. Descriptor 3 is a file, because a process of the code could hold a pipe open without end.
  */
 export async function toldBy([program = '', ...argv]: readonly string[], { clock, guardian, limitMs, ...options }: ToldOptions): Promise<Told> {
   const file = unnamedFile()
@@ -74,7 +74,7 @@ function killGroup(pid: number | undefined): void {
   try {
     process.kill(-pid, 'SIGKILL')
   } catch {
-    // All processes of the group have ended.
+    // All processes of the group have already ended.
   }
 }
 

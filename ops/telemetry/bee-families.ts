@@ -12,7 +12,7 @@ export interface BeeCounts {
   readonly calls: CallMeters
 }
 
-/** Metrics of the calls of bees: their number, errors and durations, their batches, and what waits. */
+/** Metrics of the calls of bees: their number, errors, durations and batches, and the waiting calls. */
 export function beeFamilies(bees: readonly BeeCounts[]): readonly Family[] {
   const labelled = bees.map(({ swarm, bee, threadId, calls }) => ({ labels: { swarm, bee, thread_id: threadId }, calls }))
   const each = (value: (calls: CallMeters) => number) => labelled.map(({ labels, calls }) => ({ labels, value: value(calls) }))
@@ -53,7 +53,7 @@ export function beeFamilies(bees: readonly BeeCounts[]): readonly Family[] {
   ]
 }
 
-/** Metrics of the bees that compute at once in the stream thread. */
+/** Metrics of the bees that compute directly in the stream thread. */
 export function instantFamilies(swarms: readonly { readonly swarm: string; readonly meters: InstantMeters }[]): readonly Family[] {
   return [
     family(
@@ -63,7 +63,7 @@ export function instantFamilies(swarms: readonly { readonly swarm: string; reado
   ]
 }
 
-/** The samples of a histogram, for the series with these labels. `exemplars` are by the index of their bucket. */
+/** The samples of a histogram, for the series with these labels. `exemplars` are indexed by bucket. */
 export function histogramSamples(labels: Labels, histogram: Histogram, exemplars: readonly (Exemplar | undefined)[] = []): readonly Sample[] {
   const { bounds, cumulative, sum, count } = histogram
   const bucket = (le: string, value: number, at: number): Sample => {

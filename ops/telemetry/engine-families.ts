@@ -3,12 +3,12 @@ import type { Family, Labels, Sample } from './exposition.ts'
 
 /**
  * The engine's metrics under the names that the JMX exporter gives Kafka's metrics (domain, type, attribute, in snake case), so that existing
- * dashboards fit. Times are in seconds, as usual in Prometheus.
+ * dashboards fit. Times are in seconds, as is usual in Prometheus.
  */
 export function engineFamilies(metrics: readonly Metric[]): readonly Family[] {
   const families = new Map<string, { readonly of: Metric; readonly type: Family['type']; readonly samples: Map<string, Sample> }>()
   for (const metric of metrics) {
-    // Kafka's metrics are NaN if there was no value in the last minute.
+    // A metric of Kafka is NaN if there was no value in the last minute.
     if (Number.isNaN(metric.value)) continue
     const { name, type, perSecond } = promName(metric)
     const family = families.get(name) ?? { of: metric, type, samples: new Map<string, Sample>() }
@@ -24,7 +24,7 @@ export function engineFamilies(metrics: readonly Metric[]): readonly Family[] {
   }))
 }
 
-/** The name of a metric of the engine for Prometheus, its type, and the divisor of its value. */
+/** The Prometheus name and type of an engine metric, and the divisor of its value. */
 export function promName({ group, name }: Pick<Metric, 'group' | 'name'>): {
   readonly name: string
   readonly type: Family['type']
@@ -49,7 +49,7 @@ function unitsInASecond(group: string, name: string): number {
   return /-latency-|-lateness-/.test(name) || name === 'thread-start-time' ? 1000 : 1
 }
 
-/** The labels of a metric. The process id is left out, because it changes at each start, and each new id would begin new series. */
+/** The labels of a metric. The process id is left out: it changes at each start, and each new id would begin new series. */
 function labelsOf({ tags }: Metric): Labels {
   return Object.fromEntries(Object.entries(tags).flatMap(([tag, value]) => (tag === 'process-id' ? [] : [[tag.replaceAll('-', '_'), value]])))
 }

@@ -13,27 +13,27 @@ export interface Sample {
   readonly value: number
   /** The suffix of a histogram's sample: `_bucket`, `_sum` or `_count`. */
   readonly suffix?: string
-  /** An observation of this bucket. Only OpenMetrics has a place for it. */
+  /** An observation of this bucket. Only OpenMetrics can contain exemplars. */
   readonly exemplar?: Exemplar
 }
 
-/** One observation, with the trace that it belongs to. */
+/** One observation, with the trace that the observation belongs to. */
 export interface Exemplar {
   readonly traceId: string
   readonly value: number
-  /** Epoch milliseconds. */
+  /** The time in epoch milliseconds. */
   readonly at: number
 }
 
 export type Labels = { readonly [name: string]: string }
 
-/** `text`: Prometheus' text format 0.0.4. `openmetrics`: OpenMetrics 1.0, which has exemplars. */
+/** `text`: Prometheus' text format 0.0.4. `openmetrics`: OpenMetrics 1.0, which can contain exemplars. */
 export type MetricsFormat = 'text' | 'openmetrics'
 
-/** The most series of one family. Those past it are left out, so that no swarm makes an answer without end. */
+/** The most series of one family. Further series are left out, so that no swarm can make the response endless. */
 export const maxSeriesAFamily = 10_000
 
-/** Writes families in a format. Families without a sample are left out. */
+/** Writes families in a format. Families without samples are left out. */
 export function exposition(families: readonly Family[], format: MetricsFormat = 'text'): string {
   const lines: string[] = []
   const isOpen = format === 'openmetrics'
@@ -41,7 +41,7 @@ export function exposition(families: readonly Family[], format: MetricsFormat = 
     const { help, type, samples } = family
     if (samples.length === 0) continue
     const name = nameText(family.name)
-    // OpenMetrics names the family of a counter without the suffix that its samples have.
+    // OpenMetrics names a counter's family without the suffix of its samples.
     const shown = isOpen && type === 'counter' ? name.replace(/_total$/, '') : name
     lines.push(`# HELP ${shown} ${helpText(help, isOpen)}`, `# TYPE ${shown} ${type}`)
     for (const { labels, value, suffix = '', exemplar } of samples.slice(0, maxSeriesAFamily)) {
@@ -71,13 +71,13 @@ function labelText(labels: Labels): string {
   return pairs.length === 0 ? '' : `{${pairs.join(',')}}`
 }
 
-/** A name with only the characters that the format allows. */
+/** A name in which only the characters that the format allows remain. */
 function nameText(name: string): string {
   const text = name.slice(0, maxCharacters).replaceAll(/[^A-Za-z0-9_:]/g, '_')
   return /^[A-Za-z_:]/.test(text) ? text : `_${text}`
 }
 
-/** The value of a label, cut where it is long. The hash keeps cut values apart, because no two series may have the same labels. */
+/** The value of a label, cut if it is long. A hash distinguishes cut values, because no two series may have the same labels. */
 function bounded(value: string): string {
   if (value.length <= maxCharacters) return value
   return `${value.slice(0, maxCharacters - 9).toWellFormed()}~${createHash('sha256').update(value).digest('hex').slice(0, 8)}`

@@ -1,18 +1,18 @@
 import { type Family, leftOutHelp, type Sample } from './exposition.ts'
 
-/** One metric of Waggle's own, as `docs/metrics.md` lists it. */
+/** One of Waggle's own metrics, as `docs/metrics.md` lists it. */
 export interface MetricRow {
   readonly type: Family['type']
   readonly labels: readonly string[]
   /** The help line of the metric. */
   readonly help: string
-  /** More for readers of the page; a sentence or more. */
+  /** Further explanation for readers of the page, in full sentences. */
   readonly note?: string
 }
 
 /**
- * Every metric that `GET /metrics` has beside the engine's. The families take type and help from this table, and `ops/check/metrics-page.ts` writes the
- * page from it.
+ * Every metric of `GET /metrics` except the engine's metrics. Families take their type and help from this table, and `ops/check/metrics-page.ts`
+ * writes the page from this table.
  */
 export const metricTable = {
   waggle_build_info: { type: 'gauge', labels: ['version', 'node'], help: 'Always 1. The labels have the versions of Waggle and of Node.' },
@@ -159,7 +159,7 @@ export const metricTable = {
 
 export type MetricName = keyof typeof metricTable
 
-/** The family of a metric in the table, with its samples. */
+/** The family of a metric in the table, with these samples. */
 export function family(name: MetricName, samples: readonly Sample[]): Family {
   const { type, help } = metricTable[name]
   return { name, type, help, samples }

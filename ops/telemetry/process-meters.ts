@@ -4,13 +4,13 @@ import { ownPackage } from '../../topology/own-package.ts'
 import type { Family } from './exposition.ts'
 import { family, single } from './metric-table.ts'
 
-/** Metrics of the process under the usual names of Prometheus' client libraries. */
+/** Metrics of the process under the names that Prometheus' client libraries use. */
 export class ProcessMeters {
   readonly #startedAtMs: number
   readonly #lag: ReturnType<typeof monitorEventLoopDelay>
   #lagSinceMs = performance.now()
 
-  /** `startedAtMs` is epoch ms. */
+  /** `startedAtMs` is in epoch ms. */
   constructor(startedAtMs: number) {
     this.#startedAtMs = startedAtMs
     this.#lag = monitorEventLoopDelay({ resolution: lagResolutionMs })
@@ -38,7 +38,7 @@ export class ProcessMeters {
     ]
   }
 
-  /** The lag within the last minute. Several readers share it, so reading does not end its window. */
+  /** The lag within the last minute. Several readers share the window, so a reading does not end it. */
   #lagFamily(): Family {
     const seconds = (nanoseconds: number) => Math.max(0, nanoseconds / 1e9 - lagResolutionMs / 1000)
     const samples =

@@ -15,7 +15,7 @@ export class RequestMeters {
     this.#clock = clock
   }
 
-  /** Adds a request. For an unknown gateway the name is left out, because callers can make up any number of names. */
+  /** Adds a request. The name of an unknown gateway is left out, because callers can invent any number of names. */
   answered({ gateway, call, status, durationMs, traceId }: AnsweredRequest): void {
     const labels = { gateway: gateway ?? '', call }
     const name = `${labels.gateway}/${call}`
@@ -46,7 +46,7 @@ export class RequestMeters {
 interface Durations {
   readonly labels: Labels
   readonly histogram: Histogram
-  /** The last request of each bucket whose trace is known. */
+  /** For each bucket, the last request whose trace is known. */
   readonly exemplars: Exemplar[]
 }
 

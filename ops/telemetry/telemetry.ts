@@ -39,7 +39,7 @@ interface MeasuredSwarm {
 
 /**
  * All metrics of this process, for `GET /metrics` and for OpenTelemetry. They are read without a call to another process, so they are available even
- * while the log is not.
+ * while the log is unreachable.
  */
 export class Telemetry {
   readonly #options: TelemetryOptions
@@ -125,7 +125,7 @@ export class Telemetry {
   }
 }
 
-/** The sum of a metric over all threads and partitions of a swarm here. An unknown value counts as 0. */
+/** The sum of a metric over all threads and partitions of a swarm in this process. An unknown value counts as 0. */
 function sumOf(metrics: readonly Metric[], group: string, name: string): number {
   return metrics.reduce((sum, one) => (one.group === group && one.name === name && one.value > 0 ? sum + one.value : sum), 0)
 }
@@ -137,7 +137,10 @@ function lostRecords(swarm: string, metrics: readonly Metric[]): readonly Sample
   })
 }
 
-/** Requests that wait in joins. The name of a join's node is that of its bee, with a suffix where the bee has further nodes. */
+/**
+ * The number of requests that wait in joins. The name of a join's node is the name of its bee. If the bee has further nodes, the node's name has a
+ * suffix.
+ */
 function pendingJoins(swarm: string, metrics: readonly Metric[]): readonly Sample[] {
   return metrics.flatMap(({ name, tags, value }) => {
     if (name !== joinWaiting) return []

@@ -33,7 +33,7 @@ export interface DeadLetterSeen {
   readonly input: unknown
 }
 
-/** A whole swarm on the simulated clock. Tasks and bees are real, and the log and the database are in memory. */
+/** A whole swarm on a simulated clock. Tasks and bees are real; the log and the database are in memory. */
 export class DrivenSwarm {
   readonly #plan: SwarmPlan
   readonly #program: DrivenProgram
@@ -115,7 +115,7 @@ export class DrivenSwarm {
     return outcome
   }
 
-  /** Moves the clock in small steps, so that timers run in the order in which they are due. */
+  /** Moves the clock in small steps, so that timers run in the order of their due times. */
   async advance(ms: number): Promise<void> {
     for (let left = ms, gone = 0; ; ) {
       const step = Math.min(left, Math.max(smallestStepMs, Math.ceil(gone / 100)))
@@ -143,7 +143,7 @@ export class DrivenSwarm {
   }
 
   /**
-   * Waits until all other steps for the request have ended too, such as a row for the database. The wait is limited, because a call may wait for the
+   * Waits until all other steps of the request have also ended, such as a row for the database. The wait is limited, because a call may wait for the
    * simulated clock.
    */
   async #quiet(settled: Promise<void>): Promise<void> {

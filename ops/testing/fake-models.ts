@@ -22,7 +22,7 @@ export function withFakes(source: SwarmSource, fakes: Fakes): SwarmSource {
   return { ...source, registry: new BeeRegistry([...types, ...source.registry.types]), swarm: { ...source.swarm, bees: [...bees.values()] } }
 }
 
-/** The error for a name that is not a bee of the swarm. */
+/** The error for a name that no bee of the swarm has. */
 export function unknownBee(name: string, names: Iterable<string>): WaggleError {
   const all = [...names]
   const hint = didYouMean(name, all)

@@ -2,7 +2,7 @@ import { tableNameOf } from '../../topology/swarm/check/table-name.ts'
 import type { Database, PredictionRow, PredictionTable, TableOptions } from '../../topology/swarm/ports/database.ts'
 
 /**
- * The tables of a test, in memory. As in ClickHouse, (swarm, bee, request_id) identifies a row, and of several rows with the same identity the newest
+ * The tables of a test, in memory. As in ClickHouse, (swarm, bee, request_id) identifies a row. If several rows have the same identity, the newest
  * counts.
  */
 export class MemoryDatabase implements Database {

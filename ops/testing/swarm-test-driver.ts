@@ -17,7 +17,7 @@ export interface SwarmTestOptions {
 }
 
 /**
- * Runs a whole swarm in a test: its real graph, tasks and bees, on a clock that only moves by hand, with the log and the database in memory. Nothing
+ * Runs a whole swarm in a test: its real graph, tasks and bees. The clock moves only by hand, and the log and the database are in memory. Nothing
  * listens on a port, and nothing is written to the disk.
  *
  * @example
@@ -34,7 +34,7 @@ export class SwarmTestDriver implements AsyncDisposable {
   #swarm: DrivenSwarm | null = null
 
   /**
-   * Takes the path of a swarm file, or a swarm as `defineSwarm` takes it. Bees open with the first request.
+   * Takes the path of a swarm file, or a definition as for `defineSwarm`. Bees open with the first request.
    *
    * @remarks Throws WAGGLE_INVALID_SWARM with every mistake of the swarm, and WAGGLE_UNKNOWN_BEE for a fake whose name is not the name of a bee.
    */
@@ -50,8 +50,8 @@ export class SwarmTestDriver implements AsyncDisposable {
   }
 
   /**
-   * Sends a request, and settles with its answer. If the swarm waits for the clock, the answer waits too: for a batch that is not full, a join, a
-   * deadline.
+   * Sends a request, and settles with its answer. If the swarm waits for the clock, for example in a batch that is not full, in a join or for a
+   * deadline, the answer waits too.
    *
    * @example
    * ```ts
@@ -110,7 +110,7 @@ export class SwarmTestDriver implements AsyncDisposable {
    * assert.equal(driver.rows('predictions')[0]?.label, 'bear')
    * ```
    *
-   * @remarks `predicted_at` is epoch ms, `offset` a bigint. WAGGLE_UNKNOWN_BEE if no bee saves to the table.
+   * @remarks `predicted_at` is epoch ms, `offset` a bigint. Throws WAGGLE_UNKNOWN_BEE if no bee saves to the table.
    */
   rows(table: string): readonly { readonly [column: string]: unknown }[] {
     const tables = this.#source.swarm.bees.flatMap(({ type, spec }) => (type.role === 'sink' && typeof spec.table === 'string' ? [spec.table] : []))

@@ -16,7 +16,7 @@ export interface Answer {
   readonly body: unknown
 }
 
-/** The parts of the record that a request becomes on its gateway's topic. */
+/** The parts of the record that a request becomes in its gateway's topic. */
 export interface TestRequest {
   readonly id: string
   readonly bytes: Uint8Array
@@ -62,7 +62,7 @@ export class TestRequests {
     }
   }
 
-  /** An id for a request that was refused before it got one. */
+  /** An id for a request that was refused before it had an id. */
   freshId(): string {
     return this.#identity.fresh()
   }

@@ -1,6 +1,6 @@
 import { hasAll } from '../../topology/capabilities.ts'
 import type { GraphNode } from '../../topology/graph.ts'
-import { openSerdes } from '../../topology/serde-uses.ts'
+import { openSerdes } from '../../topology/open-serdes.ts'
 import type { Subtopology } from '../../topology/subtopology.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Metric } from '../metrics/meters.ts'
@@ -13,7 +13,7 @@ import { ApplicationStores } from './stores.ts'
 import { ApplicationThreads } from './threads.ts'
 import { ApplicationTopics } from './topics.ts'
 
-/** States in Kafka Streams' order. A metric reports the index. */
+/** The states of an application, in Kafka Streams' order. The metric `client-state` reports a state's index in this list. */
 export const streamsStates = ['CREATED', 'REBALANCING', 'RUNNING', 'PENDING_SHUTDOWN', 'NOT_RUNNING', 'PENDING_ERROR', 'ERROR'] as const
 export type StreamsState = (typeof streamsStates)[number]
 
@@ -36,7 +36,7 @@ export class Application {
   #workers: OpenWorkers | null = null
   readonly #states: TaskStates | null
   readonly #spread: SpreadOptions
-  /** Ends the wait of `start` for the threads. */
+  /** Wakes `start` while it waits for the threads. */
   #onProgress: (() => void) | null = null
 
   constructor(options: ApplicationOptions) {
@@ -84,7 +84,7 @@ export class Application {
     return this.#state
   }
 
-  /** Adds a listener. Returns a function that removes it. */
+  /** Adds a listener. Returns a function that removes the listener. */
   onStateChange(listener: (to: StreamsState, from: StreamsState) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
@@ -92,7 +92,8 @@ export class Application {
 
   /**
    * Starts the application. Settles when the application is RUNNING. `beforeReading` is called when the topics exist and the workers are open.
-   * Nothing is read or written before its promise settles, so an application can take over from another application with the same id.
+   * Nothing is read or written before the promise of `beforeReading` settles. So an application can take over from another application with the same
+   * id.
    */
   async start(beforeReading: () => Promise<void> = async () => {}): Promise<void> {
     this.#enter('REBALANCING')
@@ -117,7 +118,7 @@ export class Application {
       }
       await this.#untilRunning()
     } catch (error) {
-      // A concurrent `close` has set the state. Everything that this start has opened is closed here.
+      // A `close` that was called during this start has set the state. Everything that this start has opened is closed here.
       const isClosed = this.#state === 'PENDING_SHUTDOWN' || this.#state === 'NOT_RUNNING'
       if (!isClosed && this.#state !== 'PENDING_ERROR') this.#enter('PENDING_ERROR')
       await this.#stopThreads().catch(() => {})
@@ -140,7 +141,7 @@ export class Application {
     return this.#subtopologies.filter(({ needs }) => this.#states === null || hasAll(capabilities, needs)).flatMap(({ nodes }) => nodes)
   }
 
-  /** Waits until every thread knows its tasks and has their state, on a log that spreads tasks over processes. */
+  /** Waits until every thread knows its tasks and has restored their state. Needed on a log that spreads tasks over processes. */
   #untilRunning(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#onProgress = () => {
@@ -178,7 +179,7 @@ export class Application {
   }
 
   async #nextStepOfStart(): Promise<void> {
-    await this.#moment()
+    await this.#shortPause()
     this.#refuseClosed()
   }
 
@@ -186,7 +187,7 @@ export class Application {
     if (this.#state !== 'REBALANCING') throw this.threads.failure ?? stopped(this.#options.applicationId)
   }
 
-  #moment(): Promise<void> {
+  #shortPause(): Promise<void> {
     return new Promise((resolve) => {
       this.#options.clock.after(finishCheckMs, resolve)
     })
@@ -205,7 +206,7 @@ export class Application {
     if (this.#state !== 'RUNNING' && this.#state !== 'REBALANCING') return
     this.#enter('PENDING_ERROR')
     if (!this.#hasStarted) {
-      // `start` cleans up and throws the failure.
+      // Wakes `start`, which cleans up and throws the failure.
       this.#onProgress?.()
       return
     }
@@ -215,8 +216,8 @@ export class Application {
   }
 
   /**
-   * Waits a moment for records in hand, and commits finished work. Past `timeoutMs` it throws WAGGLE_CLOSE_TIMEOUT. Uncommitted work is done again
-   * after the next start.
+   * Closes the application. Waits a short time for records in progress, then commits finished work. Throws WAGGLE_CLOSE_TIMEOUT after `timeoutMs`.
+   * Uncommitted work is done again after the next start.
    */
   async close(options: CloseOptions): Promise<void> {
     if (this.#state === 'NOT_RUNNING' || this.#state === 'ERROR') return
@@ -255,8 +256,8 @@ export class Application {
   }
 
   /**
-   * Waits for the records in hand. The time is limited, because a database may not answer. Records that are not done in this time are processed again
-   * after the next start.
+   * Waits for the records in progress. The time is limited, because a database may not answer. Records that are not done in this time are processed
+   * again after the next start.
    */
   async #finishInHand(withinMs: number): Promise<true> {
     await this.#until(() => this.threads.recordsInHand === 0, Math.min(longestFinishMs, withinMs))
@@ -268,7 +269,7 @@ export class Application {
     const end = clock.elapsedMs() + withinMs
     while (!isDone()) {
       if (clock.elapsedMs() >= end) return false
-      await this.#moment()
+      await this.#shortPause()
     }
     return true
   }
@@ -288,6 +289,6 @@ function stopped(applicationId: string): WaggleError {
 }
 
 const longestFinishMs = 5000
-/** The time for stopping threads after the time limit of `close`, in ms. */
+/** The longest time that `close` waits for threads to stop after its own time limit has passed, in ms. */
 const longestStopMs = 2000
 const finishCheckMs = 10

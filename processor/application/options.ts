@@ -19,7 +19,7 @@ export interface ApplicationOptions {
   /** Topics that are created at the start. Topics of other applications must exist. */
   readonly topics: readonly TopicSpec[]
   readonly namedTopics?: NamedTopics
-  /** If set, missing topics of other applications are created with this number of partitions. For a log in which nobody else creates topics. */
+  /** If set, missing topics of other applications are created with this number of partitions. Meant for a log in which nobody else creates topics. */
   readonly missingTopicPartitions?: number
   /** The directory of the tasks' state, on a log that keeps no state. */
   readonly states?: StateDirectory
@@ -27,9 +27,9 @@ export interface ApplicationOptions {
   readonly spread?: Partial<SpreadOptions>
   readonly threads?: number
   readonly commitIntervalMs?: number
-  /** True: at low load a commit begins at once, and does not wait for the interval. For logs whose readers see only committed records. */
+  /** True: at low load a commit begins at once, and does not wait for the interval. Meant for logs whose readers see only committed records. */
   readonly commitsWhenIdle?: boolean
-  /** The shortest time between two searches for closed windows, in ms; 0: search with each record. */
+  /** The shortest time between two searches for closed windows, in ms. With 0, each record starts a search. */
   readonly emitIntervalMs?: number
   /** The most bytes of table updates that wait for a commit, in all threads together. 0, the default: each update is forwarded at once. */
   readonly cacheMaxBytes?: number
@@ -43,19 +43,20 @@ export interface ApplicationOptions {
   /** Called when the worker of an asynchronous node is open, for example when a model is loaded. */
   readonly onOpened?: (node: string) => void
   readonly failures?: FailurePolicy
-  /** The calls in flight in this process. Without it, a record that kills the process is tried again at every start. */
+  /** The search for a record that kills the process. Without the search, such a record is tried again at every start. */
   readonly killerSearch?: KillerSearch
   readonly onFailure?: (error: WaggleError) => void
   /** Called with an event that an operator should know and that is not a failure, such as a store that had to be restored again. */
   readonly onNotice?: (notice: string) => void
-  /** Called with what the threads of this JavaScript thread do. Undefined: nobody listens. */
+  /** Called with each event of the stream threads in this JavaScript thread. Undefined: nobody receives the events. */
   readonly onEvent?: (event: EngineEvent) => void
   /** Listeners for the restore of stores. */
   readonly listeners?: Partial<StateListeners>
   /** Creates threads that run in other JavaScript threads. Then this JavaScript thread only keeps the global stores. */
   readonly threadElsewhere?: (options: ThreadElsewhereOptions) => ThreadElsewhere
   /**
-   * The name of this thread, if `threadElsewhere` has created it. On a log that keeps state, this thread reads global stores as of their last commit.
+   * Set in an application that `threadElsewhere` has created: the name of its stream thread. On a log that keeps state, this thread reads global
+   * stores as of their last commit.
    */
   readonly isElsewhere?: { readonly threadName: string }
   /** Decides after a failure that was rolled back: try again (the default), or stop for good. */
@@ -64,6 +65,9 @@ export interface ApplicationOptions {
 
 export interface CloseOptions {
   readonly timeoutMs: number
-  /** Starts no new work, and waits for the calls in flight until `timeoutMs`. Throws WAGGLE_CLOSE_TIMEOUT if calls are still open then. */
+  /**
+   * True: `close` starts no new work, and waits for the calls in flight until `timeoutMs`. If calls are still open then, `close` throws
+   * WAGGLE_CLOSE_TIMEOUT.
+   */
   readonly waitsForCalls?: boolean
 }

@@ -17,7 +17,7 @@ export type WireRow = readonly (string | number | null)[]
 
 type Pairs<K> = AsyncIterable<readonly [K, unknown]>
 
-/** True for an answer with one value or with the rows of one key. It is sent whole, in one message. */
+/** True for an answer with one value or with the rows of one key. Such an answer is sent in one message. */
 export function isShort(kind: QueryRequest['kind']): boolean {
   return kind === 'key' || kind === 'timestamped-key' || kind === 'windows-of-key' || kind === 'version' || kind === 'versions'
 }
@@ -29,7 +29,7 @@ export class QueryWire {
   readonly #isTimestamped: boolean
   readonly #topic: string
 
-  /** `topic`: the name of the store's changelog, which serdes get. */
+  /** `topic` is the name of the store's changelog. The serdes receive this name. */
   constructor(store: KeptStore, topic: string) {
     this.#key = store.key as unknown as Serde<unknown>
     this.#value = store.value as unknown as Serde<unknown>
@@ -133,7 +133,7 @@ export class QueryWire {
     return this.#isTimestamped && row !== null ? (row as { readonly value: unknown }).value : row
   }
 
-  /** The value as the store has it, with its timestamp if the store keeps timestamps. */
+  /** Encodes a row as the store has it: a value, with its timestamp if the store keeps timestamps. */
   #writeRow(row: unknown): string | null {
     return row === null ? null : base64(this.#value.serialize(this.#topic, row))
   }

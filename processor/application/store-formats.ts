@@ -11,7 +11,7 @@ export interface StoreFormatsOptions {
   readonly partitionsOf: (topic: string) => number
 }
 
-/** The layout of a store's rows. In another layout, rows are read wrongly without any error. */
+/** The layout of a store's rows. A program that expects another layout reads the rows wrongly, without any error. */
 interface Format {
   readonly kind: KeptStore['kind']
   readonly timestamped: boolean
@@ -53,10 +53,10 @@ function formatOf({ kind, timestamped = false, timeOrdered = false, retainDuplic
 }
 
 function isSame(one: Format, other: Format): boolean {
-  return said(one) === said(other)
+  return kindText(one) === kindText(other)
 }
 
-function said({ kind, timestamped, timeOrdered, retainDuplicates }: Format): string {
+function kindText({ kind, timestamped, timeOrdered, retainDuplicates }: Format): string {
   const more = [timestamped ? 'with times' : '', timeOrdered ? 'in the order of time' : '', retainDuplicates ? 'with duplicates' : '']
   const notes = more.filter((one) => one !== '').join(', ')
   return `${names[kind]} store${notes === '' ? '' : ` (${notes})`}`
@@ -77,7 +77,7 @@ function carriedOver(store: string, { before, now, state, tasks }: Change): read
   if (!isSame({ ...before, timestamped: true }, now)) {
     const applicationId = first.slice(0, first.lastIndexOf('/'))
     throw new WaggleError('WAGGLE_STORE_DIFFERS', {
-      message: `The store ${store} of ${applicationId} has rows of a ${said(before)}, and is now a ${said(now)}, which cannot read them`,
+      message: `The store ${store} of ${applicationId} has rows of a ${kindText(before)}, and is now a ${kindText(now)}, which cannot read them`,
       next: `Give the store another name, or begin anew: \`waggle reset --application ${applicationId}\`.`,
     })
   }
@@ -98,7 +98,7 @@ async function write(migrate: NonNullable<StateDisk['migrate']>, changes: readon
     try {
       return await migrate(changes)
     } catch (error) {
-      // WAGGLE_COMMIT_DROPPED: another application of this process has rolled back, and this write with it. The loop writes again.
+      // WAGGLE_COMMIT_DROPPED: another application of this process has rolled back, and its rollback has dropped this write. The loop writes again.
       if (!(error instanceof WaggleError) || error.code !== 'WAGGLE_COMMIT_DROPPED') throw error
     }
   }
@@ -106,5 +106,5 @@ async function write(migrate: NonNullable<StateDisk['migrate']>, changes: readon
 
 const names = { keyValue: 'key-value', window: 'window', session: 'session', versioned: 'versioned' } as const
 const formatsName = 'formats'
-/** The timestamp -1, as it precedes a value. */
+/** The bytes of timestamp -1, which stand before a value. */
 const unknownTime = Buffer.alloc(8, 0xff)

@@ -162,7 +162,7 @@ export class ApplicationStores {
     return keeper === undefined || keeper.isGlobal ? 1 : this.#tasksOf(keeper)
   }
 
-  /** The hosts of a store's partition, by the last assignment that this process received (KIP-535). */
+  /** The hosts of a store's partition, according to the last assignment that this process received (KIP-535). */
   hostsOf(store: string, partition: number): TaskHost {
     const task = `${this.#keeperOf(store)?.id ?? -1}_${partition}` as const
     const found = this.#options.threads.here.flatMap(({ assignors }) => assignors.map(({ hosts }) => hosts.of(task)))
@@ -187,5 +187,5 @@ export class ApplicationStores {
   }
 }
 
-/** Names that Kafka Streams generates. */
+/** Matches a store name that Kafka Streams has generated. */
 const generatedName = /STATE-STORE-\d{10}$/

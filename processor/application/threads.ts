@@ -53,10 +53,10 @@ export class ApplicationThreads {
   }
 
   /**
-   * Starts the global stores. Settles when they hold everything that their topics had at the call. `moment` waits a short while, and throws if the
-   * start was given up.
+   * Starts the global stores. Settles when the stores hold everything that their topics had at the call. `pause` waits a short time, and throws if
+   * the start was given up.
    */
-  async startGlobals(moment: () => Promise<void>): Promise<void> {
+  async startGlobals(pause: () => Promise<void>): Promise<void> {
     const { applicationId, topology, log, threadElsewhere, isElsewhere } = this.#options
     const { subtopologies, states } = this.#parts
     if (isElsewhere !== undefined && log.state !== null) {
@@ -69,14 +69,14 @@ export class ApplicationThreads {
     // A failed record of a global store is never skipped, as in Kafka Streams: every process needs the whole store.
     const thread = this.#newThread(program, `${applicationId}-GlobalStreamThread`, { processing: () => 'fail' })
     this.#global = thread
-    await startGlobals({ log, thread, program, isAlone: states !== null, isReadElsewhere: threadElsewhere !== undefined, moment })
+    await startGlobals({ log, thread, program, isAlone: states !== null, isReadElsewhere: threadElsewhere !== undefined, pause })
   }
 
   /** Adds a thread, and returns its name. Tasks are assigned again. */
   async add(): Promise<string> {
     const name = this.#options.isElsewhere?.threadName ?? this.#freeName()
     this.#names.add(name)
-    const thread = this.#options.threadElsewhere?.({ name, ...this.#told }) ?? this.#newThread(this.#program, name)
+    const thread = this.#options.threadElsewhere?.({ name, ...this.#callbacks }) ?? this.#newThread(this.#program, name)
     this.#threads.push(thread)
     if (this.#isPaused) thread.pause()
     try {
@@ -89,7 +89,7 @@ export class ApplicationThreads {
     return name
   }
 
-  /** Stops a thread and returns its name; null without a thread. */
+  /** Stops a thread and returns its name. Returns null if no thread is left. */
   async remove(): Promise<string | null> {
     const thread = this.#threads.pop()
     if (thread === undefined) return null
@@ -101,7 +101,7 @@ export class ApplicationThreads {
     return thread.name
   }
 
-  /** A free name. A new thread gets the number of a thread that has ended, and so its state on the disk. */
+  /** Returns a free name. A new thread reuses the number of a thread that has ended, and with the number the ended thread's state on the disk. */
   #freeName(): string {
     for (let number = 1; ; number++) {
       const name = `${this.#options.applicationId}-StreamThread-${number}`
@@ -145,7 +145,7 @@ export class ApplicationThreads {
     return this.here.flatMap((thread) => [...thread.tasks])
   }
 
-  /** The lowest offset of a partition that tasks of this JavaScript thread have committed; null if none of them reads it. */
+  /** The lowest offset of a partition that tasks of this JavaScript thread have committed; null if no task here reads the partition. */
   committedOffset(topic: string, partition: number): number | null {
     const readers = this.tasks.filter((task) => task.inputs.some((input) => input.topic === topic && input.partition === partition))
     return readers.length === 0 ? null : Math.max(0, Math.min(...readers.map((task) => task.committedOf(topic, partition))))
@@ -167,7 +167,7 @@ export class ApplicationThreads {
     return Math.max(longest, this.#global?.uncommittedMs ?? 0)
   }
 
-  /** The number of failures since the start that ended a thread or rolled it back. */
+  /** The number of failures since the start that ended a thread or rolled back its tasks. */
   get failed(): number {
     return this.#failed
   }
@@ -217,15 +217,15 @@ export class ApplicationThreads {
       ...(this.#options.onEvent === undefined ? {} : { onEvent: this.#options.onEvent }),
       maxBufferedRecords: maxBufferedRecords ?? 4096,
       maxBufferedBytes: maxBufferedBytes ?? 32 * 1024 * 1024,
-      ...this.#told,
+      ...this.#callbacks,
     })
   }
 
-  get #told() {
+  get #callbacks() {
     const { onFailure, decide } = this.#options
     return {
       onFailure: (error: WaggleError) => {
-        // The topic may exist now.
+        // The missing topic may exist now.
         if (error.code === 'WAGGLE_MISSING_TOPIC') this.#parts.topics.knowAllSoon()
         if (error.code === 'WAGGLE_WORKER_DIED') this.#failed++
         onFailure?.(error)

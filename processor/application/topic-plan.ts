@@ -4,8 +4,9 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import type { TopicSpec } from '../ports.ts'
 
 /**
- * The internal topics of an application. A topic without a number of partitions gets as many partitions as the topics that a sub-topology with stores
- * reads beside it. If there are none, it gets as many as its sources have, as in Kafka Streams.
+ * The internal topics of an application, with their partition counts. Some sub-topology with stores may read an internal topic without a declared
+ * count together with topics of a known count. Then the internal topic takes the highest of these counts. Otherwise the internal topic gets as many
+ * partitions as the sources of the sub-topologies that write the topic, as in Kafka Streams.
  */
 export function internalTopics(
   topology: Topology,
@@ -25,7 +26,7 @@ export function internalTopics(
     const feeding = subtopologies.filter(({ sinks }) => sinks.some((sink) => together.has(sink))).flatMap(({ sources }) => sources)
     return Math.max(1, ...feeding.map(countOf))
   }
-  // The loop ends, because the counts only grow and are bounded by those of the sources.
+  // The loop ends, because the counts only grow, and none exceeds the highest count of a source.
   for (let changed = true; changed; ) {
     changed = false
     for (const topic of open) {
@@ -38,7 +39,7 @@ export function internalTopics(
   return [...counts].map(([name, partitions]) => ({ name, partitions, cleanup: 'delete', retentionMs: null }))
 }
 
-/** Refuses sources that share a store and have different numbers of partitions. A key must have the same partition number in each of them. */
+/** Refuses sources that share a store and have different partition counts. A key must have the same partition number in each of these sources. */
 export function refuseUnevenSources(subtopologies: readonly Subtopology[], partitionsOf: (topic: string) => number): void {
   for (const { sources, stores, isGlobal } of subtopologies) {
     if (isGlobal || stores.length === 0) continue

@@ -25,7 +25,7 @@ export interface NamedTopics {
   partitionsOf(topic: string): number | null
 }
 
-/** The topics of an application. It creates its own topics, and looks up those of other applications. */
+/** The topics of an application. The application creates its own topics, and looks up the topics of other applications. */
 export class ApplicationTopics {
   readonly #options: ApplicationTopicsOptions
   readonly #partitions = new Map<string, number>()

@@ -33,7 +33,7 @@ export interface AssignmentSettings {
 export interface TaskShare {
   readonly active: readonly GroupTask[]
   readonly standbys: readonly GroupTask[]
-  /** Copies that become active tasks or standbys when they have caught up. Then their member joins again. */
+  /** Copies that become active tasks or standbys when they have caught up. Their member then joins the group again. */
   readonly warmups: readonly GroupTask[]
   /** The tasks when all copies have caught up. The next assignment starts from this plan, and not from the places where tasks run at that time. */
   readonly plan: { readonly active: readonly GroupTask[]; readonly standbys: readonly GroupTask[] }
@@ -51,8 +51,9 @@ export interface TaskPlacement {
  * Assigns tasks to processes. A task stays where it is unless balance or capabilities require a move. A task with state moves only to a process whose
  * copy has caught up; until then the copy warms up there (KIP-441).
  *
- * The plan is where tasks run in the end. No single move can improve it, and it does not depend on lags. The next assignment starts from the plan and
- * makes the same plan again, so each task moves at most once while the members stay the same. The order of the input makes no difference.
+ * The plan says where tasks run after all moves. No single move can improve the plan, and it does not depend on lags. The next assignment starts from
+ * the plan and makes the same plan again, so each task moves at most once while the members stay the same. The order of the input makes no
+ * difference.
  */
 export function assignTasks(tasks: readonly GroupTask[], processes: readonly GroupProcess[], settings: AssignmentSettings): TaskPlacement {
   const sorted = tasks.toSorted((a, b) => compareTaskIds(a.id, b.id))
@@ -122,13 +123,13 @@ class Assignment {
   }
 
   /**
-   * The process in the previous plan, if some process runs the task now or no other copy lacks fewer records. Without a plan: the task's current
-   * owner.
+   * The task's process in the previous plan. This process counts only if the task runs somewhere now, or if no other copy lacks fewer records.
+   * Without a plan: the task's current owner.
    */
   #placeSoFar(task: GroupTask): number | null {
     const owner = this.#ownerToKeep(task)
     const planned = (this.#planned.get(task.id) ?? []).filter((at) => this.#isAble(task, at))
-    // Two plans name the task if a process returns with an old plan.
+    // If a process returns with an old plan, two plans name the task.
     const [place] = planned.sort((a, b) => Number(b === owner) - Number(a === owner) || compare(this.#cost(task, a), this.#cost(task, b)) || a - b)
     if (place === undefined || owner !== null) return place ?? owner
     return this.#processes.some((_, at) => this.#isAble(task, at) && this.#cost(task, at) < this.#cost(task, place)) ? null : place

@@ -60,14 +60,17 @@ export function encodeAssignmentData({
 }
 
 /**
- * Encodes: version, 2, text. It tells a member that the leader runs another topology, which the text describes. The member runs nothing until a
- * leader has its topology.
+ * Encodes: version, 2, text. The message tells a member that the leader runs another topology, which the text describes. The member runs nothing
+ * until a leader has its topology.
  */
-export function encodeOtherTopology(said: string): Uint8Array {
-  return new WireWriter().number(other).text(said).done()
+export function encodeOtherTopology(summary: string): Uint8Array {
+  return new WireWriter().number(other).text(summary).done()
 }
 
-/** Encodes: version, 0, code text, message text, next text. It tells a member that the leader cannot read its message. The other members go on. */
+/**
+ * Encodes: version, 0, code text, message text, next text. The message tells a member that the leader cannot read the member's own message. The other
+ * members go on.
+ */
 export function encodeRefusal({ code, message, next }: WaggleError): Uint8Array {
   return new WireWriter().number(refused).text(code).text(message).text(next).done()
 }
@@ -77,7 +80,7 @@ export function decodeAssignmentData(bytes: Uint8Array): AssignmentData {
   const reader = new WireReader(bytes, 'What the leader of the group assigned')
   const kind = reader.number()
   if (kind === refused) throw refusalOf(reader)
-  if (kind === other) return { ...nothing, otherTopology: reader.text() }
+  if (kind === other) return { ...emptyAssignment, otherTopology: reader.text() }
   const [active, standbys, warmups] = [tasksIn(reader), tasksIn(reader), tasksIn(reader)]
   const plan = { active: tasksIn(reader), standbys: tasksIn(reader) }
   const unassigned = tasksIn(reader)
@@ -98,7 +101,7 @@ const assigned = 1
 const other = 2
 
 /** The assignment of a member that has no message from the leader yet. */
-export const nothing: AssignmentData = {
+export const emptyAssignment: AssignmentData = {
   active: [],
   standbys: [],
   warmups: [],

@@ -16,17 +16,17 @@ export interface Placing {
 }
 
 export interface Placed {
-  /** The bin of each item before balancing: its current bin, or else the cheapest one. Null if no bin may hold it. */
+  /** The bin of each item before balancing: its current bin, or else the cheapest bin. Null if no bin may hold it. */
   readonly first: readonly (number | null)[]
   readonly even: readonly (number | null)[]
 }
 
 /**
- * Moves as few items as possible, until no single move makes the bins more even. It evens three things, the most important first: the number of these
- * items in each bin, the whole load of each bin, and the number of items of each kind in each bin.
+ * Moves as few items as possible, until no single move makes the bins more even. Three things are evened, the most important first: the number of
+ * these items in each bin, the whole load of each bin, and the number of items of each kind in each bin.
  *
- * The measure is the sum of count²/weight in whole numbers. Each step lowers it, so the steps end. Costs only choose between possible steps, so a
- * balanced placement stays as it is when costs change.
+ * The measure is the sum of count²/weight in whole numbers. Each step lowers the measure, so the steps end. Costs only choose between possible steps.
+ * So a balanced placement stays unchanged when costs change.
  */
 export function placeEvenly(placing: Placing): Placed {
   const board = new Board(placing)
@@ -140,7 +140,7 @@ class Board {
     }
   }
 
-  /** Chooses the item to move: one that keeps the kinds as even as they are, then the cheapest, then the one that evens the kinds most. */
+  /** Chooses the item to move. Items that keep the kinds as even as they are come first, then cheaper items, then items that even the kinds most. */
   #bestToMove(from: number, to: number, isMeant: (item: number) => boolean): Move | null {
     let best: Move | null = null
     for (const item of this.#itemsIn[from] ?? []) {

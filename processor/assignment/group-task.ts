@@ -11,7 +11,7 @@ export interface GroupTask {
   readonly subtopology: number
   readonly partition: number
   readonly inputs: readonly TopicPartition[]
-  /** True if the task has state that another process can rebuild. Only then does it matter where copies are. */
+  /** True if the task has state that another process can rebuild. The places of copies matter only for such tasks. */
   readonly isStateful: boolean
   readonly needs: Capabilities
 }

@@ -3,13 +3,20 @@ import type { Subtopology } from '../../topology/subtopology.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { type GroupAssignment, type GroupAssignor, type GroupMember, partitionName } from '../ports.ts'
 import { type AssignmentSettings, assignTasks, type GroupProcess, type TaskShare } from './assign-tasks.ts'
-import { type AssignmentData, decodeAssignmentData, encodeAssignmentData, encodeOtherTopology, encodeRefusal, nothing } from './assignment-data.ts'
+import {
+  type AssignmentData,
+  decodeAssignmentData,
+  emptyAssignment,
+  encodeAssignmentData,
+  encodeOtherTopology,
+  encodeRefusal,
+} from './assignment-data.ts'
 import { type GroupTask, numbersOf, type TaskId, tasksOf } from './group-task.ts'
 import { handOver } from './hand-over.ts'
 import { decodeMemberData, encodeMemberData, type MemberData } from './member-data.ts'
 import { type TaskHost, TaskHosts } from './task-hosts.ts'
 import { shareAmongThreads } from './thread-shares.ts'
-import { printOf, type TopologyPrint } from './topology-print.ts'
+import { fingerprintOf, type TopologyFingerprint } from './topology-fingerprint.ts'
 
 export interface TaskAssignorOptions {
   readonly subtopologies: readonly Subtopology[]
@@ -28,12 +35,12 @@ export class TaskAssignor implements GroupAssignor {
   readonly name = 'waggle-tasks'
   readonly #options: TaskAssignorOptions
   readonly #settings: AssignmentSettings
-  readonly #print: TopologyPrint
-  #received: AssignmentData = nothing
+  readonly #fingerprint: TopologyFingerprint
+  #received: AssignmentData = emptyAssignment
 
   constructor(options: TaskAssignorOptions) {
     this.#options = options
-    this.#print = printOf(options.subtopologies)
+    this.#fingerprint = fingerprintOf(options.subtopologies)
     this.#settings = checked({ standbyReplicas: 0, acceptableRecoveryLag: 10_000, maxWarmupReplicas: 2, ...options.settings })
   }
 
@@ -44,7 +51,7 @@ export class TaskAssignor implements GroupAssignor {
   /** The reasons why tasks of the group run nowhere, one for each sub-topology, or why this member runs no task. */
   get problems(): readonly WaggleError[] {
     const { otherTopology } = this.#received
-    if (otherTopology !== null) return [differs(this.#print.said, otherTopology)]
+    if (otherTopology !== null) return [differs(this.#fingerprint.summary, otherTopology)]
     const missing = new Set(this.#received.unassigned.map((id) => numbersOf(id)[0]))
     return this.#options.subtopologies.filter(({ id }) => missing.has(id)).map(unassignable)
   }
@@ -63,7 +70,7 @@ export class TaskAssignor implements GroupAssignor {
     return encodeMemberData({
       processId,
       host,
-      topology: this.#print.hash,
+      topology: this.#fingerprint.hash,
       capabilities: this.#options.capabilities(),
       standbys,
       warmups,
@@ -78,8 +85,8 @@ export class TaskAssignor implements GroupAssignor {
 
   assign(members: readonly GroupMember[], partitionsOf: (topic: string) => number): ReadonlyMap<string, GroupAssignment> {
     const tasks = tasksOf(this.#options.subtopologies, partitionsOf)
-    const { known, refusals } = told(members)
-    const [alike, others] = partition(known, ({ data }) => data.topology === this.#print.hash)
+    const { known, refusals } = decodedMessages(members)
+    const [alike, others] = partition(known, ({ data }) => data.topology === this.#fingerprint.hash)
     const threads = threadsOf(alike, tasks)
     const processes = processesOf(threads)
     const { shares, unassigned, isBalanced } = assignTasks(tasks, processes, this.#settings)
@@ -98,7 +105,10 @@ export class TaskAssignor implements GroupAssignor {
       const data = encodeAssignmentData({ ...group, ...own })
       return [member, { partitions: share.active.flatMap(({ inputs }) => inputs), data }]
     })
-    const idle = others.map(({ member }): [string, GroupAssignment] => [member.id, { partitions: [], data: encodeOtherTopology(this.#print.said) }])
+    const idle = others.map(({ member }): [string, GroupAssignment] => [
+      member.id,
+      { partitions: [], data: encodeOtherTopology(this.#fingerprint.summary) },
+    ])
     return new Map([...assignments, ...idle, ...refusals])
   }
 }
@@ -114,7 +124,7 @@ interface KnownThread {
 }
 
 /** Decodes the members' messages. A member with an unreadable message only gets the reason, and the others go on. */
-function told(members: readonly GroupMember[]) {
+function decodedMessages(members: readonly GroupMember[]) {
   const known: { readonly member: GroupMember; readonly data: MemberData }[] = []
   const refusals: [string, GroupAssignment][] = []
   for (const member of members) {

@@ -4,7 +4,7 @@ import { CallMeters } from '../metrics/call-meters.ts'
 import type { Clock } from '../ports.ts'
 import type { KillerSearch } from './killer-search.ts'
 import { RowBatcher } from './row-batcher.ts'
-import { type RoomShare, WaitingRoom } from './waiting-room.ts'
+import { WaitingLimit, type WaitingShare } from './waiting-limit.ts'
 
 type AnyBatcher = RowBatcher<unknown, unknown, unknown, unknown>
 
@@ -22,14 +22,14 @@ export interface BatchersOptions {
  */
 export class Batchers {
   readonly #options: BatchersOptions
-  readonly #room: WaitingRoom
-  /** Counts by the name of the node, which outlive its batchers. */
+  readonly #room: WaitingLimit
+  /** Counts by the name of the node. The counts stay when the node's batchers are closed. */
   readonly meters = new Map<string, CallMeters>()
   readonly #batchers = new Map<string, { readonly batcher: AnyBatcher; readonly task: string | null }>()
 
   constructor(options: BatchersOptions) {
     this.#options = options
-    this.#room = new WaitingRoom(options.maxWaitingBytes ?? maxWaitingBytes)
+    this.#room = new WaitingLimit(options.maxWaitingBytes ?? maxWaitingBytes)
   }
 
   of(node: AsyncNode, task: string): AnyBatcher {
@@ -46,8 +46,8 @@ export class Batchers {
   }
 
   /** The waiting memory that one node of one task may use. */
-  roomShare(node: AsyncNode, task: string): RoomShare {
-    return this.#room.roomShare(nameOf(node, task), node.step.maxInFlight)
+  waitingShare(node: AsyncNode, task: string): WaitingShare {
+    return this.#room.waitingShare(nameOf(node, task), node.step.maxInFlight)
   }
 
   get calls(): number {

@@ -1,6 +1,6 @@
 /**
- * The time of a call by the number of its rows, learned from the calls so far: a line through recent calls (least squares, whose weights fall by 5 %
- * with each call). So a slower machine or model is noticed within some twenty calls.
+ * Predicts the time of a call from the number of its rows. The prediction is a line through the calls so far (least squares). A call's weight falls
+ * by 5 % with each later call, so a slower machine or model is noticed within some twenty calls.
  */
 export class CallTimes {
   #weight = 0
@@ -21,7 +21,7 @@ export class CallTimes {
 
   /**
    * The time that a call is expected to take; 0 before the first call. If all batches so far had about the same size, a smaller batch is expected to
-   * take as long as they did.
+   * take as long as those batches.
    */
   expectedMs(rows: number): number {
     if (this.#weight === 0) return 0
@@ -30,8 +30,8 @@ export class CallTimes {
   }
 
   /**
-   * The largest number of rows whose call is expected to take at most `targetMs`, from 1 to `max`. It is at most twice the largest batch so far,
-   * because a line says little about batches that are far larger than the batches from which the line was learned.
+   * The largest number of rows whose call is expected to take at most `targetMs`, from 1 to `max`. The result is at most twice the largest batch so
+   * far, because the line says little about far larger batches.
    */
   mostRowsWithin(targetMs: number, max: number): number {
     const bound = Math.min(max, 2 * this.#mostRows)
@@ -44,8 +44,8 @@ export class CallTimes {
   }
 
   /**
-   * The line goes through the mean. If all batches had about the same size, or if the line would give a negative time for zero rows, it also goes
-   * through the origin.
+   * The line goes through the mean. The line also goes through the origin in two cases: if all batches had about the same size, or if the time for
+   * zero rows would be negative.
    */
   #line(): { readonly meanRows: number; readonly meanMs: number; readonly perRow: number; readonly isSloped: boolean } {
     const meanRows = this.#rows / this.#weight
@@ -63,7 +63,7 @@ const keep = 0.95
 /** If calls take less than this part of `targetMs`, a batch that is larger by the factor `growth` is tried. */
 const clearlyWithin = 0.85
 const growth = 1.05
-/** A tolerance, because a sum of decimal fractions may be slightly too small. */
+/** A tolerance for rounding: a sum of decimal fractions may be slightly too small. */
 const rounding = 1e-6
 /** The least variance of batch sizes, in rows squared. Below it, the sizes of recent batches are too alike to show a slope. */
 const leastVariance = 0.05

@@ -3,7 +3,7 @@ import type { FlightRecorder, RecordDeaths } from '../ports.ts'
 
 /**
  * The other calls that may be in flight beside a record's call. `free`: any call, except that of a record that is tried alone. `first half`, `second
- * half`: any call, except those of the other half. `alone`: none.
+ * half`: any call, except those of the other half. `alone`: no other call.
  */
 export type Isolation = 'free' | 'first half' | 'second half' | 'alone'
 

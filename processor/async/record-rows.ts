@@ -8,7 +8,7 @@ export class RecordRows<K, V, R, W> {
   readonly ticket: Ticket<K, V, W>
   readonly #combine: AsyncWorker<K, V, R, W>['combine']
   readonly #results: W[]
-  /** The deadline, in milliseconds of `Clock.elapsedMs`: after it nobody needs the result. Infinite if the record has no deadline. */
+  /** The deadline, in milliseconds of `Clock.elapsedMs`. Nobody needs the result after the deadline. Infinite if the record has no deadline. */
   readonly deadline: number
   #left: number
   #isDone = false

@@ -4,19 +4,19 @@ import type { Header, Record, RecordMetadata } from '../../topology/record.ts'
 import { Refused, WaggleError } from '../../topology/waggle-error.ts'
 import type { CallMeters } from '../metrics/call-meters.ts'
 import type { Clock } from '../ports.ts'
-import { CallLimit } from './call-limit.ts'
+import { CallTimeout } from './call-timeout.ts'
 import { CallTimes } from './call-times.ts'
 import type { KillerSearch } from './killer-search.ts'
 import { RecordRows, type Row, type Ticket } from './record-rows.ts'
 
 /**
- * Turns records into calls of one worker. It counts rows: a record of three rows may be spread over two batches, and is done when all its rows are. A
- * batch is sent when another call may start and one of these holds:
+ * Turns records into calls of one worker. A batch consists of rows: a record of three rows may be spread over two batches, and is done when all its
+ * rows are done. A batch is sent when another call may start and one of these holds:
  *
  * - the batch is full
  * - its oldest row has waited `timeoutMs`
  * - a row's deadline is as near as the call is expected to take
- * - a worker has no call, and `release` is `idle` or no more rows can come because the waiting rows have used up their memory
+ * - a worker has no call, and either `release` is `idle` or the memory of waiting rows is used up, so that no more rows can come
  *
  * A batch is full at `size` rows. With `targetMs` a batch is full earlier, if a call with more rows is expected to take longer than `targetMs`.
  */
@@ -26,7 +26,7 @@ export class RowBatcher<K, V, R, W> {
   readonly #clock: Clock
   /** The search for the record that kills the process; null if calls need not be remembered beyond a death of the process. */
   readonly #killerSearch: KillerSearch | null
-  /** The memory of waiting rows. While it is full, no more rows come. */
+  /** The memory of waiting rows. While the memory is full, no more rows come. */
   readonly #room: { readonly isFull: boolean }
   readonly #meters: CallMeters
   readonly #waiting = new Fifo<Row<K, V, R, W>>()
@@ -40,7 +40,7 @@ export class RowBatcher<K, V, R, W> {
   #closed = false
   #cancelTimer: (() => void) | null = null
   #timerDue = Number.POSITIVE_INFINITY
-  readonly #open = new Set<CallLimit>()
+  readonly #open = new Set<CallTimeout>()
 
   constructor(
     step: AsyncStep<K, V, R, W>,
@@ -114,7 +114,7 @@ export class RowBatcher<K, V, R, W> {
       const reason = this.#reasonToSend()
       if (reason === null) break
       const batch = this.#nextBatch()
-      // All rows of the batch may have been dropped. The row behind them may have another isolation, so the loop looks at it anew.
+      // All rows of the batch may have been dropped. The row behind these rows may have another isolation, so the loop checks again.
       if (batch.length > 0) void this.#call(batch, reason)
     }
     this.#setTimer()
@@ -168,8 +168,8 @@ export class RowBatcher<K, V, R, W> {
   }
 
   /**
-   * The latest time to send the rows that wait, if they must be done at the nearest deadline. It allows for two calls, because another call may be in
-   * flight.
+   * The latest time to send the waiting rows, if they must be done at the nearest deadline. The time allows for two calls, because another call may
+   * be in flight.
    */
   get #lastDeparture(): number {
     return this.#nearest === Number.POSITIVE_INFINITY ? this.#nearest : this.#nearest - 2 * this.#times.expectedMs(this.#waiting.size) - marginMs
@@ -247,7 +247,7 @@ export class RowBatcher<K, V, R, W> {
   /** The call's results, or one error for all of its rows. Never rejects. */
   #limited(batch: readonly Row<K, V, R, W>[]): Promise<readonly (W | WaggleError)[] | WaggleError> {
     return new Promise((resolve) => {
-      const limit = new CallLimit(this.#clock, this.#step.timeoutMs, (late) => end(late))
+      const limit = new CallTimeout(this.#clock, this.#step.timeoutMs, (late) => end(late))
       this.#open.add(limit)
       const end = (results: readonly (W | WaggleError)[] | WaggleError) => {
         limit.end()
@@ -295,9 +295,9 @@ class RowCall<K, V, R, W> implements AsyncCall<K> {
   readonly headers: readonly Header[]
   readonly attempt: number
   readonly metadata: RecordMetadata
-  readonly #limit: CallLimit
+  readonly #limit: CallTimeout
 
-  constructor({ entry, attempt }: Row<K, V, R, W>, limit: CallLimit) {
+  constructor({ entry, attempt }: Row<K, V, R, W>, limit: CallTimeout) {
     const { record, metadata } = entry.ticket
     this.key = record.key
     this.value = record.value

@@ -11,7 +11,7 @@ export interface CommitContent extends CommitPoint {
   readonly state: readonly StoreChange[]
   /** Changes of stores that the log does not keep, as changelog records. */
   readonly changelogs: readonly StoreRecords[]
-  /** Records that delete rows of handled due entries. They are written last. */
+  /** Records that delete rows of handled due entries. These records are written last. */
   readonly removals: readonly ProducerRecord[]
   /** Changes to write to the tasks' disks after the commit has succeeded. */
   readonly diskWrites: readonly (DiskChanges & { readonly target: DiskState })[]
@@ -27,14 +27,14 @@ export interface CommittingTasks {
   groupOf(task: Task): string
   /** The task's state on its disk; null if the log's own commit holds the state. */
   stateOf(task: Task): DiskState | null
-  /** True for the group of a global store, of which every process has its own copy. */
+  /** True for the group of a global store. Every process has its own copy of a global store. */
   isGlobal(group: string): boolean
 }
 
 /** Changelog records of one store of one task. */
 export interface StoreRecords {
   readonly store: string
-  /** The store's place in the topology's order, counted from the end: 0 for the last store of its task, 1 for the one before. */
+  /** The store's place in the topology's order, counted from the end: 0 for the last store of its task, 1 for the store before. */
   readonly placesFromEnd: number
   readonly records: readonly ProducerRecord[]
 }
@@ -67,7 +67,7 @@ export function takeContent(source: CommittingTasks, touched: readonly Task[]): 
   return { positions, state, changelogs, removals, diskWrites, tasks }
 }
 
-/** Wraps an error of a user's serde in a store. The error does not name the input; `CommitSearch` finds it. */
+/** Wraps an error that a user's serde throws while a store writes. The error does not name the input; `CommitSearch` finds the input. */
 function refusing<T>(write: () => T): T {
   try {
     return write()

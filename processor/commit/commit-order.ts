@@ -6,7 +6,7 @@ import type { CommitContent } from './commit-content.ts'
  * one begins, from the end of a task to its beginning:
  *
  *     1. records that tasks have sent (appended already)
- *     2. changelogs: those of each task's last store, then those of the store before it, and so on
+ *     2. changelogs: those of each task's last store, then those of the store before it, and so on to the first store
  *     3. removals of handled due entries
  *     4. positions, together with the last of the stages above
  *

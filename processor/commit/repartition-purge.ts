@@ -15,7 +15,7 @@ export interface RepartitionPurgeOptions {
 }
 
 /**
- * Deletes processed records from repartition topics (KIP-811). Only the application reads these topics, and never again before its committed
+ * Deletes processed records from repartition topics (KIP-811). Only the application reads these topics, and it never goes back behind its committed
  * positions.
  */
 export class RepartitionPurge {
@@ -26,7 +26,10 @@ export class RepartitionPurge {
   #lastAt: number
   #isRunning = false
   #mayNot = false
-  /** The shortest pause before the next purge, in ms. It counts if it is longer than the interval, and is above 0 only after a failure. */
+  /**
+   * The shortest pause before the next purge, in ms. A pause that is longer than the interval replaces the interval. The pause is 0 unless a purge
+   * has failed.
+   */
   #pauseMs = 0
   #cancel: (() => void) | null = null
 
@@ -77,7 +80,7 @@ export class RepartitionPurge {
     } catch (thrown) {
       const error = WaggleError.from('WAGGLE_LOG_REFUSED', thrown, { next: 'Nothing: it is tried again.' })
       this.#mayNot ||= error.code === 'WAGGLE_NOT_PERMITTED'
-      // A position that was committed during the purge is higher, and stays.
+      // A position that was committed during the purge is higher, and stays due.
       if (error.code !== 'WAGGLE_MISSING_TOPIC')
         for (const place of due) if (!this.#due.has(partitionName(place))) this.#due.set(partitionName(place), place)
       this.#pauseMs = failurePauseMs

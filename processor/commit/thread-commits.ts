@@ -52,7 +52,7 @@ export class ThreadCommits {
   readonly #purge: RepartitionPurge
   #producer: TaskProducer | null = null
   #appended = 0
-  /** True until the tasks are back at their last commit. Their work until then is dropped. */
+  /** True from a drop or a failed commit until the tasks are back at their last commit. No commit is sealed in between. */
   #isDropped = false
   #onTheirWay = 0
   #done: Promise<void> = Promise.resolve()
@@ -95,7 +95,7 @@ export class ThreadCommits {
     return this.#appended > 0 || this.#onTheirWay > 0
   }
 
-  /** True if a commit on its way is so slow that tasks must not process further. */
+  /** True if a commit on its way takes so long that tasks must not process further. */
   get isTooFarAhead(): boolean {
     return this.#onTheirWay > 0 && this.#appended >= maxAppendedAhead
   }
@@ -130,7 +130,7 @@ export class ThreadCommits {
     if (isWaitedFor || this.schedule.isDue || this.#search.room <= 0) this.#seal()
   }
 
-  /** Time until the next commit must be sealed, in ms; null without work to commit, or without room for another commit. */
+  /** Time until the next commit must be sealed, in ms. Null if there is no work to commit, or if no further commit may start. */
   get dueInMs(): number | null {
     const mayCommit = this.#onTheirWay < maxOnTheirWay && (this.#appended > 0 || this.#options.source.hasUncommitted)
     return mayCommit ? this.schedule.dueInMs : null
@@ -155,7 +155,7 @@ export class ThreadCommits {
     return this.#spentMs
   }
 
-  /** Drops all uncommitted work. Another process may have the tasks now, and does the work again. `abort` must follow. */
+  /** Drops all uncommitted work. Another process may have the tasks now, and does the work again. The caller must call `abort` next. */
   async drop(): Promise<void> {
     this.#isDropped = true
     await this.#producer?.abort()
@@ -198,7 +198,7 @@ export class ThreadCommits {
     if (content.tasks === 0 && this.#appended === 0) {
       for (const task of tasks) task.committed()
       this.#search.committed()
-      // Right after a rollback there is nothing to commit, but the work that was rolled back is not committed either.
+      // Right after a rollback there is nothing to commit. The work that was rolled back is not committed yet, so its time goes on.
       if (start - this.#wentBackAtMs >= calmMs) this.#uncommittedSinceMs = null
       return
     }
@@ -240,10 +240,13 @@ export class ThreadCommits {
   }
 }
 
-/** One commit is synced at a time, and none waits behind it. Work that is done meanwhile goes into the next one. */
+/** The most commits on their way at a time. With one, no commit waits behind another. Work that is done meanwhile goes into the next commit. */
 const maxOnTheirWay = 1
 const maxAppendedAhead = 20_000
 /** A thread without work to commit counts as recovered only if its last rollback is at least this long ago, in ms. */
 const calmMs = 6_000
-/** A limit for long commit intervals, because uncommitted changes stay in memory. */
+/**
+ * The most records that may be processed between two commits. Long commit intervals reach this limit. It exists because uncommitted changes stay in
+ * memory.
+ */
 const maxProcessedAhead = 100_000

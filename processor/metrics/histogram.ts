@@ -1,7 +1,7 @@
 /** Counts of observed numbers by upper bounds, as a histogram of Prometheus has them. */
 export class Histogram {
   readonly bounds: readonly number[]
-  /** The number of observations between each bound and the one before it. The last count is of those above all bounds. */
+  /** The number of observations between each bound and the previous bound. The last count is the number of observations above all bounds. */
   readonly #counts: number[]
   sum = 0
   count = 0

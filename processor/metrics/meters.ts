@@ -15,7 +15,7 @@ const statistics = {
   avg: (sensor: Sensor, now: number) => sensor.average(now),
   min: (sensor: Sensor, now: number) => sensor.least(now),
   max: (sensor: Sensor, now: number) => sensor.most(now),
-  /** `rate`: records a second. `sumRate`: the sum of their values a second. */
+  /** `rate`: records a second. `sumRate`: the sum of the recorded values a second. */
   rate: (sensor: Sensor, now: number) => sensor.countPerSecond(now),
   sumRate: (sensor: Sensor, now: number) => sensor.sumPerSecond(now),
   total: ({ count }: Sensor) => count,
@@ -37,7 +37,7 @@ export class Meters {
   readonly #group: string
   readonly #tags: { readonly [tag: string]: string }
   readonly #time: SampleTime
-  readonly #sensors: { readonly name: string; readonly sensor: Sensor; readonly told: readonly Statistic[] }[] = []
+  readonly #sensors: { readonly name: string; readonly sensor: Sensor; readonly kinds: readonly Statistic[] }[] = []
   readonly #gauges: { readonly name: string; readonly value: (now: number) => number }[] = []
 
   constructor(group: string, tags: { readonly [tag: string]: string }, time: SampleTime) {
@@ -46,9 +46,9 @@ export class Meters {
     this.#time = time
   }
 
-  sensor(name: string, told: readonly Statistic[]): Sensor {
+  sensor(name: string, kinds: readonly Statistic[]): Sensor {
     const sensor = new Sensor(this.#time)
-    this.#sensors.push({ name, sensor, told })
+    this.#sensors.push({ name, sensor, kinds })
     return sensor
   }
 
@@ -60,8 +60,8 @@ export class Meters {
   read(now: number): Metric[] {
     const [group, tags] = [this.#group, this.#tags]
     return [
-      ...this.#sensors.flatMap(({ name, sensor, told }) =>
-        told.map((one) => ({ group, name: `${name}-${suffixes[one]}`, tags, value: statistics[one](sensor, now) })),
+      ...this.#sensors.flatMap(({ name, sensor, kinds }) =>
+        kinds.map((one) => ({ group, name: `${name}-${suffixes[one]}`, tags, value: statistics[one](sensor, now) })),
       ),
       ...this.#gauges.map(({ name, value }) => ({ group, name, tags, value: value(now) })),
     ]

@@ -1,4 +1,4 @@
-/** The clock of one thread's sensors, in epoch ms. It is set once a pass, so that recording reads no clock. */
+/** The time of one thread's sensors, in epoch ms. The thread sets it once a pass, so recording a number reads no clock. */
 export interface SampleTime {
   now: number
 }
@@ -80,7 +80,10 @@ export class Sensor {
     return all
   }
 
-  /** The span of the samples, at least all windows but one. So a new sensor shows no high rate. */
+  /**
+   * The time that the samples cover. The result is at least the length of all windows but one. Without this minimum, a new sensor would show too high
+   * a rate.
+   */
   #spanMs(now: number): number {
     const elapsed = now - Math.min(...this.#samples.map(({ start }) => start))
     const missing = Math.max(0, windows - 1 - Math.floor(elapsed / windowMs))

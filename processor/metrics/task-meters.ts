@@ -26,12 +26,12 @@ interface Owner {
 }
 
 /**
- * Metrics of a task and its nodes. They continue when the task is closed and opened again. Latencies are nanoseconds, as in Kafka Streams at this
- * level.
+ * Metrics of a task and its nodes. The metrics continue when the task is closed and opened again. Latencies are nanoseconds, as in Kafka Streams at
+ * this level.
  */
 export class TaskMeters {
   readonly time: SampleTime
-  /** Counts processed records. It is updated once a pass. */
+  /** Counts processed records. The count is updated once a pass. */
   readonly process: Sensor
   /** Counts records that an operator drops, puts that a store refuses because they are past its retention, and failures that a handler skipped. */
   readonly dropped: Sensor

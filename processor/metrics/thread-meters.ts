@@ -18,7 +18,7 @@ export class ThreadMeters {
   /** The number of the last pass of the loop that processed records. */
   lastPass = 0
   readonly #meters: Meters
-  /** The parts of the time that a pass of the loop takes. */
+  /** Sensors of the time that a pass of the loop spends on each part: polling, processing, punctuations, commits. */
   readonly #polling: Sensor
   readonly #processing: Sensor
   readonly #punctuating: Sensor

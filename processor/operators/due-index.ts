@@ -68,7 +68,7 @@ export class DueIndex {
     for (const [row] of this.#store.range(dueKey(this.#floor, ''), null)) {
       const due = Number.parseInt(row.slice(0, timeDigits), 16)
       if (Number.isNaN(due)) {
-        // No index writes such a row, so another program has written it into the changelog.
+        // No index writes a row without a time. Another program has written this row into the changelog.
         this.#store.put(row, null)
         continue
       }

@@ -15,8 +15,8 @@ interface Parts<V, R> {
 }
 
 /**
- * Stands between a key and a part of its identity. It is U+FFFD, with which decoders replace bytes that are not UTF-8. A request id never contains
- * it.
+ * Separates a key from a part of the key's identity. The separator is U+FFFD, with which decoders replace bytes that are not UTF-8. A request id
+ * never contains U+FFFD.
  */
 export const partSeparator = '\ufffd'
 
@@ -46,7 +46,7 @@ export class JoinByKeyProcessor<V, R> extends OpenedProcessor<string, V, string,
     const part = this.#operator.partOf?.(headers) ?? ''
     const row = part === '' ? key : `${key}${partSeparator}${part}`
     const before = entries.get(row)
-    // A value that comes late, after its key was forwarded, or that comes again.
+    // The value came after its key was forwarded, or came a second time.
     if (before?.sent || before?.parts.has(name)) return
     const parts = new Map(before?.parts).set(name, value)
     const due = before?.due ?? this.#deadline(record, context.currentSystemTime)
@@ -84,7 +84,7 @@ export class JoinByKeyProcessor<V, R> extends OpenedProcessor<string, V, string,
     }
   }
 
-  /** A key no longer waits. Keys that waited when the task was opened were not counted. */
+  /** Counts one waiting key less. The count may already be 0, because it does not include keys that waited when the task was opened. */
   #leaves(): void {
     const { waiting } = this.parts
     waiting.count = Math.max(0, waiting.count - 1)

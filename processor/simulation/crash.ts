@@ -1,12 +1,12 @@
 /**
  * The steps of a commit, in order, at which a process can crash:
  *  - `begin`: nothing is written yet
- *  - `records`, `state`, `positions`: these are written, but a crash undoes them if the commit is atomic
- *  - `durable`, `told`: everything is written, and the caller does not know it yet
+ *  - `records`, `state`, `positions`: this part is written, but a crash undoes it if the commit is atomic
+ *  - `durable`, `acknowledged`: everything is written; the caller learns of the success only after `acknowledged`
  *
  * In a commit that is not atomic, `torn` follows `begin`: only some partitions have their records.
  */
-export const commitSteps = ['begin', 'records', 'state', 'positions', 'durable', 'told'] as const
+export const commitSteps = ['begin', 'records', 'state', 'positions', 'durable', 'acknowledged'] as const
 export type CommitStep = (typeof commitSteps)[number] | 'torn'
 
 export interface CrashPoint {

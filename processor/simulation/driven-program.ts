@@ -1,8 +1,8 @@
 import type { AsyncWorker } from '../../topology/async-step.ts'
 import { decorated } from '../../topology/decorated.ts'
 import type { AsyncNode, Topology } from '../../topology/graph.ts'
+import { openSerdes } from '../../topology/open-serdes.ts'
 import { ownMember } from '../../topology/own-member.ts'
-import { openSerdes } from '../../topology/serde-uses.ts'
 import type { StateStore, StoreKind, StoreSpec } from '../../topology/state-store.ts'
 import type { StreamsConfig } from '../../topology/streams-config.ts'
 import type { Subtopology } from '../../topology/subtopology.ts'
@@ -35,11 +35,11 @@ export interface TestDriverConfig extends Partial<StreamsConfig> {
   readonly partitions?: { readonly [topic: string]: number }
 }
 
-/** Hooks for a driver of something larger than a topology. */
+/** Hooks for a test driver of a larger thing than a topology, such as a swarm. */
 export interface ProgramHooks {
   /** Decides about failures, in place of the handlers of the configuration. */
   readonly failures?: FailurePolicy
-  /** Called with each record that the program sends, at once. */
+  /** Called with each record at the moment when the program sends it. */
   readonly onSent?: (topic: string, record: LogRecord) => void
   /** A clock that the caller shares with other programs. */
   readonly clock?: SimulatedClock
@@ -76,7 +76,7 @@ export class DrivenProgram {
   #readers = new Map<string, Task[]>()
   /** Partition counts of the topics that the topology creates for itself. */
   #ownPartitions: ReadonlyMap<string, number> = new Map()
-  /** Records that wait until their serdes have fetched something (a schema), in order. */
+  /** Records that wait, in order, until their serdes have fetched a resource such as a schema. */
   #preparing: Preparing[] = []
 
   constructor(topology: Topology, config: TestDriverConfig, { failures, onSent = () => {}, clock }: ProgramHooks = {}) {
@@ -167,7 +167,7 @@ export class DrivenProgram {
   }
 
   async advance(ms: number): Promise<void> {
-    // Records that were piped without an await begin first.
+    // Records that were piped without an await are processed first.
     await this.#clock.settle()
     const calls = this.#batchers.calls
     await this.#clock.advance(ms)
@@ -240,13 +240,13 @@ export class DrivenProgram {
       partitionsOf: (topic) => this.#partitionsOf(topic),
       emit: (record) => this.#emit(record),
       batcher: (node, task) => this.#batchers.of(node, task),
-      roomShare: (node, task) => this.#batchers.roomShare(node, task),
+      waitingShare: (node, task) => this.#batchers.waitingShare(node, task),
       requestCommit() {},
       wake() {},
     }
   }
 
-  /** Delivers the records again that were read and not committed when the tasks were killed. */
+  /** Delivers again the records that were read, but not committed, when the tasks were killed. */
   #redeliver(task: Task, { topic, partition, position }: TopicPartition & { readonly position: Position | null }): void {
     const records = this.#records.from({ topic, partition }, position?.offset ?? 0)
     for (const record of records) this.#deliver(task, { topic, partition }, record)
@@ -270,9 +270,7 @@ export class DrivenProgram {
     })
   }
 
-  /**
-   * Settles when nothing more can happen while the clock stands still. It does not wait for the last `callsLeft` calls, which may need time to pass.
-   */
+  /** Settles when nothing more can happen while the clock stands still. Does not wait for the last `callsLeft` calls, which may need time to pass. */
   async #settle(callsLeft = 0): Promise<void> {
     await this.#opened()
     this.#commit()
@@ -316,7 +314,7 @@ export class DrivenProgram {
   #give({ task, topic, partition, record }: Pick<Preparing, 'task' | 'topic' | 'partition' | 'record'>): void {
     task.add(topic, partition, [record])
     this.#unwrapped(() => task.advance())
-    // A global store takes its records as they come, even if older records wait in other topics.
+    // A global store takes each record as soon as it comes, even if older records wait in other topics.
     if (this.#globalTasks.includes(task)) this.#unwrapped(() => task.process(1))
   }
 
@@ -369,7 +367,7 @@ export class DrivenProgram {
     for (const task of this.#tasks) task.committed()
   }
 
-  /** Takes a record that a task sends. Readers can read it at once. */
+  /** Takes a record that a task sends. Readers can read the record at once. */
   #emit(produced: ProducerRecord): void {
     const record = this.#records.append(produced)
     this.#records.outputOf(produced.topic).records.push(record)

@@ -34,7 +34,7 @@ export class DriverRecords {
     return record
   }
 
-  /** Appends changelog records as an application on Kafka does: one for each row that a commit changes. */
+  /** Appends changelog records. As an application on Kafka does, it appends one record for each row that a commit changes. */
   appendChanges(store: string, changes: readonly ChangelogRecord[]): void {
     const { records } = this.outputOf(changelogTopic(this.#applicationId, store))
     for (const change of changes) records.push({ ...change, offset: records.length })

@@ -30,7 +30,7 @@ export class SimulatedGroup {
     return able[(partition.number + this.rotation) % able.length]
   }
 
-  /** The assignment that the leader, the first member, made since the group last changed. Null if members have no assignor. */
+  /** The assignment that the leader has made since the group last changed. The first member is the leader. Null if members have no assignor. */
   decided(partitionsOf: (topic: string) => number): ReadonlyMap<string, GroupAssignment> | null {
     const assignor = this.members[0]?.subscription.assignor
     if (assignor === undefined) return null

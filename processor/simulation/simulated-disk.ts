@@ -8,7 +8,7 @@ export interface DurableRecord extends LogRecord {
 /** Data that survives a crash: all durable commits and sends. */
 export class SimulatedDisk {
   readonly topics = new Map<string, DurableTopic>()
-  /** The number of topics ever created, from which ids are made. */
+  /** The number of topics ever created. Topic ids are made from this number. */
   topicsMade = 0
   readonly positions = new Map<string, Position>()
   readonly #stores = new Map<string, SimulatedStore>()
@@ -82,7 +82,7 @@ class SimulatedStore implements StoreBytes {
   }
 }
 
-/** One character a byte, so that strings sort as bytes do. */
+/** Returns one character for each byte, so that strings sort as bytes do. */
 function nameOf(key: Uint8Array): string {
   return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1')
 }

@@ -34,7 +34,7 @@ export interface SimulatedLogOptions {
   readonly keepsState?: boolean
   /** The longest time of a step of a commit, in ms. */
   readonly maxStepMs?: number
-  /** The step at which the log crashes by itself; null: it does not. */
+  /** The step at which the log crashes by itself. Null: the log does not crash by itself. */
   readonly crash?: CrashPoint | null
 }
 
@@ -80,7 +80,7 @@ export class SimulatedLog implements Log {
     return this.#crashed
   }
 
-  /** The number of commits begun. A crash point names one of them. */
+  /** The number of commits begun. A crash point names a commit by this number. */
   get commits(): number {
     return this.#commits
   }
@@ -89,7 +89,7 @@ export class SimulatedLog implements Log {
     return { pendingBytes: 0, maxPendingBytes: Number.MAX_SAFE_INTEGER }
   }
 
-  /** Stops the process: it gets no more events and changes nothing from now on. */
+  /** Stops the process: from now on the process gets no events and changes nothing. */
   crash(): void {
     this.#crashed = true
     this.#cancelRetention()
@@ -223,7 +223,7 @@ export class SimulatedLog implements Log {
       }
       if (atomicCommit) for (const write of writes) write()
       await this.#step(commit, 'durable')
-      await this.#step(commit, 'told')
+      await this.#step(commit, 'acknowledged')
     })
     this.#last = done.catch(() => {
       const records = new Set<OpenRecord>(appended.map(({ record }) => record))
@@ -265,7 +265,7 @@ export class SimulatedLog implements Log {
     })
   }
 
-  /** Syncs single records that are in no commit. */
+  /** Syncs records that belong to no commit. */
   async #flushLoose(): Promise<void> {
     const done = this.#last.then(async () => {
       await this.#delay()

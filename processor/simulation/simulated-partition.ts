@@ -27,7 +27,7 @@ export class SimulatedPartition {
     return this.#durable.start
   }
 
-  /** The offset of the first open record. Committed readers read up to it. */
+  /** The offset of the first open record. Committed readers read up to this offset. */
   get durableEnd(): number {
     return this.#open[0]?.offset ?? this.#durable.end
   }

@@ -1,7 +1,7 @@
 import { type ChangelogOffset, partitionName, type StateDirectory, type StoreBytes, type TaskDisk } from '../ports.ts'
 import { SimulatedDisk } from './simulated-disk.ts'
 
-/** The files of a process's changelog copies, which survive a crash. The next process with these files has the copies of the last one. */
+/** The files of a process's changelog copies. The files survive a crash, so the next process that opens them has the copies of the last process. */
 export class SimulatedStateFiles {
   readonly processId: string
   readonly stores = new SimulatedDisk()

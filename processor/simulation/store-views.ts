@@ -14,7 +14,7 @@ import { aBoolean, aNumber, anything, aSerde, guard, listOf, optionsOf, paramete
 import { partitionForKey } from '../partitioner.ts'
 
 /**
- * A view of a store over the partitions of all of a driver's tasks. Where the engine stores timestamps beside values, the view returns the plain
+ * A view of a store over the partitions of all of a driver's tasks. The view returns plain values, even if the engine stores timestamps beside the
  * values, as Kafka Streams' driver does.
  */
 abstract class StoreView<S extends StateStore, K, V> implements StateStore {
@@ -235,7 +235,8 @@ type OfKey<K> = [key: K, from: number, to: number]
 /** The arguments for reading a range of keys. */
 type OfKeys<K> = [keyFrom: K | null, keyTo: K | null, from: number, to: number]
 
-// A store in a processor has no such checks, because it is called for each record. There, an error of the store is the failure of the record.
+// These checks are only here. A store in a processor has no such checks, because it is called for each record. There, an error of the store is the
+// failure of the record.
 const keyAndTime = parameters({ key: anything, timestamp: aNumber })
 const span = parameters({ from: aNumber, to: aNumber })
 const spanOfKey = parameters({ key: anything, from: aNumber, to: aNumber })

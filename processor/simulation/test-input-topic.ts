@@ -4,7 +4,7 @@ import { aName, aNumber, anything, listOf, optionsOf, parameters, refuseWrong } 
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { ProducerRecord } from '../ports.ts'
 
-/** A record to pipe in. Without a timestamp it gets the topic's time. */
+/** A record to pipe in. A record without a timestamp gets the topic's time. */
 export interface PipedRecord<K, V> {
   key: K | null
   value: V | null
@@ -23,7 +23,7 @@ export interface InputTimes {
 export interface ListTimes {
   /** The timestamp of the list's first record, in epoch ms. Default: the topic's own time goes on. */
   startTimestamp?: number
-  /** The step from one record's timestamp to the next, in ms; 0 by default. It needs a `startTimestamp`. */
+  /** The step from one record's timestamp to the next, in ms; 0 by default. The step needs a `startTimestamp`. */
   advanceMs?: number
 }
 
@@ -68,7 +68,7 @@ export class TestInputTopic<K, V> {
   async pipeInput(...input: readonly unknown[]): Promise<void> {
     const [key, value, timestamp] = input
     const record = (input.length === 1 ? key : { key, value, timestamp }) as PipedRecord<K, V>
-    refuseWrong(`${title}.pipeInput`, parameters({ record: aRecord }), [record])
+    refuseWrong(`${title}.pipeInput`, oneRecord, [record])
     const headers = record.headers ?? noHeaders
     const time = record.timestamp ?? this.#nextTime()
     await this.#key.open?.({ topic: this.#name, part: 'key' })
@@ -91,11 +91,7 @@ export class TestInputTopic<K, V> {
    * ```
    */
   async pipeKeyValueList(list: readonly (readonly [key: K | null, value: V | null])[], times: ListTimes = {}): Promise<void> {
-    refuseWrong(
-      `${title}.pipeKeyValueList`,
-      parameters({ list: listOf('pairs [key, value]', listOf('a key and a value', anything)), 'times?': aListTimes }),
-      [list, times],
-    )
+    refuseWrong(`${title}.pipeKeyValueList`, listOfPairs, [list, times])
     return this.pipeRecordList(
       list.map(([key, value]) => ({ key, value })),
       times,
@@ -111,7 +107,7 @@ export class TestInputTopic<K, V> {
    * ```
    */
   async pipeValueList(list: readonly (V | null)[], times: ListTimes = {}): Promise<void> {
-    refuseWrong(`${title}.pipeValueList`, parameters({ list: listOf('values', anything), 'times?': aListTimes }), [list, times])
+    refuseWrong(`${title}.pipeValueList`, listOfValues, [list, times])
     return this.pipeRecordList(
       list.map((value) => ({ key: null, value })),
       times,
@@ -119,7 +115,7 @@ export class TestInputTopic<K, V> {
   }
 
   /**
-   * Writes records, one after the other. A record with a timestamp keeps it, unless the list is given times.
+   * Writes records, one after the other. A record with a timestamp keeps its timestamp, unless the list is given times.
    *
    * @example
    * ```ts
@@ -127,7 +123,7 @@ export class TestInputTopic<K, V> {
    * ```
    */
   async pipeRecordList(list: readonly PipedRecord<K, V>[], times: ListTimes = {}): Promise<void> {
-    refuseWrong(`${title}.pipeRecordList`, parameters({ list: listOf('records { key, value }', aRecord), 'times?': aListTimes }), [list, times])
+    refuseWrong(`${title}.pipeRecordList`, listOfRecords, [list, times])
     const { startTimestamp, advanceMs = 0 } = times
     const step = forward('advanceMs', advanceMs)
     for (const [at, record] of list.entries()) {
@@ -170,3 +166,7 @@ const aRecord = optionsOf({
   headers: listOf('headers { key, value }', optionsOf({ key: aName }, ['key'])),
 })
 const aListTimes = optionsOf({ startTimestamp: aNumber, advanceMs: aNumber })
+const oneRecord = parameters({ record: aRecord })
+const listOfPairs = parameters({ list: listOf('pairs [key, value]', listOf('a key and a value', anything)), 'times?': aListTimes })
+const listOfValues = parameters({ list: listOf('values', anything), 'times?': aListTimes })
+const listOfRecords = parameters({ list: listOf('records { key, value }', aRecord), 'times?': aListTimes })

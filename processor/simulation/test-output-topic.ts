@@ -4,8 +4,8 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import type { LogRecord } from '../ports.ts'
 
 /**
- * Records that a program has sent to a topic, and the index of the next one to read. All readers of the topic share the index, as in Kafka Streams'
- * driver.
+ * The records that a program has sent to a topic, and the index of the next record to read. All readers of the topic share the index, as in Kafka
+ * Streams' driver.
  */
 export interface Produced {
   readonly records: LogRecord[]

@@ -194,7 +194,7 @@ export class TopologyTestDriver implements AsyncDisposable {
   }
 }
 
-/** A time that passes: the wall clock does not go back. */
+/** A time span that passes. It is never negative, because the wall clock does not go back. */
 const aDuration: Kind = (value, name) =>
   typeof value === 'number' && value >= 0 && Number.isFinite(value) ? null : { name, wanted: 'a number of ms, at least 0,' }
 

@@ -7,7 +7,9 @@ import { type RestoredRows, restoredRows } from './restored-rows.ts'
 /** Offsets of a changelog. */
 export interface ChangelogRange {
   readonly start: number
-  /** The offset after the last record of a changelog. For a source topic that replaces the changelog, it is the task's position in that topic. */
+  /**
+   * The offset after the last record of a changelog. For a source topic that replaces the changelog, the end is the task's position in that topic.
+   */
   readonly end: number
   readonly topicId: string | null
 }
@@ -23,7 +25,7 @@ export class ChangelogCopy {
   #reader: Reader | null = null
   #position = 0
   #topicId: string | null = null
-  /** The number of pauses. A read that began before a pause is dropped. */
+  /** The number of pauses so far. The result of a read that began before a pause is dropped. */
   #epoch = 0
   #closed = false
 
@@ -42,7 +44,7 @@ export class ChangelogCopy {
     this.#onAnew = options.onAnew
   }
 
-  /** The next offset to read. Rows before it may not be written yet. */
+  /** The next offset to read. Rows before this offset may not be written yet. */
   get position(): number {
     return this.#position
   }
@@ -55,7 +57,7 @@ export class ChangelogCopy {
   begin({ start, end, topicId }: ChangelogRange): void {
     const { store, place } = this.changelog
     const there = this.#disk.offset(place)
-    const other = there === null ? null : otherwise({ offset: there, topicId: this.#disk.topicId(place) }, { start, end, topicId })
+    const other = there === null ? null : mismatchOf({ offset: there, topicId: this.#disk.topicId(place) }, { start, end, topicId })
     const isPart = there !== null && other === null
     this.#topicId = topicId
     this.#epoch++
@@ -88,14 +90,14 @@ export class ChangelogCopy {
     return this.#read({})
   }
 
-  /** Stops reading. `begin` starts it again. */
+  /** Stops reading. `begin` starts the reading again. */
   pause(): void {
     this.#epoch++
     void this.#reader?.close()
   }
 
   /** Frees the row buffers when the store is restored. */
-  rest(): void {
+  freeBuffers(): void {
     this.#rows = null
   }
 
@@ -128,14 +130,14 @@ export class ChangelogCopy {
     const rows = this.#rows
     const changes = rows === null || rows.isEmpty ? [] : [{ store: store.name, entries: rows.take() }, keptNumbers.change(rows.numbers)]
     this.#disk.write({ changes, offsets: [{ ...place, offset: this.#position }] })
-    // A changelog has no records for rows that expire, so they are deleted by their key.
+    // A changelog has no records for rows that expire, so the rows below the floor are deleted by their key.
     const floor = rows?.takeFloor() ?? null
     if (floor !== null) this.#disk.store(store.name).clearBefore?.(floor)
   }
 }
 
-/** The reason why an offset cannot belong to this changelog; null if it can. */
-export function otherwise({ offset, topicId }: { readonly offset: number; readonly topicId: string | null }, now: ChangelogRange): string | null {
+/** The reason why an offset cannot belong to this changelog, as the end of a sentence about the changelog; null if the offset can belong to it. */
+export function mismatchOf({ offset, topicId }: { readonly offset: number; readonly topicId: string | null }, now: ChangelogRange): string | null {
   if (topicId !== null && now.topicId !== null && topicId !== now.topicId) return 'was deleted and made anew'
   if (offset < now.start) return `begins at ${now.start}, where the disk has it up to ${offset}`
   if (offset > now.end) return `ends at ${now.end}, where the disk has it up to ${offset}`

@@ -61,5 +61,8 @@ function cleanupOf(policy: string | undefined): TopicSpec['cleanup'] | null {
   return parts.includes('delete') ? 'delete' : null
 }
 
-/** Kafka Streams' default for `windowstore.changelog.additional.retention.ms`. It is added to the retention, because the clocks of hosts differ. */
+/**
+ * Kafka Streams' default for `windowstore.changelog.additional.retention.ms`. This time is added to the retention, because the clocks of hosts
+ * differ.
+ */
 const additionalMs = 24 * 60 * 60 * 1000

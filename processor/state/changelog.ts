@@ -6,12 +6,15 @@ import type { ChangelogRecord } from '../ports.ts'
 /** A change of one row, and the timestamp of the record that caused it. */
 export type RowChange = readonly [key: Uint8Array, value: Uint8Array | null, timestamp: number]
 
-/** The timestamp of a row that expired with its segment. It gets no changelog record, because the changelog has a retention of its own. */
-export const ranOut = -2
+/**
+ * Marks a row that expired with its segment, in the place of a timestamp. Such a row gets no changelog record, because the changelog has a retention
+ * of its own.
+ */
+export const expiredMark = -2
 
 /**
- * The format of a store's rows in its changelog. Keys lack the parts that only order rows here. Values lack the timestamp, which the record
- * has.
+ * The format of a store's rows in its changelog. Changelog keys lack the parts that only order rows in the store. Values lack the timestamp, which
+ * the record has.
  *
  *     key-value: key                     window: key │ start i64 │ sequence i32         session: key │ end i64 │ start i64
  *
@@ -28,7 +31,7 @@ export class Changelog {
 
   /** The changelog record of a change; null for a row that expired. */
   recordOf([row, value, timestamp]: RowChange): ChangelogRecord | null {
-    if (timestamp === ranOut) return null
+    if (timestamp === expiredMark) return null
     const key = this.#keyIn(row)
     if (value === null) return { key, value, timestamp, headers: noHeaders }
     const headers = this.#store.changelogHeaders ?? noHeaders

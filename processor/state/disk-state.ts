@@ -2,7 +2,7 @@ import type { ProducerRecord, StoreBytes, StoreChange, TaskDisk, TopicPartition 
 import type { StoreChangelog } from './changelog-topics.ts'
 import { keptNumbers } from './kept-numbers.ts'
 
-/** The changes that one commit makes to a task's state. They are kept from the time when the commit is sealed until it has succeeded. */
+/** The changes that one commit makes to a task's state. The changes are kept from the time when the commit is sealed until it has succeeded. */
 export interface DiskChanges {
   readonly changes: readonly StoreChange[]
   readonly positions: readonly (TopicPartition & { readonly offset: number })[]
@@ -12,8 +12,8 @@ export interface DiskChanges {
 
 /**
  * The state of one task on a log that keeps no state. A commit first appends its changes to the changelogs, together with all its other records. When
- * it has succeeded, one write brings the changes and the changelog offsets to the disk. If the process dies in between, the disk lacks that commit,
- * and the missing records are read from the changelogs.
+ * the commit has succeeded, one write brings the changes and the changelog offsets to the disk. If the process dies in between, the disk lacks that
+ * commit, and the missing records are read from the changelogs.
  */
 export class DiskState {
   readonly #disk: TaskDisk
@@ -25,7 +25,10 @@ export class DiskState {
     this.#changelogs = changelogs
   }
 
-  /** The numbers that stores keep beside their rows (stream time, sequence), as this disk has them: from a changelog, or written with the rows. */
+  /**
+   * The numbers that stores keep beside their rows (stream time, sequence), as this disk has them. The numbers come from a changelog, or were written
+   * with the rows.
+   */
   get kept(): ReadonlyMap<string, number> {
     return keptNumbers.read(this.#disk)
   }

@@ -28,7 +28,7 @@ export class EntryCache<V> {
     yield* this.#young.values()
   }
 
-  /** Finds an entry, and does not count this as a use. */
+  /** Finds an entry without counting the look-up as a use. */
   peek(id: string): StoreEntry<V> | undefined {
     return this.#young.get(id) ?? this.#old.get(id)
   }

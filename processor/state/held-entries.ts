@@ -2,8 +2,8 @@ import { SortedIds } from './sorted-ids.ts'
 import { compareIds, isHeld, type StoreEntry } from './store-entry.ts'
 
 /**
- * A store's *held* entries: those that changed since the last commit was sealed, and those in a commit that has not succeeded yet. Only memory has
- * their current value.
+ * A store's *held* entries: entries that changed since the last commit was sealed, and entries of a commit that has not succeeded yet. Only memory
+ * has the current value of a held entry.
  */
 export class HeldEntries<V> {
   readonly #onRelease: (entry: StoreEntry<V>) => void

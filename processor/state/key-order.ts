@@ -1,7 +1,7 @@
 /**
  * Orders keys roughly by their bytes. Records of the same key keep their order. RocksDB inserts ordered keys at a third of the cost of unordered
- * ones. Only the four bytes after the common prefix are compared. This takes a tenth of the time that RocksDB saves. Comparing whole keys would take
- * all of it.
+ * keys. Only the four bytes after the common prefix are compared. This comparison takes a tenth of the time that RocksDB saves. Comparing whole keys
+ * would take all of that time.
  */
 export function keyOrder(count: number, byteAt: ByteAt): Iterable<number> {
   const ordered = new Float64Array(count)

@@ -16,7 +16,7 @@ export class LastOfEachKey {
   #used = 0
   #size = 0
   /** Five numbers for each record: key offset, key length, value offset, value length (-1: null), and the room for the value. */
-  #lies = new Int32Array(minKeys * fields)
+  #extents = new Int32Array(minKeys * fields)
   #timestamps = new Float64Array(minKeys)
   /** A hash table with linear probing. An entry is a record's number plus one; 0 is empty. */
   #slots = new Int32Array(minKeys * 2)
@@ -35,7 +35,7 @@ export class LastOfEachKey {
     if (number < 0) {
       number = this.#size++
       this.#slots[slot] = number + 1
-      this.#lies.set([this.#append(key), key.length, 0, -1, 0], number * fields)
+      this.#extents.set([this.#append(key), key.length, 0, -1, 0], number * fields)
       if (this.#size === this.#timestamps.length) this.#grow()
     }
     this.#timestamps[number] = timestamp
@@ -44,16 +44,16 @@ export class LastOfEachKey {
 
   /** Returns the records, roughly in the order of their keys, and empties the buffer. */
   *take(): IterableIterator<LastRecord> {
-    const [lies, bytes] = [this.#lies, this.#bytes]
+    const [extents, bytes] = [this.#extents, this.#bytes]
     const byteAt = (number: number, at: number) => {
-      const length = lies[number * fields + 1] ?? 0
-      return at < length ? bytes[(lies[number * fields] ?? 0) + at] : undefined
+      const length = extents[number * fields + 1] ?? 0
+      return at < length ? bytes[(extents[number * fields] ?? 0) + at] : undefined
     }
     for (const number of keyOrder(this.#size, byteAt)) {
       const at = number * fields
-      const length = lies[at + 3] ?? -1
-      const key = this.#cut(lies[at] ?? 0, lies[at + 1] ?? 0)
-      yield { key, value: length < 0 ? null : this.#cut(lies[at + 2] ?? 0, length), timestamp: this.#timestamps[number] ?? 0 }
+      const length = extents[at + 3] ?? -1
+      const key = this.#cut(extents[at] ?? 0, extents[at + 1] ?? 0)
+      yield { key, value: length < 0 ? null : this.#cut(extents[at + 2] ?? 0, length), timestamp: this.#timestamps[number] ?? 0 }
     }
     this.#slots.fill(0)
     this.#size = 0
@@ -62,15 +62,15 @@ export class LastOfEachKey {
   }
 
   #setValue(at: number, value: Uint8Array | null): void {
-    const lies = this.#lies
-    lies[at + 3] = value === null ? -1 : value.length
+    const extents = this.#extents
+    extents[at + 3] = value === null ? -1 : value.length
     if (value === null) return
-    if (value.length <= (lies[at + 4] ?? 0)) {
-      this.#write(value, lies[at + 2] ?? 0)
+    if (value.length <= (extents[at + 4] ?? 0)) {
+      this.#write(value, extents[at + 2] ?? 0)
       return
     }
-    lies[at + 2] = this.#append(value)
-    lies[at + 4] = value.length
+    extents[at + 2] = this.#append(value)
+    extents[at + 4] = value.length
   }
 
   #append(bytes: Uint8Array): number {
@@ -106,22 +106,22 @@ export class LastOfEachKey {
   /** Compares from the end, because keys share prefixes more often than suffixes. */
   #isAt(number: number, key: Uint8Array): boolean {
     const bytes = this.#bytes
-    const from = this.#lies[number * fields] ?? 0
-    if (this.#lies[number * fields + 1] !== key.length) return false
+    const from = this.#extents[number * fields] ?? 0
+    if (this.#extents[number * fields + 1] !== key.length) return false
     for (let at = key.length - 1; at >= 0; at--) if (bytes[from + at] !== key[at]) return false
     return true
   }
 
   #grow(): void {
-    const [lies, timestamps] = [this.#lies, this.#timestamps]
-    this.#lies = new Int32Array(lies.length * 2)
-    this.#lies.set(lies)
+    const [extents, timestamps] = [this.#extents, this.#timestamps]
+    this.#extents = new Int32Array(extents.length * 2)
+    this.#extents.set(extents)
     this.#timestamps = new Float64Array(timestamps.length * 2)
     this.#timestamps.set(timestamps)
     this.#slots = new Int32Array(this.#slots.length * 2)
     for (let number = 0; number < this.#size; number++) {
-      const from = lies[number * fields] ?? 0
-      this.#slots[this.#slotOf(this.#cut(from, lies[number * fields + 1] ?? 0))] = number + 1
+      const from = extents[number * fields] ?? 0
+      this.#slots[this.#slotOf(this.#cut(from, extents[number * fields + 1] ?? 0))] = number + 1
     }
   }
 }

@@ -1,6 +1,6 @@
 import { longIn, type StoreEntry, type StoreRow } from './store-entry.ts'
 
-/** An index of a store's rows in memory by their key without its last bytes. It finds the windows of one key in one segment at once. */
+/** An index of a store's rows in memory by their key without its last bytes. The index finds the windows of one key in one segment at once. */
 export class PrefixIndex<V> {
   readonly #tailLength: number
   /** Rows by prefix and key length, in the order of their ids. */
@@ -16,7 +16,7 @@ export class PrefixIndex<V> {
     const prefix = this.#prefixOf(entry)
     const list = this.#lists.get(prefix)
     if (list === undefined) this.#lists.set(prefix, [entry])
-    // `push` reserves room for sixteen more, and most lists have few rows.
+    // `push` reserves room for sixteen more entries, and most lists have few rows.
     else if (list.length < fewRows) this.#lists.set(prefix, inserted(list, entry))
     else if ((list.at(-1)?.id ?? '') < entry.id) list.push(entry)
     else list.splice(lowerBound(list, entry.id), 0, entry)

@@ -73,7 +73,7 @@ export class Restoration {
     await Promise.all([...this.#ends].map(([copy, end]) => this.#read(copy, end)))
     if (this.#closed) return
     this.#isDone = true
-    for (const copy of this.#copies) copy.rest()
+    for (const copy of this.#copies) copy.freeBuffers()
   }
 
   async #read(copy: ChangelogCopy, end: number): Promise<void> {

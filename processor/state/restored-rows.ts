@@ -36,7 +36,7 @@ class PlainRows implements RestoredRows {
   readonly #last = new LastOfEachKey()
   readonly #segmentMs: number
   #added = 0
-  /** The last result of `takeFloor`. Rows of older segments are deleted. */
+  /** The last result of `takeFloor`. Segments before it are deleted. */
   #dropped = 0
   #time: number
   #sequence: number
@@ -92,7 +92,7 @@ class PlainRows implements RestoredRows {
     return segmentBound(live)
   }
 
-  /** The oldest segment that the store keeps; 0 if it keeps all. */
+  /** The oldest segment that the store keeps; 0 if the store keeps all segments. */
   get #live(): number {
     const { kind, retentionMs } = this.#store
     return kind === 'keyValue' || retentionMs === null || this.#time < 0 ? 0 : Math.max(0, this.#segmentOf(this.#time - retentionMs))
@@ -150,7 +150,7 @@ class RestoredVersions implements RestoredRows {
 
 const cachedVersions = 10_000
 const manyVersions = 1000
-/** The number of records after which rows are written. After a crash at most this many are read again. */
+/** The number of records after which rows are written. After a crash at most this many records are read again. */
 const manyRecords = 250_000
 const manyRows = 20_000
 const manyBytes = 16 * 1024 * 1024

@@ -82,8 +82,8 @@ export abstract class SegmentedStore<K, V> implements StateStore {
 
   /**
    * The ranges of row keys that contain the rows of these keys from `from` to `to`, in the order of the iteration. The ranges may contain other rows
-   * too. A scan sees the state at its first step. So rows of all keys are one snapshot; rows of some keys are one snapshot for each segment, as in
-   * Kafka Streams.
+   * too. A scan sees the state at its first step. A read of all keys is one scan, and so one snapshot. A read of some keys is one snapshot for each
+   * segment, as in Kafka Streams.
    */
   protected scans(keys: KeyRange, { from, to, reverse }: Span): readonly Scan[] {
     const segments = this.segments(from, to)
@@ -140,7 +140,7 @@ export interface Span {
   readonly reverse: boolean
 }
 
-/** Row keys: the first is inclusive, the second exclusive. */
+/** The bounds of a scan, as row keys. The lower bound is inclusive, the upper bound exclusive. */
 type Scan = readonly [low: Uint8Array, high: Uint8Array]
 
 export const allKeys: KeyRange = { from: null, to: null }
@@ -153,7 +153,7 @@ export function isWithin(key: Uint8Array, { from, to }: KeyRange): boolean {
 function scanOf(segment: number, keys: KeyRange, to: number): Scan {
   const low = keys.from === null ? segmentBound(segment) : inSegment(segment, keys.from)
   if (keys.to === null) return [low, segmentBound(segment + 1)]
-  // A key is followed by its time. So rows of this key may come after rows of a longer key that begins with it.
+  // In a row key, the time follows the key. So rows of this key may sort after rows of a longer key that begins with this key.
   let high = inSegment(segment, keys.to, longBytes(to + 1))
   for (let length = 0; length < keys.to.length; length++) {
     const shorter = inSegment(segment, keys.to.subarray(0, length), longBytes(to + 1))
@@ -166,7 +166,7 @@ export function inSegment(segment: number, ...parts: readonly Uint8Array[]): Buf
   return Buffer.concat([longBytes(segment), ...parts])
 }
 
-/** The bound before a segment: its rows sort after it, rows of earlier segments before it. */
+/** The lower bound of a segment. Rows of the segment sort after it, and rows of earlier segments before it. */
 export function segmentBound(segment: number): Uint8Array {
   return longBytes(segment)
 }

@@ -31,7 +31,7 @@ export class SegmentedWindowStore<K, V> extends SegmentedStore<K, V> implements 
     if (this.#retainDuplicates) this.#sequence.value = (this.#sequence.value + 1) & 0x7fffffff
     if ((value === null && this.#retainDuplicates) || !this.admits(windowStart)) return
     const row = this.#rowKey(this.bytesOf(key), windowStart, this.#sequence.value)
-    // The sequence number is new, so no such row exists, and no read is needed.
+    // The sequence number is new. The row cannot exist yet, so no read is needed.
     if (value !== null && this.#retainDuplicates) this.rows.add(row, value)
     else this.rows.put(row, value)
   }
@@ -90,7 +90,7 @@ export class SegmentedWindowStore<K, V> extends SegmentedStore<K, V> implements 
     }
   }
 
-  /** Windows that start between `from` and `to`, also expired ones that `holdFrom` keeps. Time-ordered stores only. */
+  /** Windows that start between `from` and `to`, including expired windows that `holdFrom` keeps. For time-ordered stores only. */
   *fetchHeld(from: number, to: number): IterableIterator<KeyValue<Windowed<K>, V>> {
     const [low, high] = [inSegment(this.segmentOf(from), longBytes(from)), inSegment(this.segmentOf(to), longBytes(to + 1))]
     for (const [row, value] of this.rows.between(low, high, false)) yield [this.#windowIn(row), value]

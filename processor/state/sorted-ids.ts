@@ -1,6 +1,6 @@
-/** Sorted strings, in chunks. Adding or removing a string moves only one chunk. One long array would be moved as a whole. */
+/** Sorted strings, in chunks. Adding or removing a string moves only one chunk. In one long array, each change would move all later strings. */
 export class SortedIds {
-  /** No chunk is empty, and all ids of a chunk are less than those of the next. */
+  /** No chunk is empty, and all ids of a chunk are less than the ids of the next chunk. */
   readonly #chunks: string[][] = []
 
   constructor(sorted: readonly string[] = []) {
@@ -42,7 +42,7 @@ export class SortedIds {
     return found
   }
 
-  /** The last chunk that begins at or before `id`; -1 if all begin after it. */
+  /** The last chunk that begins at or before `id`; -1 if all chunks begin after `id`. */
   #chunkOf(id: string): number {
     let low = 0
     for (let high = this.#chunks.length; low < high; ) {

@@ -8,7 +8,7 @@ export interface StandbyOptions {
   readonly copies: readonly ChangelogCopy[]
   readonly ends: ChangelogEnds
   readonly clock: Clock
-  /** The task's position in a topic that replaces a changelog; null if it is unknown. */
+  /** The task's position in a topic that replaces a changelog; null if the position is unknown. */
   readonly positionIn: (place: TopicPartition) => Promise<number | null>
   /** Called once for each copy. */
   readonly onStart: (copy: ChangelogCopy) => void
@@ -17,7 +17,7 @@ export interface StandbyOptions {
   readonly onFailure: (error: unknown) => void
 }
 
-/** Keeps copies of the state of a task that runs elsewhere. `TaskStates.open` ends it when the task comes to this process. */
+/** Keeps copies of the state of a task that runs in another process. `TaskStates.open` ends the standby when the task comes to this process. */
 export class Standby {
   readonly copies: readonly ChangelogCopy[]
   readonly #options: StandbyOptions

@@ -2,7 +2,7 @@ import type { ListenedStore, StandbyUpdateListener, StateRestoreListener } from 
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { ChangelogCopy } from './changelog-copy.ts'
 
-/** The listeners of a program. An error that a listener throws is reported, and stops nothing. */
+/** The listeners of a program. An error that a listener throws is reported, and stops no work. */
 export interface StateListeners {
   readonly restore: readonly StateRestoreListener[]
   readonly standby: readonly StandbyUpdateListener[]
@@ -32,16 +32,16 @@ export class StateListening {
   }
 
   restoreEnded(taskId: string, copy: ChangelogCopy, how: 'restored' | 'suspended'): void {
-    const told = { ...storeOf(taskId, copy), totalRestored: this.#restored.get(copy) ?? 0 }
+    const event = { ...storeOf(taskId, copy), totalRestored: this.#restored.get(copy) ?? 0 }
     this.#restored.delete(copy)
-    this.#tell(this.#listeners.restore, (one) => (how === 'restored' ? one.onRestoreEnd?.(told) : one.onRestoreSuspended?.(told)))
+    this.#tell(this.#listeners.restore, (one) => (how === 'restored' ? one.onRestoreEnd?.(event) : one.onRestoreSuspended?.(event)))
   }
 
   updateStarted(taskId: string, copy: ChangelogCopy): void {
     this.#tell(this.#listeners.standby, (one) => one.onUpdateStart?.({ ...storeOf(taskId, copy), startingOffset: BigInt(copy.position) }))
   }
 
-  /** `end` is the last known end of the changelog. There may be more records now. */
+  /** `end` is the last known end of the changelog. The changelog may have more records by now. */
   updated(taskId: string, copy: ChangelogCopy, { count, end }: { readonly count: number; readonly end: number }): void {
     const batch = { batchEndOffset: BigInt(copy.position), batchSize: count, currentEndOffset: BigInt(Math.max(end, copy.position)) }
     this.#tell(this.#listeners.standby, (one) => one.onBatchLoaded?.({ ...storeOf(taskId, copy), ...batch }))

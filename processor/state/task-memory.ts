@@ -1,14 +1,14 @@
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { nameCode } from './name-code.ts'
 
-/** A number that is stored with the task's position. After a crash it has the value of the last commit; -1 at first. */
+/** A number that is stored with the task's position. After a crash the number has the value of the last commit; -1 at first. */
 export interface KeptNumber {
   value: number
 }
 
 /**
- * The cost of losing a number, if a position has no room for all numbers. `needed`: it must not be lost. `forgettable`: it may be lost when the
- * task moves, as in Kafka Streams. `learnt`: a changelog has it too.
+ * The cost of losing a number, if a position has no room for all numbers. `needed`: the number must not be lost. `forgettable`: the number may be
+ * lost when the task moves, as in Kafka Streams. `learnt`: a changelog has the number too.
  */
 export type Worth = 'needed' | 'forgettable' | 'learnt'
 

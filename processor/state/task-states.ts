@@ -3,7 +3,7 @@ import type { TaskId } from '../assignment/group-task.ts'
 import type { Metric } from '../metrics/meters.ts'
 import { RestoreMeters } from '../metrics/restore-meters.ts'
 import { type Clock, type Log, partitionName, type StateDirectory, type TaskDisk, type TopicPartition } from '../ports.ts'
-import { ChangelogCopy, otherwise } from './changelog-copy.ts'
+import { ChangelogCopy, mismatchOf } from './changelog-copy.ts'
 import { ChangelogEnds, noChangelog } from './changelog-ends.ts'
 import { changelogsOf, type StoreChangelog } from './changelog-topics.ts'
 import { DiskState } from './disk-state.ts'
@@ -41,7 +41,7 @@ export interface OpenedState {
 
 /** A thread that keeps copies for one group. */
 export interface CopyKeeper {
-  /** The group's position in a topic that replaces a changelog; null if it is unknown. */
+  /** The group's position in a topic that replaces a changelog; null if the position is unknown. */
   committed(place: TopicPartition): Promise<number | null>
 }
 
@@ -163,8 +163,8 @@ export class TaskStates {
   }
 
   /**
-   * Opens a global store. Every process keeps its own copy, by running the store's task from the position on the disk. The positions of its inputs
-   * are only on the disk.
+   * Opens a global store. Every process keeps its own copy of the store. For this it runs the store's task from the position on the disk. The
+   * positions of the task's inputs are only on the disk.
    */
   async openGlobal(task: StatefulTask, inputs: readonly TopicPartition[]): Promise<DiskState> {
     const [store] = task.subtopology.stores
@@ -176,7 +176,7 @@ export class TaskStates {
     const others = inputs.flatMap((input, at) => {
       const { start, end, written = end, topicId } = offsets[at] ?? noChangelog
       const offset = disk.offset(input)
-      const other = offset === null ? null : otherwise({ offset, topicId: disk.topicId(input) }, { start, end: written, topicId })
+      const other = offset === null ? null : mismatchOf({ offset, topicId: disk.topicId(input) }, { start, end: written, topicId })
       return other === null ? [] : [`${input.topic}, partition ${input.partition}, ${other}`]
     })
     if (others.length > 0) {
@@ -194,7 +194,7 @@ export class TaskStates {
     return this.#active.get(id)?.state ?? null
   }
 
-  /** The state that this process has of a task; null if there is none. It may be a copy that is behind its changelogs. */
+  /** The state that this process has of a task; null if there is none. The state may be a copy that is behind its changelogs. */
   copyOf(id: TaskId): DiskState | null {
     return this.stateOf(id) ?? this.#standbys.get(id)?.state ?? null
   }
@@ -222,7 +222,7 @@ export class TaskStates {
     this.#follow()
   }
 
-  /** Sets the tasks whose copies `keeper` keeps from now on. `active`: the tasks that it runs. */
+  /** Sets the tasks whose copies `keeper` keeps from now on. `active`: the tasks that `keeper` runs. */
   keep(keeper: CopyKeeper, tasks: readonly StatefulTask[], active: readonly TaskId[]): void {
     this.#wanted.set(keeper, tasks)
     this.#follow(active)

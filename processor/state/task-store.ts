@@ -12,7 +12,7 @@ import { type StoreOptions, WriteBackStore } from './write-back-store.ts'
 export interface TaskStore {
   readonly store: StateStore
   readonly rows: Pick<WriteBackStore<unknown, unknown>, 'takeChanges' | 'committed'>
-  /** Makes changelog records of taken changes; null if the store has no changelog of its own. */
+  /** Turns taken changes into changelog records; null if the store has no changelog of its own. */
   readonly logged: ((changes: readonly RowChange[]) => readonly ChangelogRecord[]) | null
 }
 
@@ -44,5 +44,5 @@ function rowByRow(builder: KeptStore): TaskStore['logged'] {
   return (changes) => changes.flatMap((change) => changelog.recordOf(change) ?? [])
 }
 
-/** The rows of a custom store. It takes no part in commits and ends with its task. */
+/** The rows of a custom store. Commits do not include a custom store, and it ends with its task. */
 const nothingToCommit: TaskStore['rows'] = { takeChanges: () => [], committed() {} }

@@ -153,8 +153,8 @@ export class SegmentedVersionedStore<K, V> implements VersionedKeyValueStore<K, 
   }
 
   /**
-   * True if an earlier version was valid up to this time. Kafka Streams remembers a deletion only as the end of the version before it. If the only
-   * version is deleted at its own time, no trace is left. A later put with an earlier time then becomes the latest version.
+   * True if an earlier version was valid up to this time. Kafka Streams remembers a deletion only as the end of the version before it. So a version
+   * that is deleted at its own time leaves no trace, if it is the only version. A later put with an earlier time then becomes the latest version.
    */
   #hasEarlierUpTo(key: Uint8Array, timestamp: number): boolean {
     return this.#lastBefore(this.#segmentOf(timestamp), key, timestamp - 1)?.validTo === timestamp

@@ -3,7 +3,7 @@ import type { Serde, Serializer } from '../../topology/serde.ts'
 import type { KeptStore, KeyValueStore, ValueAndTimestamp } from '../../topology/state-store.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { StoreBytes } from '../ports.ts'
-import { type RowChange, ranOut } from './changelog.ts'
+import { expiredMark, type RowChange } from './changelog.ts'
 import { EntryCache } from './entry-cache.ts'
 import { HeldEntries } from './held-entries.ts'
 import { mergedRows } from './merged-rows.ts'
@@ -12,7 +12,7 @@ import { idOf, idOfLong, keyOf, type StoreEntry, type StoreRow } from './store-e
 import type { TaskMemory } from './task-memory.ts'
 
 /**
- * A task's key-value store. In memory values are objects. They become bytes in the commit, so a value that is put and deleted between two commits is
+ * A task's key-value store. Values are objects in memory. They become bytes in the commit, so a value that is put and deleted between two commits is
  * never serialised. Reads go to memory first, then to the bytes of the last commit. Entries that are not held (`HeldEntries`) are a cache.
  *
  * All rows from a boundary on are in memory too. At first, the boundary is the key after the last key on the disk. Eviction from the cache moves the
@@ -32,7 +32,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   readonly #cache: EntryCache<V>
   /** All rows from this key on are in memory; null until the first read. */
   #completeFrom: string | null
-  /** Created by the first read by prefix. */
+  /** The index of rows by prefix. The first read by prefix creates it. */
   #byPrefix: PrefixIndex<V> | null = null
   readonly #held: HeldEntries<V>
   #clearedTo = ''
@@ -71,7 +71,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   /** Puts a row whose key was never put before. */
   add(key: K, value: V): void {
     const entry: StoreEntry<V> = { id: idOf(this.#bytesOf(key)), value: null, timestamp: -1, below: 'unknown', dirty: false, commits: 0 }
-    // An invalid value is refused before the entry is remembered.
+    // This line comes first, because it throws if the value is invalid. Then the entry is not remembered.
     this.#set(entry, value)
     this.#remember(entry)
   }
@@ -80,10 +80,10 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   expire(key: K): void {
     const entry = this.#entryToWrite(this.#bytesOf(key))
     this.#set(entry, null)
-    entry.timestamp = ranOut
+    entry.timestamp = expiredMark
   }
 
-  /** Expires all rows before this key for good. None of them is read or put again. */
+  /** Expires all rows before this key for good. No row before this key is read or put again. */
   expireBefore(key: K): void {
     if (this.#disk.clearBefore !== undefined) this.#cache.floor = idOf(this.#bytesOf(key))
     else for (const [row] of this.range(null, key)) this.expire(row)
@@ -149,8 +149,8 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   }
 
   /**
-   * Seals the changes since the last call as one commit, and serialises them. `committed` must be called once for each call, in the same order, when
-   * the commit has succeeded.
+   * Seals the changes since the last call as one commit, and serialises them. For each call of `takeChanges`, `committed` must be called once when
+   * the commit has succeeded, in the same order.
    */
   takeChanges(): readonly RowChange[] {
     return this.#held
@@ -162,7 +162,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     const floor = this.#held.committed()
     if (floor <= this.#clearedTo) return
     this.#clearedTo = floor
-    // The disk is cleared only now: if the commit had failed, the rows would be read again.
+    // The disk is cleared only after the commit. If the commit had failed, the rows would be read again.
     this.#disk.clearBefore?.(Buffer.from(floor, 'latin1'))
   }
 
@@ -187,7 +187,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     return entry
   }
 
-  /** The entry for a write that needs no read of the disk. */
+  /** The entry for a write. The write needs no read of the disk. */
   #entryToWrite(key: Uint8Array): StoreEntry<V> {
     const id = idOf(key)
     const there = this.#cache.find(id)
@@ -274,7 +274,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
 }
 
 export interface StoreOptions {
-  /** The name of the changelog topic, which serdes get. */
+  /** The name of the changelog topic. Serdes receive this name. */
   readonly topic: string
   /** The most entries in memory. 0 for a store that another thread writes: each read then goes to the disk. */
   readonly maxEntries: number
@@ -296,7 +296,7 @@ interface DiskRange {
   readonly from: string | null
   readonly to: string | null
   readonly reverse: boolean
-  /** The length of the wanted keys; 0 for all lengths. Longer keys may sort in between. */
+  /** The length of the wanted keys; 0 for all lengths. Longer keys may sort between keys of this length. */
   readonly length: number
 }
 
@@ -311,7 +311,7 @@ function bytesOf(id: string | null): Uint8Array | null {
   return id === null ? null : Buffer.from(id, 'latin1')
 }
 
-/** The least id that is greater than this one. */
+/** The least id that is greater than this id. */
 function after(id: string): string {
   return `${id}\0`
 }
@@ -323,7 +323,7 @@ function afterPrefix(prefix: Uint8Array): Uint8Array | null {
   for (let end = prefix.length - 1; end >= 0; end--) {
     const byte = prefix[end]
     if (byte === undefined || byte === 0xff) continue
-    // `slice` of a Buffer would share its memory.
+    // The copy is needed, because `slice` of a Buffer shares its memory.
     const next = Uint8Array.from(prefix.subarray(0, end + 1))
     next[end] = byte + 1
     return next

@@ -20,12 +20,12 @@ export interface BeeStepOptions {
   readonly bee: SwarmBee
   readonly host: BeeHost
   readonly batch: BatchPolicy | null
-  /** The bee before this one in the same sub-topology; null if there is none. */
+  /** The bee before this bee in the same sub-topology; null if there is none. */
   readonly before?: string | null
   readonly children: readonly string[]
   /**
-   * The way by which an answer that the bee itself gives reaches the ledger (`AnswerWay`); for `direct`, also the child that takes it. Default:
-   * `none`.
+   * The way by which an answer of the bee itself reaches the ledger (`AnswerWay`). With `direct`, `child` is the child that takes the answer.
+   * Default: `none`.
    */
   readonly answers?: { readonly way: 'result' | 'none' } | { readonly way: 'direct'; readonly child: string }
   readonly deadLetters: string
@@ -48,7 +48,7 @@ export function beeStep({
 }: BeeStepOptions): AsyncStep<string, Payload, Payload, BeeResult> {
   const isSink = bee.type.role === 'sink'
   const isShadow = bee.shadows !== undefined
-  // With batches two calls are enough: the next batch is packed while the last one runs. Without batches, eight calls a replica overlap.
+  // With batches two calls are enough, because the next batch is packed while the last batch runs. Without batches, eight calls a replica overlap.
   const callsAReplica = batch === null ? 8 : 2
   const replicas = () => host.replicasOf?.(bee) ?? bee.replicas
   const mostCalls = callsAReplica * Math.max(bee.replicas, bee.maxReplicas)
@@ -68,7 +68,7 @@ export function beeStep({
     // Swarms promise no order between requests, so a slow request delays no other. A database takes rows in one order, also after a restart.
     ordered: isSink ? 'partition' : 'key',
     retries: 0,
-    // Two swarms may have bees of one name and requests of one id.
+    // Two swarms may have bees with the same name and requests with the same id.
     nameOf: isSink ? null : (record) => `${swarm}/${bee.name}/${record.key}`,
     admit(record, nowMs) {
       if (record.value.kind === 'error') return 'pass'
@@ -77,14 +77,14 @@ export function beeStep({
       const deadline = deadlineOf(record.headers)
       return deadline !== null && deadline <= nowMs ? deadlinePassed(`The deadline passed before ${bee.name} was called`) : 'call'
     },
-    // A row is saved after its request's deadline too, so it waits for a full batch like any other.
+    // A row is saved even after its request's deadline, so it waits for a full batch like any other row.
     deadlineOf: (record) => (isSink ? null : deadlineOf(record.headers)),
     forward(outcome, record, context) {
       forwardOutcome(outcome, record, context)
     },
   }
 
-  /** The output of a call. If spans are recorded, the call's span is the place in the trace from which the output comes. */
+  /** The output of a call. If spans are recorded, the output's place in the trace is the call's span. */
   function made(record: Record<string, Payload>, value: Payload, report: CallReport | null): Record<string, Payload> {
     const output = outputRecord(record, value, report, before)
     if (report === null || host.recordsSpans !== true) return output

@@ -5,7 +5,9 @@ import type { Step } from '../../topology/swarm/plan/subtopology-plan.ts'
 import { branchesOf, notTaken, withoutBranches } from '../../topology/swarm/request/branches.ts'
 import { outputRecord } from './output-record.ts'
 
-/** Takes the records of a bee's own branches (see `Step`). */
+/**
+ * Forwards the records whose branch leads to this bee. Turns the records of other branches into marks of a branch that was not taken (see `Step`).
+ */
 export function branchStep({ bee, names, loops }: Extract<Step, { kind: 'branch' }>, children: readonly string[]): Transform {
   const own = new Set(names)
   const dropped = new Set(loops)

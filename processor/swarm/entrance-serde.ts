@@ -8,9 +8,9 @@ import { namedReplyTopic } from '../../topology/swarm/request/reply.ts'
 import type { ReplyTopics } from '../../topology/swarm/request/reply-topics.ts'
 
 /**
- * Makes payloads of the records of a gateway's topic. Strangers may write to this topic, so a value that does not fit its content type is refused. A
- * claim check is accepted, because gateways write them: nobody can guess the name of an object, so only somebody who may read such records can name one.
- * A reply topic that is not known yet is looked up before its record is read.
+ * Reads payloads from the records of a gateway's topic. Strangers may write to this topic, so a value that does not fit its content type is refused. A
+ * claim is accepted, because gateways write claims: nobody can guess the name of an object, so only a reader of such records can name one. If a record
+ * names a reply topic that is not known yet, the topic is looked up before the record is read.
  */
 export function entranceSerde(payloads: HandingSerde<Payload>, replyTopics: ReplyTopics): HandingSerde<Payload> {
   return {

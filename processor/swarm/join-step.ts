@@ -21,15 +21,15 @@ export interface JoinStepOptions {
   readonly dueStore: string
   /** The time for which a forwarded request is remembered, in ms, so that repeated parts are ignored; null on a log that never repeats records. */
   readonly duplicateRetentionMs: number | null
-  /** The least time for which a request is remembered whose parts did not all come in time, in ms. */
+  /** The least time for which an incomplete request is remembered, in ms. A request is incomplete if some of its parts did not come in time. */
   readonly lateRetentionMs: number
   readonly onFailure: FailureListener
 }
 
 /**
- * The step of a swarm that joins (`{join: [bees]}`): the engine's join by key, with what a swarm says of a request in its headers. A request is
- * joined in each round of a loop by itself. Its own deadline ends the wait, if that is earlier than the bee's. `processor/operators/join-by-key.ts`
- * keeps the parts, and ignores a part that comes late. `merge.ts` is the step that forwards the first part alone.
+ * The step of a swarm that joins (`{join: [bees]}`). It is the engine's join by key, with the request's headers. Each round of a loop joins a request
+ * anew. The wait ends at the request's own deadline, if that is earlier than the bee's timeout. `processor/operators/join-by-key.ts` keeps the parts,
+ * and ignores a part that comes late. `merge-step.ts` is the step that forwards only the first part.
  */
 export function joinStep({
   bee,
@@ -59,9 +59,9 @@ export function joinStep({
 }
 
 /**
- * The input of a step that joins: the parts of its inputs, an error if an input is missing or failed, or the mark of a request that is answered
- * already. A branch that the request did not take is neither missing nor failed. A bee finds the mark of such a branch among its parts, and so learns
- * that the branch was not taken. Any other step gets only the parts of branches that were taken.
+ * The input of a step that joins. It is one of three: the parts of all inputs, an error if an input is missing or failed, or the mark of a request
+ * that is answered already. A branch that the request did not take is neither missing nor failed. A bee finds the mark of such a branch among its
+ * parts, and so learns that the branch was not taken. Any other step gets only the parts of branches that were taken.
  */
 function joinedPayload(
   bee: SwarmBee,
@@ -84,7 +84,7 @@ function joinedPayload(
   return { kind: 'joined', parts: givesOn.has(bee.type.role) ? ordered : new Map([...ordered].filter(([, part]) => !isNotTaken(part))) }
 }
 
-/** The headers of a join to which another part comes: those of the first part, and whether the request has its answer. */
+/** The headers of a join after another part has come: the headers of the first part, and the mark of an answered request if the new part has it. */
 function joinedHeaders(first: readonly Header[], next: readonly Header[]): readonly Header[] {
   const answeredBy = headerText(next, answeredHeader)
   return answeredBy === null ? first : withAnswered(first, answeredBy)
@@ -92,7 +92,7 @@ function joinedHeaders(first: readonly Header[], next: readonly Header[]): reado
 
 const givesOn: ReadonlySet<BeeRole> = new Set(['call', 'value'])
 
-/** The longest wait of a step with several inputs after the first input of a request, in ms. */
+/** The longest wait of a step with several inputs, counted from the first input of a request, in ms. */
 export function joinTimeoutMs({ timeoutMs }: SwarmBee): number {
   return timeoutMs ?? 30_000
 }

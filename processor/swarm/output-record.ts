@@ -7,8 +7,8 @@ import { withInnerCall } from '../../topology/swarm/request/inner-calls.ts'
 
 /**
  * Makes the output of a step: the input's record with another value. Headers about the request stay, and headers about the old value are replaced.
- * `before` is the bee in front of this step in the same sub-topology, which made the input; null without one. No topic has that bee's result, so the
- * times of its call go into the header `waggle-inner-calls`.
+ * `before` is the bee before this step in the same sub-topology, which made the input; null if there is none. No topic has the result of this bee, so
+ * the times of its call go into the header `waggle-inner-calls`.
  */
 export function outputRecord<K>(
   input: Record<K, Payload>,

@@ -13,8 +13,8 @@ export interface OutputEvent {
 }
 
 /**
- * A record for another application: with the request's own headers, and without Waggle's. The attributes of an event that came in are left out, because
- * the value is another one. With `event`, the record is an event itself.
+ * A record for another application. It has the request's own headers, and none of Waggle's. If an event came in, its attributes are left out, because
+ * the value has changed. With `event`, the record is an event itself.
  */
 export function outputTopicRecord(
   { key, value, timestamp, headers }: Record<string, Payload>,

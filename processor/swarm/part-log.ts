@@ -12,20 +12,20 @@ export interface PartLogOptions {
   readonly random: Random
   readonly topic: string
   readonly partitions: number
-  /** The gateways whose requests have the time at which Waggle took them. Any other request has a time that another program gives it. */
+  /** The gateways whose requests carry the time at which Waggle took them. The time of any other request comes from another program. */
   readonly gateways: ReadonlySet<string>
   /** The producer that all swarms of the process share. */
   readonly producer: () => Promise<Producer>
 }
 
 /**
- * The parts of a swarm's results, on a topic of their own. They do not wait for the commit of the bee's task, because the caller gets them while the
- * bee works. A run of a call begins with a record that makes the parts of all other runs of this call void from there on, so a bee whose task has moved
- * to another process cannot publish any more.
+ * The parts of a swarm's results, on a topic of their own. Parts do not wait for the commit of the bee's task, because the caller gets them while the
+ * bee works. The first record of a run makes the later parts of all other runs of the same call void. So a bee whose task has moved to another
+ * process can publish no more parts.
  */
 export class PartLog implements PublishedParts {
   readonly #options: PartLogOptions
-  /** On a log of one process: the end of each partition when this object first needed it, and the time of that. */
+  /** Only on a log of one process: the end of each partition at the time when this object first needed it, and that time. */
   readonly #opened = new Map<number, Promise<{ readonly end: number; readonly at: number }>>()
   /** The calls that have begun here, the oldest first. */
   readonly #begun = new Set<string>()
@@ -62,7 +62,7 @@ export class PartLog implements PublishedParts {
     }
     const { records, isCut } = earlierThan === 0 ? nothing : await partRecords(log, sought)
     let isTorn = false
-    /** The highest number of a part that came without the one before it. A write that failed leaves such a gap too. */
+    /** The highest number of a part whose previous part is missing. A failed write leaves such a gap too. */
     let missing = -1
     for (const { record, part } of records) {
       if (part.bee !== call.bee || part.rounds !== call.rounds) continue
@@ -84,8 +84,9 @@ export class PartLog implements PublishedParts {
   }
 
   /**
-   * Parts of an earlier run of this call can only lie before this offset. On a log of one process nobody else runs the call. So a call that begins here
-   * for the first time has earlier parts only from the time before, and a younger request has none. On Kafka another process may have run any call.
+   * Parts of an earlier run of this call can only lie before this offset. On a log of one process, no other process runs the call. If the call begins
+   * here for the first time, its earlier parts were written before this process started. A request that is younger than the process has no earlier
+   * parts. On Kafka another process may have run any call.
    */
   async #earlierThan({ bee, id, rounds, since }: PublishingCall): Promise<number> {
     const { log, clock, topic, partitions } = this.#options
@@ -106,12 +107,12 @@ export class PartLog implements PublishedParts {
   }
 }
 
-/** A call is run again soon after its first run, if at all, so the calls before this many others are forgotten. */
+/** The most calls that are remembered as begun. A call that is run again is run again soon, so older calls are forgotten. */
 const maxBegun = 100_000
 
 const nothing: FoundParts = { records: [], isCut: false }
 
-/** A run whose parts nobody gets, because its request has failed before. */
+/** A run of a call whose request has failed before. Nobody gets its parts. */
 const silent: PartsRun = { before: [], add: async () => {}, fail: async () => {} }
 
 /** The partition with the parts of a request. */
@@ -170,7 +171,7 @@ export function payloadIn({ value, headers }: LogRecord): Payload | null {
 }
 
 /**
- * The search begins this much earlier than the request, because the clocks of two processes may differ. Where they differ by more, earlier parts are
- * not compared with those of the new run, and still each number is published once.
+ * The search begins this much earlier than the request, because the clocks of two processes may differ. If the clocks differ by more, earlier parts
+ * are not compared with the parts of the new run. Each number is still published only once.
  */
 const clockSkewMs = 2_000

@@ -2,8 +2,8 @@ import { murmur2 } from '../partitioner.ts'
 import type { Log, PartitionOffsets, TopicPartition } from '../ports.ts'
 
 /**
- * The first offset of each request in a topic of parts, for requests whose time cannot be trusted. A request that another program writes to a topic has
- * the time that this program gives it. Each partition is read once, and from then on only its new records are.
+ * The first offset of each request in a topic of parts, for requests whose time cannot be trusted. If another program writes a request to a topic,
+ * the request's time comes from that program. Each partition is read once. After that, only its new records are read.
  */
 export class PartStarts {
   readonly #log: Pick<Log, 'read'>
@@ -15,7 +15,7 @@ export class PartStarts {
     this.#topic = topic
   }
 
-  /** An offset with no earlier record of the request; `end` if the request has no record before it. */
+  /** An offset before which the request has no record. It is `end` if the request has no record at all. */
   startOf(partition: number, id: string, offsets: PartitionOffsets): Promise<number> {
     const starts = this.#partitions.get(partition) ?? new PartitionStarts(this.#log, { topic: this.#topic, partition })
     this.#partitions.set(partition, starts)
@@ -26,9 +26,9 @@ export class PartStarts {
 class PartitionStarts {
   readonly #log: Pick<Log, 'read'>
   readonly #place: TopicPartition
-  /** The first and the last offset of a request, by the hash of its id. Two ids with one hash begin at the earlier offset. */
+  /** The first and the last offset of a request, by the hash of its id. Two ids with the same hash share the earlier first offset. */
   readonly #requests = new Map<number, { readonly first: number; readonly last: number }>()
-  /** Requests with records before this offset may be unknown. */
+  /** A request whose records all lie before this offset may be unknown. */
   #forgotten = 0
   #next = 0
   #reading: Promise<void> = Promise.resolve()
@@ -58,7 +58,7 @@ class PartitionStarts {
     this.#next = Math.max(this.#next, end)
   }
 
-  /** Notes a record. The request whose last record is the oldest is forgotten first. */
+  /** Notes a record. If too many requests are known, the request whose last record is the oldest is forgotten first. */
   #note(hash: number, offset: number): void {
     const first = this.#requests.get(hash)?.first ?? offset
     this.#requests.delete(hash)
@@ -71,5 +71,5 @@ class PartitionStarts {
   }
 }
 
-/** Past this number, a search reads the whole partition. */
+/** The most requests that are known for a partition. If some were forgotten, a search reads the whole partition. */
 const maxRequests = 50_000

@@ -11,8 +11,8 @@ export function expectReachable({ topic, partition }: ReplyTo, topics: ReplyTopi
 }
 
 /**
- * The reply topic and partition that a record's headers name; null if they name none. Returns an error if a reply cannot go there. Answers to callers of
- * HTTP gateways on the embedded log do not go this way: `answered.ts` and `request-ledger.ts` have it.
+ * The reply topic and partition that a record's headers name; null if the headers name none. Returns an error if a reply cannot go there. Answers to
+ * callers of HTTP gateways on the embedded log take another way: see `answered.ts` and `request-ledger.ts`.
  */
 export function replyToOf(id: string, headers: readonly Header[], topics: ReplyTopics): ReplyTo | WaggleError | null {
   const topic = namedReplyTopic(headers)
@@ -42,5 +42,5 @@ function missing(topic: string): WaggleError {
   return new WaggleError('WAGGLE_REPLY_TOPIC_MISSING', { message: `No answer is sent to ${topic}: there is no such topic`, next: 'Create it.' })
 }
 
-/** Kafka's limit. */
+/** The longest topic name that Kafka allows. */
 const maxTopicLength = 249

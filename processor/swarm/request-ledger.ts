@@ -32,7 +32,10 @@ export interface RequestLedgerOptions {
   readonly retentionMs: number
   /** The bees whose results an answer needs. */
   readonly waitsFor: readonly string[]
-  /** For each gateway, the number of ways by which an answer to its requests may come: inputs of the respond bee, and bees that may answer. */
+  /**
+   * For each gateway, the number of ways by which an answer to its requests may come. A way is an input of the respond bee, or a bee that may answer
+   * itself.
+   */
   readonly ways: ReadonlyMap<string, number>
   /** The bee that answers. The error of a missed deadline names this bee. */
   readonly bee: string
@@ -40,7 +43,7 @@ export interface RequestLedgerOptions {
   readonly before?: string | null
   /** The children that take outcomes; empty if the swarm answers nobody. */
   readonly outcomeChildren: readonly string[]
-  /** The topic that tells of accepted requests. A bee in the middle of the swarm writes its answer there too. */
+  /** The topic of accepted requests. A bee in the middle of the swarm writes its answer to this topic too. */
   readonly acceptedTopic: string
   /** The child that takes each `Reply`. */
   readonly replyChild: string
@@ -111,8 +114,8 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
   }
 
   /**
-   * Takes a message about a known id. Either the request was sent again, or its outcome came before this message, because outcome and message come
-   * through different topics.
+   * Takes a message about a known id. Either the request was sent again, or the outcome of the request came before its message. Outcome and message
+   * come through different topics.
    */
   #acceptAgain(id: string, entry: RequestEntry, { body_hash }: AcceptedRequest, replyTo: ReplyTo, timestamp: number): void {
     if (body_hash !== '' && entry.bodyHash !== '' && body_hash !== entry.bodyHash) {
@@ -124,7 +127,7 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
       return
     }
     const isKnown = entry.replies.some((known) => isSame(known, replyTo))
-    // If too many processes wait, the one that has waited longest has most likely ended, so it is dropped.
+    // If too many processes wait for a request, the process that has waited longest is dropped. Most likely that process has ended.
     if (!isKnown) this.parts.entries.put(id, { ...entry, replies: [...entry.replies, replyTo].slice(-maxReplies) })
   }
 
@@ -140,8 +143,8 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
   }
 
   /**
-   * Stores and forwards the outcome of a request. An answer that a bee gives in the middle of the swarm comes through the accepted topic. The records
-   * that follow from such an answer come as results, and are skipped (`isAnswered`).
+   * Stores and forwards the outcome of a request. An answer that a bee gives in the middle of the swarm comes through the accepted topic. Results
+   * that follow from such an answer are skipped (`isAnswered`).
    */
   #decide(id: string, given: Payload, headers: readonly Header[], timestamp: number): void {
     const { context, entries, dues } = this.parts
@@ -153,7 +156,7 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
     const now = context.currentSystemTime
     const entry: RequestEntry = {
       state: answer.kind === 'error' ? 'failed' : 'answered',
-      // The outcome may come before the ledger message of its request, because the two come through different topics.
+      // The outcome may come before the ledger message of its request. Outcome and message come through different topics.
       gateway: before?.gateway ?? headerText(headers, gatewayHeader) ?? '',
       acceptedAt: before?.acceptedAt ?? timestamp,
       settledAt: now,
@@ -179,8 +182,8 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
   }
 
   /**
-   * The answer that a record gives. Null if it only says that no answer comes by one way, and an answer may still come by another. If it comes by
-   * none, the answer is the first error of a bee, or else says which branch the request took.
+   * The answer that a record gives. Null if the record only tells that one way has no answer, and another way may still have one. If no way has an
+   * answer, the answer is the first error of a bee. Without such an error, the answer tells which branch the request took.
    */
   #answerIn({ key: id, value, headers, timestamp }: Record<string, Payload>, before: RequestEntry | null): Payload | null {
     const unanswered = headerText(headers, unansweredHeader)
@@ -216,7 +219,9 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
     this.#decide(id, errorPayload({ code: 'WAGGLE_DEADLINE', detail, bee }), [], context.currentSystemTime)
   }
 
-  /** The message of a missed deadline. It contains the waiting time: an impossible time shows that the clocks of two machines differ. */
+  /**
+   * The message of a missed deadline. The message contains the waiting time, because an impossible time shows that the clocks of two machines differ.
+   */
   #deadlineDetail(afterMs: number): string {
     const { waitsFor } = this.#options
     const needed = waitsFor.length === 0 ? '' : `; the answer needs ${waitsFor.join(', ')}`
@@ -231,10 +236,13 @@ function foreignMessage(): WaggleError {
   })
 }
 
-/** Headers that describe a value or its way here. Those of the answer replace those of the request. */
+/** Headers that describe a value or its way to the ledger. In an outcome, the answer's headers replace the request's headers of these names. */
 const ownHeaders = new Set([contentTypeHeader, errorHeader, unansweredHeader])
 
-/** The rank of an error among those of one request. An error of a bee goes before the choice of a branch, and this before a bee’s silence. */
+/**
+ * The rank of an error among the errors of one request. An error of a bee ranks before the choice of a branch. The choice of a branch ranks before
+ * the silence of a bee.
+ */
 function refusalRank(error: ErrorPayload, isUnanswered: boolean): number {
   if (!isNotTaken(error)) return 2
   return isUnanswered ? 0 : 1

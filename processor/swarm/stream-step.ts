@@ -36,9 +36,9 @@ export interface StreamStepOptions {
 }
 
 /**
- * Adds the nodes of a bee that is written with the DSL: a branch that takes error records straight to the bee's topic, a node that makes inputs of
- * payloads, the bee's own steps, and a node with the bee's name that makes payloads of results. The generated names of the bee's steps begin with its
- * name, so adding or removing another bee does not renumber them.
+ * Adds the nodes of a bee that is written with the DSL. A branch takes error records straight to the bee's topic. One node turns payloads into
+ * inputs. The bee's own steps follow. A last node with the bee's name turns results into payloads. The generated names of the bee's steps begin with
+ * its name, so adding or removing another bee does not renumber them.
  */
 export function addStreamStep(topology: Topology, options: StreamStepOptions): void {
   const { bee, made, parent, topic, written, isRead } = options
@@ -71,11 +71,11 @@ export function addStreamStep(topology: Topology, options: StreamStepOptions): v
     write: (written) => written.addOperator(bee.name, { op: 'transform', apply }, [last.parts.output]),
   })
   graph.writeTo(topology)
-  // This call throws if an asynchronous step comes after a step with state.
+  // The call throws if an asynchronous step comes after a step with state.
   topology.subtopologies()
 }
 
-/** The step that turns payloads into inputs. It notes the request and the bee in the headers, because the bee may change the key. */
+/** The step that turns payloads into inputs. The step notes the request and the bee in the headers, because the bee may change the key. */
 function inputNode(root: Stream<string, Payload>, bee: string, { inputOf }: StreamBee) {
   const { graph, output: parent } = root.parts
   const output = `${bee}.input`

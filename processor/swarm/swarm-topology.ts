@@ -26,19 +26,19 @@ import { type Reply, replySerde } from '../../topology/swarm/request/reply.ts'
 import type { ReplyTopics } from '../../topology/swarm/request/reply-topics.ts'
 import type { TraceContext } from '../../topology/swarm/request/trace-context.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import { AcceptProcessor } from './accept.ts'
+import { AcceptProcessor } from './accept-step.ts'
 import { beeStep } from './bee-step.ts'
 import { branchStep } from './branch-step.ts'
-import { CacheProcessor } from './cache.ts'
-import { cacheKeyStep } from './cache-key.ts'
+import { cacheKeyStep } from './cache-key-step.ts'
+import { CacheProcessor } from './cache-step.ts'
 import { ClaimOrigins } from './claim-origins.ts'
 import { claimStep } from './claim-step.ts'
-import { DeduplicateProcessor } from './deduplicate.ts'
+import { DeduplicateProcessor } from './deduplicate-step.ts'
 import { entranceSerde } from './entrance-serde.ts'
 import type { InstantRows } from './instant-meters.ts'
 import { joinStep, joinTimeoutMs } from './join-step.ts'
 import { loopStep } from './loop-step.ts'
-import { MergeProcessor } from './merge.ts'
+import { MergeProcessor } from './merge-step.ts'
 import { type OutputEvent, outputTopicRecord } from './output-topic-record.ts'
 import { RequestLedgerProcessor } from './request-ledger.ts'
 import { addStreamStep } from './stream-step.ts'
@@ -54,11 +54,11 @@ export interface GraphSettings {
   readonly predictions: { readonly serde: HandingSerde<Payload>; readonly topics: ReadonlySet<string> } | null
   /** The topics that a record may name for its reply. */
   readonly replyTopics: ReplyTopics
-  /** True where each process says which bees it may run. */
+  /** True if each process declares which bees it may run. */
   readonly placesBees?: boolean
-  /** Called with each record at which a bee fails, also for refusals and deadlines. */
+  /** Called with each record at which a bee fails. Refusals and missed deadlines are failures too. */
   readonly onFailure?: FailureListener
-  /** Called with each output of a bee that takes an input. Errors that a bee makes or passes on are no outputs. */
+  /** Called with each output of a bee that takes an input. An error that a bee makes or passes on is no output. */
   readonly onOutput?: (bee: string, output: Payload) => void
   /** Begins the trace of a record at a gateway that has none. Undefined: spans are not recorded. */
   readonly beginTrace?: (record: AcceptedRecord) => TraceContext
@@ -117,7 +117,7 @@ class SubtopologyBuilder {
   build(): void {
     const { steps } = this.#subtopology
     for (const step of steps) this.#add(step)
-    const failing = [...steps.flatMap(({ kind, name }) => (putsAside.has(kind) ? [name] : [])), ...this.#claimSteps.values()]
+    const failing = [...steps.flatMap(({ kind, name }) => (deadLetterSteps.has(kind) ? [name] : [])), ...this.#claimSteps.values()]
     if (failing.length > 0) this.#addSink(this.#deadLetters, deadLetterTopic(this.#plan.swarm), failing)
   }
 
@@ -127,7 +127,7 @@ class SubtopologyBuilder {
     const children = this.#childrenOf(name)
     switch (step.kind) {
       case 'source':
-        // Only an entrance can get foreign records without key or value.
+        // Only a gateway's topic can contain records from strangers that have no key or no value.
         this.#topology.addSourceWith(name, step.topics, {
           key: Serdes.string(),
           value: this.#read(name),
@@ -164,7 +164,7 @@ class SubtopologyBuilder {
           beeStep({ swarm, bee, host: this.#host, batch, before: this.#beeBefore(step), children, answers, ...this.#failing }),
           parents,
         )
-        // The ledger takes a record of this topic that does not say "accepted" for an outcome.
+        // In this topic, the ledger takes each record that does not say "accepted" for an outcome.
         if (answers.way === 'direct') this.#topology.addSink(answers.child, acceptedTopic, [name], this.#written)
         const place = this.#settings.placesBees === true ? { [beeCapability(bee.name)]: 1 } : {}
         this.#topology.requireCapabilities(name, { ...(bee.gpu > 0 ? { gpu: bee.gpu } : {}), ...place })
@@ -350,12 +350,12 @@ class SubtopologyBuilder {
     return Produced.with(Serdes.string(), this.#payloads)
   }
 
-  /** The store, and a second store that keeps its due times in order. */
+  /** A store, and a second store that keeps the due times of the first store in order. */
   #stores(store: KeptStore): readonly KeptStore[] {
     return [store, { ...keyValueStore({ name: dueStore(store.name), key: Serdes.string(), value: Serdes.string() }), removedLast: true }]
   }
 
-  /** The bee whose result a step gets without a topic between the two; null if there is none. */
+  /** The bee from which a step gets its input without a topic in between; null if there is none. */
   #beeBefore({ parents }: Step): string | null {
     const before = this.#subtopology.steps.filter(({ name }) => parents.includes(name))
     for (const step of before) {
@@ -380,7 +380,7 @@ class SubtopologyBuilder {
   }
 }
 
-/** The events that an output writes; null if its records are no events. */
+/** The events that an output writes; null if the output's records are no events. */
 function eventOf({ name, spec }: SwarmBee, swarm: string): OutputEvent | null {
   const { event_type: type, event_mode: mode } = spec
   if (typeof type !== 'string') return null
@@ -398,11 +398,11 @@ const repliesWritten = Produced.with<string, Reply>(Serdes.string(), replySerde 
 const readsAtOnce: ReadonlySet<Step['kind']> = new Set(['value', 'stream', 'loop', 'output'])
 
 /** The steps that write dead letters. */
-const putsAside: ReadonlySet<Step['kind']> = new Set(['accept', 'call', 'value', 'loop', 'stream'])
+const deadLetterSteps: ReadonlySet<Step['kind']> = new Set(['accept', 'call', 'value', 'loop', 'stream'])
 
 const dueStore = (store: string): string => `${store}-due`
 
-/** A batch policy that closes a batch as soon as one of these policies would; null without a policy. */
+/** The strictest of these batch policies: it closes a batch as soon as any of them would. Null without a policy. */
 function tightest(policies: readonly (BatchPolicy | null)[]): BatchPolicy | null {
   const [first, ...others] = policies.filter((policy) => policy !== null)
   if (first === undefined) return null

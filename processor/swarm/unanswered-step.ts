@@ -8,8 +8,8 @@ import { unansweredHeader } from '../../topology/swarm/request/headers.ts'
 import { outputRecord } from './output-record.ts'
 
 /**
- * Makes a record for the ledger of each record that a bee gives on without an answer to the caller. The bee may answer by itself, and no way leads
- * from it to the respond bee. A record that a loop or a cache sends round once more is left out.
+ * Tells the ledger of each record that a bee forwards without having answered the caller. The step is for a bee that may answer by itself, and from
+ * which no way leads to the respond bee. A record that a loop or a cache sends round once more is left out.
  */
 export function unansweredStep({ bee, isStack, body }: Extract<Step, { kind: 'unanswered' }>, children: readonly string[]): Transform {
   const rounds = new Set(body)
@@ -23,8 +23,8 @@ export function unansweredStep({ bee, isStack, body }: Extract<Step, { kind: 'un
       const value = record.value.kind === 'error' ? record.value : notTaken(bee, `${bee} has not answered the request`)
       const next = outputRecord(record, value, null)
       const way = isStack ? `${bee} ${place?.topic ?? ''}` : bee
-      const told = { ...next, headers: [...next.headers, textHeader(unansweredHeader, way)] }
-      return children.map((child) => ({ record: told, child }))
+      const message = { ...next, headers: [...next.headers, textHeader(unansweredHeader, way)] }
+      return children.map((child) => ({ record: message, child }))
     },
   }
 }

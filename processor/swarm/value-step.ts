@@ -15,7 +15,7 @@ import { instantCall, outputRecord } from './output-record.ts'
 export interface ValueStepOptions {
   readonly bee: SwarmBee
   readonly host: BeeHost
-  /** The bee before this one in the same sub-topology; null if there is none. */
+  /** The bee before this bee in the same sub-topology; null if there is none. */
   readonly before?: string | null
   readonly children: readonly string[]
   readonly deadLetters: string

@@ -1,7 +1,7 @@
 import type { GraphNode } from '../../topology/graph.ts'
 import { parentsOf } from '../../topology/subtopology.ts'
 
-/** The asynchronous nodes that a node's records reach first, by node. */
+/** For each node, the asynchronous nodes that its records reach first. */
 export function nearestAsync(nodes: readonly GraphNode[]): ReadonlyMap<string, readonly string[]> {
   const nearest = new Map<string, string[]>(nodes.map(({ name }) => [name, []]))
   // The loop visits children before their parents.

@@ -4,8 +4,8 @@ import type { AsyncNode } from '../../topology/graph.ts'
 import type { Record } from '../../topology/record.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { RecordRows } from '../async/record-rows.ts'
-import { bitsOf, Resumption, type Unfinished } from '../async/unfinished.ts'
-import type { RoomShare } from '../async/waiting-room.ts'
+import { bitsOf, Resumption, type Unfinished } from '../async/unfinished-entries.ts'
+import type { WaitingShare } from '../async/waiting-limit.ts'
 import { type LogRecord, objectBytes, recordMemory, valueBytes } from '../ports.ts'
 import type { CurrentRecord } from './current-record.ts'
 import type { NodeContext } from './node-context.ts'
@@ -14,8 +14,8 @@ import type { TaskSurroundings } from './task-state.ts'
 
 /**
  * An asynchronous node in one task. Records wait here in the order of their arrival, until their outcomes come. An outcome is forwarded after the
- * outcomes of all earlier records. If the node orders by key, only earlier records of the same key count. A record whose outcome overtook others
- * stays in the queue. So a commit can note which records after the committed position are done.
+ * outcomes of all earlier records. If the node orders by key, an outcome waits only for earlier records of the same key. A record whose outcome was
+ * forwarded before the outcome of an earlier record stays in the queue. So a commit can note which records after the committed position are done.
  */
 export class AsyncRuntime implements NodeRuntime {
   readonly name: string
@@ -27,23 +27,23 @@ export class AsyncRuntime implements NodeRuntime {
   readonly #byKey: boolean
   readonly #below: readonly AsyncRuntime[]
   readonly #maxSlots: number
-  readonly #roomShare: RoomShare
+  readonly #waitingShare: WaitingShare
   readonly #waiting = new Fifo<Waiting>()
-  /** Records that are not forwarded, by the key whose order they keep. */
+  /** Records that are not forwarded yet. Records under one key are forwarded in order. */
   readonly #chains = new Map<unknown, Fifo<Waiting>>()
-  /** Records that are the first of their chain and have an outcome, in the order of the outcomes. */
+  /** Records that are the first in their chain and have an outcome, in the order in which the outcomes came. */
   #ready: Waiting[] = []
   /** The number of forwarded records in `waiting`. */
   #forwardedCount = 0
   readonly #resumptions = new Map<number, Resumption>()
-  /** The input record of the last entry, and the index of its next entry. */
+  /** The input record of the last entry, and the index that the next entry of this record gets. */
   #lastRead: LogRecord | null = null
   #index = 0
 
   /**
-   * `below`: asynchronous nodes after this one. If there are any, this node keeps the order of all records, because the notes of the later nodes rely
-   * on this order. `slots`: the number of records that may overtake one slow call. Each slot takes a bit in the commit. `onOutcome`: called when an
-   * outcome may be forwarded.
+   * `below`: asynchronous nodes after this one. If there are such nodes, this node keeps the order of all records, because the notes of the later
+   * nodes rely on this order. `slots`: the number of records that may overtake one slow call. Each slot takes a bit in the commit. `onOutcome`:
+   * called when an outcome may be forwarded.
    */
   constructor(
     node: AsyncNode,
@@ -69,15 +69,15 @@ export class AsyncRuntime implements NodeRuntime {
     this.#surroundings = surroundings
     this.#onOutcome = onOutcome
     this.#current = current
-    this.#roomShare = surroundings.roomShare(node, context.taskId)
+    this.#waitingShare = surroundings.waitingShare(node, context.taskId)
     this.#below = below
     this.#maxSlots = slots
     this.#byKey = node.step.ordered === 'key' && below.length === 0
   }
 
-  /** The number of records that are not forwarded. */
+  /** The number of records that are not forwarded yet. */
   get size(): number {
-    return this.#roomShare.records
+    return this.#waitingShare.records
   }
 
   /** True if an outcome may be forwarded. */
@@ -86,7 +86,7 @@ export class AsyncRuntime implements NodeRuntime {
   }
 
   get isFull(): boolean {
-    return this.#roomShare.isFull || this.#waiting.size >= this.#maxSlots
+    return this.#waitingShare.isFull || this.#waiting.size >= this.#maxSlots
   }
 
   /** Takes over the last commit's note on a partition whose records are read again up to an offset. */
@@ -120,10 +120,10 @@ export class AsyncRuntime implements NodeRuntime {
       isForwarded: false,
       bytes: this.#memoryOf(read, record.value),
     }
-    // The call may throw, so it comes before the record gets a slot. A slot without an outcome would block all records after it.
+    // The call may throw, so the call comes before the record gets a slot. A slot without an outcome would block all records after it.
     const admission = isDone ? 'pass' : this.#node.step.admit(record as Record<never, never>, this.#surroundings.clock.now())
     this.#waiting.push(waiting)
-    this.#roomShare.hold(1, waiting.bytes)
+    this.#waitingShare.hold(1, waiting.bytes)
     if (isDone) {
       this.#markForwarded(waiting)
       this.#trim()
@@ -180,7 +180,7 @@ export class AsyncRuntime implements NodeRuntime {
 
   close(): void {
     for (const { rows } of this.#waiting) rows?.forget()
-    this.#roomShare.leave()
+    this.#waitingShare.leave()
     this.#waiting.clear()
     this.#chains.clear()
     this.#ready = []
@@ -211,7 +211,7 @@ export class AsyncRuntime implements NodeRuntime {
 
   #forward(waiting: Waiting, outcome: Outcome<unknown>): void {
     const step = this.#node.step as unknown as { forward(outcome: Outcome<unknown>, record: Record<unknown, unknown>, context: NodeContext): void }
-    // The record was done before. Only later nodes want it again.
+    // A redone record was finished before the last commit. Only later nodes need it again.
     if (waiting.read !== null) this.#current.enter(waiting.partition, waiting.read, waiting.isRedone)
     try {
       step.forward(outcome, waiting.record, this.#context)
@@ -228,13 +228,13 @@ export class AsyncRuntime implements NodeRuntime {
     waiting.read = null
     waiting.rows = null
     waiting.outcome = null
-    this.#roomShare.letGo(1, waiting.bytes)
+    this.#waitingShare.letGo(1, waiting.bytes)
     this.#forwardedCount++
   }
 
   #grow(waiting: Waiting, bytes: number): void {
     waiting.bytes += bytes
-    this.#roomShare.hold(0, bytes)
+    this.#waitingShare.hold(0, bytes)
   }
 
   /** The memory of a record as it was read, and of its value here. The value may be larger, such as a decoded picture. */
@@ -261,7 +261,7 @@ interface Waiting {
   readonly partition: number
   readonly offset: number
   read: LogRecord | null
-  /** The entry's index among the entries of `read`. */
+  /** The entry's index among the entries of the same input record `read`. */
   readonly index: number
   /** The key whose order the record keeps; null for the order of all records. */
   readonly chainKey: unknown
@@ -271,21 +271,24 @@ interface Waiting {
   /** The record's rows on their way into calls; null for a record without a call. */
   rows: RecordRows<unknown, unknown, unknown, unknown> | null
   isForwarded: boolean
-  /** The memory of the entry, in bytes. */
+  /** The memory of this entry, in bytes. */
   bytes: number
 }
 
-/** Replaces a record in its entry after the record was forwarded, so that its memory is freed. */
+/** Replaces a record in its entry after the record was forwarded, which frees the record's memory. */
 const forwardedRecord: Record<unknown, unknown> = { key: null, value: null, timestamp: -1, headers: [] }
 
-/** An identity that is equal for equal keys. If different keys share an identity, they keep each other's order, which is harmless. */
+/**
+ * An identity that is equal for equal keys. If different keys share an identity, the records of these keys also wait for each other, which is
+ * harmless.
+ */
 function identityOf(key: unknown): unknown {
   if (typeof key !== 'object' || key === null) return key
   if (key instanceof Uint8Array) return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1')
   return JSON.stringify(key, (_, part: unknown) => (typeof part === 'bigint' ? String(part) : part))
 }
 
-/** The error of a punctuation that forwards to an asynchronous node. A crash would lose the record: no committed input would give it again. */
+/** The error of a punctuation that forwards to an asynchronous node. A crash would lose the record, because no committed input gives it again. */
 function notInAPunctuation(node: string): WaggleError {
   return new WaggleError('WAGGLE_ASYNC_IN_PUNCTUATION', {
     message: `A punctuation forwards to ${node}, which takes time`,

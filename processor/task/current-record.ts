@@ -3,7 +3,7 @@ import type { LogRecord } from '../ports.ts'
 import type { RecordQueue } from './record-queue.ts'
 
 /**
- * The record that a task processes now, and its position in the input. Each task has one such object and changes it, so that a record needs no new
+ * The record that a task processes now, and its position in the input. Each task has one such object and reuses it, so that a record needs no new
  * object.
  */
 export class CurrentRecord {
@@ -15,12 +15,12 @@ export class CurrentRecord {
   offset = -1
   /** The record as it was read; null in a punctuation. */
   record: LogRecord | null = null
-  /** True for a record that is read again for an asynchronous node that had not finished it. No other node gets it. */
+  /** True for a record that is read again for an asynchronous node that had not finished it. Only this node gets the record. */
   isReplay = false
-  /** Queue index and offset of the current record, or else of the last record. */
+  /** The queue index and the offset of the current record. In a punctuation, those of the last record. */
   lastIndex = -1
   lastOffset = -1
-  /** Metadata to show instead of the current record's: that of a waiting record whose outcome is forwarded. */
+  /** Metadata that replaces the current record's while an outcome is forwarded: the metadata of the record to which the outcome belongs. */
   shown: RecordMetadata | null = null
 
   constructor(partition: number, queues: readonly RecordQueue[]) {

@@ -15,16 +15,16 @@ export interface FailurePolicy {
   readonly deserialization: Handler<'resume' | 'fail'>
   readonly processing: Handler<'resume' | 'fail'>
   /**
-   * Decides about a record that could not be produced, and about a refused commit, which has no record. After `retry` the tasks go back to their last
-   * commit and try again. A record that cannot be serialised would fail again, so `retry` then counts as `fail`.
+   * Decides about a record that could not be produced, and about a refused commit. A refused commit has no record. After `retry` the tasks go back to
+   * their last commit and try again. For a record that cannot be serialised, `retry` counts as `fail`, because it would fail again.
    */
   readonly production: Handler<'resume' | 'fail' | 'retry'>
   readonly deadLetters: DeadLetters | null
   /** Called with each failure for which a handler returned `resume`. */
   readonly onResumed?: (error: WaggleError) => void
-  /** Makes a record that replaces a failed and skipped record, so that a waiting receiver learns of the failure. Null: no replacement. */
+  /** Makes a record in place of a failed and skipped record, so that a waiting receiver learns of the failure. Null: nothing takes its place. */
   readonly replacement?: (error: WaggleError, failed: FailedRecord) => Record<unknown, unknown> | null
-  /** Makes a record for another topic that tells of a failed and skipped record. Null: none. */
+  /** Makes a record for another topic that tells of a failed and skipped record. Null: no record is made. */
   readonly notice?: (error: WaggleError, failed: FailedRecord) => FailureNotice | null
 }
 
@@ -37,7 +37,7 @@ export interface FailureNotice {
 
 export interface DeadLetters {
   readonly topic: string
-  /** False for an error that is no failure, such as a refusal. By default every error has a dead letter. */
+  /** True if the error gets a dead letter. False for an error that is no failure, such as a refusal. By default every error gets a dead letter. */
   keeps?(error: WaggleError): boolean
   /** Headers that are added to the record's own. */
   headers(error: WaggleError, record: FailedRecord): readonly Header[]
@@ -58,10 +58,10 @@ export function failurePolicy(config: Partial<StreamsConfig>): FailurePolicy {
   }
 }
 
-/** Kafka Streams' default handlers: every failure fails its task. */
+/** Kafka Streams' default handlers. Every failure fails its task. */
 export const failAlways: FailurePolicy = { deserialization: fail, processing: fail, production: fail, deadLetters: null }
 
-/** A failure that its handler did not skip. Nodes pass it on without asking a handler again. */
+/** A failure that its handler did not skip. Nodes pass the failure on without asking a handler again. */
 export class StandingFailure extends Error {
   override readonly cause: WaggleError
   /** True if the record is tried again, even if the application would stop for the failure. */
@@ -75,8 +75,8 @@ export class StandingFailure extends Error {
 }
 
 /**
- * True for a failure with a cause outside of this application. Another process took over the tasks, or the abort of another application dropped this
- * one's commit.
+ * True for a failure with a cause outside of this application. Either another process took over the tasks, or the abort of another application
+ * dropped this application's commit.
  */
 export function isOfAnother({ code }: WaggleError): boolean {
   return code === 'WAGGLE_FENCED' || code === 'WAGGLE_COMMIT_DROPPED'
@@ -102,7 +102,7 @@ function ask<Response>(handler: Handler<Response>, error: WaggleError, failed: F
   }
 }
 
-/** The failures of one task. It asks a handler once about each failure, and writes dead letters. */
+/** The failures of one task. This class asks the handler once about each failure, and writes dead letters. */
 export class TaskFailures {
   readonly #taskId: string
   readonly #current: CurrentRecord
@@ -117,8 +117,8 @@ export class TaskFailures {
   }
 
   /**
-   * Asks the handler about a failed record. If the handler skips it, returns the record that replaces it, or null; otherwise throws. `record` is null
-   * in a punctuation, which only has a time. `isRefusal`: the log refused the record.
+   * Asks the handler about a failed record. If the handler skips the record, returns the record that takes its place, or null; otherwise throws.
+   * `record` is null in a punctuation, which only has a time. `isRefusal`: the log refused the record.
    */
   handle(
     step: FailedStep,
@@ -136,7 +136,7 @@ export class TaskFailures {
     return this.#decide(step, placed(error, failed), failed, { isRefusal, letter: 'whole' })
   }
 
-  /** Handles an input whose commit was refused. Its dead letter shrinks with each further refusal, and is left out in the end. */
+  /** Handles an input whose commit was refused. The input's dead letter shrinks with each further refusal, and is left out in the end. */
   refused(node: string, error: WaggleError, record: Record<unknown, unknown>, times: number): Record<unknown, unknown> | null {
     const letter = times === 1 ? 'whole' : times === 2 ? 'bare' : 'none'
     const failed = this.#failed(node, record)
@@ -170,8 +170,8 @@ export class TaskFailures {
   }
 
   /**
-   * Writes a dead letter: key and value as they were read, time and headers as they were at the failing node. A punctuation has none of these. A bare
-   * letter has neither the value nor the record's own headers. A letter about a damaged value has no value.
+   * Writes a dead letter. Key and value are as they were read. Time and headers are as they were at the failing node. A punctuation has no key,
+   * value, time or headers. A bare letter has neither the value nor the record's own headers. A letter about a damaged value has no value.
    */
   #deadLetter(letters: DeadLetters, error: WaggleError, failed: FailedRecord, letter: 'whole' | 'bare'): void {
     this.#meters.deadLetters.record(1)
@@ -190,7 +190,7 @@ export class TaskFailures {
   }
 }
 
-/** The error with the record's place. A refusal stays without a place: its message is for the caller, who knows no topics. */
+/** The error with the record's place. A refusal gets no place, because its message is for the caller, who knows no topics. */
 function placed(error: WaggleError, failed: FailedRecord): WaggleError {
   return error.code === 'WAGGLE_REFUSED' ? error : error.withRecord(placeWords(failed))
 }

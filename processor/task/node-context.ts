@@ -17,7 +17,7 @@ export class NodeContext implements OperatorContext {
   readonly #task: TaskState
   readonly #stores: ReadonlyMap<string, StateStore>
   children: readonly NodeRuntime[] = []
-  /** Children that are or lead to an asynchronous node; null in a task without asynchronous nodes. */
+  /** Children that are asynchronous nodes or lead to one; null in a task without asynchronous nodes. */
   leads: readonly NodeRuntime[] | null = null
 
   constructor(node: string, task: TaskState, stores: ReadonlyMap<string, StateStore>) {
@@ -28,7 +28,7 @@ export class NodeContext implements OperatorContext {
     this.#stores = stores
   }
 
-  /** Reports a record that the node could not process. Throws if its handler does not skip it. */
+  /** Reports a record that the node could not process. Throws if the failure handler does not skip the record. */
   failed(thrown: unknown, record: Record<unknown, unknown>): void {
     this.#task.failures.handle('processing', this.#node, thrown, record)
   }
@@ -95,7 +95,7 @@ export class NodeContext implements OperatorContext {
     const start = startTime === undefined ? null : { startTime, streamTime: this.#task.streamTime }
     return this.#task.punctuations.schedule({ intervalMs, type, start }, (timestamp) => {
       const before = memory.now
-      // Rows that the punctuation writes have its time in the changelog.
+      // In the changelog, rows that the punctuation writes have the punctuation's time.
       memory.now = timestamp
       try {
         punctuator(timestamp)
@@ -142,7 +142,7 @@ export class NodeContext implements OperatorContext {
   }
 }
 
-/** The error of a malformed record. Without this check the error would come up in another node. */
+/** The error of a malformed record. Without this check the error would appear in another node. */
 function malformed(node: string, { key, timestamp }: NewRecord<unknown, unknown>): WaggleError {
   if (timestamp === undefined || timestamp >= 0) {
     const what = key === undefined ? 'key' : timestamp === undefined ? 'timestamp' : 'value'

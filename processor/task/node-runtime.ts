@@ -31,10 +31,10 @@ export class SourceRuntime implements NodeRuntime {
   readonly #context: NodeContext
   readonly #key: Preparing
   readonly #value: Preparing
-  /** Counts incoming records. It is updated once a pass. */
+  /** Counts incoming records. The count is updated once a pass. */
   readonly read: Sensor
   readonly #endToEnd: Sensor
-  /** Records whose preparation failed, with their errors. They are not decoded, and fail with these errors. */
+  /** Records whose preparation failed, with their errors. Such a record is not decoded, and fails with its error. */
   #refused: Map<LogRecord, unknown> | null = null
 
   constructor(node: SourceNode, context: NodeContext, meters: TaskMeters) {
@@ -52,7 +52,7 @@ export class SourceRuntime implements NodeRuntime {
     return this.#key.prepare !== undefined || this.#value.prepare !== undefined
   }
 
-  /** A promise to await before the record is added to its task; null if it can be added at once. */
+  /** A promise to await before the record is added to its task; null if the record can be added at once. */
   preparation(topic: string, record: LogRecord): Promise<unknown> | null {
     if (this.#skips(record)) return null
     const { key, value, headers } = record
@@ -96,7 +96,7 @@ export class SourceRuntime implements NodeRuntime {
     if (this.#refused?.delete(record)) throw reason
   }
 
-  /** The extractor's timestamp. The wall clock is the task's own, which a test can move. */
+  /** The timestamp that a user's extractor returns. The wall clock is the task's own clock, which a test can move. */
   #extracted(extract: TimestampExtractor, record: Record<unknown, unknown> & RecordMetadata, partitionTime: number): number {
     return extract === TimestampExtractors.wallclock ? this.#context.currentSystemTime : extract(record, partitionTime)
   }
@@ -113,7 +113,7 @@ export class SourceRuntime implements NodeRuntime {
   }
 
   /** Measures the age of an incoming record. */
-  meet(timestamp: number, { time }: TaskMeters): void {
+  measureAge(timestamp: number, { time }: TaskMeters): void {
     this.#endToEnd.record(time.now - timestamp)
   }
 
@@ -151,7 +151,7 @@ export class ProcessorRuntime implements NodeRuntime {
     }
   }
 
-  /** Marks this node as one without children, where records end. */
+  /** Marks this node as a node without children, where records end. */
   endsWith(meters: TaskMeters): void {
     this.#ended = new EndToEnd(this.name, meters)
   }
@@ -187,7 +187,7 @@ export class SinkRuntime implements NodeRuntime {
   readonly #dropped: Sensor
   readonly #ended: EndToEnd
   readonly #traffic: Traffic
-  /** The last topic written to. It is cached, because most sinks have one topic. */
+  /** The last topic that the sink wrote to. The topic is cached, because most sinks write to one topic. */
   #to = { topic: '', placeBytes: 0 }
 
   constructor(node: SinkNode, surroundings: TaskSurroundings, current: CurrentRecord, failures: TaskFailures, meters: TaskMeters) {
@@ -206,12 +206,12 @@ export class SinkRuntime implements NodeRuntime {
 
   process(record: Record<unknown, unknown>): void {
     const replacement = this.#produce(record)
-    // A replacement replaces a record that cannot be written. If it cannot be written either, it is dropped.
+    // A replacement takes the place of a record that cannot be written. If the replacement cannot be written either, the replacement is dropped.
     if (replacement !== null) this.#produce(replacement)
     this.#ended.record(record)
   }
 
-  /** Writes a record. Returns null if it is written or dropped, otherwise returns the record to write instead. */
+  /** Writes a record. Returns null if the record is written or dropped. Otherwise returns the record to write in its place. */
   #produce(record: Record<unknown, unknown>): Record<unknown, unknown> | null {
     let produced: readonly ProducerRecord[] | null = null
     try {
@@ -273,7 +273,7 @@ export class SinkRuntime implements NodeRuntime {
     return wanted.map((partition) => ({ topic, partition, key, value, timestamp, headers }))
   }
 
-  /** The partition of a record without a serialised key is its task's number. No order is promised for such records. */
+  /** The partition of a record without a serialised key: the task's own number. No order is promised for such records. */
   #default(key: Uint8Array | null, partitions: number): number {
     return key === null ? this.#current.partition % partitions : partitionForKey(key, partitions)
   }

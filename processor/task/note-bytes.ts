@@ -34,7 +34,7 @@ export class NoteBytes {
   }
 }
 
-/** Reads numbers from a note. Bytes past its end read as zeros. */
+/** Reads numbers from a note. Bytes past the end of the note read as zeros. */
 export class NoteReader {
   readonly #bytes: Buffer
   #at = 0

@@ -42,7 +42,7 @@ export function openTask(options: OpenTaskOptions, surroundings: TaskSurrounding
   const { id, applicationId, topology, subtopology, partition, inputs, bytesOf, globals, keepsLog, kept, meters, waiting } = options
   const stateName = subtopology.isGlobal ? globalStateName(applicationId) : `${applicationId}/${partition}`
   const memory = new TaskMemory(inputs.flatMap(({ position }) => readPositionNote(position?.metadata ?? '').kept))
-  // The stores may be newer than this position, because another program or another commit has written them.
+  // The stores may be newer than this position, because another program or another commit may have written the stores.
   for (const [name, value] of kept ?? []) memory.learn(name, value)
   const stores = new Map<string, TaskStore>()
   const onExpired = () => task.meters.dropped.record(1)

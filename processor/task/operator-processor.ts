@@ -25,7 +25,7 @@ import { TableSourceProcessor } from '../operators/streams/table-source.ts'
 import { WindowAggregateProcessor } from '../operators/streams/window-aggregate.ts'
 import { TransformProcessor } from '../operators/transform.ts'
 
-/** A processor with the larger context of the engine's operators. */
+/** A processor whose `init` receives the larger context of the engine's operators. */
 export interface OperatorProcessor extends Omit<Processor<unknown, unknown, unknown, unknown>, 'init'> {
   init?(context: OperatorContext): void
 }
@@ -59,7 +59,7 @@ const makers: Makers = {
   'subscription-resolve': (operator) => new SubscriptionResolveProcessor(operator),
 }
 
-/** Makes a processor for an operator, one for each task. */
+/** Makes the processor of an operator for one task. */
 export function operatorProcessor(operator: Operator): OperatorProcessor {
   return (makers[operator.op] as (operator: Operator) => unknown)(operator) as OperatorProcessor
 }

@@ -1,12 +1,12 @@
 import { WaggleError } from '../../topology/waggle-error.ts'
-import type { Ahead, Unfinished } from '../async/unfinished.ts'
+import type { Ahead, Unfinished } from '../async/unfinished-entries.ts'
 import { nameCode } from '../state/name-code.ts'
 import type { KeptValue, Worth } from '../state/task-memory.ts'
 import { NoteBytes, NoteReader } from './note-bytes.ts'
 
 /**
- * The note that a task commits beside each of its positions, as text. It contains everything that the task needs to go on: the partition's time, the
- * task's time, the numbers of operators and stores, and the unfinished entries of asynchronous nodes.
+ * The note that a task commits beside each of its positions, as text. The note contains everything that the task needs to go on: the partition's
+ * time, the task's time, the numbers of operators and stores, and the unfinished entries of asynchronous nodes.
  */
 export interface PositionNote {
   readonly partitionTime: number
@@ -20,8 +20,8 @@ export interface PositionNote {
 export type ReadNote = Omit<PositionNote, 'kept'> & { readonly kept: readonly (readonly [code: number, value: number])[] }
 
 /**
- * Writes a note of at most `maxBytes`, which is the brokers' limit (`offset.metadata.max.bytes`). The least important part is left out if the note
- * is too long. The layout after the version, in base64:
+ * Writes a note of at most `maxBytes`, which is the brokers' limit (`offset.metadata.max.bytes`). If the note is too long, the least important part
+ * is left out. Layout after the version, in base64:
  *
  *     partition time, task's time           signed varints
  *     numbers                               varint: count of values; each: its difference to the one before, signed; varint: count of its
@@ -30,16 +30,18 @@ export type ReadNote = Omit<PositionNote, 'kept'> & { readonly kept: readonly (r
  *                                           varint: count of bytes of bits, the bits
  */
 export function writePositionNote(note: PositionNote, maxBytes = Number.POSITIVE_INFINITY): string {
-  for (const left of leavings) {
+  for (const left of leftOut) {
     const text = written(coded(left.length === 0 ? note : { ...note, kept: note.kept.filter(([, , worth]) => !left.includes(worth)) }))
     if (text.length <= maxBytes) return text
   }
-  // One record can have more entries than there are slots. An entry that is not noted as done is done again.
+  // One record can have more entries than there are slots. An entry that the note does not list as done is done again.
   const kept = note.kept.filter(([, , worth]) => worth === 'needed')
   return written(coded({ ...note, kept, ahead: note.ahead && withoutBits(note.ahead) }))
 }
 
-/** The same note for a partition in which records have other offsets, in the same order. A note without unfinished entries names no offsets. */
+/**
+ * The same note for a partition that holds the same records in the same order at other offsets. A note without unfinished entries names no offsets.
+ */
 export function moveNote(text: string, offsetOf: (offset: number) => number): string {
   const note = readPositionNote(text)
   if (note.ahead === null) return text
@@ -49,8 +51,8 @@ export function moveNote(text: string, offsetOf: (offset: number) => number): st
 }
 
 /**
- * Reads a note. From Kafka Streams' own metadata it takes the time. From any other text (another application's, or none) it takes nothing. A note of
- * a later version is refused, because finished work could be done again without its content.
+ * Reads a note. A note that Kafka Streams wrote gives only the time. Any other text (of another application, or empty) gives nothing. A note of a
+ * later version is refused, because finished work could be done again without its content.
  */
 export function readPositionNote(text: string): ReadNote {
   const time = timeOfKafkaStreams(text)
@@ -61,8 +63,11 @@ export function readPositionNote(text: string): ReadNote {
   return read(new NoteReader(Buffer.from(body, 'base64')))
 }
 
-/** Refuses a task whose needed numbers cannot fit into a note. Called before the task begins, because every commit would be refused. */
-export function refuseWhatCannotFit(task: string, { needed, nodes, maxBytes }: { needed: number; nodes: number; maxBytes: number }): void {
+/**
+ * Refuses a task whose needed numbers cannot fit into a note. The check comes before the task begins, because otherwise every commit would be
+ * refused.
+ */
+export function refuseOversizedNote(task: string, { needed, nodes, maxBytes }: { needed: number; nodes: number; maxBytes: number }): void {
   const bytes = timesBytes + needed * numberBytes + nodes * nodeBytes + (nodes === 0 ? 0 : maxEntriesOfAll / 8)
   if (prefix.length + Math.ceil(bytes / 3) * 4 <= maxBytes) return
   throw new WaggleError('WAGGLE_POSITION_TOO_LONG', {
@@ -72,8 +77,8 @@ export function refuseWhatCannotFit(task: string, { needed, nodes, maxBytes }: {
 }
 
 /**
- * The number of slots of an asynchronous node, in a task with `nodes` of them. The slots are the entries from the node's oldest unfinished entry to
- * its latest entry. Each slot takes a bit.
+ * The number of slots of one asynchronous node, in a task with `nodes` asynchronous nodes. The slots are the entries from the node's oldest
+ * unfinished entry to its latest entry. Each slot takes a bit.
  */
 export function maxEntriesOf(nodes: number): number {
   return Math.min(4096, Math.floor(maxEntriesOfAll / nodes))
@@ -141,8 +146,8 @@ const noteVersion = 1
 const prefix = `waggle:${noteVersion}:`
 const pattern = /^waggle:(\d+):([A-Za-z0-9+/=]*)$/
 /** The kinds of numbers that the first, second and third attempt leave out. */
-const leavings: readonly (readonly Worth[])[] = [[], ['learnt'], ['learnt', 'forgettable']]
-/** The number of slots of all asynchronous nodes of a task together. They take half of the room. */
+const leftOut: readonly (readonly Worth[])[] = [[], ['learnt'], ['learnt', 'forgettable']]
+/** The number of slots of all asynchronous nodes of a task together. These slots take half of the room of a note. */
 const maxEntriesOfAll = 12_288
 /** The greatest length of both times together. */
 const timesBytes = 20

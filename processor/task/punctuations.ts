@@ -53,7 +53,7 @@ export class Punctuations {
     return startTime < time ? nextOnGrid(startTime, intervalMs, time) : startTime
   }
 
-  /** Fires due wall-clock schedules. True if one fired. */
+  /** Fires due wall-clock schedules. Returns true if a schedule fired. */
   punctuateWallClock(now: number): boolean {
     if (now < this.nextWallClock) return false
     fire(this.#wallClock, now)

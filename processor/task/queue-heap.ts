@@ -2,8 +2,8 @@ import { Heap } from '../heap.ts'
 import type { RecordQueue } from './record-queue.ts'
 
 /**
- * Queues that have records, ordered by the time of their next record. Kafka Streams keeps them in a java.util.PriorityQueue, and the order of equal
- * times decides the results of joins.
+ * Queues that have records, ordered by the time of their next record. Kafka Streams keeps its queues in a java.util.PriorityQueue. The order of equal
+ * times decides the results of joins, so this heap keeps the same order.
  */
 export class QueueHeap extends Heap<RecordQueue> {
   constructor() {

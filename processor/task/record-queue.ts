@@ -11,8 +11,8 @@ export interface QueueHead {
 }
 
 /**
- * The buffered records of one partition, oldest first. Only the first is decoded: the choice between queues needs its time, which the source's
- * extractor gives.
+ * The buffered records of one partition, oldest first. Only the first record is decoded. Its time is needed for the choice between queues, and the
+ * source's extractor gives the time.
  */
 export class RecordQueue {
   /** The index among the task's queues. */
@@ -66,7 +66,7 @@ export class RecordQueue {
     }
   }
 
-  /** Drops records until `decode` accepts one, which becomes the head. True if there is one. */
+  /** Drops records until `decode` accepts a record, which becomes the head. Returns true if there is a head. */
   advance(decode: (record: LogRecord) => Record<unknown, unknown> | null): boolean {
     while (this.#head === null) {
       const read = this.#records.head
@@ -102,7 +102,7 @@ export class RecordQueue {
   }
 }
 
-/** The bytes of timestamp, offset, partition and topic name. Kafka Streams adds them to key, value and headers. */
+/** The bytes of timestamp, offset, partition and topic name. Kafka Streams adds these bytes to key, value and headers. */
 export function placeSize(topic: string): number {
   return 20 + Buffer.byteLength(topic)
 }

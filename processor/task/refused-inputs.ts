@@ -14,7 +14,7 @@ export interface InputId extends TopicPartition {
   readonly offset: number
 }
 
-/** Input records whose results the log or a store refuses. A task looks each record up, so an empty list costs one comparison. */
+/** Input records whose results the log or a store refuses. A task looks each record up here, so an empty list must cost only one comparison. */
 export class RefusedInputs {
   readonly #inputs = new Map<string, RefusedInput>()
 
@@ -44,5 +44,5 @@ function nameOf({ taskId, offset, ...input }: InputId): string {
   return `${taskId} ${offset} ${partitionName(input)}`
 }
 
-/** The most inputs in the list. A few would do, because a record is skipped in the commit after the refused commit. */
+/** The most inputs in the list. A few would be enough, because a record is skipped in the commit after the refused commit. */
 const maxInputs = 1000

@@ -16,9 +16,9 @@ export class CacheBudget {
 }
 
 /**
- * Holds a table's updates back until a commit, and keeps only the newest update of each key. So downstream steps compute once for a commit, not once
- * for a record (Kafka Streams' record cache). The store has the values already. Updates leave in the order of each key's last update. When the budget
- * is spent, all updates leave.
+ * Holds a table's updates back until a commit, and keeps only the newest update of each key. So downstream steps compute once a commit instead of
+ * once a record (Kafka Streams' record cache). The store already has the values. Keys are forwarded in the order of their last updates. When the
+ * budget is spent, all updates are forwarded.
  */
 export class TableCache {
   readonly #store: KeptStore
@@ -35,7 +35,10 @@ export class TableCache {
     this.#current = current
   }
 
-  /** Sets the receiver of updates. If several nodes write one table (a cogroup), the last one forwards, because they have the same next step. */
+  /**
+   * Sets the receiver of updates. If several nodes write one table (a cogroup), the receiver of the last node counts, because all of them have the
+   * same next step.
+   */
   listen(forward: (record: Record<unknown, unknown>) => void, sendsOld: () => boolean): void {
     this.#forward = forward
     this.#sendsOld = sendsOld
@@ -44,7 +47,7 @@ export class TableCache {
   put({ key, change, timestamp, removedAt, headers, before }: TableUpdate): void {
     const id = this.#idOf(key)
     const waiting = this.#waiting.get(id)
-    // The key moves behind the others. Keys leave in the order of their last updates.
+    // The key moves behind the other keys. Keys are forwarded in the order of their last updates.
     if (waiting !== undefined) this.#waiting.delete(id)
     const bytes = waiting?.bytes ?? id.length + entryBytes + this.#sizeOf(change.newValue)
     this.#waiting.set(id, {
@@ -111,7 +114,7 @@ export class TableCache {
 
 interface Waiting {
   readonly key: unknown
-  /** The old value that downstream steps have. */
+  /** The old value that downstream steps know. */
   readonly oldValue: unknown
   readonly newValue: unknown
   readonly timestamp: number

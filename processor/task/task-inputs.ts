@@ -15,7 +15,7 @@ import type { TaskPositions } from './task-positions.ts'
 export type TaskInput = TopicPartition & { readonly position: Position | null }
 
 export interface TaskInputsOptions {
-  /** The list that gets a queue for each opened input. `current` and `positions` read it. */
+  /** The list that gets a queue for each opened input. `current` and `positions` read this list. */
   readonly queues: RecordQueue[]
   readonly current: CurrentRecord
   readonly positions: TaskPositions
@@ -26,8 +26,8 @@ export interface TaskInputsOptions {
 }
 
 /**
- * The partitions that a task reads, with a queue of records for each. The first record of a queue is decoded when it comes to the front, because its
- * time puts the queue in its place in the order.
+ * The partitions that a task reads, with a queue of records for each. The first record of a queue is decoded when it comes to the front. Its time
+ * gives the queue a place in the order of processing.
  */
 export class TaskInputs {
   readonly #options: TaskInputsOptions
@@ -57,7 +57,7 @@ export class TaskInputs {
     return streamTime
   }
 
-  /** Connects the queues with their sources. It must be called before the first record is added. */
+  /** Connects the queues with their sources. This method must be called before the first record is added. */
   connect(nodes: TaskNodes): void {
     for (const { source } of this.#queues) {
       const runtime = nodes.source(source.name)
@@ -138,7 +138,7 @@ export class TaskInputs {
   }
 
   /**
-   * Takes the first record of the queue that `first` names; null if the queue has no record. The next record of the queue is decoded at once, so it
+   * Takes the first record of the queue that `first` names; null if the queue has no record. The next record of the queue is decoded at once. So it
    * comes before records that the taken record causes in the task's own topics.
    */
   take(queue: RecordQueue): QueueHead | null {
@@ -165,14 +165,14 @@ export class TaskInputs {
     return this.#options.positions.open(queue, position)
   }
 
-  /** Decodes the next record of a queue, and puts the queue in its place in the order. */
+  /** Decodes the next record of a queue, and moves the queue to its place in the order of processing. */
   #advance(queue: RecordQueue): void {
     const source = this.#sources[queue.index]
     if (source === undefined) return
     if (queue.advance((record) => this.#decode(source, queue, record))) this.#waiting.add(queue)
   }
 
-  /** Decodes a record; null if it is skipped, or cannot be read and is dropped. */
+  /** Decodes a record. Returns null for a record that is skipped or cannot be read. */
   #decode(source: SourceRuntime, queue: RecordQueue, record: LogRecord): Record<unknown, unknown> | null {
     try {
       const decoded = source.decode(queue, record)

@@ -1,7 +1,7 @@
 import type { GraphNode } from '../../topology/graph.ts'
 import type { StateStore } from '../../topology/state-store.ts'
 import { parentsOf, type Subtopology } from '../../topology/subtopology.ts'
-import type { Ahead } from '../async/unfinished.ts'
+import type { Ahead } from '../async/unfinished-entries.ts'
 import { nameCode } from '../state/name-code.ts'
 import { nearestAsync } from './async-paths.ts'
 import { AsyncRuntime } from './async-runtime.ts'

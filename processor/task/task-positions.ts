@@ -1,4 +1,4 @@
-import type { Ahead } from '../async/unfinished.ts'
+import type { Ahead } from '../async/unfinished-entries.ts'
 import type { Position, TopicPartition } from '../ports.ts'
 import { nameCode } from '../state/name-code.ts'
 import { sameNumbers, type TaskMemory } from '../state/task-memory.ts'
@@ -17,7 +17,7 @@ export class TaskPositions {
   /** The last commit's notes on asynchronous nodes, by queue. */
   readonly #committedAhead: string[] = []
   readonly #aheads: (Ahead | null)[] = []
-  /** Numbers of operators and stores in the last commit. */
+  /** The numbers of operators and stores in the last commit. */
   #committedKept: TaskMemory['numbers'] = []
   /** True if a punctuation has fired since the last commit. */
   #hasPunctuated = false
@@ -50,12 +50,12 @@ export class TaskPositions {
     return streamTime
   }
 
-  /** Marks the current numbers as committed, after all nodes have read theirs. */
+  /** Marks the current numbers as committed, after all nodes have read their numbers. */
   keepNumbers(): void {
     this.#committedKept = this.#memory.numbers
   }
 
-  /** The next offset to process; -1 if none has been processed. */
+  /** The next offset to process; -1 if no record has been processed. */
   consumedOf({ index }: RecordQueue): number {
     return this.#consumed[index] ?? -1
   }
@@ -65,7 +65,7 @@ export class TaskPositions {
     return this.#committed[index] ?? -1
   }
 
-  /** Moves the position behind a record. Skipped records after it may have moved it further already. */
+  /** Moves the position behind a record. Skipped records after it may have moved the position further already. */
   consume({ index }: RecordQueue, offset: number): void {
     if (offset >= (this.#consumed[index] ?? -1)) this.#consumed[index] = offset + 1
   }
@@ -77,13 +77,13 @@ export class TaskPositions {
   /** False while records of a queue are read again for asynchronous nodes. Outcomes are forwarded when all of these records have been read. */
   readonly mayGo = (index: number): boolean => (this.#consumed[index] ?? 0) >= (this.#queues[index]?.replayUntil ?? 0)
 
-  /** The positions of a commit that is made now: those that have moved, each with its note. */
+  /** The positions of a commit that is made now. Only positions that have moved are included, each with its note. */
   take(nodes: readonly AsyncRuntime[], streamTime: number): readonly (TopicPartition & Position)[] {
     const positions: (TopicPartition & Position)[] = []
     const kept = this.#memory.numbers
-    // After a punctuation, a position is committed even if none has moved. One reason is that the position carries the numbers. The other is that a
-    // log checks the owner of a task only in a commit with positions.
-    let isTold = sameNumbers(kept, this.#committedKept) && !this.#hasPunctuated
+    // After a punctuation, a position is committed even if no position has moved. One reason is that the position carries the numbers. The other
+    // reason is that a log checks the owner of a task only in a commit with positions.
+    let isNoted = sameNumbers(kept, this.#committedKept) && !this.#hasPunctuated
     for (const queue of this.#queues) {
       const { index, topic, partition } = queue
       const consumed = this.consumedOf(queue)
@@ -91,13 +91,13 @@ export class TaskPositions {
       if (consumed < 0 || consumed < queue.replayUntil) continue
       const ahead = aheadOf(nodes, index, consumed)
       const offset = ahead === null ? consumed : Math.min(...ahead.nodes.map(([, node]) => node.offset))
-      const said = ahead === null ? '' : JSON.stringify(ahead)
-      if (isTold && offset === this.#committed[index] && said === this.#committedAhead[index]) continue
-      isTold = true
+      const aheadText = ahead === null ? '' : JSON.stringify(ahead)
+      if (isNoted && offset === this.#committed[index] && aheadText === this.#committedAhead[index]) continue
+      isNoted = true
       this.#hasPunctuated = false
       this.#committedKept = kept
       this.#committed[index] = offset
-      this.#committedAhead[index] = said
+      this.#committedAhead[index] = aheadText
       const metadata = writePositionNote({ partitionTime: queue.streamTime, streamTime, kept, ahead }, this.#maxNoteBytes)
       positions.push({ topic, partition, offset, metadata })
     }

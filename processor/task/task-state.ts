@@ -1,7 +1,7 @@
 import type { AsyncNode } from '../../topology/graph.ts'
 import type { RecordMetadata } from '../../topology/record.ts'
 import type { RowBatcher } from '../async/row-batcher.ts'
-import type { RoomShare } from '../async/waiting-room.ts'
+import type { WaitingShare } from '../async/waiting-limit.ts'
 import type { TaskMeters } from '../metrics/task-meters.ts'
 import type { Clock, ProducerRecord } from '../ports.ts'
 import type { TaskMemory } from '../state/task-memory.ts'
@@ -41,7 +41,7 @@ export interface TaskSurroundings {
   readonly handsOn: boolean
   readonly failures: FailurePolicy
   readonly refused: RefusedInputs
-  /** The shortest time between two searches for closed windows, in ms; 0: search with each record. */
+  /** The shortest time between two searches for closed windows, in ms. With 0, each record starts a search. */
   readonly emitIntervalMs: number
   /** The limit for the bytes that tables hold back; null if updates of tables are not held back. */
   readonly cache: CacheBudget | null
@@ -51,8 +51,8 @@ export interface TaskSurroundings {
   emit(record: ProducerRecord): void
   batcher(node: AsyncNode, task: string): RowBatcher<unknown, unknown, unknown, unknown>
   /** The waiting memory that one node of a task may use. */
-  roomShare(node: AsyncNode, task: string): RoomShare
+  waitingShare(node: AsyncNode, task: string): WaitingShare
   requestCommit(): void
-  /** Called when this task can go on because an asynchronous outcome has come. */
+  /** Called when this task can go on because an asynchronous node has an outcome. */
   wake(): void
 }

@@ -10,7 +10,7 @@ import type { AsyncRuntime } from './async-runtime.ts'
 import { CurrentRecord } from './current-record.ts'
 import { TaskFailures } from './failures.ts'
 import type { SourceRuntime } from './node-runtime.ts'
-import { refuseWhatCannotFit } from './position-note.ts'
+import { refuseOversizedNote } from './position-note.ts'
 import { Punctuations } from './punctuations.ts'
 import { QueueHeap } from './queue-heap.ts'
 import type { RecordQueue } from './record-queue.ts'
@@ -48,7 +48,7 @@ export interface TaskWatcher {
   scheduled(task: Task): void
 }
 
-/** One sub-topology for one partition number. It owns its stores, its buffer and its commit positions. */
+/** One sub-topology for one partition number. The task owns its stores, its buffer and its commit positions. */
 export class Task implements TaskState {
   readonly id: string
   readonly applicationId: string
@@ -80,7 +80,7 @@ export class Task implements TaskState {
     this.meters.buffered = () => this.bufferedRecords
     this.#options = options
     this.#surroundings = surroundings
-    // The inputs fill this list. The current record and the positions look queues up in it.
+    // `TaskInputs` fills this list. The current record and the positions look up queues in it.
     const queues: RecordQueue[] = []
     this.#current = new CurrentRecord(options.partition, queues)
     this.#positions = new TaskPositions(queues, options.memory, surroundings.maxNoteBytes)
@@ -107,7 +107,7 @@ export class Task implements TaskState {
     this.#async = this.#nodes.async
     this.#inputs.connect(this.#nodes)
     this.#positions.keepNumbers()
-    refuseWhatCannotFit(options.id, { needed: this.memory.needed, nodes: this.#async.length, maxBytes: surroundings.maxNoteBytes })
+    refuseOversizedNote(options.id, { needed: this.memory.needed, nodes: this.#async.length, maxBytes: surroundings.maxNoteBytes })
   }
 
   get inputs(): readonly TopicPartition[] {
@@ -157,7 +157,7 @@ export class Task implements TaskState {
     return this.#positions.hasUncommitted
   }
 
-  /** A store of this task; null if there is none of this name. */
+  /** A store of this task; null if the task has no store of this name. */
   store(name: string): StateStore | null {
     return this.#options.stores.get(name)?.store ?? null
   }
@@ -172,7 +172,7 @@ export class Task implements TaskState {
     return queue === undefined ? -1 : this.#positions.committedOf(queue)
   }
 
-  /** The next offset to process of an input; -1 if none has been processed. */
+  /** The next offset of an input to process; -1 if no record has been processed. */
   positionOf(topic: string, partition: number): number {
     const queue = this.#inputs.queueOf(topic, partition)
     return queue === undefined ? -1 : this.#positions.consumedOf(queue)
@@ -185,7 +185,7 @@ export class Task implements TaskState {
     this.#watcher?.activated(this)
   }
 
-  /** The source that must prepare the records of this partition before they are added; null if none need it. */
+  /** The source that must prepare the records of this partition before they are added; null if the records need no preparation. */
   preparingSource(topic: string, partition: number): SourceRuntime | null {
     const source = this.#inputs.sourceOf(this.#inputs.queueOf(topic, partition))
     return source?.prepares ? source : null
@@ -277,7 +277,7 @@ export class Task implements TaskState {
     for (const cache of this.#caches.values()) cache.flush()
   }
 
-  /** The content of a commit that is made now, after `flush`. When that commit has succeeded, `committed` must be called. */
+  /** The content of a commit that is made now, after `flush`. `committed` must be called when that commit has succeeded. */
   takeCommit(): { readonly positions: readonly (TopicPartition & Position)[]; readonly state: readonly StoreChange[] } {
     const state: StoreChange[] = []
     for (const [name, { rows, logged }] of this.#options.stores) {
@@ -328,7 +328,7 @@ export class Task implements TaskState {
     const lateMs = this.streamTime - timestamp
     if (lateMs < 0 && !isReplay) this.streamTime = timestamp
     this.meters.lateness.record(Math.max(0, lateMs))
-    source.meet(timestamp, this.meters)
+    source.measureAge(timestamp, this.meters)
     const refused = this.#surroundings.refused.find(this.id, queue, read.offset)
     if (refused === null) source.process(record)
     else this.#setAside(source, record, refused)
@@ -337,14 +337,14 @@ export class Task implements TaskState {
     if (this.streamTime >= this.punctuations.nextStreamTime) this.#timed(() => this.punctuations.punctuateStreamTime(this.streamTime))
   }
 
-  /** Handles a record whose results cannot be committed. If its handler skips it, its replacement is processed instead. */
+  /** Handles a record whose results cannot be committed. If the failure handler skips the record, its replacement is processed instead. */
   #setAside(source: SourceRuntime, record: Record<unknown, unknown>, { error, times }: RefusedInput): void {
     const input = this.lastInput
     try {
       const replacement = this.failures.refused(source.name, error, record, times)
       if (replacement !== null) source.process(replacement)
     } catch (thrown) {
-      // A standing failure forgets the refusal, so that the record is tried again. The log may accept it then.
+      // The record's refusal is forgotten after a standing failure, so that the record is tried again. The log may accept the record then.
       if (input !== null) this.#surroundings.refused.forget(input)
       throw thrown
     }
@@ -364,7 +364,7 @@ export class Task implements TaskState {
     return false
   }
 
-  /** Adds a partition that this source node reads. A test driver needs this, because it finds topics of a pattern while its tasks run. */
+  /** Adds a partition for a source node to read. A test driver needs this method, because it finds topics of a pattern while its tasks run. */
   read(source: SourceNode, input: TaskInput): void {
     this.streamTime = Math.max(this.streamTime, this.#inputs.openOne(source, input, this.#nodes))
   }

@@ -53,7 +53,7 @@ export class ThreadAssignmentListener implements AssignmentListener {
     const { group, log, commits, onLost, onFailure } = this.#options
     this.#tell('lost', partitions)
     this.#close(partitions)
-    // The embedded log (`traits.handsOn`) drops the uncommitted writes of lost tasks itself. On Kafka the thread must do it.
+    // The embedded log (`traits.handsOn`) drops the uncommitted writes of lost tasks itself. On Kafka the thread must drop them.
     if (log.traits.handsOn || !commits.isUnderWay) return
     onLost(lostError(group))
     await commits.drop().catch((error: unknown) => onFailure(failureOf(error)))

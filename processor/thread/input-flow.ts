@@ -5,18 +5,18 @@ import { PreparingRuns } from './preparing-runs.ts'
 
 export interface InputFlowOptions {
   readonly clock: Clock
-  /** Time that a task waits for an empty input, in ms. Below 0 it does not even wait for records that are known to exist. */
+  /** Time that a task waits for an empty input, in ms. Below 0 the task does not even wait for records that are known to exist. */
   readonly maxTaskIdleMs: number
-  /** The most buffered records in all tasks of the thread. Past it, tasks with at least their fair part are paused. */
+  /** The most buffered records in all tasks of the thread. At the limit, tasks that have at least their fair part are paused. */
   readonly maxBufferedRecords: number
   /** The most memory of buffered records, in bytes. */
   readonly maxBufferedBytes: number
   /** The number of the thread's tasks, which share the limits. */
   readonly taskCount: () => number
-  /** All tasks that have records. Tasks without records may be among them. */
+  /** The tasks of the thread that may have records. Every task that has records is among them. */
   readonly ready: () => Iterable<Task>
   readonly consumerOf: (task: Task) => Consumer | undefined
-  /** True while the task runs here. */
+  /** True while the task runs in this thread. */
   readonly isOpen: (task: Task) => boolean
   /** Called each time a resource that a record needs is unavailable. */
   readonly onUnavailable: (error: WaggleError) => void
@@ -59,7 +59,7 @@ export class InputFlow {
 
   /**
    * True if the task may process its next record. The oldest record is known only if all inputs have a record. The task waits for records that are
-   * known to exist, and for others up to `maxTaskIdleMs` (KIP-695).
+   * known to exist, and for other records up to `maxTaskIdleMs` (KIP-695).
    */
   mayChoose(task: Task): boolean {
     const { maxTaskIdleMs, clock, consumerOf } = this.#options
@@ -114,8 +114,8 @@ export class InputFlow {
   }
 
   /**
-   * The most records of the next poll: the free room. Without free room it is the fair part of one task, for tasks that have less. If memory is used
-   * up it is one record, because each record may be large.
+   * The most records of the next poll: the free room. Without free room, the fair part of one task, for tasks that have less. If the memory is used
+   * up, one record, because each record may be large.
    */
   pollLimit(most: number): number {
     const { maxBufferedRecords, maxBufferedBytes, taskCount } = this.#options

@@ -2,7 +2,7 @@ import type { AsyncStep, AsyncWorker } from '../../topology/async-step.ts'
 import type { AsyncNode, GraphNode } from '../../topology/graph.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
-/** The workers of asynchronous nodes (models, processes, connections). They are opened once, and stay open while tasks come and go. */
+/** The workers of asynchronous nodes (models, processes, connections). Workers are opened once, and stay open while tasks come and go. */
 export class OpenWorkers {
   readonly #workers: ReadonlyMap<string, AsyncWorker<unknown, unknown, unknown, unknown>>
 
@@ -16,7 +16,9 @@ export class OpenWorkers {
     return new OpenWorkers(new Map())
   }
 
-  /** Opens all workers at the same time. If one fails, the others are closed again. `opened` is called for each open worker. */
+  /**
+   * Opens all workers at the same time. If a worker cannot be opened, the other workers are closed again. `opened` is called for each open worker.
+   */
   static async open(all: Iterable<GraphNode>, opened: (node: string) => void = () => {}): Promise<OpenWorkers> {
     const nodes = [...all].filter((node): node is AsyncNode => node.kind === 'async')
     const results = await Promise.allSettled(

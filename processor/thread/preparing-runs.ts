@@ -7,7 +7,7 @@ export interface PreparingRunsOptions {
   readonly clock: Clock
   /** Called each time a resource that a record needs is unavailable. */
   readonly onUnavailable: (error: WaggleError) => void
-  /** True while the task runs here. Otherwise its records are dropped, and its next owner reads them again. */
+  /** True while the task runs in this thread. Otherwise its records are dropped, and the task's next owner reads them again. */
   readonly isOpen: (task: Task) => boolean
   /** Pauses a partition while one of its records waits. */
   readonly hold: (task: Task, partition: TopicPartition) => void
@@ -32,7 +32,7 @@ export class PreparingRuns {
     return this.#find(task, topic, partition) !== undefined
   }
 
-  /** Gives ready records to the task at once, and lets the others wait. */
+  /** Gives ready records to the task at once, and lets the other records wait. */
   add(task: Task, source: SourceRuntime, { topic, partition, records }: RecordRun): void {
     const before = this.#find(task, topic, partition)
     if (before !== undefined) {
@@ -82,14 +82,14 @@ export class PreparingRuns {
     this.#options.wake()
   }
 
-  /** Adds the first record, which can be read now, and the ready records after it to the task. */
+  /** Adds records to the task: the first record, which can be read now, and the ready records after it. */
   #past(held: Held): Preparation | null {
     held.task.add(held.topic, held.partition, held.records.splice(0, 1))
     this.#options.wake()
     return this.#give(held)
   }
 
-  /** Adds ready records to the task. Returns the preparation of the first remaining record; null if none remains. */
+  /** Adds ready records to the task. Returns the preparation of the first remaining record; null if no record remains. */
   #give({ task, source, topic, partition, records }: Held): Preparation | null {
     let ready = 0
     let promise: Promise<unknown> | null = null
@@ -127,7 +127,7 @@ export class PreparingRuns {
 interface Held extends TopicPartition {
   readonly task: Task
   readonly source: SourceRuntime
-  /** Records not added yet, oldest first. */
+  /** Records that are not added yet, oldest first. */
   readonly records: LogRecord[]
   /** Ends the pause before the next attempt. */
   cancel: () => void

@@ -44,8 +44,8 @@ export class ReadyTasks implements TaskWatcher {
   }
 
   /**
-   * Calls `pass` once for each task with work, until it releft false. A task that still has work goes to the end, so that it does not delay the
-   * others.
+   * Calls `pass` once for each task with work, until `pass` returns false. A task that still has work goes to the end, so that it does not delay the
+   * other tasks.
    */
   each(now: number, pass: (task: Task) => boolean): void {
     for (let task = this.#due.take(now); task !== null; task = this.#due.take(now)) this.#ready.add(task)
@@ -65,7 +65,7 @@ export class ReadyTasks implements TaskWatcher {
     return this.#touched
   }
 
-  /** Releft the touched tasks and clears their list. */
+  /** Returns the touched tasks and empties their list. */
   takeTouched(): readonly Task[] {
     const touched = [...this.#touched]
     this.#touched.clear()

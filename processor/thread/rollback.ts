@@ -18,7 +18,10 @@ export interface RollbackOptions {
   readonly inputs: InputFlow
 }
 
-/** Takes a thread's tasks back to their last commit after a failure. Between failures in a row the thread pauses, each time for longer. */
+/**
+ * Takes a thread's tasks back to their last commit after a failure. After several failures in a row the thread pauses before it goes on, each time
+ * for longer.
+ */
 export class Rollback {
   readonly #options: RollbackOptions
   #failures = 0
@@ -32,7 +35,7 @@ export class Rollback {
   }
 
   /**
-   * Reopens all tasks at the last commit. Returns the error of a rollback that fails because the log cannot be reached; else null. With `isSearching`
+   * Reopens all tasks at the last commit. Returns null, or the error of a rollback that failed because the log cannot be reached. With `isSearching`
    * there is no pause, because the search for the record at fault goes on.
    */
   async run(failure: WaggleError, { isSearching }: { readonly isSearching: boolean }): Promise<unknown> {

@@ -18,7 +18,7 @@ export class SkippedRecords {
     this.#onSkipped = onSkipped
   }
 
-  /** Counts a gap. Each offset is reported once, although a thread that rolls back meets the same gap again. */
+  /** Counts a gap. Each offset is reported once, even if a thread rolls back and meets the same gap again. */
   add(gap: Gap, cause?: Error): void {
     const before = this.#places.get(partitionName(gap))
     const isAnother = gap.to < gap.from

@@ -19,7 +19,7 @@ export interface StreamThreadOptions {
   readonly failures: FailurePolicy
   readonly killerSearch: KillerSearch | null
   readonly commitIntervalMs: number
-  /** True: a commit begins as soon as the thread is idle, one at a time. For logs whose readers see only committed records. */
+  /** True: a commit begins as soon as the thread is idle, one commit at a time. Meant for logs whose readers see only committed records. */
   readonly commitsWhenIdle: boolean
   readonly emitIntervalMs: number
   /** States of tasks; null on a log that keeps state itself. */
@@ -28,17 +28,17 @@ export interface StreamThreadOptions {
   readonly spread: SpreadOptions | null
   /** Called when `hasItsTasks` may have changed. */
   readonly onTasksChanged: () => void
-  /** The most bytes of table updates that wait for a commit; 0: each update is forwarded at once. */
+  /** The most bytes of table updates that wait for a commit. With 0, each update is forwarded at once. */
   readonly cacheMaxBytes: number
-  /** Time that a task waits for an empty input, in ms. Below 0 it does not even wait for records that are known to exist. */
+  /** Time that a task waits for an empty input, in ms. Below 0 the task does not even wait for records that are known to exist. */
   readonly maxTaskIdleMs: number
-  /** The most buffered records in all tasks. Past it, tasks with at least their fair part are paused. */
+  /** The most buffered records in all tasks. At the limit, tasks that have at least their fair part are paused. */
   readonly maxBufferedRecords: number
   readonly maxBufferedBytes: number
   /** The shortest time between two purges of repartition topics, in ms. */
   readonly purgeIntervalMs: number
   readonly onNotice: (notice: string) => void
-  /** Called with what the thread does. Undefined: nobody listens. */
+  /** Called with each event of the thread. Undefined: nobody receives the events. */
   readonly onEvent?: (event: EngineEvent) => void
   /** Called with each failure that was rolled back. Then `decide` is asked. */
   readonly onFailure: (error: WaggleError) => void

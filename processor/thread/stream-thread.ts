@@ -75,7 +75,7 @@ export class StreamThread {
         const task = this.#threadTasks.taskOf(group, input)
         return task === undefined ? null : (this.#threadTasks.stateOf(task)?.offset(input) ?? null)
       },
-      onProblem: (problem) => this.#meet(problem),
+      onProblem: (problem) => this.#handleProblem(problem),
       onReceived: options.onTasksChanged,
     })
     this.#commits = new ThreadCommits({
@@ -125,7 +125,7 @@ export class StreamThread {
     return this.#options.name
   }
 
-  /** The number of unprocessed records in each input, if known, as Kafka's consumer metric `records-lag`. */
+  /** The number of unprocessed records in each input, if known. The metric is named `records-lag`, as in Kafka's consumer. */
   get lags(): readonly Metric[] {
     return this.tasks.flatMap((task) =>
       task.inputs.flatMap((input): Metric[] => {
@@ -252,9 +252,10 @@ export class StreamThread {
   }
 
   /**
-   * Handles the reason why tasks of the group run nowhere. If another topology has the application's id, `decide` says whether to wait for its end.
+   * Handles the reason why tasks of the group run nowhere. If a process with another topology uses the application's id, `decide` says whether to
+   * wait until that process ends.
    */
-  #meet(problem: WaggleError): void {
+  #handleProblem(problem: WaggleError): void {
     this.#options.onFailure(problem)
     if (problem.code !== 'WAGGLE_TOPOLOGY_DIFFERS' || this.#stopping || this.#options.decide(problem) === 'goOn') return
     this.#stopping = true
@@ -313,7 +314,7 @@ export class StreamThread {
         const { appended } = this.#commits
         const done = limit > 0 && this.#inputs.mayChoose(task) ? task.process(limit) : 0
         if (limit > 0 && done === limit) more = true
-        // A record that only waits for an asynchronous node is no part of the commit yet.
+        // A record that only waits for an asynchronous node does not belong to the commit yet.
         this.#commits.did(task.isAsync ? this.#commits.appended - appended : done, () => task.lastInput)
         this.#inputs.readOn(task)
         processed += done
@@ -355,8 +356,8 @@ export class StreamThread {
   }
 
   /**
-   * Yields to the event loop, so that timers, sockets and workers run. Short passes of this loop follow each other without that: a request on a quiet
-   * process takes several passes, and each turn of the event loop costs system calls.
+   * Yields to the event loop, so that timers, sockets and workers run. Short passes of this loop follow each other without a yield. A request on a
+   * quiet process takes several passes, and each turn of the event loop costs system calls.
    */
   async #giveWay(): Promise<void> {
     if (++this.#passesInARow < maxPassesInARow && this.#clock.elapsedMs() - this.#gaveWayAtMs < giveWayMs) return
@@ -419,7 +420,7 @@ export class StreamThread {
       partitionsOf: this.#options.partitionsOf,
       emit: (record) => this.#commits.append(record),
       batcher: (node, task) => this.#batchers.of(node, task),
-      roomShare: (node, task) => this.#batchers.roomShare(node, task),
+      waitingShare: (node, task) => this.#batchers.waitingShare(node, task),
       requestCommit: () => this.#commits.schedule.request(),
       wake: () => this.#wake(),
     }
@@ -431,7 +432,7 @@ export type ThreadState = (typeof states)[number]
 
 const recordsAPass = 256
 const recordsAPoll = 2048
-/** The loop yields to the event loop after this many passes, or after this many ms if that is sooner. */
+/** The loop yields to the event loop after this number of passes. The loop yields earlier if `giveWayMs` have passed. */
 const maxPassesInARow = 8
 const giveWayMs = 0.5
 /** A pass over the tasks ends after this time, in ms, even if there is more work. */

@@ -12,10 +12,10 @@ import type { CopyKeeper, StatefulTask, TaskStates } from '../state/task-states.
 export interface SpreadOptions {
   /** The address for interactive queries to this process, `host:port`. */
   readonly host: string | null
-  /** Capabilities of this machine. Sub-topologies that need more do not run here, and their workers are not opened. */
+  /** Capabilities of this machine. A sub-topology that needs other capabilities does not run here, and its workers are not opened. */
   readonly capabilities: Capabilities
   readonly settings: Partial<AssignmentSettings>
-  /** Static membership: an id that is the same after a restart, and that no other member has. */
+  /** Static membership: an id that stays the same after a restart, and that no other member has. */
   readonly instanceId: string | null
 }
 
@@ -32,8 +32,8 @@ export interface ThreadAssignorOptions {
 }
 
 /**
- * A thread's part in the assignment of a group. It reports the state of its process to the leader, and makes the process keep the copies that the
- * leader wants.
+ * A thread's part in the assignment of a group. The assignor reports the state of its process to the leader, and makes the process keep the copies
+ * that the leader wants.
  */
 export class ThreadAssignor implements GroupAssignor, CopyKeeper {
   readonly #options: ThreadAssignorOptions
@@ -71,7 +71,7 @@ export class ThreadAssignor implements GroupAssignor, CopyKeeper {
     return this.#assignor.problems
   }
 
-  /** True at intervals while a warm-up is ready to run here. */
+  /** True if a warm-up is ready to run here. While the warm-up stays ready, the method returns true only at intervals. */
   takeRejoin(): boolean {
     const now = this.#options.clock.elapsedMs()
     if (now - this.#rejoinedAtMs < rejoinEveryMs || !this.#assignor.wantsRejoin) return false

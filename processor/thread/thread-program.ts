@@ -33,8 +33,8 @@ export function threadProgram(applicationId: string, topology: Topology, options
 }
 
 /**
- * The program of the thread that reads global stores, with one group for each store. Every process reads all of their topics. Null without global
- * stores.
+ * The program of the thread that reads global stores, with one group for each store. Every process reads all topics of these stores. Null without
+ * global stores.
  */
 export function globalProgram(applicationId: string, topology: Topology, options: ProgramOptions): ThreadProgram | null {
   const subtopologies = topology.subtopologies().filter(({ isGlobal }) => isGlobal)

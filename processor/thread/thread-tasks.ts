@@ -15,7 +15,7 @@ import { ReadyTasks } from './ready-tasks.ts'
 import { startOffset } from './start-offset.ts'
 import type { ThreadProgram } from './thread-program.ts'
 
-/** The tasks that this thread runs now. It opens and closes them as partitions come and go. */
+/** The tasks that this thread runs now. This class opens and closes tasks as partitions come and go. */
 export class ThreadTasks implements CommittingTasks {
   readonly #program: ThreadProgram
   readonly #log: Log
@@ -23,7 +23,7 @@ export class ThreadTasks implements CommittingTasks {
   readonly #partitions = new Map<string, TopicPartition[]>()
   readonly #byPartition = new Map<string, Task>()
   readonly #groups = new Map<Task, string>()
-  /** Meters by task. They stay when the task is closed and opened again. */
+  /** Meters by task. Meters stay when the task is closed and opened again. */
   readonly #taskMeters = new Map<string, TaskMeters>()
   readonly #meters: ThreadMeters
   readonly #states: TaskStates | null
@@ -52,7 +52,7 @@ export class ThreadTasks implements CommittingTasks {
     return this.#openings.size > 0
   }
 
-  /** The task's state; null if the log's own commit holds it. */
+  /** The task's state on its disk; null if the log's own commit holds the state. */
   stateOf(task: Task): DiskState | null {
     return this.#disks.get(task) ?? null
   }
@@ -78,7 +78,7 @@ export class ThreadTasks implements CommittingTasks {
     return this.#groups.get(task) ?? this.#program.applicationId
   }
 
-  /** True for the group of a global store, of which every process has its own copy. */
+  /** True for the group of a global store. Every process has its own copy of a global store. */
   isGlobal(group: string): boolean {
     return this.#subtopologies(group).some(({ isGlobal }) => isGlobal)
   }
@@ -87,7 +87,7 @@ export class ThreadTasks implements CommittingTasks {
     return this.#partitions.get(group) ?? []
   }
 
-  /** True if these partitions change the inputs of a running task. Its work must be committed before it is opened again. */
+  /** True if these partitions change the inputs of a running task. The task's work must be committed before the task is opened again. */
   changes(group: string, partitions: readonly TopicPartition[]): boolean {
     const own = this.partitionsOf(group)
     return this.#subtopologies(group).some(({ sources }) => {

@@ -14,7 +14,7 @@ export interface UngroupedConsumerOptions {
 
 interface Input extends TopicPartition {
   reader: Reader | null
-  /** The number of seeks. A read that began before a seek is dropped. */
+  /** The number of seeks so far. The result of a read that began before a seek is dropped. */
   epoch: number
   run: RecordRun | null
   paused: boolean
@@ -26,7 +26,7 @@ interface Input extends TopicPartition {
 export class UngroupedConsumer implements Consumer {
   readonly #options: UngroupedConsumerOptions
   readonly #inputs: Input[]
-  /** Callbacks of inputs that wait until their run is polled. */
+  /** Callbacks of inputs that wait until their run has been polled. A callback lets its input read on. */
   readonly #takers = new Map<Input, () => void>()
   #isAssigned = false
   #failure: unknown = null
@@ -107,7 +107,7 @@ export class UngroupedConsumer implements Consumer {
     for (const { reader } of this.#inputs) await reader?.close()
   }
 
-  /** Reads the existing records first, so that their end is noticed, and then new records. */
+  /** Reads the existing records first, and then new records. So the end of the existing records is noticed. */
   async #begin(input: Input, from: number | null): Promise<void> {
     const { log, onGap } = this.#options
     const { topic, partition } = input
@@ -132,7 +132,7 @@ export class UngroupedConsumer implements Consumer {
     }
   }
 
-  /** Reads one run ahead of the last one that was polled. */
+  /** Reads ahead by one run: the next run is read before the last one has been polled. */
   async #pump(input: Input, reader: Reader, done: () => void): Promise<void> {
     try {
       for await (const run of reader) {

@@ -4,7 +4,7 @@ import { MemoryWatch } from '../../connectors/containers/memory-watch.ts'
 import { skipWithoutPython } from '../support/python-bee.ts'
 import { eventually, SwarmHere } from '../support/swarm-here.ts'
 
-/** A bee that takes 480 MB, unless it is killed before. It does so for each attempt of `always`, and for the first attempt of `once`. */
+/** A bee that takes 480 MB, unless it is killed before. It does this at each attempt of `always`, and at the first attempt of `once`. */
 const python = `import time
 from waggle import register_bee
 
@@ -35,12 +35,12 @@ const bees = (type: string, spec: object) =>
 
 const skip = MemoryWatch.isPossible ? skipWithoutPython : 'this system does not tell the memory of a process'
 
-describe('A process that takes more memory than its bee may have', () => {
+describe('A process that takes more memory than its bee may use', () => {
   for (const [kind, text] of [
     ['a Python bee', bees('python', { file: './work.py', bee: 'work' })],
     ['a program of this machine', bees('container', { command: ['node', '-e', program] })],
   ] as const)
-    it(`is killed and started again, and its request is tried again: ${kind}`, { skip }, async () => {
+    it(`is killed and restarted, and its request is tried again: ${kind}`, { skip }, async () => {
       await using swarm = await SwarmHere.open({}, { bees: text, files: { 'work.py': python } })
       const ask = (value: string) => swarm.ask(value, { headers: { 'x-timeout-seconds': '100' } })
       assert.deepEqual(await (await ask('once')).json(), ['once', 2])

@@ -30,7 +30,7 @@ describeWithChromium('The page in a browser', (browser) => {
   const opened = (options: object, work: (page: Page) => Promise<void>) => onPage(browser(), { url: `${here.url}/`, options }, work)
 
   for (const [name, options] of Object.entries(looks))
-    it(`shows a request on its way through the bees, its answer and its trace: ${name}`, async () => {
+    it(`shows a request on its way through the bees, the request’s answer and its trace: ${name}`, async () => {
       await opened(options, async (page) => {
         await page.getByText('Live', { exact: true }).waitFor()
         await sendJson(page, { text: 'bread' })
@@ -59,7 +59,7 @@ describeWithChromium('The page in a browser', (browser) => {
     })
   })
 
-  it('shows a dead letter as text, and sends it again', async () => {
+  it('shows a dead letter as text, and retries it', async () => {
     await opened({}, async (page) => {
       await sendJson(page, { text: 'bad' })
       await page.locator('.ask .bad', { hasText: 'at price' }).waitFor()
@@ -72,7 +72,7 @@ describeWithChromium('The page in a browser', (browser) => {
     })
   })
 
-  it('shows the records of a topic, decoded', async () => {
+  it('shows the decoded records of a topic', async () => {
     await opened({}, async (page) => {
       await sendJson(page, { text: 'a record to look at' })
       await page.locator('.ask pre').waitFor()
@@ -90,7 +90,7 @@ describeWithChromium('The page in a browser', (browser) => {
       const id = answer.headers.get('x-request-id') ?? ''
       await page.getByRole('link', { name: 'Requests' }).click()
       await page.getByLabel('Key').fill('order 66')
-      // The list is drawn again meanwhile, and what the user has typed stays.
+      // The list is drawn again meanwhile, but the text that the user has typed stays.
       const other = await here.ask({ text: 'meanwhile' })
       await page.locator('.requests li', { hasText: other.headers.get('x-request-id') ?? '' }).waitFor()
       await page.getByLabel('Key').press('Enter')
@@ -132,7 +132,7 @@ describeWithChromium('The page in a browser', (browser) => {
     }
   })
 
-  it('reports that a request is unknown, and that the server is away', async () => {
+  it('reports that a request is unknown, and that the server is unreachable', async () => {
     await opened({}, async (page) => {
       await page.getByRole('searchbox').fill('nobody')
       await page.getByRole('button', { name: 'Follow' }).click()

@@ -39,7 +39,7 @@ async function withLive(page: Page, bees: readonly Bee[], counts: readonly numbe
 const bee = (name: string, after: readonly string[] = []): Bee => ({ name, type: 'module', after, topic: name })
 
 describeWithChromium('The page of a strange server', (browser) => {
-  it('draws a thousand bees without overlaps, and opens the last one', async () => {
+  it('draws a thousand bees without overlaps, and opens the last bee', async () => {
     const here = await SwarmHere.open({})
     try {
       const bees = [...Array(1000).keys()].map((at) => bee(`bee-${at}`, at === 0 ? [] : [`bee-${Math.floor((at - 1) / 3)}`]))
@@ -56,7 +56,7 @@ describeWithChromium('The page of a strange server', (browser) => {
     }
   })
 
-  it('shows names that are markup, or wider than a box, as text inside of their box', async () => {
+  it('shows names that are markup, or wider than a box, as text inside their box', async () => {
     const here = await SwarmHere.open({})
     try {
       const names = ['<script>alert(1)</script>', 'W'.repeat(200), '__proto__', 'constructor', '👩‍👩‍👧‍👦'.repeat(40), 'شبكة-النحل-'.repeat(20)]
@@ -86,11 +86,11 @@ describeWithChromium('The page of a strange server', (browser) => {
     }
   })
 
-  it('shows no rate for counts between which the server’s clock jumped', async () => {
+  it('shows no rate for counts between which the server’s clock has jumped', async () => {
     const here = await SwarmHere.open({})
     try {
       await onPage(browser(), { url: `${here.url}/` }, async (page) => {
-        // Backwards, and a day forwards. Only the last two counts follow each other.
+        // The clock jumps backwards, and a day forwards. Only the times of the last two counts follow each other.
         await withLive(page, [bee('door')], [10_000, 5000, 86_405_000, 86_407_000])
         await page.getByRole('button', { name: /^door, module, 50\/s/ }).waitFor()
       })
@@ -99,7 +99,7 @@ describeWithChromium('The page of a strange server', (browser) => {
     }
   })
 
-  it('says that the server is away, reconnects to the next run at the address, and says that it was restarted', async () => {
+  it('reports that the server is unreachable, reconnects to the next run at the address, and reports the restart', async () => {
     const port = await freePort()
     const server = await ServerHere.open({ WAGGLE_HTTP_PORT: String(port) })
     try {
@@ -120,7 +120,7 @@ describeWithChromium('The page of a strange server', (browser) => {
     }
   })
 
-  it('updates a swarm of the server after its difference was shown, and rolls back', async () => {
+  it('updates a swarm of the server after it has shown the difference, and rolls the swarm back', async () => {
     const server = await ServerHere.open()
     try {
       server.write('work.mjs', 'export default (input) => ({ was: input })')
@@ -168,7 +168,7 @@ describeWithChromium('The page of a strange server', (browser) => {
   })
 })
 
-/** A proxy that passes paths below `/bees/here` on without this prefix, and answers 404 to all others. */
+/** A proxy that forwards paths below `/bees/here` without this prefix, and answers 404 to all other paths. */
 async function prefixProxy(port: number, to: number): Promise<Server> {
   const proxy = createServer((request, response) => {
     const path = /^\/bees\/here(\/.*)$/.exec(request.url ?? '')?.[1]

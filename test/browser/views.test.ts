@@ -14,10 +14,10 @@ import { eventually, SwarmHere } from '../support/swarm-here.ts'
 import { looks, onPage } from '../support/watched-page.ts'
 
 const axe = readFileSync(fileURLToPath(import.meta.resolve('axe-core/axe.min.js')), 'utf8')
-/** A folder for pictures of each view, for people and for the documentation; none are taken without it. */
+/** A folder for pictures of each view, for people and for the documentation. Null: no pictures are taken. */
 const pictures = process.env.PAGE_PICTURES ?? null
 
-/** Each view: how it is reached from the first one, and a text or an element that is there when it is whole. */
+/** The views. Each function opens its view from the first view, and waits for a text or an element that is there when the view is complete. */
 const views: { readonly [name: string]: (page: Page, here: SwarmHere) => Promise<void> } = {
   swarm: async (page) => {
     await page.getByText('Consumer lag').waitFor()
@@ -61,7 +61,7 @@ const views: { readonly [name: string]: (page: Page, here: SwarmHere) => Promise
   },
 }
 
-/** A request that shared a batch with others. The inputs were sent at once, so there is one. */
+/** A request that shared a batch with others. The inputs were sent at the same time, so there is such a request. */
 async function batchedRequest({ url, name }: SwarmHere): Promise<string> {
   const { requests } = (await (await fetch(`${url}/v1/requests?swarm=${name}&state=answered`)).json()) as RequestPage
   for (const { request_id: id } of requests) {
@@ -109,7 +109,7 @@ describeWithChromium('Each view of the page', (browser) => {
         })
       })
 
-  it('lists what the user chooses: requests by their outcome, and predictions of one model', async () => {
+  it('lists only the chosen items: requests by their outcome, and predictions of one model', async () => {
     await onPage(browser(), { url: `${here.url}/#view=requests` }, async (page) => {
       await page.locator('.requests li', { hasText: 'answered' }).first().waitFor()
       await page.getByLabel('Outcome').selectOption('failed')
@@ -121,7 +121,7 @@ describeWithChromium('Each view of the page', (browser) => {
     })
   })
 
-  it('shows the two judges’ predictions, and links a request about which they disagree', async () => {
+  it('shows the predictions of the two judges, and links a request about which they disagree', async () => {
     await onPage(browser(), { url: `${here.url}/#view=predictions` }, async (page) => {
       await page.getByText('strict: dear').first().waitFor()
       await page.locator('.requests li', { hasText: 'strict: dear' }).getByRole('button').first().click()

@@ -21,11 +21,11 @@ export interface LogUnderTest {
   readonly log: Log
   /** The clock of the log. A simulated clock is moved by hand; with the real one `advance` waits. */
   readonly clock: { now(): number; advance(ms: number): Promise<void>; settle(): Promise<void> }
-  /** The program that enforces the retention of this log; undefined if the log itself does. */
+  /** The program that enforces the retention of this log. Undefined if the log itself enforces its retention. */
   readonly retentionElsewhere?: string
-  /** False: readers in another thread than the log's do not hear of gaps. */
+  /** False: a reader in another thread than the log's is not told of gaps. */
   readonly tellsReaders?: false
-  /** Opens the same data as a new process does. */
+  /** Opens the same data as a new process would. */
   reopen(): Promise<Log>
   close(): Promise<void>
 }
@@ -45,7 +45,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
     afterEach(() => under.close())
 
     describe('topics', () => {
-      it('exist with all their partitions, and empty, once they are created', async () => {
+      it('have all their partitions, and no records, when they have been created', async () => {
         const names = await log.topics()
         assert.deepEqual(
           ['in', 'nowhere', 'out'].filter((one) => names.includes(one)),
@@ -57,7 +57,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         assert.equal(await log.topic('nowhere'), null)
       })
 
-      it('may be created again with the same number of partitions, and not with another number', async () => {
+      it('may be created again with the same number of partitions, but not with another number', async () => {
         await log.createTopics([topic('in', 4)])
         await assert.rejects(log.createTopics([topic('in', 5)]), { code: 'WAGGLE_TOPIC_MISMATCH' })
       })
@@ -124,7 +124,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         }
       })
 
-      it('may have any size, large ones among small ones', async () => {
+      it('may have any size, and large records may stand between small ones', async () => {
         const producer = await log.producer()
         const sizes = [0, 1, 16 * 1024, 16 * 1024 + 1, 3 * 1024 * 1024, 10]
         await Promise.all(
@@ -177,7 +177,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
       it('deletes records before the given offset, and none from that offset on', async (t) => {
         if (log.deleteBefore === undefined) return t.skip('This log keeps what is done')
         const producer = await log.producer()
-        // Each record is sent on its own, so that each is a run of its own.
+        // Each record is sent in a call of its own, so that each record is a run of its own.
         for (let at = 0; at < 10; at++) await producer.send(record('in', 1, `v${at}`))
         await log.deleteBefore([{ topic: 'in', partition: 1, offset: 6 }])
         const { start = 0, end = 0 } = (await log.topic('in'))?.offsets[1] ?? {}
@@ -317,14 +317,14 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         if (again.state !== null) assert.equal(text(again.state.open('app/0', 's').get(bytes('key'))), '3')
       })
 
-      it('contains no records that were appended after it', async () => {
+      it('contains no record that was appended after the call of commit', async () => {
         const producer = await log.taskProducer({ group: 'app' })
         producer.append(record('out', 0, 'before'))
         const committed = producer.commit({ positions: [], state: [] })
         producer.append(record('out', 0, 'after'))
         await committed
         assert.equal((await valuesOf(log, 'out', 0, 1))[0], 'before')
-        // At least once, later records may be there before their own commit.
+        // At least once, later records may be in the topic before their own commit.
         const end = log.traits.atomicCommit ? (await log.topic('out'))?.offsets[0]?.end : 1
         assert.ok(end !== undefined && end >= 1)
         assert.deepEqual(await valuesBetween(log, 'out', 0, 0, end), ['before'])
@@ -452,7 +452,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
         await consumer.close()
       })
 
-      it('reads again from the offset to which it seeks', async () => {
+      it('continues at the offset to which it seeks', async () => {
         const producer = await log.producer()
         for (const value of ['a', 'b', 'c']) await producer.send(record('in', 0, value))
         const consumer = await log.subscribe(subscription(['in']))
@@ -601,7 +601,7 @@ export function logContract(name: string, open: () => Promise<LogUnderTest>): vo
     })
 
     describe('a member that is closed while partitions are taken from it', () => {
-      it('gets no more partitions, and the other members get all of them', async () => {
+      it('gets no more partitions, and the other members get all partitions', async () => {
         const told: string[] = []
         const owned = new Set<number>()
         const closings: Promise<void>[] = []
@@ -698,7 +698,7 @@ function change(task: string, store: string, entries: { readonly [key: string]: 
   return { task, store, entries: rows, logged: null }
 }
 
-/** Subscribes, and settles once the member has its partitions. */
+/** Subscribes. Settles when the member has its partitions. */
 async function joined(log: Log, wanted: Subscription): Promise<Consumer> {
   let isAssigned = false
   const assigned = () => {
@@ -709,7 +709,7 @@ async function joined(log: Log, wanted: Subscription): Promise<Consumer> {
   return consumer
 }
 
-/** Polls until the condition holds: members of a group in several processes learn of each other with a delay. */
+/** Polls until the condition holds. Members of a group in several processes learn of each other with a delay. */
 async function polledUntil(consumers: readonly Consumer[], isSo: () => boolean): Promise<void> {
   while (!isSo()) {
     for (const consumer of consumers) await consumer.poll({ maxRecords: 0, maxWaitMs: 0 })
@@ -717,7 +717,7 @@ async function polledUntil(consumers: readonly Consumer[], isSo: () => boolean):
   }
 }
 
-/** The next `count` values; with 0, the values that are available now. */
+/** The values of the next `count` records. With 0, the values that are available now. */
 async function polled(consumer: Consumer, count: number): Promise<readonly string[]> {
   const values: string[] = []
   do {

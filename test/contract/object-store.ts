@@ -8,7 +8,7 @@ export interface StoreUnderTest {
   put(key: string, content: Uint8Array | string): Promise<void>
   remove(key: string): Promise<void>
   addressOf(key: string): string
-  /** From now on the store is away: new connections and open ones break. */
+  /** Makes the store unavailable from now on: new connections and open connections break. */
   goAway(): Promise<void>
   comeBack(): Promise<void>
   close(): Promise<void>
@@ -68,7 +68,7 @@ export function objectStoreContract(name: string, open: () => Promise<StoreUnder
       await assert.rejects(look('nowhere.onnx'), { code: 'WAGGLE_MODEL_NOT_FOUND' })
     })
 
-    it('ends a call by its signal, with the reason of the signal', async () => {
+    it('ends a call when its signal aborts, with the reason of the signal', async () => {
       await under.put('ended.bin', 'honey')
       const reason = new Error('nobody wants it')
       await assert.rejects(under.store.look(under.addressOf('ended.bin'), AbortSignal.abort(reason)), reason)

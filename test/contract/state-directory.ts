@@ -4,7 +4,7 @@ import type { StateDirectory, TaskDisk } from '../../processor/ports.ts'
 
 export interface DirectoryUnderTest {
   readonly directory: StateDirectory
-  /** Opens the same files as a new process does. */
+  /** Opens the same files as a new process would. */
   reopen(): Promise<StateDirectory>
   close(): Promise<void>
 }

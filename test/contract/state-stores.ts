@@ -14,8 +14,8 @@ export interface StoresUnderTest {
 }
 
 /**
- * The contract of every kind of store on one kind of disk. All reads return the same as a plain model, in the same order, wherever rows are: in
- * memory, in commits on their way, on the disk, or evicted. The same holds after a restart, and after a rebuild from the changelog.
+ * The contract of every kind of store on one kind of disk. A plain model gives the expected result and order of all reads. The rows may be in memory,
+ * in commits on their way, on the disk, or evicted. The contract also holds after a restart, and after a rebuild from the changelog.
  */
 export function stateStoresContract(name: string, open: () => Promise<StoresUnderTest>, { numRuns }: { readonly numRuns: number }): void {
   describe(`Stores on ${name} keep the contract of state stores`, () => {
@@ -30,7 +30,7 @@ export function stateStoresContract(name: string, open: () => Promise<StoresUnde
     after(() => under.close())
 
     for (const kind of modelledStores) {
-      it(`${kind.name}: equals its model, forward and backward, after each write, commit, restart and rebuild`, () => {
+      it(`${kind.name}: equals its model, read forward and backward, after each write, commit, restart and rebuild`, () => {
         fc.assert(
           fc.property(fc.array(step, { minLength: 20, maxLength: 80, size: 'max' }), fc.constantFrom(2, 4, 100), (steps, maxEntries) => {
             const checked = new CheckedStore(kind.make(), disk, maxEntries)
@@ -40,7 +40,7 @@ export function stateStoresContract(name: string, open: () => Promise<StoresUnde
         )
       })
 
-      // In a time-ordered store, the rows of a key are between those of other keys.
+      // In a time-ordered store, the rows of a key lie between rows of other keys.
       if (kind.make().spec.timeOrdered) continue
       it(`${kind.name}: reads only the rows that an iteration reaches, and closes an abandoned iterator`, () => {
         const checked = new CheckedStore(kind.make(), disk, 2)
@@ -55,7 +55,7 @@ export function stateStoresContract(name: string, open: () => Promise<StoresUnde
 
 const key = fc.constantFrom('a', 'a\0', 'a\0\0\0\0\0\0\0\0', 'aa', 'ab', 'b', 'é')
 const time = fc.integer({ min: 0, max: 20 }).map((steps) => steps * 15_000)
-/** Times that users may ask for, with times that no row has. */
+/** Times for which users may ask. Some of them have no row. */
 const asked = fc.oneof(
   { weight: 4, arbitrary: time },
   {
@@ -83,7 +83,7 @@ type Step = typeof step extends fc.Arbitrary<infer S> ? S : never
 export interface Write {
   readonly key: string
   readonly at: number
-  /** The length of a session. For other kinds of stores, a length above 0 means another way to write: many keys at once, or a delete. */
+  /** The length of a session. For other kinds of stores, a length above 0 selects another way to write: many keys at once, or a delete. */
   readonly length: number
   readonly value: string | null
 }
@@ -177,7 +177,10 @@ class CheckedStore {
     this.#opened = this.#open()
   }
 
-  /** Restores the store onto an empty disk. The changelog is compacted, but for that of versions, which Kafka keeps as long as the history. */
+  /**
+   * Restores the store onto an empty disk. The changelog is compacted first, except a changelog of versions, which Kafka keeps as long as the
+   * history.
+   */
   #rebuild(): void {
     const { spec } = this.#model
     if (spec.kind !== 'versioned')

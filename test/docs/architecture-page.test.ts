@@ -15,11 +15,11 @@ const files = globSync('{topology,processor,bees,connectors,ops,examples,test}/*
 const folders = new Set(files.flatMap(foldersOf))
 const sources = new Map<string, string>()
 
-/** The page's sections. `folder` is the folder that the heading names, or empty. */
+/** The page's sections. `folder` is the folder in the section's heading, or empty. */
 const sections = page.split(/^(?=## )/m).map((text) => ({ folder: /^## .*`([\w/-]+\/)`/.exec(text)?.[1] ?? '', text }))
 
 describe('The page about the architecture', () => {
-  it('names only files and folders that exist, and each name fits only one of them', () => {
+  it('names only files and folders that exist, and each name matches only one of them', () => {
     const named = sections.flatMap(({ folder, text }) =>
       [...text.matchAll(/`([\w./-]+(?:\.(?:ts|py)|\/))`/g)].map(([, path = '']) => ({ folder, path })),
     )
@@ -31,7 +31,7 @@ describe('The page about the architecture', () => {
     assert.deepEqual(wrong, [])
   })
 
-  it('names only functions that the named file or type has', () => {
+  it('names only functions that the named file or type contains', () => {
     const owned = [...page.matchAll(/(?<![\w./-])([a-z]+(?:-[a-z]+)*|[A-Z]\w+)\.([a-z]\w*)\b(?!\.)/g)].map(([, owner = '', member = '']) => ({
       owner,
       member,
@@ -84,7 +84,7 @@ describe('The page about the architecture', () => {
   })
 })
 
-/** Names before a dot that are no code: the first part of a topic's name. */
+/** Names before a dot that are not code: the first part of a topic's name. */
 const notCode = new Set(['waggle'])
 
 /** The files or folders that a path may stand for: from the root, else below the section's folder, else anywhere outside of tests. */

@@ -16,7 +16,7 @@ const skip = hasPython || process.env.CI === 'true' ? false : 'There is no pytho
 const examples = [...page.matchAll(/```python\n([\s\S]*?)```/g)].map(([, text]) => text ?? '')
 
 describe('The example of bees/PROTOCOL.md that uses the socket', () => {
-  it('echoes JSON, and its prints go to the log', { skip }, async () => {
+  it('echoes JSON, and its prints appear in the log', { skip }, async () => {
     const directory = mkdtempSync(join(tmpdir(), 'waggle-protocol-'))
     const file = join(directory, 'bee.py')
     writeFileSync(file, examples[1] ?? '')
@@ -33,7 +33,7 @@ describe('The example of bees/PROTOCOL.md that uses the socket', () => {
 })
 
 describe('The example of bees/PROTOCOL.md', () => {
-  it('counts words, refuses unfit inputs, and survives all of them', { skip }, async () => {
+  it('counts words, refuses unsuitable inputs, and survives all of them', { skip }, async () => {
     const directory = mkdtempSync(join(tmpdir(), 'waggle-protocol-'))
     const file = join(directory, 'bee.py')
     writeFileSync(file, examples[0] ?? '')

@@ -31,14 +31,14 @@ describe('docs/clients.md', () => {
     rmSync(directory, { recursive: true })
   })
 
-  it('has Python examples that do what they show', { skip: skipWithoutPython }, async () => {
+  it('has Python examples with the shown results', { skip: skipWithoutPython }, async () => {
     const file = join(directory, 'page.md')
     writeFileSync(file, here(page))
     const { stdout } = await run('python3', [join(root, 'test', 'support', 'python_page.py'), file], { cwd: tmpdir(), env: sdkEnvironment })
     assert.match(stdout, /^\d+ examples$/m)
   })
 
-  it('has TypeScript examples that print what it shows', async () => {
+  it('has TypeScript examples that print the shown output', async () => {
     const printed: string[] = []
     for (const [at, [, source = '']] of [...page.matchAll(/```ts\n([\s\S]*?)```/g)].entries()) {
       const file = join(directory, `example-${at}.ts`)

@@ -8,7 +8,7 @@ import { pageSections } from '../support/page-steps.ts'
 
 const root = resolve(import.meta.dirname, '..', '..')
 
-describe('A newcomer who follows docs/first-hour.md from an empty folder gets what the page shows', () => {
+describe('A newcomer who follows docs/first-hour.md from an empty folder gets the shown output', () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-first-hour-'))
   const home = join(directory, 'home')
   const { NODE_TEST_CONTEXT: _context, ...inherited } = process.env

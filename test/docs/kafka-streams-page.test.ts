@@ -6,7 +6,7 @@ import { describe, it } from 'node:test'
 const root = resolve(import.meta.dirname, '..', '..')
 const page = readFileSync(join(root, 'docs', 'kafka-streams.md'), 'utf8')
 
-/** The rows of the tables of features: the feature, how Waggle has it, and the cell that names its tests. */
+/** The rows of the tables of features: the feature, Waggle's form of it, and the cell that names its tests. */
 const rows = tablesWith('test').map(([what = '', how = '', tests = '']) => ({ what, how, tests }))
 
 describe('The page about Kafka Streams', () => {
@@ -20,7 +20,7 @@ describe('The page about Kafka Streams', () => {
     assert.ok(existsSync(join(root, 'test', page.match(/\*D\* is the differential\s+test above, `([^`]+)`/)?.[1] ?? 'nowhere')))
   })
 
-  it('names a test for each feature that Waggle has, and advice for all others', () => {
+  it('names a test for each feature that Waggle has, and advice for all other features', () => {
     const isTested = (tests: string) => /^D\b|`/.test(tests)
     const wrong = rows.filter(({ how, tests }) =>
       how.startsWith('not there') ? !/^not there( yet)?[:; ]/.test(how) : !/^(as there|differs|beyond it)\b/.test(how) || !isTested(tests),
@@ -44,7 +44,7 @@ describe('The page about Kafka Streams', () => {
   })
 })
 
-/** The cells of each row of the tables whose last column has this name. */
+/** The cells of each row in the tables whose last column has this name. */
 function tablesWith(lastColumn: string): readonly (readonly string[])[] {
   const cells = (line: string) =>
     line

@@ -7,7 +7,7 @@ import { pageGroups } from '../../docs/.vitepress/pages.ts'
 const root = resolve(import.meta.dirname, '..', '..')
 const pages = globSync(['*.md', 'docs/**/*.md', 'bees/**/*.md', 'swarms/**/*.md', 'examples/**/*.md'], { cwd: root, exclude: ['**/node_modules/**'] })
 
-/** The text of a page without its examples, where nothing is a link. */
+/** The text of a page without its examples, because examples contain no links. */
 function proseOf(file: string): string {
   return readFileSync(file, 'utf8')
     .replaceAll(/^(```|~~~)[\s\S]*?^\1/gm, '')
@@ -46,13 +46,13 @@ function deadLinksOf(page: string): readonly string[] {
 }
 
 describe('The pages', () => {
-  it('have no dead links among themselves, anchors included', () => {
+  it('have no dead links among themselves, including anchors', () => {
     assert.ok(pages.length > 60)
     const dead = pages.flatMap((page) => deadLinksOf(page).map((link) => `${page}: ${link}`))
     assert.deepEqual(dead, [])
   })
 
-  it('are each once in the menu of the site, and the menu names no others', () => {
+  it('are each in the menu of the site once, and the menu names no other pages', () => {
     const named = pageGroups.flatMap((group) => group.pages)
     assert.equal(new Set(named).size, named.length)
     for (const page of named) assert.ok(existsSync(resolve(root, 'docs', `${page}.md`)), page)

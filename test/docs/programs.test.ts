@@ -7,7 +7,7 @@ import { pathToFileURL } from 'node:url'
 import { startApicurio } from '../support/apicurio.ts'
 
 const root = resolve(import.meta.dirname, '..', '..')
-// The folder lies within the package, so that programs can import the package by its name.
+// The folder is inside the package, so that programs can import the package by its name.
 mkdirSync(join(root, '.waggle'), { recursive: true })
 const directory = mkdtempSync(join(root, '.waggle', 'docs-'))
 after(() => rmSync(directory, { recursive: true, force: true }))

@@ -15,7 +15,7 @@ describe('The README of the Python SDK', { skip: 'missing' in found ? found.miss
   const directory = mkdtempSync(join(tmpdir(), 'waggle-readme-'))
   after(() => rmSync(directory, { recursive: true }))
 
-  it('has examples that do what they show', () => {
+  it('has examples with the shown results', () => {
     assert.match(run([resolve(import.meta.dirname, '..', 'support', 'python_page.py'), page]), /^1\d examples$/m)
     assert.deepEqual(readdirSync(directory).sort(), ['shout.py', 'test_shout.py'])
   })

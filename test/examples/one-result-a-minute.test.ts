@@ -4,7 +4,7 @@ import { Serdes } from 'waggle-streams'
 import { TopologyTestDriver } from 'waggle-streams/testing'
 import { noonMs, sales, topology } from '../../examples/one-result-a-minute.ts'
 
-it('The one-result-a-minute example gives one result for each shop and minute, with sales within the grace and without later ones', async () => {
+it('The one-result-a-minute example gives one result for each shop and minute, which includes sales within the grace but no later sales', async () => {
   const text = Serdes.string()
   await using driver = new TopologyTestDriver(topology)
   const input = driver.createInputTopic('sales', text, Serdes.double())

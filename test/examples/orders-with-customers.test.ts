@@ -4,7 +4,7 @@ import { Serdes } from 'waggle-streams'
 import { TopologyTestDriver } from 'waggle-streams/testing'
 import { namedOrderSerde, orderSerde, topology } from '../../examples/orders-with-customers.ts'
 
-it('The orders-with-customers example gives each order the name that its customer has at that time', async () => {
+it('The orders-with-customers example adds to each order the name that its customer has at that time', async () => {
   const text = Serdes.string()
   await using driver = new TopologyTestDriver(topology)
   const orders = driver.createInputTopic('orders', text, orderSerde)

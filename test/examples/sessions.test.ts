@@ -4,7 +4,7 @@ import { Serdes } from 'waggle-streams'
 import { TopologyTestDriver } from 'waggle-streams/testing'
 import { clicks, eightOClockMs, topology } from '../../examples/sessions.ts'
 
-it('The sessions example gives each session once, when the session has ended', async () => {
+it('The sessions example gives each session once, after the session has ended', async () => {
   const text = Serdes.string()
   await using driver = new TopologyTestDriver(topology)
   const input = driver.createInputTopic('clicks', text, text)

@@ -25,7 +25,7 @@ it('A request that got 202 survives kill -9, even if another caller sent the sam
       WAGGLE_DATA_DIR: join(directory, 'data'),
       WAGGLE_HTTP_PORT: '0',
     })
-  // A payload of this size is written to a file of its own before it is committed, which leaves time for the kill.
+  // A payload of this size is written to a file of its own before the commit. The write leaves time for the kill.
   const body = `[0,0,9,9]${' '.repeat(2_000_000)}`
   try {
     for (let round = 0; round < rounds; round++) {
@@ -54,7 +54,7 @@ it('A request that got 202 survives kill -9, even if another caller sent the sam
   }
 })
 
-/** Asks until there is an outcome: after a start the ledger first reads the log. */
+/** Asks until there is an outcome. After a start the ledger first has to read the log. */
 async function outcomeOf(url: string, id: string): Promise<string> {
   let state = 'pending'
   for (let asked = 0; asked < 2000 && state !== 'answered' && state !== 'failed'; asked++) {

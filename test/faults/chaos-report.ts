@@ -3,7 +3,7 @@ import type { OrdealReport, ThroughKillsReport } from './ordeal.ts'
 export interface ChaosReport extends ThroughKillsReport {
   readonly seed: number
   readonly minutes: number
-  /** No promise was broken. */
+  /** True if no promise was broken. */
   readonly held: boolean
 }
 

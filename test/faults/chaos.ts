@@ -7,9 +7,9 @@ import { type Ordeal, throughKills } from './ordeal.ts'
 import { RequestsThroughKills } from './requests-through-kills.ts'
 
 /**
- * Runs three brokers, three processes of a DSL application and three of a swarm under load, exactly once. Every few seconds it kills one of them, or
- * freezes a process until others have taken over. The input contains poison records, unless `--no-poison` is given. `--report` writes the final
- * report as JSON. Exit status 1: a promise was broken.
+ * Runs three brokers, three processes of a DSL application and three processes of a swarm under load, exactly once. Every few seconds it kills a
+ * broker or a process, or freezes a process until others have taken over. The input contains poison records, unless `--no-poison` is given.
+ * `--report` writes the final report as JSON. Exit status 1: a promise was broken.
  */
 const { values } = parseArgs({
   options: {
@@ -23,7 +23,7 @@ const { values } = parseArgs({
 })
 const [minutes, seed] = [Number(values.minutes), Number(values.seed)]
 const processing = values.processing === 'at_least_once' ? 'at_least_once' : 'exactly_once'
-// Counts are only promised exactly once.
+// At least once, no counts are promised, so only the swarm runs.
 const only = processing === 'at_least_once' ? 'swarm' : values.only
 if (!(minutes > 0) || !Number.isInteger(seed) || !['counts', 'swarm', undefined].includes(values.only) || values.processing !== processing) {
   throw new Error(
@@ -34,7 +34,7 @@ const poison = !values['no-poison']
 const jars = brokerJars()
 if ('missing' in jars) throw new Error(jars.missing)
 
-// Only started processes can be ended. So an interrupt takes effect when all processes that are starting have started.
+// Only a started process can be ended. So an interrupt takes effect when no process is starting any more.
 const interrupted = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
@@ -42,7 +42,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     interrupted.abort(new Error(`ended by ${signal}`))
   })
 }
-/** Nothing should stand still for so long, whatever is killed. If it does, the output of the processes is printed. */
+/** Results should never stop for this long, whatever is killed. If they do, the output of the processes is printed. */
 const longStopMs = 60_000
 const startedAt = performance.now()
 const ordeals: Ordeal[] = []

@@ -17,7 +17,7 @@ import { Progress } from './progress.ts'
 
 /**
  * Three processes that count and join, exactly once, with changelogs, repartition topics, and a standby of each store. Afterwards each key's
- * committed counts must be 1, 2, 3 and so on, up to the count of a plain loop over the input.
+ * committed counts must be 1, 2, 3 and so on. The last count must be that of a plain loop over the input.
  */
 export class CountsThroughKills implements Ordeal {
   readonly name = 'counts'
@@ -71,7 +71,7 @@ export class CountsThroughKills implements Ordeal {
     )
   }
 
-  /** Starts the processes, and settles when each part of the program has written something. */
+  /** Starts the processes. Settles when each part of the program has written a result. */
   static async start(cluster: KafkaCluster, { poison = false } = {}): Promise<CountsThroughKills> {
     const log = await openKafkaLog({ ...quickOptions(cluster), processing: 'at_least_once' })
     const ordeal = new CountsThroughKills(cluster, log, poison)
@@ -142,14 +142,14 @@ export class CountsThroughKills implements Ordeal {
     await this.#log.createTopics(names.map((name) => ({ name, partitions: partitions.length, cleanup: 'delete', retentionMs: null })))
     await Promise.all(this.victims.names.map((name) => this.#start(name)))
     for (const output of this.#outputs) output.follow()
-    // Partitions are sent to in parallel, so that one that waits for its broker does not delay others.
+    // Records are sent to all partitions at the same time, so that a partition that waits for its broker does not delay the others.
     this.#sending = Promise.all(partitions.map((partition) => this.#send(partition)))
     if (this.#poisoner !== null) this.#poisoning = this.#poisoner.keepSending(() => this.#isOver, poisonEachMs)
     this.progress.killed('start')
     if (!(await waitFor(() => this.progress.waitedFor.length === 0, 2 * patienceMs))) throw new Error(`It does not begin: ${this.status}`)
   }
 
-  /** Number of poison records with a dead letter. */
+  /** The number of poison records with a dead letter. */
   async #letters(): Promise<number> {
     if (this.#poisoner === null) return 0
     const letters = new Set<string>()
@@ -163,7 +163,7 @@ export class CountsThroughKills implements Ordeal {
     }
   }
 
-  /** Starts a process and waits until it runs. If it dies before, the next kill notices. */
+  /** Starts a process and waits until it runs. If the process dies first, the next kill notices. */
   async #start(name: string): Promise<void> {
     const child = new CountingChild({
       brokers: this.#cluster.brokers,
@@ -202,7 +202,7 @@ export class CountsThroughKills implements Ordeal {
           }),
         )
       } catch {
-        // A record that may not have been written is not sent again, and counts as uncertain: the input has it or not.
+        // A record that may not have been written is not sent again. It counts as uncertain, because the input may have it or not.
         this.#sent.unsure += numbers.length
         await producer?.close().catch(() => {})
         producer = null

@@ -7,11 +7,11 @@ import { canonical } from '../support/canonical-json.ts'
 
 export interface DiskReport {
   readonly cases: number
-  /** Starts that were refused with the cause and the next step. Each was then started with `--accept-loss` and listed its losses. */
+  /** Starts that were refused with the cause and the next step. Each refused process was then started with `--accept-loss`, and listed its losses. */
   readonly refused: number
   /** Starts after which all durable data was there. */
   readonly recovered: number
-  /** Starts that were neither refused nor complete; empty if every promise held. */
+  /** Starts that were neither refused nor complete; empty if all promises held. */
   readonly broken: readonly string[]
 }
 
@@ -23,7 +23,7 @@ export interface DiskOptions {
 
 /**
  * Runs a swarm on real files. After a clean stop and after SIGKILL, each kind of file in the data directory is flipped, cut, zeroed or deleted, and
- * the process starts again. It must refuse with an explanation, or have everything that was promised to a client.
+ * the process starts again. The process must refuse to start with an explanation, or have all data that was promised to a client.
  */
 export async function damageDisk({ only, say = () => {} }: DiskOptions): Promise<DiskReport> {
   const root = mkdtempSync(join(tmpdir(), 'waggle-disk-'))
@@ -56,7 +56,7 @@ export async function damageDisk({ only, say = () => {} }: DiskOptions): Promise
         const damaged = files.filter((file) => name === 'deleted' || (statSync(file).isFile() && statSync(file).size > 0))
         if (damaged.length === 0) continue
         for (const file of damaged) damage(file)
-        // Nothing tells an emptied directory from a new one.
+        // An emptied directory looks like a new directory, so this case is left out.
         if (readdirSync(directory).length === 0) continue
         cases++
         const outcome = await outcomeOf(directory, swarms[place], promised)
@@ -134,8 +134,8 @@ function start(directory: string, swarm: string, more: readonly string[] = []): 
 }
 
 /**
- * Sends requests, in two runs of the process so that there are tables and a write-ahead log. Every tenth body is large. Returns the answer of each
- * request id, or null if the client only saw a 202.
+ * Sends requests in two runs of the process, so that the directory has tables and a write-ahead log. Every tenth body is large. Returns the answer of
+ * each request id, or null if the client only saw a 202.
  */
 async function fill(directory: string, stop: 'stopped' | 'killed', swarm: string): Promise<ReadonlyMap<string, string | null>> {
   const promised = new Map<string, string | null>()
@@ -203,7 +203,7 @@ async function refusalOf(directory: string, swarm: string, promised: ReadonlyMap
   return isListed ? 'refused' : `--accept-loss lists no loss: ${program.lastWords}`
 }
 
-/** The rows of the table, when they are at least `expected`; all rows if the swarm saves none. */
+/** The number of rows in the table when there are at least `expected`; all rows if the swarm saves none. */
 async function rowsOf({ ready }: MeasuredProgram, expected: number): Promise<number> {
   if (ready.clickhouse === null) return expected
   let rows = -1

@@ -10,10 +10,10 @@ export interface KillReport {
   readonly rounds: number
   /** Requests whose acceptance (202) or answer (200) a client has seen. */
   readonly accepted: number
-  /** Answers that came twice, to a retry or by id, and were equal. */
+  /** Answers that came twice, to a retry or to a look-up by id, and were equal. */
   readonly compared: number
   readonly rows: number
-  /** Broken promises; empty if all held. */
+  /** Broken promises; empty if all promises held. */
   readonly broken: readonly string[]
 }
 
@@ -69,7 +69,7 @@ async function start(directory: string): Promise<MeasuredProgram> {
   })
 }
 
-/** A copy of the swarm whose joins and calls wait for an hour. On a busy machine the usual 30 s may pass, which breaks no promise. */
+/** A copy of the swarm whose joins and calls wait for an hour. On a busy machine the usual 30 s may pass, and such a timeout breaks no promise. */
 function patientSwarm(directory: string): string {
   const absolute = (name: string) => readFileSync(join(swarm, name), 'utf8').replaceAll(/(?<=[\s,[])\.\//g, `${swarm}/`)
   const takesTime = /^( +)type: (?:module|tf-serving|tensor-rt|container|weighted-average-ensemble|save-to-database)$/gm
@@ -83,7 +83,7 @@ const patienceSeconds = 3600
 
 /** Sends one request after the other, each under its own key until it is accepted. */
 class Client {
-  /** The answer of each accepted request id; null if none was seen. */
+  /** The answer of each accepted request id; null if no answer was seen. */
   readonly accepted = new Map<string, string | null>()
   readonly broken: string[] = []
   compared = 0
@@ -106,11 +106,11 @@ class Client {
         if (this.#verb === 'submit') await pause(500)
       }
     } catch {
-      // The connection broke. The same key is sent again to the next process.
+      // The connection broke. The client sends the same key again to the next process.
     }
   }
 
-  /** Sends the open request again, and asks for every accepted one by its id. */
+  /** Sends the open request again, and asks for every accepted request by its id. */
   async finish(gateway: string, broken: string[]): Promise<void> {
     await this.#send(gateway)
     for (const [id, seen] of this.accepted) {
@@ -144,7 +144,7 @@ class Client {
 }
 
 async function settledAnswer(gateway: string, id: string): Promise<string | null> {
-  // The test's own limit ends a wait that is in vain.
+  // If the wait never ends, the time limit of the test ends it.
   for (;;) {
     const response = await fetch(`${gateway}/v1/requests/${id}`)
     const entry = (await response.json()) as { readonly state?: string; readonly answer?: unknown; readonly problem?: unknown }
@@ -155,7 +155,7 @@ async function settledAnswer(gateway: string, id: string): Promise<string | null
   }
 }
 
-/** Waits until each id has its rows in the view that users query, and checks that these are exactly three. */
+/** Waits until each id has its rows in the view that users query, and checks that each id has exactly three rows. */
 async function countRows(clickhouse: string, ids: ReadonlySet<string>, broken: string[]): Promise<number> {
   let counts = new Map<string, number>()
   for (;;) {

@@ -2,20 +2,20 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { KafkaCluster } from '../../ops/bench/kafka-broker/brokers.ts'
 import type { SimulatedRandom } from '../../processor/simulation/simulated-random.ts'
 
-/** A group of processes, of which one at a time may be away. */
+/** A group of processes. One process of the group may be away at a time. */
 export interface Victims {
   readonly kind: 'process' | 'broker'
   readonly names: readonly string[]
   kill(name: string): Promise<void>
   start(name: string): Promise<void>
-  /** Freezing, if the group supports it. A frozen process looks dead, and later continues in the middle of its work. */
+  /** The way to freeze a process, if the group supports freezing. A frozen process looks dead, and later continues in the middle of its work. */
   readonly frozen?: { freeze(name: string): void; thaw(name: string): void }
 }
 
 export interface KillsOptions {
   readonly victims: readonly Victims[]
   readonly random: SimulatedRandom
-  /** Shortest and longest time in ms: the pause before a kill and, in `awayMs`, the time until the victim is started again. */
+  /** The shortest and the longest time in ms. `pauseMs`: the pause before a kill. `awayMs`: the time until the victim is started again. */
   readonly pauseMs: readonly [number, number]
   readonly awayMs: readonly [number, number]
   /** Called after each pause with the number of kills so far. */
@@ -31,7 +31,7 @@ export interface Killed {
   readonly frozen: number
 }
 
-/** Kills processes at random. Each one is started again, maybe after the next kill. At the end all of them run. */
+/** Kills processes at random. Each killed process is started again, perhaps after the next kill. At the end all processes run. */
 export async function killAtRandom({ victims, random, pauseMs, awayMs, isOver, onKill, say = () => {} }: KillsOptions): Promise<Killed> {
   const away = new Map<Victims, Promise<void>>()
   const killed = { processes: 0, brokers: 0, frozen: 0 }
@@ -88,7 +88,7 @@ export function brokersAsVictims(cluster: KafkaCluster): Victims {
 }
 
 const frozenShare = 0.25
-/** Longer than a session, so that others take over. */
+/** The time is longer than a session, so that other processes take over. */
 const frozenMs = 6000
 
 function between(random: SimulatedRandom, [from, to]: readonly [number, number]): number {

@@ -9,9 +9,9 @@ export interface Ordeal {
   readonly name: string
   readonly victims: Victims
   readonly progress: Progress
-  /** Progress in a line, for people who watch. */
+  /** The progress in one line, for people who watch. */
   readonly status: string
-  /** The last output of its processes, to explain why nothing moves. */
+  /** The last output of the ordeal's processes, to explain why no results come. */
   readonly lastWords: string
   /** Ends the load, waits for the last results and checks them. */
   finish(): Promise<Outcome>
@@ -20,14 +20,14 @@ export interface Ordeal {
 
 export interface Outcome {
   readonly counted: { readonly [what: string]: number }
-  /** Broken promises; empty if all held. */
+  /** Broken promises; empty if all promises held. */
   readonly broken: readonly string[]
 }
 
 export interface OrdealReport extends Outcome {
   readonly name: string
   readonly longestStop: Stop
-  /** Time from a kill until every part has put out something that was sent after the kill. */
+  /** The time from a kill until every part has returned a result for an input that was sent after the kill. */
   readonly recovery: { readonly [kind in Victims['kind']]: Recovered }
 }
 
@@ -42,7 +42,7 @@ export interface ThroughKillsOptions extends Pick<KillsOptions, 'isOver' | 'paus
   readonly seed: number
   /** Brokers that may be killed too; undefined if only processes are killed. */
   readonly cluster?: KafkaCluster
-  /** When it aborts, the run is rejected once all processes are back. */
+  /** The signal to end the run early. When it aborts, the run is rejected after all processes are back. */
   readonly signal?: AbortSignal
 }
 
@@ -53,7 +53,7 @@ export interface ThroughKillsReport {
   readonly ordeals: readonly OrdealReport[]
 }
 
-/** Kills processes of all ordeals, and brokers, under load, until every part goes on again. Then each ordeal checks its outputs. */
+/** Kills processes of all ordeals, and brokers, under load, until every part works again. Then each ordeal checks its outputs. */
 export async function throughKills({ ordeals, seed, cluster, signal, ...options }: ThroughKillsOptions): Promise<ThroughKillsReport> {
   const victims = ordeals.map((ordeal) => ordeal.victims)
   if (cluster !== undefined) victims.push(brokersAsVictims(cluster))

@@ -10,7 +10,10 @@ import { patient } from '../support/patient.ts'
 
 const main = resolve(import.meta.dirname, '..', '..', 'ops', 'cli', 'main.ts')
 
-/** `counts` gives the same parts in each run, `resumes` others, but first those that it has published, and `dices` others from the start. */
+/**
+ * Three bees. `counts` gives the same parts in each run. `resumes` gives other parts in a second run, but begins with the parts that it has
+ * published. `dices` gives other parts from the start.
+ */
 const functions = `
 const run = process.pid
 const pause = () => new Promise((done) => setTimeout(done, 40))
@@ -113,7 +116,7 @@ describe('A stream of parts through two kill -9 of the process', () => {
       )
       const [accepted, answer] = [events[0], events.at(-1)]
       assert.ok(accepted?.kind === 'accepted' && answer?.kind === 'answer')
-      // The answer, which a later run has computed, is what the caller got in parts.
+      // A later run has computed the answer. The answer must consist of the parts that the caller got.
       assert.equal(answer.answer, got.map(({ part }) => part).join(''))
       const [, ...numbers] = String(answer.answer).split('part ')
       assert.deepEqual(
@@ -121,7 +124,7 @@ describe('A stream of parts through two kill -9 of the process', () => {
         Array.from({ length: parts }, (_, at) => at),
       )
       assert.equal(events.filter(({ kind: one }) => one === 'accepted').length, 1)
-      // Anybody who asks later gets the same parts.
+      // A caller who asks later gets the same parts.
       const later = await patient(() => fetch(`${talk.url}/v1/requests/${accepted.requestId}/events`))
       const laterText = await later.text()
       assert.equal(later.status, 200, laterText)
@@ -132,7 +135,7 @@ describe('A stream of parts through two kill -9 of the process', () => {
       )
     })
 
-  it('ends in an error that says so, and in no mixture, if the bee gives other parts in its second run', async () => {
+  it('ends in an error and mixes no parts of two runs if the bee gives other parts in its second run', async () => {
     await using talk = await Talk.open('type: module, spec: {file: ./functions.mjs, bee: dices}')
     const gateway = new Gateway(talk.url, { timeoutMs: 60_000 })
     const parts: unknown[] = []

@@ -1,10 +1,10 @@
-/** A part of the work that goes on independently of others: a partition of an output, a client. */
+/** A part of the work that does not depend on other parts: a partition of an output, or a client. */
 export type Part = string
 
 export interface Stop {
   readonly ms: number
   readonly part: Part
-  /** The begin of the stop, counted from the begin of the load, in ms. */
+  /** The start of the stop, counted from the start of the load, in ms. */
   readonly beganAtMs: number
 }
 
@@ -22,7 +22,8 @@ interface OpenRecovery {
 }
 
 /**
- * Measures the flow of results under disturbance: the longest times without a result, and the time from each kill until every part had new results.
+ * Measures the flow of results under disturbance. It measures the longest times without a result, and the time from each kill until every part had
+ * new results.
  */
 export class Progress {
   readonly #now: () => number
@@ -48,7 +49,7 @@ export class Progress {
     this.#longest = { ms: 0, part: '', beganAtMs: 0 }
   }
 
-  /** Ends the measurement, since nothing is sent any more. Later results and pauses do not count. */
+  /** Ends the measurement when sending has ended. Later results and pauses do not count. */
   end(): void {
     this.#endedAt ??= this.#now()
   }
@@ -57,7 +58,7 @@ export class Progress {
     this.#open.add({ of, killedAt: this.#now(), left: new Set(this.#cameAt.keys()) })
   }
 
-  /** Records a result of something that was sent at `sentAt`. */
+  /** Records a result of an input that was sent at `sentAt`. */
   came(part: Part, sentAt: number): void {
     const last = this.#cameAt.get(part)
     if (last === undefined || this.#endedAt !== null) return

@@ -12,7 +12,7 @@ bees:
   - { name: answer, type: respond, input: { name: work } }
 `
 
-/** The poison kills the process after it has reported the call, as a fault in a native library would. */
+/** The poison record kills the process after the call has been reported, as a fault in a native library would. */
 const work = `import { setTimeout } from 'node:timers/promises'
 export default async (input) => {
   await setTimeout(100)
@@ -67,7 +67,7 @@ interface RequestState {
   readonly problem: { readonly code: string; readonly bee: string } | null
 }
 
-/** True if the process ends before all requests have an answer or are given up. */
+/** True if the process ends before all requests have an answer or have been given up. */
 async function diesFirst(program: MeasuredProgram, ids: readonly string[]): Promise<boolean> {
   let gone = false
   void program.gone.then(() => {

@@ -23,7 +23,7 @@ export interface RequestsOptions {
   readonly processes: number
   /** The pause of each client after each request, in ms; undefined: no pause. */
   readonly pauseMs?: number
-  /** Foreign records lie on all topics of the swarm. Each becomes a dead letter. */
+  /** True if foreign records are written to all topics of the swarm. Each of these records becomes a dead letter. */
   readonly poison?: boolean
 }
 
@@ -108,7 +108,7 @@ export class RequestsThroughKills implements Ordeal {
     }
   }
 
-  /** Number of requests that are accepted so far. */
+  /** The number of requests that have been accepted so far. */
   get accepted(): number {
     return this.#sum(({ accepted }) => accepted.size)
   }
@@ -118,7 +118,7 @@ export class RequestsThroughKills implements Ordeal {
     return `requests: ${this.accepted} accepted (${this.#running.size} processes); ${standing.part} for ${Math.round(standing.ms / 1000)} s`
   }
 
-  /** Lets the clients go on until this many requests are accepted, however slow the machine is. False if they make no progress. */
+  /** Lets the clients go on until this many requests are accepted, however slow the machine is. False if the clients make no progress. */
   untilAccepted(count: number): Promise<boolean> {
     return waitFor(() => this.accepted >= count, patienceMs)
   }
@@ -177,7 +177,7 @@ export class RequestsThroughKills implements Ordeal {
     this.#poisoning = this.#poisoner.keepSending(() => this.#isOver, poisonEachMs)
   }
 
-  /** The number of poison records with a dead letter, and the poison records that have none although their swarm had time for it. */
+  /** The number of poison records with a dead letter. Also the poison records that have no dead letter although their swarm had time to write it. */
   async #letters(): Promise<readonly [number, readonly string[]]> {
     if (this.#poisoner === null || this.#log === null) return [0, []]
     const letters = new Set<string>()
@@ -263,7 +263,7 @@ export class RequestsThroughKills implements Ordeal {
   }
 }
 
-/** Waits for the answer; null after a long time. Also gives the last response, for the error message. */
+/** Waits for the answer, which is null after a long time. Also returns the last response, for the error message. */
 async function settled(url: string): Promise<{ readonly answer: unknown; readonly said: string }> {
   let said = 'never asked for'
   for (const end = performance.now() + patienceMs; performance.now() < end; await pause(100)) {
@@ -278,5 +278,5 @@ async function settled(url: string): Promise<{ readonly answer: unknown; readonl
 
 const patienceMs = 120_000
 const partitions = 4
-/** Pause between two rounds of poison, in ms. A round writes a record to each topic. */
+/** The pause between two rounds of poison, in ms. A round writes one record to each topic. */
 const poisonEachMs = 500

@@ -4,7 +4,7 @@ import { describe, it, type TestContext } from 'node:test'
 import { Rocks } from '../../connectors/rocksdb/rocks.ts'
 import { eventually, SwarmHere } from '../support/swarm-here.ts'
 
-/** The bee tells the test, which runs in the same process, how often it was called. */
+/** The bee tells the test how often it was called. The test runs in the same process. */
 const work = `import { channel } from 'node:diagnostics_channel'
 export default (input) => {
   channel('worked').publish(input.number)
@@ -13,7 +13,7 @@ export default (input) => {
 `
 const files = { 'work.mjs': work }
 
-/** Holds each sync of the log until the test lets it go, as a disk does whose sync takes long. */
+/** Holds each sync of the log until the test releases it. So the disk looks like a disk whose syncs take long. */
 function slowDisk(t: TestContext): { readonly held: readonly (() => void)[]; release(): void; readonly count: number } {
   const held: (() => void)[] = []
   const sync = Rocks.prototype.sync

@@ -17,7 +17,7 @@ function start(data: string, env: { readonly [variable: string]: string } = {}):
   return MeasuredProgram.start(argv, { WAGGLE_DATA_DIR: data, WAGGLE_HTTP_PORT: '0', ...env })
 }
 
-/** Writes, before the process under test starts, the records that another swarm of the directory has not read, and a caller's request. */
+/** Writes records before the process under test starts: records that another swarm of the directory has not read, and a caller's request. */
 async function prepare(data: string, records: readonly { readonly topic: string; readonly key: string; readonly value: Buffer }[]): Promise<void> {
   const log = await openEmbeddedLog({ directory: join(data, 'log'), clock: systemClock })
   for (const name of new Set(records.map(({ topic }) => topic)))

@@ -1,8 +1,8 @@
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
 
 /**
- * The current input of a target's process, in a file that another process reads, because a process that hangs or dies cannot report it. Layout: two
- * doubles (number of attempts begun, bytes of the input), then the input.
+ * The current input of a target's process, in a file that another process reads. A process that hangs or dies cannot report its input itself. Layout:
+ * two doubles (number of attempts begun, bytes of the input), then the input.
  */
 export class AttemptFile {
   readonly #file: number

@@ -14,8 +14,8 @@ const neverAborted = new AbortController().signal
 const extras = { attempt: 1, more: false, withHeaders: false, withParts: false }
 
 /**
- * A bee's standard output, in chunks of any size. The first byte of an input seeds the cuts. Every cut must give the same messages or the same
- * protocol error. The stream must hold no more than its limit, and each result must fit on a topic.
+ * A bee's standard output, in chunks of any size. The first byte of an input is the seed of the cuts. Every cut must give the same messages or the
+ * same protocol error. The stream must hold no more bytes than its limit, and each result must fit into a topic.
  */
 export const target: FuzzTarget = {
   name: 'bee-protocol',
@@ -72,7 +72,7 @@ function payloadsOf(result: BeeResult): readonly Payload[] {
   return result.published === null ? [result.answer] : [result.answer, result.published]
 }
 
-/** The messages and, at the end, the error if there is one. */
+/** The messages, followed by the error if there is one. */
 function heardFrom(chunks: readonly Buffer[]): readonly (Heard | string)[] {
   const stream = new MessageStream('fuzzed', maxBytes)
   const all: (Heard | string)[] = []
@@ -100,7 +100,9 @@ function cut(output: Buffer, seed: number): readonly Buffer[] {
   return chunks
 }
 
-/** Writes a result as for the next bee and its topic. The protocol limits depth only afterwards, so an input may fail here for its depth alone. */
+/**
+ * Writes a result as for the next bee and its topic. The protocol limits depth only afterwards, so an input may fail here because of its depth alone.
+ */
 function written(payload: Payload): void {
   if (payload.kind === 'tensors') encodeTensors(payload.tensors)
   if (payload.kind === 'bytes') new Headers({ 'content-type': payload.contentType })

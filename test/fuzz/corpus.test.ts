@@ -8,7 +8,7 @@ import { WatchedTarget } from './target-watchdog.ts'
 const mutations = 300
 
 for (const files of targetsIn(import.meta.dirname)) {
-  test(`The fuzz target ${files.name} survives all inputs that once broke it, and ${mutations} mutations`, async () => {
+  test(`The fuzz target ${files.name} survives all inputs that have broken it before, and ${mutations} mutations`, async () => {
     const target = new WatchedTarget(files, attemptBounds)
     try {
       for (const { file, bytes } of corpusOf(files)) {

@@ -29,7 +29,7 @@ for (const [way, code] of [
   ['loops for ever', 'for (;;) {}'],
   ['waits for ever', 'return new Promise(() => {})'],
 ] as const) {
-  test(`The watchdog ends an attempt that ${way}, and the next attempt has a new process`, async (context) => {
+  test(`The watchdog ends an attempt that ${way}, and the next attempt gets a new process`, async (context) => {
     const target = watched(context, planted(way.replaceAll(' ', '-'), `if (input.length === 0) ${code}`), bounds)
     const finding = await target.try(new Uint8Array())
     assert.equal(finding?.kind, 'hung')
@@ -39,9 +39,9 @@ for (const [way, code] of [
 
 for (const [kind, way, code] of [
   ['hogged', 'fills its heap', 'const all = []; for (;;) all.push(new Array(1000).fill(all.length))'],
-  ['hogged', 'takes much memory beside the heap', 'Buffer.alloc(256 * 1024 * 1024, 1)'],
-  ['died', 'throws where nobody catches', 'return new Promise(() => setImmediate(() => { throw new Error("uncaught") }))'],
-  ['died', 'leaves', 'process.exit(7)'],
+  ['hogged', 'takes much memory outside the heap', 'Buffer.alloc(256 * 1024 * 1024, 1)'],
+  ['died', 'throws an error that nobody catches', 'return new Promise(() => setImmediate(() => { throw new Error("uncaught") }))'],
+  ['died', 'exits its process', 'process.exit(7)'],
 ] as const) {
   test(`An attempt that ${way} is a finding with its input`, async (context) => {
     const target = watched(context, planted(way.replaceAll(' ', '-'), `if (input.length === 3) { ${code} }`), { ...bounds, attemptMs: 20_000 })

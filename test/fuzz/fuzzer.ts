@@ -4,7 +4,7 @@ import { type AttemptBounds, type Finding, WatchedTarget } from './target-watchd
 export interface FuzzOptions {
   readonly seed: number
   readonly durationMs: number
-  /** Limit of attempts, even if there is time left. */
+  /** The limit of attempts, even if there is time left. */
   readonly attempts?: number
   readonly bounds?: AttemptBounds
 }
@@ -16,16 +16,18 @@ export interface FuzzReport {
   readonly finding: KeptFinding | null
 }
 
-/** A finding whose input is as short as it could be made, and the file that keeps it. */
+/** A finding with the shortest failing input that was found, and the file that keeps the input. */
 export interface KeptFinding extends Finding {
   readonly file: string
-  /** False: this input alone does not fail, as in a target that keeps state. */
+  /** False: this input alone does not fail, for example because the target keeps state. */
   readonly isRepeatable: boolean
 }
 
 export const attemptBounds: AttemptBounds = { attemptMs: 10_000, attemptBytes: 256 * 1024 * 1024, heapBytes: 1024 * 1024 * 1024 }
 
-/** Mutates the target's seeds and corpus until the time is over or an input breaks a promise. Such an input is shortened and added to the corpus. */
+/**
+ * Mutates the target's seeds and corpus until the time has passed or an input breaks a promise. Such an input is shortened and added to the corpus.
+ */
 export async function fuzz(
   files: TargetFiles,
   { seed, durationMs, attempts = Number.MAX_SAFE_INTEGER, bounds = attemptBounds }: FuzzOptions,
@@ -47,7 +49,10 @@ async function kept(files: TargetFiles, target: WatchedTarget, found: Finding): 
   return { ...finding, isRepeatable, file: keep(files, finding.input) }
 }
 
-/** Removes pieces, first halves, last single bytes, as long as the finding stays. A hang costs its whole time limit, so the time is limited, too. */
+/**
+ * Removes pieces of the input, first halves and finally single bytes, as long as the finding stays. The time is limited, because each hang costs its
+ * whole time limit.
+ */
 async function shortened(target: WatchedTarget, found: Finding): Promise<Finding> {
   const endMs = performance.now() + shorteningMs
   let finding = found

@@ -10,8 +10,8 @@ import { connected, heard } from '../support/raw-http.ts'
 import type { FuzzTarget } from './target.ts'
 
 /**
- * Any bytes on a socket of the HTTP gateway. It must answer with well-formed responses, or close. A refusal must be a problem, nothing may fail
- * inside, and no bytes of a body may be held at the end.
+ * Any bytes on a socket of the HTTP gateway. The gateway must answer with well-formed responses, or close the connection. A refusal must be a
+ * problem, no internal error may happen, and no bytes of a body may be held at the end.
  */
 export const target: FuzzTarget = {
   name: 'http',
@@ -87,7 +87,7 @@ export const target: FuzzTarget = {
       assert.match(problem.code, /^WAGGLE_/)
     }
     assert.deepEqual(failures.splice(0), [])
-    // A decoder in another thread may still be at work.
+    // A decoder in another thread may still be working.
     const longest = performance.now() + 5000
     while ((await gateway).heldBytes > 0 && performance.now() < longest) await new Promise(setImmediate)
     assert.equal((await gateway).heldBytes, 0)
@@ -99,7 +99,7 @@ export const target: FuzzTarget = {
   },
 }
 
-/** Answers each request with its own body. */
+/** Answers each request with the request's own body. */
 const echo: Requests = {
   gateways: ['door'],
   refusal: () => null,

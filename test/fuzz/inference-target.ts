@@ -24,9 +24,9 @@ const numbers = { name: 'x', datatype: 'FP32', shape: [2, 1], data: [1, 2.5] }
 const texts = { name: 't', datatype: 'BYTES', shape: [2], parameters: { binary_data_size: 11 } }
 
 /**
- * Inference requests of callers. The first byte of an input chooses the form: JSON, JSON with binary data behind it (its length in the next two bytes),
- * or a gRPC message. A request is refused by a ProblemError, or becomes an input of a swarm that can be read back and answered. What it becomes is
- * not much larger than the request.
+ * Inference requests of callers. The first byte of an input chooses the form: JSON, JSON followed by binary data (the length of the data is in the
+ * next two bytes), or a gRPC message. A request is refused by a ProblemError, or becomes an input of a swarm that can be read back and answered. The
+ * input is not much larger than the request.
  */
 export const target: FuzzTarget = {
   name: 'inference',
@@ -86,10 +86,10 @@ function answerOverHttp(body: Uint8Array, headerLength: string | undefined, size
   JSON.parse(bytes.toString('utf8', 0, length))
 }
 
-/** The input of a swarm, read as a swarm reads it. */
+/** The answer for an input, which is read as a swarm reads it. */
 function answerOf(inputs: InferenceInputs, size: number) {
   const { bytes, contentType } = swarmInputOf(inputs, { input: null, output: null })
-  // A number of one byte becomes eight, and a tensor's head is as large as its name and shape.
+  // A one-byte number becomes eight bytes, and a tensor's head is as large as its name and shape.
   assert.ok(bytes.byteLength <= 100 * size + 1000, `${bytes.byteLength} bytes of ${size}`)
   return payloadOfBytes(bytes, contentType)
 }

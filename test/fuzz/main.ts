@@ -6,7 +6,8 @@ import { targetsIn } from './target-files.ts'
 import { WatchedTarget } from './target-watchdog.ts'
 
 /**
- * Mutates inputs for every parser that strangers reach. The targets share the time. A finding is kept in the target's corpus, and the exit status is
+ * Mutates inputs for every parser that gets bytes from strangers. The targets share the time. A finding is kept in the target's corpus, and the exit
+ * status is
  * 1. `--input FILE` tries one input again.
  */
 const { values } = parseArgs({

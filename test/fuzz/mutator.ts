@@ -1,9 +1,9 @@
 import { SimulatedRandom } from '../../processor/simulation/simulated-random.ts'
 
-/** Size limit of inputs. It exceeds the parsers' own limits. */
+/** The size limit of inputs. It exceeds the parsers' own limits. */
 const maxInputBytes = 2 * 1024 * 1024
 
-/** Makes inputs out of a pool of others. Input number N depends on pool, dictionary, seed and N alone. */
+/** Makes inputs from a pool of other inputs. Input number N depends only on pool, dictionary, seed and N. */
 export class Mutator {
   readonly #pool: readonly Uint8Array[]
   readonly #dictionary: readonly Uint8Array[]
@@ -23,7 +23,7 @@ export class Mutator {
     this.#seed = seed
   }
 
-  /** The first numbers give the pool unchanged, so that each known input is tried. */
+  /** Makes an input. The first numbers return the pool unchanged, so that each known input is tried. */
   input(number: number): Uint8Array {
     const known = this.#pool[number]
     if (known !== undefined) return known
@@ -81,7 +81,7 @@ export class Mutator {
 
 const noBytes = new Uint8Array()
 
-/** Sizes and counts at which parsers go wrong. */
+/** Sizes and counts at which parsers often fail. */
 const interesting: readonly bigint[] = [
   0n,
   1n,
@@ -128,7 +128,7 @@ function neighbours(now: bigint, rest: number): readonly bigint[] {
   return [now + 1n, now - 1n, now * 2n, BigInt(rest), BigInt(rest + 1), -now]
 }
 
-/** Replaces a number in decimal digits at or behind `at`. */
+/** Replaces a number in decimal digits at or after `at`. */
 function withDecimal(bytes: Uint8Array, at: number, random: SimulatedRandom): Uint8Array {
   const isDigit = (place: number) => (bytes[place] ?? 0) >= 48 && (bytes[place] ?? 0) <= 57
   let start = at

@@ -21,8 +21,8 @@ const headerBytes = 61
 const aborted = [{ producerId: 1n, firstOffset: 0 }]
 
 /**
- * Bytes from a broker. The first byte of an input chooses the parser. Each parser must give records or a BrokerError. Offsets of records must grow,
- * no record may be larger than the input, and reading must make progress.
+ * Bytes from a broker. The first byte of an input chooses the parser. Each parser must return records or throw a BrokerError. Offsets of records must
+ * grow, no record may be larger than the input, and reading must make progress.
  */
 export const target: FuzzTarget = {
   name: 'record-batch',
@@ -58,7 +58,7 @@ export const target: FuzzTarget = {
 
 const parsers: readonly ((bytes: Buffer) => void)[] = [
   (bytes) => readAll(bytes),
-  // The checksum fits, so that the bytes reach the code behind it.
+  // The checksum is correct, so that the bytes reach the code after the check.
   (bytes) => readAll(sealed(bytes, 0)),
   (bytes) => readAll(sealed(compressed(bytes, gzipSync), 1)),
   (bytes) => readAll(sealed(bytes, 2)),
@@ -101,7 +101,7 @@ function readAll(bytes: Buffer, transactions = aborted as readonly { readonly pr
   }
 }
 
-/** Wraps the bytes in a batch that a broker accepts: its length, its format and its checksum fit. */
+/** Wraps the bytes in a batch that a broker accepts: its length, its format and its checksum are correct. */
 function sealed(bytes: Buffer, compression: number): Buffer {
   const whole = Buffer.concat([bytes, Buffer.alloc(Math.max(0, headerBytes - bytes.length))])
   whole.writeInt32BE(whole.length - 12, 8)

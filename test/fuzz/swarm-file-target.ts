@@ -7,7 +7,7 @@ import { planSwarm } from '../../topology/swarm/plan/plan.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { FuzzTarget } from './target.ts'
 
-/** Any bytes as a swarm file. They must give a swarm that can be planned, or mistakes that each have a place. */
+/** Any bytes as a swarm file. They must give a swarm that can be planned, or mistakes that all have a place. */
 export const target: FuzzTarget = {
   name: 'swarm-file',
   seeds: [

@@ -6,12 +6,12 @@ import { pathToFileURL } from 'node:url'
 /** The places of a target's module and its corpus. */
 export interface TargetFiles {
   readonly name: string
-  /** URL of the module. */
+  /** The URL of the module. */
   readonly module: string
   readonly corpus: string
 }
 
-/** Each `NAME-target.ts` of the folder, in the order of their names. */
+/** Each `NAME-target.ts` of the folder, in the order of the names. */
 export function targetsIn(directory: string): readonly TargetFiles[] {
   return readdirSync(directory)
     .filter((file) => file.endsWith('-target.ts'))
@@ -22,7 +22,7 @@ export function targetsIn(directory: string): readonly TargetFiles[] {
     })
 }
 
-/** Every input that once broke the target, in the order of the file names. */
+/** Every input that has broken the target before, in the order of the file names. */
 export function corpusOf({ corpus }: Pick<TargetFiles, 'corpus'>): readonly { readonly file: string; readonly bytes: Uint8Array }[] {
   try {
     return readdirSync(corpus)

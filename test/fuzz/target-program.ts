@@ -4,11 +4,11 @@ import type { FuzzTarget } from './target.ts'
 import { corpusOf } from './target-files.ts'
 
 /**
- * A target in a process of its own, which the fuzzer may end at any time. Arguments: URL of the target's module, folder of its corpus, path of the
+ * A target in a separate process, which the fuzzer may end at any time. Arguments: URL of the target's module, folder of its corpus, path of the
  * attempt file, size limit of one attempt in bytes.
  */
 
-/** An order: inputs made from the target's pool until `untilMs` (since the epoch) or `attempts`, or one input. */
+/** An order. It is one input, or inputs that are made from the target's pool until `untilMs` (since the epoch) or `attempts`. */
 export type TargetOrder =
   | { readonly order: 'fuzz'; readonly seed: number; readonly untilMs: number; readonly attempts: number }
   | { readonly order: 'try'; readonly input: Uint8Array }
@@ -40,7 +40,7 @@ async function fuzz({ seed, untilMs, attempts }: Extract<TargetOrder, { order: '
   for (let number = 0; number < attempts && performance.timeOrigin + performance.now() < untilMs; number++) {
     const failure = await attempted(mutator.input(number))
     if (failure !== null) return failure
-    // A target that awaits nothing would keep every timer of its parser from running.
+    // A target without an await would otherwise keep every timer of its parser from running.
     if (number % 256 === 0) await new Promise((settle) => setImmediate(settle))
   }
   return null

@@ -8,11 +8,11 @@ import { AttemptFile } from './attempt-file.ts'
 import type { TargetFiles } from './target-files.ts'
 import type { TargetOrder, TargetReport } from './target-program.ts'
 
-/** Limits of one attempt. */
+/** The limits of one attempt. */
 export interface AttemptBounds {
   readonly attemptMs: number
   readonly attemptBytes: number
-  /** Limit of the process's JavaScript heap, over all attempts. */
+  /** The limit of the process's JavaScript heap, over all attempts. */
   readonly heapBytes: number
 }
 
@@ -22,7 +22,7 @@ export interface Finding {
   readonly input: Uint8Array
 }
 
-/** A target in a process of its own, under a watchdog. A process that takes too long for one attempt is killed, and a new one takes its place. */
+/** A target in a separate process, under a watchdog. A process that takes too long for one attempt is killed, and a new process replaces it. */
 export class WatchedTarget {
   readonly #files: TargetFiles
   readonly #bounds: AttemptBounds
@@ -34,12 +34,12 @@ export class WatchedTarget {
     this.#bounds = bounds
   }
 
-  /** Attempts of the process that runs now, or ran last. */
+  /** The number of attempts of the current or last process. */
   get attempts(): number {
     return AttemptFile.read(this.#path).attempts
   }
 
-  /** Tries mutated inputs until one breaks a promise (the finding), or the time or the count is over (null). */
+  /** Tries mutated inputs. Ends with the finding when an input breaks a promise, or with null when the time or the count has passed. */
   async fuzz(until: { readonly seed: number; readonly durationMs: number; readonly attempts: number }): Promise<Finding | null> {
     await this.#started()
     const untilMs = performance.timeOrigin + performance.now() + until.durationMs

@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { RequestsThroughKills } from '../faults/requests-through-kills.ts'
 import { describeWithKafka } from '../support/kafka-cluster.ts'
 
-/** Longer than every time that the client waits for an answer (30 s at most), and than a session. */
+/** Longer than a session, and longer than every time for which the client waits for an answer (30 s at most). */
 const silentMs = 33_000
 const refusedMs = 27_000
 

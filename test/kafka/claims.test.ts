@@ -46,8 +46,8 @@ describeWithKafka('Payloads that a broker refuses', { own: true }, (cluster) => 
     assert.ok(bytes.equals(Buffer.from(sent).reverse()))
   }
 
-  describeWithS3('travel by S3', (s3) => {
-    it('to the bee that reads them, which fetches each once, and back to the caller, through any process', { timeout: 240_000 }, async () => {
+  describeWithS3('Payloads on S3', (s3) => {
+    it('reach the bee that reads them, which fetches each once, and return to the caller through any process', { timeout: 240_000 }, async () => {
       await s3().makeBucket('large')
       await using proxy = await CountingProxy.before(s3().endpoint)
       const { swarm, topics } = await opened({ ...s3().env, AWS_ENDPOINT_URL_S3: proxy.url, WAGGLE_CLAIM_STORE: 's3://large/payloads' })
@@ -75,7 +75,7 @@ describeWithKafka('Payloads that a broker refuses', { own: true }, (cluster) => 
       }
     })
 
-    it('and wait in it while every process is killed', { timeout: 240_000 }, async () => {
+    it('wait for their reader while every process is killed', { timeout: 240_000 }, async () => {
       await s3().makeBucket('waiting')
       const { swarm } = await opened({ ...s3().env, WAGGLE_CLAIM_STORE: 's3://waiting/payloads' })
       try {
@@ -91,8 +91,8 @@ describeWithKafka('Payloads that a broker refuses', { own: true }, (cluster) => 
     })
   })
 
-  describe('may be in the data directory', () => {
-    it('of one process, and another one is refused with the reason', { timeout: 240_000 }, async () => {
+  describe('Payloads in a data directory', () => {
+    it('belong to one process, and a second process is refused with the reason', { timeout: 240_000 }, async () => {
       const { swarm } = await opened({ WAGGLE_CLAIM_STORE: 'data-directory' })
       try {
         const first = await swarm.start('one')

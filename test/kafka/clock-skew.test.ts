@@ -66,7 +66,7 @@ function skewed(byMs: number): Clock {
   return { ...systemClock, now: () => systemClock.now() + byMs }
 }
 
-/** Reads until all records are counted. Each read takes a while, so there is no other wait. */
+/** Reads until all records are counted. Each read takes some time, so no other wait is needed. */
 async function untilCounted(log: Log, input: string, records: number): Promise<void> {
   const counted = async () => [...(await countedIn(log, `${input}-counted`)).values()].reduce((all, count) => all + count, 0)
   while ((await counted()) !== records);

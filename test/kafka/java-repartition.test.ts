@@ -59,7 +59,7 @@ describeWithKafka('A repartition topic of an application that moves', {}, (clust
       await holding.start(test.signal)
       for (const word of words) await sendRow(log, ['in', null, word, 1000])
       await until(async () => (await placesIn(log, repartition)).length === words.length, test.signal)
-      // Java commits its position in the input behind the records that it wrote.
+      // Java commits its input position only after the records that it wrote.
       await until(() => hasRead(cluster().brokers, applicationId, words.length), test.signal)
       await holding.stop()
       assert.deepEqual(await lastIn(log), {})
@@ -72,7 +72,7 @@ describeWithKafka('A repartition topic of an application that moves', {}, (clust
       for (const word of words) await sendRow(log, ['in', null, word, 2000])
       await untilLast(log, twice, test.signal)
       await here.close()
-      // Java's members, which were killed, stay in the group until their session is over.
+      // Java's members were killed, and stay in the group until their session is over.
       const others = here.failures.filter(({ code }) => code !== 'WAGGLE_GROUP_IN_USE')
       assert.deepEqual(others, [])
 
@@ -87,7 +87,7 @@ describeWithKafka('A repartition topic of an application that moves', {}, (clust
   })
 })
 
-/** True if a group has read this number of records in partition 0 of its input. */
+/** True if a group has read this number of records in partition 0 of the group's input. */
 async function hasRead(brokers: readonly string[], groupId: string, count: number): Promise<boolean> {
   const admin = new Kafka({ clientId: 'outsider', brokers: [...brokers], logLevel: logLevel.NOTHING }).admin()
   await admin.connect()

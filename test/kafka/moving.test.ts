@@ -19,7 +19,7 @@ function write(builder: StreamsBuilder): void {
   tableToOut(grouped.windowedBy(SessionWindows.ofInactivityGapAndGrace(10_000, 60_000)).count(Materialized.as('sessions')))
 }
 
-/** No record here is late: each of Kafka Streams' processors forgets its stream time between two lives. */
+/** No record in these lives is late, because each of Kafka Streams' processors forgets its stream time between two lives. */
 const lives: readonly (readonly Row[])[] = [
   [
     ['in', 'a', 'x', 5000],
@@ -73,7 +73,7 @@ describeWithKafka('An application that moves between Kafka Streams and Waggle', 
         expected.push(...(await driver.after(...rows)))
         const runner = (at % 2 === 0) === (first === 'there') ? there : here
         await runner.start(test.signal)
-        // A process waits until it knows the other one's progress.
+        // A process waits until it knows the progress of the other process.
         if (at > 0 && runner === here)
           assert.equal(here.streamTime, Math.max(...lives.slice(0, at).flatMap((life) => life.map(([, , , time = 0]) => time))))
         for (const row of rows) await sendRow(log, row)

@@ -20,7 +20,7 @@ const functions = `export async function* chat({ parts }, request) {
 
 describeWithKafka('Parts of results on a cluster', {}, (cluster) => {
   for (const processing of ['at_least_once', 'exactly_once'])
-    it(`reach a client that goes on at another process when its own is killed, none lost, doubled or different, ${processing}`, {
+    it(`reach a client that goes on at another process when its own process is killed, none lost, doubled or different, ${processing}`, {
       timeout: 240_000,
     }, async () => {
       await using swarm = await TwoProcesses.start(cluster(), processing)
@@ -33,7 +33,7 @@ describeWithKafka('Parts of results on a cluster', {}, (cluster) => {
       assert.equal(runsOf(streams).size, 2, 'both processes have computed parts')
     })
 
-  it('are those of one run, if a process that was frozen goes on while another one has its tasks', { timeout: 240_000 }, async () => {
+  it('come from one run only, even if a frozen process goes on while another process has its tasks', { timeout: 240_000 }, async () => {
     await using swarm = await TwoProcesses.start(cluster(), 'at_least_once')
     swarm.asked = swarm.two
     let state: 'runs' | 'frozen' | 'thawed' = 'runs'
@@ -42,7 +42,7 @@ describeWithKafka('Parts of results on a cluster', {}, (cluster) => {
         swarm.one.freeze()
         state = 'frozen'
       }
-      // The frozen process has parts under way, and publishes them when it goes on.
+      // The frozen process has unpublished parts, and publishes them when it goes on.
       if (number > 12 && state === 'frozen' && swarm.resumed.size > 0) {
         swarm.one.thaw()
         state = 'thawed'
@@ -59,7 +59,7 @@ class TwoProcesses implements AsyncDisposable {
   readonly #swarm: SwarmProcesses
   readonly one: MeasuredProgram
   readonly two: MeasuredProgram
-  /** The process behind the address that the client asks. */
+  /** The process at the address that the client asks. */
   asked: MeasuredProgram
   /** The requests whose parts come from both processes. */
   readonly resumed = new Set<number>()
@@ -77,7 +77,7 @@ class TwoProcesses implements AsyncDisposable {
     return new TwoProcesses(swarm, await swarm.start('one'), await swarm.start('two'))
   }
 
-  /** The parts of several requests at once. Checks that no part is lost, doubled or different, and that the answers are made of the parts. */
+  /** The parts of several requests at the same time. Checks that no part is lost, doubled or different, and that the answers consist of the parts. */
   async streams(onPart: (part: Part) => void): Promise<readonly (readonly Part[])[]> {
     const toAsked: typeof fetch = (input, init) => fetch(String(input).replace('http://waggle.test', this.asked.ready.gateway), init)
     const gateway = new Gateway('http://waggle.test', { timeoutMs: 120_000, fetch: toAsked })

@@ -16,7 +16,7 @@ const settings = {
   'listener.name.client.sasl.enabled.mechanisms': 'PLAIN',
   'listener.name.client.plain.sasl.jaas.config': `org.apache.kafka.common.security.plain.PlainLoginModule required ${users};`,
   'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
-  // Brokers speak plain text among each other.
+  // Brokers speak plain text with each other.
   'super.users': `User:${operator.name};User:ANONYMOUS`,
 }
 

@@ -10,7 +10,7 @@ import { quickOptions } from '../support/kafka-log.ts'
 import { gatewayPoison, internalPoison, Poisoner, poisonOf } from '../support/poison.ts'
 import { SwarmProcesses, threeFunctions } from '../support/swarm-processes.ts'
 
-/** The bees without the database. */
+/** The bees of `threeFunctions` without the database. */
 const bees = threeFunctions.bees.split('\n').slice(0, -1).join('\n')
 const partitions = 4
 
@@ -31,7 +31,7 @@ describeWithKafka('A poisonous record on a swarm’s topics', {}, (cluster) => {
     await log.close()
   })
 
-  /** Sends a request every 20 ms, and gives the status and the time of each answer. */
+  /** Sends a request every 20 ms. Returns the status and the time of each answer. */
   async function asked(count: number, from: number): Promise<readonly { readonly status: number; readonly ms: number }[]> {
     const answers: Promise<{ status: number; ms: number }>[] = []
     for (let number = from; number < from + count; number++) {

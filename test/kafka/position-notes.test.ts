@@ -11,7 +11,7 @@ const text = Serdes.string()
 const counts = 100
 const second = 1000
 
-/** A hundred windowed counts of one stream, in one sub-topology. Every other one writes one result a window, when the window has closed. */
+/** A hundred windowed counts of one stream, in one sub-topology. Every second count writes one result a window, when the window has closed. */
 function manyCounts(input: string, output: string): Topology {
   const builder = new StreamsBuilder()
   const grouped = builder.stream(input, Consumed.with(text, text)).groupByKey(Grouped.with(text, text, { name: 'by-key' }))
@@ -42,7 +42,7 @@ describeWithKafka('The note beside a position', {}, (cluster) => {
     directories.remove()
   })
 
-  it('has room for a task with a hundred windowed counts, and another machine learns from it every closed window', {
+  it('has room for a task with a hundred windowed counts, and tells another machine about every closed window', {
     timeout: 180_000,
   }, async () => {
     const [input, output, applicationId] = [newName('in'), newName('out'), newName('app')]
@@ -71,7 +71,7 @@ describeWithKafka('The note beside a position', {}, (cluster) => {
     assert.ok(before.length > counts, 'some windows have closed')
 
     const other = await started()
-    // The first record is too late for every window, the second is in time for all.
+    // The first record is too late for every window. The second record is in time for all windows.
     for (const at of [10 * second, 150 * second]) await sendRow(log, [input, 'a', 'x', start + at])
     await until(async () => updatesAt(start + 150 * second, await outputsIn(log, output)) === counts)
     await other.close()

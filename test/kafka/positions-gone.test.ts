@@ -24,19 +24,19 @@ describeWithKafka('A position whose records are past their retention', {}, (clus
     directories.remove()
   })
 
-  /** An application processes the first of four records and stops. Then the first three records are deleted, and it starts again. */
+  /** An application processes the first of four records and stops. Then the first three records are deleted, and the application starts again. */
   async function startsAgain(offsetReset: OffsetReset, more: Partial<Parameters<typeof KafkaApplication.make>[0]['application']> = {}) {
     const [input, output, applicationId] = [newName('in'), newName('out'), newName('app')]
     await log.createTopics([input, output].map((name) => ({ name, partitions: 1, cleanup: 'delete', retentionMs: null })))
     const started = async () => {
       const builder = new StreamsBuilder()
-      // On its first start an application has no position, which is another case.
       builder.stream(input, Consumed.with(text, text, { offsetReset })).to(output, Produced.with(text, text))
       const topology = builder.build()
       const one = await KafkaApplication.make({ cluster: cluster(), applicationId, topology, stateDir: directories.make(), application: more })
       running.push(one)
       return one
     }
+    // Position 0 is committed, because an application without a position is another case.
     const tasks = await log.taskProducer({ group: applicationId })
     await tasks.commit({ positions: [{ topic: input, partition: 0, offset: 0, metadata: '' }], state: [] })
     await tasks.close()
@@ -83,7 +83,7 @@ describeWithKafka('A position whose records are past their retention', {}, (clus
     await deleteTopic(cluster(), input)
     await until(async () => (await log.topic(input)) === null)
     await log.createTopics([{ name: input, partitions: 1, cleanup: 'delete', retentionMs: null }])
-    // Soon the new topic has more records than the reader had read of the old one.
+    // After a short time the new topic has more records than the reader had read of the old topic.
     const sent = Array.from({ length: 10 }, (_, at) => `again ${at}`)
     for (const value of sent) await sendRow(log, [input, 'a', value])
     await until(async () => (await values()).length === 12)

@@ -4,7 +4,7 @@ import type { MeasuredProgram } from '../../ops/bench/measured-program.ts'
 import { describeWithKafka } from '../support/kafka-cluster.ts'
 import { SwarmProcesses } from '../support/swarm-processes.ts'
 
-/** A bee that returns `length` letters for `{"length": 5}`. */
+/** A bee that returns 5 letters for `{"length": 5}`. */
 const echoing = {
   bees: `  - {name: letters, type: module, input: {name: entrance}, spec: {file: ./functions.mjs, bee: letters}}
   - {name: answer, type: respond, input: {name: letters}}`,

@@ -52,8 +52,8 @@ describeWithKafka('A reply topic that is deleted while it is in use', {}, (clust
       }
       const lengthOf = async (topic: string) => (await admin.fetchTopicOffsets(topic)).reduce((sum, { high }) => sum + Number(high), 0)
       /**
-       * The committed dead letters of a request. The request before it may have one too: under at least once, an answer may be sent before its
-       * commit, and sent again.
+       * The committed dead letters of a request. An earlier request may have dead letters too: at least once, an answer may be sent before its
+       * commit, and then sent again.
        */
       const letters = async (id: string) => {
         const topic = `waggle.${swarm.swarm}.dead-letters`
@@ -65,7 +65,7 @@ describeWithKafka('A reply topic that is deleted while it is in use', {}, (clust
         }
         return count
       }
-      /** Checks the dead letters of a request. At least once, records of a failed commit are sent again. */
+      /** Checks the dead letters of a request. At least once, the records of a failed commit are sent again. */
       const expectLetters = async (id: string) => {
         await until(async () => (await letters(id)) > 0)
         const count = await letters(id)
@@ -89,7 +89,7 @@ describeWithKafka('A reply topic that is deleted while it is in use', {}, (clust
         assert.match(program.lastWords, new RegExp(`There is no partition 0 of ${replies} any more`))
         const tailed = await swarm.waggle('one', ['topics', 'tail', `waggle.${swarm.swarm}.dead-letters`, '--from-beginning', '--max', '1', '--json'])
         assert.match(tailed.out + tailed.err, /WAGGLE_(REPLY_TOPIC_MISSING|MISSING_TOPIC)/)
-        // The process now knows that the topic is gone.
+        // The process has now noticed that the topic is gone.
         const next = randomUUID()
         await send(next)
         await expectLetters(next)

@@ -6,7 +6,7 @@ import { describeWithKafka } from '../support/kafka-cluster.ts'
 import { SwarmProcesses } from '../support/swarm-processes.ts'
 
 const names = ['one', 'two', 'three']
-/** While one process restarts, a proxy would send requests to the others. So an answer may be late by the time of a restart, and is never missing. */
+/** While one process restarts, a proxy would send requests to the others. So an answer may be late by the time of a restart, but is never missing. */
 const longestMs = 30_000
 
 interface Asked {
@@ -37,7 +37,7 @@ describeWithKafka('A rolling restart under load', {}, (cluster) => {
             const program = inRotation[number % inRotation.length]
             if (program === undefined) throw new Error('No process is in rotation')
             const result = await ask(swarm, program, number)
-            // A process may leave the rotation and end before the connection. A proxy would then use another one.
+            // A process may leave the rotation and end before the request connects. A proxy would then use another process.
             const hasLeft = ![...running.values()].includes(program)
             if (hasLeft && result.failure?.includes('ECONNREFUSED')) number -= 6
             else asked.push(result)

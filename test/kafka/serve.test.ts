@@ -8,7 +8,7 @@ import { definitionsTopic } from '../../topology/naming.ts'
 import { describeWithKafka } from '../support/kafka-cluster.ts'
 import { ServerProcesses } from '../support/server-processes.ts'
 
-/** Two bees in a row, which both say their version. A request whose bees are of two versions shows it. */
+/** Two bees in a row, each of which returns its version. So an answer shows if the bees of a request had two versions. */
 const chain = (name: string, version: string) => `name: ${name}
 bees:
   - {name: entrance, type: gateway-input, spec: {name: ${name}}}
@@ -75,7 +75,7 @@ describeWithKafka('Two servers on one cluster', { own: true }, (cluster) => {
         assert.equal((await servers.ask('a', swarm, { number: 1 })).status, 404)
       })
 
-      it('run the same text after two updates at once, of which one is refused', async () => {
+      it('run the same text after two concurrent updates, one of which is refused', async () => {
         const swarm = name('raced')
         await put('a', swarm, 'one')
         await servers.until('b', swarm, ({ body }) => body?.state === 'running')
@@ -130,11 +130,11 @@ describeWithKafka('Two servers on one cluster', { own: true }, (cluster) => {
         assert.deepEqual(new Set(answers.map(({ first, second }) => `${first} ${second}`)), new Set(['one one', 'two two']))
       })
 
-      it('go on with the older version if one of them cannot run the newer one, and say why', async () => {
+      it('go on with the older version if one server cannot run the newer version, and report the reason', async () => {
         const swarm = name('picky')
         await put('a', swarm, 'one')
         await servers.until('b', swarm, ({ body }) => body?.state === 'running')
-        // A file that the first server may read, and the second one finds empty.
+        // A file that throws in the second server, and not in the first.
         servers.write('picky.mjs', `if (process.env.WAGGLE_DATA_DIR.endsWith('data-b')) throw new Error('not here')\n${steps('picky')}`)
         const refused = await put('a', swarm, 'picky')
         assert.equal(refused.body?.code, 'WAGGLE_SWARM_NOT_STARTED', JSON.stringify(refused.body))
@@ -179,7 +179,7 @@ describeWithKafka('Two servers on one cluster', { own: true }, (cluster) => {
         assert.deepEqual(await answerOf('a', swarm), { number: 1, first: 'two', second: 'two' })
       })
 
-      it('go on when one is killed, and the killed one runs the newest versions when it is back', async () => {
+      it('go on when one server is killed, and that server runs the newest versions when it is back', async () => {
         const swarm = name('busy')
         await servers.kill('b')
         assert.equal((await servers.ask('a', swarm, { number: 1 }, { 'x-timeout-seconds': '60' })).status, 200)
@@ -198,7 +198,7 @@ describeWithKafka('Two servers on one cluster', { own: true }, (cluster) => {
         await servers.kill('a')
         await updating
         const { body } = await servers.until('b', swarm, (answer) => answer.body?.state === 'running')
-        // The leader may have been quicker than its death.
+        // The leader may have finished the update before it died.
         const expected = body?.version === before ? 'two' : 'one'
         const answer = await servers.ask('b', swarm, { number: 1 }, { 'x-timeout-seconds': '60' })
         assert.deepEqual(await answer.json(), { number: 1, first: expected, second: expected })

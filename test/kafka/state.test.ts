@@ -77,7 +77,9 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
     })
   }
 
-  /** Counts with the state in `stateDir`, and lets `meddle` change the changelog. Returns the rows that an application finds when it starts again. */
+  /**
+   * Counts with the state in `stateDir`, and calls `meddle` to change the changelog. Returns the rows that an application finds when it starts again.
+   */
   async function comesBack(meddle: (changelog: string) => Promise<void>, logging = {}) {
     const { applicationId, input } = await newCount(log)
     const notices: string[] = []
@@ -100,7 +102,7 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
     return { second, input, changelog, notices }
   }
 
-  /** Writes as many records of this key and count as all keys had before. */
+  /** Writes as many records of this key and count as all keys together had before. */
   async function countsElsewhere(topic: string, count: number): Promise<void> {
     const producer = await log.producer()
     const value = Buffer.alloc(8)
@@ -121,7 +123,7 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
       assert.match(notice, new RegExp(`The store counts is read anew from ${changelog}, partition \\d, which was deleted and made anew`))
   })
 
-  it('state is restored from a new changelog that has replaced the old one, even if the new one is longer', { timeout: 60_000 }, async () => {
+  it('state is restored from a new changelog that has replaced the old one, even if the new changelog is longer', { timeout: 60_000 }, async () => {
     const { second, notices } = await comesBack(async (topic) => {
       await deleteTopic(cluster(), topic)
       await log.createTopics([{ name: topic, partitions: 4, cleanup: 'compact', retentionMs: null }])
@@ -137,7 +139,7 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
         await countsElsewhere(topic, 9)
         for (const [partition, { end }] of ((await log.topic(topic))?.offsets ?? []).entries())
           await deleteRecords(cluster(), { topic, partition, before: end - 1 })
-        // Brokers refuse to delete records of a topic that is only compacted.
+        // The changelog has the policy `delete` too, because brokers refuse to delete records of a topic that is only compacted.
       },
       { 'cleanup.policy': 'compact,delete' },
     )
@@ -195,7 +197,7 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
     const options = { cluster: cluster(), applicationId, topology: countOf(input), processing: 'exactly_once' } as const
     const two = [await started({ ...options, stateDir: directories.make() }), await started({ ...options, stateDir: directories.make() })]
     for (let round = 0; round < 4; round++) {
-      // During a rebalance a broker does not answer requests to dismiss a member.
+      // During a rebalance a broker does not answer a request to remove a member.
       await until(() => two.every(({ application }) => application.threads.tasks.length === 2))
       const sending = sendKeys(log, input, keys(3000))
       await until(() => two.some(({ application }) => application.threads.tasks.some(({ hasUncommitted }) => hasUncommitted)))
@@ -207,7 +209,7 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
     assert.deepEqual(refused, [])
   })
 
-  it('state moves to a process that joins once that process has a copy of it, and not before', async () => {
+  it('state moves to a joining process when that process has a copy of the state, and not before', async () => {
     const { applicationId, input } = await newCount(log)
     const options = { brokers: cluster().brokers, applicationId, input, processing: 'exactly_once' } as const
     const first = child({ ...options, stateDir: directories.make() })
@@ -260,7 +262,7 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
     const two = Array.from({ length: 2 }, () => child({ ...options, stateDir: directories.make() }))
     await Promise.all(two.map((one) => one.until(({ tasks, standbys }) => tasks.length === 2 && standbys.length === 2)))
     const [first, second] = two
-    // A commit holds each key once, however often it was counted, so only several commits are more than 50 records.
+    // A commit holds each key once, however often the key was counted. So only several commits together have more than 50 records.
     for (let before = 0; before <= 50; before = second?.said.restoredRecords ?? 0) {
       await sendKeys(log, input, keys(500))
       await second?.until(({ restoredRecords }) => restoredRecords > before)

@@ -28,7 +28,9 @@ type Write = (builder: StreamsBuilder) => void
 const grouped = Grouped.with(text, text, { name: 'g' })
 const both = (a: string | null, b: string | null) => `${a}+${b}`
 
-/** Records sent before the state is lost and after it, one topic after the other, so that there is only one order. */
+/**
+ * The records that are sent before the state is lost, and after that. They are sent to one topic after the other, so that there is only one order.
+ */
 interface Program {
   readonly write: Write
   readonly optimization?: 'all'

@@ -52,7 +52,7 @@ describeWithKafka('A swarm that counts with the DSL, on a cluster', { own: true 
       })
     const reset = () => waggle('reset', file, '--force', '--gateways')
     let done = reset()
-    // A process that was killed or stopped is a member of its group until its session times out.
+    // A process that was killed or stopped stays a member of its group until its session times out.
     for (let tries = 0; tries < 60 && done.stderr.includes('WAGGLE_GROUP_IN_USE'); tries++) done = reset()
     const { stdout, stderr } = done
     assert.equal(stderr, '')

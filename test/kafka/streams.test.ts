@@ -261,7 +261,7 @@ describeWithKafka('Streams on Kafka', {}, (cluster) => {
       for (const rows of answers.values()) for await (const [key, count] of rows) found.push(`${key}${count}`)
       return found.toSorted()
     }
-    // Each process gives all rows, whichever process has them.
+    // Each of the two processes returns all rows, whichever process has them.
     const both = () => Promise.all([first, second].map((one) => keys(one).catch(migrated)))
     const wanted = all.map((key) => `${key}1`)
     for (let found = await both(); found.some((one) => one.join() !== wanted.join()); ) {

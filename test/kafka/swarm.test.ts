@@ -90,7 +90,7 @@ describeWithKafka('A swarm on a Kafka cluster', {}, (cluster) => {
         assert.ok(ends.filter(({ high }) => Number(high) > 0).length <= 2)
       })
 
-      it('knows in either process the state of a request that the other one accepted, and repeats its answer for the same key', async () => {
+      it('knows in either process the state of a request that the other process accepted, and repeats the answer for the same key', async () => {
         const key = { 'idempotency-key': randomUUID() }
         const first = await swarm.ask(one, { number: 5 }, key)
         const answer = (await first.json()) as object

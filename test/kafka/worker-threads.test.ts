@@ -63,7 +63,7 @@ describeWithKafka('A program whose threads are workers, on Kafka', {}, (cluster)
   }
   const visits = (from: number, to: number) => Promise.all(Array.from({ length: to - from }, (_, index) => visit(from + index)))
 
-  /** The committed counts of each page, in their order. */
+  /** The committed counts of each page, in the order in which they were written. */
   async function told(): Promise<ReadonlyMap<string, readonly number[]>> {
     const found = new Map<string, number[]>()
     const offsets = (await log.topic('counted'))?.offsets ?? []
@@ -155,7 +155,7 @@ describeWithKafka('A program whose threads are workers, on Kafka', {}, (cluster)
     assert.equal(await program.stop(), 0)
   })
 
-  it('replaces a worker that dies by another one on the same state', async () => {
+  it('replaces a worker that dies by another worker on the same state', async () => {
     const deaths: string[] = []
     const streams = new Streams(topology, {
       ...config({ processing: 'exactly_once', instanceId: 'two' }),

@@ -36,12 +36,12 @@ const wrongs: readonly unknown[] = [
 const constructed = new Set(['Streams', 'StreamsBuilder', 'Topology', 'TopologyTestDriver'])
 
 /**
- * Functions whose arguments only the compiler checks: Waggle itself calls them, or code that handles an error. `fromTopic` and `merged` are not
+ * Functions whose arguments only the compiler checks, because Waggle itself or error-handling code calls them. `fromTopic` and `merged` are not
  * public.
  */
 const leftToTheCompiler = /^(WaggleError|Refused|ErrorInput|TimestampExtractors)\b|^GlobalKTable\.fromTopic$|\.merged$/
 
-/** Correct arguments, for methods that check a later argument only if the earlier ones are correct. */
+/** Correct arguments, for methods that check a later argument only if the earlier arguments are correct. */
 const right: { readonly [name: string]: readonly unknown[] } = {
   'Serdes.timeWindowed': [text, 5],
   'TopologyTestDriver.createInputTopic': ['in', text, text],
@@ -115,7 +115,7 @@ describe('A public function that is called with a wrong value', () => {
   })
 })
 
-/** Calls a function with each wrong value as each of its arguments. Fails if an error is not a WaggleError. */
+/** Calls a function with each wrong value as each of its arguments. Fails if it throws an error other than a WaggleError. */
 async function callWithWrongs(title: string, one: Callable): Promise<void> {
   const usual = right[title] ?? []
   for (let at = 0; at < Math.max(4, usual.length); at++) {
@@ -133,7 +133,7 @@ async function callWithWrongs(title: string, one: Callable): Promise<void> {
   }
 }
 
-/** Reads what an iterable gives, since it may compute as it is read. */
+/** Reads all values of an iterable, because it may compute during the reading. */
 function consume(result: unknown): void {
   if (result !== null && typeof result === 'object' && Symbol.iterator in result) for (const _ of result as Iterable<unknown>);
 }

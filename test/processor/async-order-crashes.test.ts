@@ -8,7 +8,7 @@ import { SimulatedWorld } from '../support/simulated-world.ts'
 
 const text = Serdes.string()
 
-/** A program whose calls take from 0 to 200 ms. Beside them each record is copied, and counted by its key. */
+/** A program whose calls take from 0 to 200 ms. On two other paths, each record is copied, and is counted by its key. */
 function program(world: SimulatedWorld, ordered: 'partition' | 'key'): Topology {
   const builder = new StreamsBuilder()
   const input = builder.stream('in', Consumed.with(text, text).skipNullKeys().skipNullValues())
@@ -38,7 +38,7 @@ function written(world: SimulatedWorld, topic: string): ReadonlyMap<string, read
 
 describe('The results of asynchronous calls on a thread that dies in a commit', () => {
   for (const ordered of ['partition', 'key'] as const) {
-    it(`come once for each record and in order, ordered by ${ordered}, and so do records on other paths`, async () => {
+    it(`come once for each record and in order within a ${ordered}, and so do records on other paths`, async () => {
       for (let seed = 1; seed <= 15; seed++) {
         const world = new SimulatedWorld({ seed })
         const sent = new Map<string, string[]>()
@@ -66,7 +66,7 @@ describe('The results of asynchronous calls on a thread that dies in a commit', 
             await world.clock.advance(world.random.below(30))
           }
           await world.clock.advance(life < 5 ? world.random.below(400) : 5000)
-          // A log that has not reached its crash point crashes here: one process runs at a time.
+          // If the log has not reached its crash point yet, it crashes here, because only one process runs at a time.
           if (life < 5) log.crash()
         }
         // Records sent while the process died may or may not be in the topic.

@@ -7,7 +7,7 @@ import { SimulatedStateDirectory, SimulatedStateFiles } from '../../processor/si
 import { type FunctionSwarm, type Functions, newRequest, startSwarm } from '../support/function-swarm.ts'
 import { SimulatedWorld } from '../support/simulated-world.ts'
 
-/** An agent: each round takes one of two branches, which merge again. Every number goes down to 0. */
+/** A loop like that of an agent. Each round takes one of two branches, and the branches merge again. Every number goes down to 0. */
 const yaml = `
 name: agent
 bees:
@@ -54,7 +54,7 @@ describe('A loop with branches', () => {
   }
 })
 
-/** Runs with one crash, and then without. Returns the number of commits of the first run. */
+/** Runs once with a crash, and then without. Returns the number of commits of the first run. */
 async function crashOnce(traits: LogTraits, crash: CrashPoint | null): Promise<number> {
   const isEmbedded = traits.handsOn
   const world = new SimulatedWorld({ seed: 1 + (crash?.commit ?? 0), traits, keepsState: isEmbedded })

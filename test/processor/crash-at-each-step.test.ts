@@ -10,7 +10,7 @@ const ids = Array.from({ length: 8 }, (_, at) => `request-${at}`)
 describe('A swarm that crashes in a commit', () => {
   for (const step of commitSteps) {
     it(`has one answer and three rows for every accepted request after a crash at ${step}`, async () => {
-      // A run without a crash tells the number of commits.
+      // A run without a crash shows how many commits there are.
       const commits = await crashOnce(null, 1)
       assert.ok(commits >= 3, `only ${commits} commits`)
       for (let commit = 0; commit < commits; commit++) await crashOnce({ commit, step }, 1 + commit)
@@ -44,7 +44,7 @@ async function crashOnce(crash: CrashPoint | null, seed: number): Promise<number
   return log.commits
 }
 
-/** Sends `wanted` and runs until all are answered or the log has crashed. */
+/** Sends the requests in `wanted`, and runs until all are answered or the log has crashed. */
 async function live(
   world: SimulatedWorld,
   log: SimulatedLog,
@@ -98,7 +98,7 @@ function hasRows(rows: Rows, id: string): boolean {
   return ['a', 'b', 'c'].every((bee) => rows.has(`${bee}/${id}`))
 }
 
-/** Closes the application. The crash may come in its last commit. */
+/** Closes the application. The crash may come in the application's last commit. */
 async function closed(world: SimulatedWorld, log: SimulatedLog, swarm: FunctionSwarm): Promise<void> {
   let isClosed = false
   const closing = swarm.close().then(() => {

@@ -17,7 +17,7 @@ describe('A swarm whose state is in changelogs', () => {
       it(`has one stored answer and its three rows for every accepted request after a crash at ${step}, ${processing}`, async () => {
         const commits = await crashOnce(traits, null, 1)
         assert.ok(commits >= 3, `only ${commits} commits`)
-        // Chance decides which partitions are written first. The dangerous case is a changelog that is ahead of the records that it describes.
+        // Chance decides which partitions are written first. The dangerous case is a changelog with changes whose records are not written yet.
         const tries = step === 'torn' ? 6 : 1
         for (let commit = 0; commit < commits; commit++)
           for (let seed = 1; seed <= tries; seed++) await crashOnce(traits, { commit, step }, seed + commit)
@@ -40,7 +40,7 @@ async function crashOnce(traits: LogTraits, crash: CrashPoint | null, seed: numb
 const longestMs = new SimulatedWorld().clock.now() + 60_000
 const ids = Array.from({ length: 6 }, (_, at) => `request-${at}`)
 
-/** Brokers and a machine's disk, which both survive the processes. */
+/** Brokers and a machine's disk. Both survive the processes. */
 class Cluster {
   readonly world: SimulatedWorld
   readonly #files = new SimulatedStateFiles('p')
@@ -90,7 +90,7 @@ class Cluster {
     await this.close(swarm, log)
   }
 
-  /** An answer that a torn commit has written may exist before the ledger has it again. */
+  /** An answer that a torn commit has written may be in its topic before the ledger has it again. */
   async #settled(swarm: FunctionSwarm, id: string): Promise<string> {
     for (;;) {
       let found: FoundRequest | null | undefined
@@ -120,7 +120,7 @@ class Cluster {
     this.#answers.set(id, answer)
   }
 
-  /** The answers on the respond bee's topic. A repeat has the same content. */
+  /** The answers on the respond bee's topic. A repeated answer has the same content. */
   #answersOf(id: string): readonly string[] {
     const partitions = this.world.disk.topics.get('waggle.three.answer')?.partitions ?? []
     const records = partitions.flatMap(({ records }) => records.filter(({ key }) => Buffer.from(key ?? []).toString() === id))

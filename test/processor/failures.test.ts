@@ -21,7 +21,7 @@ function readNumber(_: string, bytes: Uint8Array): number {
   return number
 }
 
-/** A serde that only writes numbers below 100. */
+/** A serde that can only write numbers below 100. */
 const small = {
   ...numbers,
   serialize(topic: string, value: number) {
@@ -30,7 +30,10 @@ const small = {
   },
 }
 
-/** Runs `inputs` through `in` → times ten (7 throws) → `out`. Returns the records of `out` and `letters`, and the calls of the handlers. */
+/**
+ * Runs `inputs` through a program. The program multiplies the values of `in` by ten, throws for 7, and writes to `out`. Returns the records of `out`
+ * and `letters`, and the calls of the handlers.
+ */
 async function run(inputs: readonly string[], failures: FailurePolicy, results: Serde<number> = small) {
   const world = new SimulatedWorld()
   const log = world.boot()
@@ -85,7 +88,7 @@ describe('A record that cannot be processed', () => {
     assert.match(rolledBack[0]?.message ?? '', /times-ten failed in processing: not seven \(task 0_0, topic in, partition 0, offset 1\)$/)
   })
 
-  it('has its place in the error’s message at each step', async () => {
+  it('is named by its place in the error’s message, at whichever step it fails', async () => {
     const said: string[] = []
     const ask = (error: WaggleError) => {
       said.push(error.message)
@@ -96,7 +99,7 @@ describe('A record that cannot be processed', () => {
     for (const message of said) assert.match(message, /[^)] \(task 0_0, topic in, partition 0, offset [123]\)$/)
   })
 
-  it('is dropped if its handler resumes, whether reading, processing or writing failed, and its neighbours go on', async () => {
+  it('is dropped if its handler resumes, whether reading, processing or writing failed, and the records beside it are processed', async () => {
     const asked: { readonly step: string; readonly code: string; readonly record: FailedRecord }[] = []
     const ask = (step: string) => (error: WaggleError, record: FailedRecord) => {
       asked.push({ step, code: error.code, record })

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { Heap } from '../../processor/heap.ts'
 
 it('A heap gives the least of its items after any additions and removals', () => {
-  // A number is added; null takes the least one.
+  // A number is added to the heap. Null takes the least number out of the heap.
   fc.assert(
     fc.property(fc.array(fc.option(fc.integer({ min: -20, max: 20 })), { maxLength: 200 }), (steps) => {
       const heap = new Heap<number>((a, b) => a - b)

@@ -75,7 +75,7 @@ const likeKafka: LogTraits = { atomicCommit: true, repeatsRecords: true, handsOn
 interface Ran {
   readonly states: readonly string[]
   readonly slowestMs: number
-  /** The topics of the swarm, and those that it reads. */
+  /** The topics of the swarm, and the topics that the swarm reads. */
   readonly topics: readonly string[]
   readonly failures: readonly string[]
   readonly putAside: number

@@ -10,7 +10,10 @@ import { type FunctionSwarm, type Functions, newRequest, startSwarm } from '../s
 import { type HostileBody, hostileBody, hostileOutput } from '../support/hostile-values.ts'
 import { SimulatedWorld } from '../support/simulated-world.ts'
 
-/** Every kind of step: a call, a batch, a join into a value and into a call, a stack, a sink, an answer. One bee has a name that each object has. */
+/**
+ * Every kind of step: a call, a batch, a join into a value and into a call, a stack, a sink, an answer. One bee has the name of a member that every
+ * object has.
+ */
 const yaml = `
 name: three
 bees:
@@ -25,7 +28,7 @@ bees:
   - {name: save, type: save-to-database, input: {stack: [constructor, b, joined]}, spec: {table: rows}}
 `
 
-/** The content of one hostile request, and what the bees do with it. The bees answer every other request normally. */
+/** The content of one hostile request, and the bees' reaction to it. The bees answer every other request normally. */
 interface Attack {
   readonly request: HostileBody
   readonly at: 'nowhere' | 'prepare' | 'constructor' | 'b' | 'joined'
@@ -52,7 +55,7 @@ const seconds = Number(process.env.WAGGLE_HOSTILE_SECONDS ?? '0')
 const extent = seconds > 0 ? { numRuns: Number.MAX_SAFE_INTEGER, interruptAfterTimeLimit: seconds * 1000, seed: Date.now() } : { numRuns: 60 }
 
 describe('A hostile value', () => {
-  it('has an outcome, whatever it is and wherever it comes from, even after a crash, and its neighbours are unaffected', async (t) => {
+  it('gets an outcome, wherever it comes from and even after a crash, and the requests beside it are unaffected', async (t) => {
     const undisturbed = await holds([], null, 1)
     let histories = 0
     await fc.assert(
@@ -71,7 +74,7 @@ describe('A hostile value', () => {
   })
 })
 
-/** For each neighbour, by its id: its answer, and the simulated time from the last start of the process to that answer. */
+/** For each neighbour, by id: the answer, and the simulated time from the last start of the process to that answer. */
 type Outcomes = ReadonlyMap<string, { readonly answer: unknown; readonly afterMs: number }>
 
 async function holds(attacks: readonly Attack[], point: CrashPoint | null, seed: number): Promise<Outcomes> {
@@ -223,7 +226,7 @@ function sawBoth(input: unknown): boolean {
   return joined.get('constructor')?.label === 'constructor' && joined.get('b')?.label === 'constructor'
 }
 
-/** True if the input is as its sender wrote it. */
+/** True if the input is unchanged since its sender wrote it. */
 function isIntact(input: unknown): boolean {
   return typeof input === 'object' && input !== null && 'a' in input && input.a === 1
 }

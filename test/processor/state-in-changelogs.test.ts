@@ -28,7 +28,7 @@ function count(): Topology {
   return decorated(builder.build(), 'app', { key: null, value: null, timestampExtractor: null })
 }
 
-/** A machine with a cluster, which both survive the processes. */
+/** A machine and a cluster. Both survive the processes. */
 class Life {
   readonly world: SimulatedWorld
   files = new SimulatedStateFiles('p')
@@ -50,7 +50,7 @@ class Life {
     await this.world.clock.until(() => isSent || log.hasCrashed)
   }
 
-  /** Processes `values` a few at a time, with a commit each, until it is done or crashes. */
+  /** Processes `values` a few at a time, with one commit for each few, until all are processed or the log crashes. */
   async work(log: SimulatedLog, values: readonly string[]): Promise<void> {
     await this.start(log)
     for (let at = 0; at < values.length && !log.hasCrashed; at += 3) {
@@ -159,7 +159,7 @@ describe('State that is restored from changelogs', () => {
     assert.deepEqual([total('restore-remaining-records-total'), total('active-restoring-tasks'), total('update-total')], [0, 0, 0])
   })
 
-  it('is read completely if another changelog has replaced the one that the disk knows', async () => {
+  it('is read completely if another changelog has replaced the changelog that the disk knows', async () => {
     const life = new Life(exactlyOnce)
     const log = life.world.boot()
     await life.send(log, keys)
@@ -226,7 +226,7 @@ describe('State that is restored from changelogs', () => {
   })
 
   for (const kind of ['state', 'no state'] as const) {
-    it(`goes on from paused inputs after a failure, with ${kind}`, async () => {
+    it(`does not stop a task from reading its paused inputs on after a failure, with ${kind}`, async () => {
       const life = new Life(exactlyOnce)
       const log = life.world.boot()
       await life.send(log, keys)
@@ -268,7 +268,7 @@ describe('State that is restored from changelogs', () => {
     )
   })
 
-  it('tells a listener of each restore that starts, is suspended or ends, and of a copy until its task arrives', async () => {
+  it('is announced to a listener: each restore that starts, is suspended or ends, and a copy until its task arrives', async () => {
     const life = new Life(exactlyOnce)
     const log = life.world.boot()
     await life.send(log, keys)
@@ -304,7 +304,7 @@ describe('State that is restored from changelogs', () => {
       topic: 'app-counts-changelog',
       partition: Number(id?.split('_')[1]),
     })
-    // As for any task that moves, a copy is read first. The restoration of the rest then finds nothing to read.
+    // For every task that moves, a copy is read first. The restoration then finds no more records to read.
     const [{ storeOffset = 0n } = {}] = of(active, 'suspended') as { storeOffset?: bigint }[]
     assert.ok(storeOffset > 0n)
     assert.deepEqual(of(active, 'suspended'), [{ ...changelog(active), storeOffset, currentEndOffset: storeOffset, reason: 'PROMOTED' }])

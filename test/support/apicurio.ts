@@ -43,7 +43,7 @@ async function start(): Promise<SchemaRegistryServer> {
   return { missing: `Apicurio Registry did not answer at ${url}` }
 }
 
-/** Fetches the registry once, into a cache of the user. */
+/** Downloads the registry once, into a cache of the user. */
 function bring(): { readonly directory: string } | { readonly missing: string } {
   for (const tool of ['java', 'mvn', 'tar']) {
     if (spawnSync(tool, [tool === 'java' ? '-version' : '--version']).status !== 0) return { missing: `${tool} is not on this machine` }
@@ -63,7 +63,7 @@ function bring(): { readonly directory: string } | { readonly missing: string } 
     mkdirSync(unpacked)
     const taken = spawnSync('tar', ['xzf', join(fetched, `apicurio-registry-app-${version}-all.tar.gz`), '-C', unpacked], { encoding: 'utf8' })
     if (taken.status !== 0) return { missing: `Apicurio Registry cannot be unpacked: ${taken.stderr}` }
-    // Another process may have been first.
+    // Another process may have created the folder first.
     if (!existsSync(directory)) renameSync(unpacked, directory)
     return { directory }
   } finally {

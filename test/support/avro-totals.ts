@@ -17,7 +17,7 @@ export function field(name: string, type: string, rest: object = {}): object {
   return { name, type, ...rest }
 }
 
-/** Totals by shop. `name` is part of the topics' names, so that each test has its own. */
+/** Totals by shop. `name` is a part of the topics' names, so that each test has its own topics. */
 export function totals(name: string, sales: Serde<Sale>, total: Serde<Total>): Topology {
   const builder = new StreamsBuilder()
   builder

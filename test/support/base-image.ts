@@ -16,8 +16,9 @@ for name in ${names.join(' ')}; do ln -s "/opt/node_modules/$name" "node_modules
 }
 
 /**
- * Makes a stand-in for the official image of Node, by its name. Its `npm ci` links the packages of the folder `packages`, which the container mounts at
- * /opt/node_modules, so that no registry is needed. Its `npm sbom` prints the text `sbom`. Returns why it cannot be made; null if it is.
+ * Makes a stand-in for Node's official image, under its name. Its `npm ci` links the packages of the folder `packages`, which the container mounts at
+ * /opt/node_modules, so that no registry is needed. Its `npm sbom` prints the text `sbom`. Returns the reason why the image cannot be made; null if
+ * it was made.
  */
 export async function standInForNode(
   client: Docker,

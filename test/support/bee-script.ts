@@ -33,7 +33,7 @@ export interface ScriptOptions {
   readonly workers?: number
 }
 
-/** Starts a script of Node as a bee. */
+/** Starts a Node script as a bee. */
 export function openScript(file: string, { lines = [], clock = systemClock }: ScriptOptions = {}): Promise<OpenProcess> {
   return new LocalProcesses({ clock }).open({
     swarm: 'test',
@@ -54,7 +54,8 @@ export async function call(opened: OpenProcess, value: unknown, options: Partial
 }
 
 /**
- * The beginning of a script that speaks JSON lines on its socket: `hello` is its first line, `write(message)` writes one, and `body` runs for each `message` of Waggle.
+ * The beginning of a script that speaks JSON lines on its socket. `hello` is its first line, `write(message)` writes a message, and `body` runs for
+ * each `message` of Waggle.
  */
 export function onSocket(hello: object, body: string): string {
   return `

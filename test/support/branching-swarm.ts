@@ -1,4 +1,4 @@
-/** An agent: each round of its loop takes one of two branches, which merge again. A result is remembered. The number goes down to 0. */
+/** An agent: each round of its loop takes one of two branches, which merge again. Results are remembered. The number counts down to 0. */
 export const branchingBees = `  - {name: sane, type: filter, input: {name: entrance}, spec: {condition: 'n >= \`0\`'}}
   - {name: keep, type: cache, input: {stack: [sane, again]}, spec: {body: again, ttl_seconds: 600}}
   - {name: again, type: loop, input: {stack: [keep, done]}, spec: {while: 'n > \`0\`', body: choose, max_rounds: 30}}
@@ -8,13 +8,13 @@ export const branchingBees = `  - {name: sane, type: filter, input: {name: entra
   - {name: done, type: merge, input: {stack: [odd, even]}}
   - {name: answer, type: respond, input: {name: keep}}`
 
-/** The module of its branches. Each takes some time, so that a kill finds requests in every round. */
+/** The module of the branches. Each branch takes some time, so that a kill finds requests in every round. */
 export const branchingFunctions = `const pause = () => new Promise((settle) => setTimeout(settle, 20))
 export const odd = async ({ n, way = '' }) => (await pause(), { n: n - 1, way: way + 'o' })
 export const even = async ({ n, way = '' }) => (await pause(), { n: n / 2, way: way + 'e' })
 `
 
-/** The answer for a number. */
+/** The expected answer for a number. */
 export function expectedOf(n: number): { readonly n: 0; readonly way?: string } {
   let way = ''
   for (let left = n; left > 0; left = left % 2 === 1 ? left - 1 : left / 2) way += left % 2 === 1 ? 'o' : 'e'

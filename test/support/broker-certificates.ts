@@ -3,7 +3,10 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-/** Files of a broker's certificate for 127.0.0.1, and of a client's certificate, made by Java's keytool and openssl. Removed when the process ends. */
+/**
+ * The files of a broker's certificate for 127.0.0.1 and of a client's certificate, made by Java's keytool and openssl. They are removed when the
+ * process ends.
+ */
 export class BrokerCertificates {
   readonly #directory = mkdtempSync(join(tmpdir(), 'waggle-tls-'))
   /** The broker's certificate, which is its own authority (PEM). */
@@ -16,7 +19,7 @@ export class BrokerCertificates {
     process.once('exit', () => rmSync(this.#directory, { recursive: true, force: true }))
   }
 
-  /** Makes the files, and gives the settings of a broker whose clients' listener uses them. */
+  /** Makes the files, and returns the settings of a broker whose clients' listener uses the files. */
   brokerSettings(): { readonly [name: string]: string } {
     const store = join(this.#directory, 'broker.p12')
     this.#pair('broker', 'CN=127.0.0.1')
@@ -28,7 +31,7 @@ export class BrokerCertificates {
     }
   }
 
-  /** Like `brokerSettings`, for a broker that accepts only clients with the client's certificate. */
+  /** Returns the same settings as `brokerSettings`, for a broker that accepts only clients with the client's certificate. */
   brokerSettingsForClients(): { readonly [name: string]: string } {
     const settings = this.brokerSettings()
     this.#pair('client', 'CN=bees')

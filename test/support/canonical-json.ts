@@ -1,4 +1,4 @@
-/** Sorts the keys of objects, since their order does not count. */
+/** Sorts the keys of objects, because their order does not matter. */
 export function canonical(value: unknown): string {
   return JSON.stringify(value, (_, inner: unknown) =>
     inner !== null && typeof inner === 'object' && !Array.isArray(inner)

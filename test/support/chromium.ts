@@ -5,7 +5,10 @@ import { type Browser, chromium } from 'playwright-core'
 const places = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome', '/snap/bin/chromium']
 const missing = 'There is no Chromium: install Debian’s package chromium, or set CHROMIUM to its path'
 
-/** Tests in a real Chromium: that of `CHROMIUM`, else an installed one. Without one they are skipped, and say so. In CI (`CI=true`) they fail. */
+/**
+ * Runs tests in a real Chromium: the program of `CHROMIUM`, or else an installed Chromium. Without a Chromium the tests are skipped, with the reason.
+ * In CI (`CI=true`) they fail instead.
+ */
 export function describeWithChromium(name: string, tests: (browser: () => Browser) => void): void {
   const executablePath = places.find((place) => place !== undefined && existsSync(place))
   describe(name, () => {
@@ -18,7 +21,7 @@ export function describeWithChromium(name: string, tests: (browser: () => Browse
     }
     let browser: Browser | null = null
     before(async () => {
-      // The sandbox needs namespaces that root in a container lacks. The page is our own.
+      // The sandbox needs namespaces, which root in a container does not have. The page is Waggle's own.
       browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage'], timeout: 120_000 })
     })
     tests(() => {

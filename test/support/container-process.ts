@@ -1,4 +1,4 @@
-/** `container-process.ts DATA_DIRECTORY IMAGE`: runs a container that ignores the end of its input, and says so on standard output. */
+/** `container-process.ts DATA_DIRECTORY IMAGE`: runs a container that ignores the end of its input, and reports the start on standard output. */
 import { DockerContainers } from '../../connectors/docker/docker-containers.ts'
 import { DockerEngine } from '../../connectors/docker/docker-engine.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'

@@ -11,12 +11,12 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 
 const root = resolve(import.meta.dirname, '..', '..')
 
-/** `waggle models convert` with the real libraries, and models of each to convert. */
+/** `waggle models convert` with the real libraries, and models of each library to convert. */
 export class ConvertedModels {
-  /** Where the models of `models.py` are. */
+  /** The folder of the models of `models.py`. */
   readonly folder = mkdtempSync(join(tmpdir(), 'waggle-converted-'))
 
-  /** The ONNX file of a model. Rejects with the command's output if it fails or if the outputs differ. */
+  /** The ONNX file of a model. Rejects with the command's output if the command fails or if the outputs differ. */
   async of(file: string): Promise<string> {
     const onnx = join(this.folder, 'converted.onnx')
     const argv = [join(root, 'ops', 'cli', 'main.ts'), 'models', 'convert', resolve(this.folder, file), '--output', onnx, '--json']
@@ -26,7 +26,7 @@ export class ConvertedModels {
   }
 }
 
-/** Tests with the Python packages of one kind. Where they cannot be had, the tests are skipped with the reason; in CI they fail. */
+/** Runs tests with the Python packages of one kind. If the packages are not available, the tests are skipped with the reason; in CI they fail. */
 export function describeConversion(
   name: string,
   kind: ModelKind,

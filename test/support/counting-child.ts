@@ -22,7 +22,7 @@ export interface CountingOptions {
   readonly program?: 'counts' | 'everything'
 }
 
-/** A `counting-process` as a test uses it. */
+/** A `counting-process` in the form that a test uses. */
 export class CountingChild {
   readonly #child: ChildProcess
   #said: Said = { state: 'CREATED', restoredRecords: 0, tasks: [], standbys: [], failures: [] }
@@ -41,7 +41,7 @@ export class CountingChild {
     })
   }
 
-  /** The process ended, and nobody had asked it to. */
+  /** True if the process has ended without being asked to. */
   get hasDied(): boolean {
     return !this.#isTold && (this.#child.exitCode !== null || this.#child.signalCode !== null)
   }

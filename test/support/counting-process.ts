@@ -4,7 +4,7 @@ import { failurePolicy } from '../../processor/task/failures.ts'
 import { countOf, everythingOf, topicsOf } from './counting-program.ts'
 import { KafkaApplication } from './kafka-application.ts'
 
-/** A process that counts and that tests kill. It reports its progress as a JSON line each, until its standard input ends. */
+/** A process that counts, and that tests kill. It reports its progress in JSON lines, until its standard input ends. */
 const { brokers, applicationId, input, stateDir, processing, standbyReplicas, program } = JSON.parse(process.argv[2] ?? '{}')
 
 const quick = { sessionTimeoutMs: 1500, transactionTimeoutMs: 2000 }

@@ -86,7 +86,7 @@ const hourMs = 3_600_000
 export const groupOf = (value: string) => value.split(':', 1)[0] ?? ''
 export const numberOf = (value: string) => value.slice(value.indexOf(':') + 1)
 
-/** Makes topics of four partitions, and a new application id. */
+/** Makes topics with four partitions, and a new application id. */
 export async function newCount(log: Log): Promise<{ readonly applicationId: string; readonly input: string }> {
   const input = newName('words')
   const topic = (name: string): TopicSpec => ({ name, partitions: 4, cleanup: 'delete', retentionMs: null })
@@ -116,7 +116,7 @@ export async function countedIn(log: Log, topic: string): Promise<ReadonlyMap<st
   return found
 }
 
-/** The expected counts, by a plain loop over the topic. */
+/** The expected counts, computed by a plain loop over the topic. */
 export async function recounted(log: Log, topic: string): Promise<ReadonlyMap<string, number>> {
   const found = new Map<string, number>()
   for (const { key } of await recordsIn(log, topic)) found.set(key, (found.get(key) ?? 0) + 1)

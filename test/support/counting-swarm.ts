@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { MeasuredProgram } from '../../ops/bench/measured-program.ts'
 
-/** Writes a swarm that counts the payments of each card by steps of the DSL. Its gateway has its name. Returns the path of its file. */
+/** Writes a swarm that counts the payments of each card by DSL steps. Its gateway has the swarm's name. Returns the path of the file. */
 export function writeCountingSwarm(directory: string, name = 'cards'): string {
   mkdirSync(directory, { recursive: true })
   const file = join(directory, 'swarm.yaml')
@@ -11,7 +11,10 @@ export function writeCountingSwarm(directory: string, name = 'cards'): string {
   return file
 }
 
-/** Sends a payment, and returns the status and the answer. A busy machine makes the gateway refuse for a moment (503), and then it is sent again. */
+/**
+ * Sends a payment, and returns the status and the answer. On a busy machine the gateway may refuse for a moment (503). The payment is then sent
+ * again.
+ */
 export async function paid({ ready }: MeasuredProgram, body: object, gateway = 'cards'): Promise<readonly [number, unknown]> {
   const init = { method: 'POST', body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }
   for (;;) {
@@ -28,7 +31,7 @@ bees:
   - {name: answer, type: respond, input: {name: counts}}
 `
 
-/** The request id travels in the value, because the card is the key of the count. */
+/** The value contains the request id, because the card is the key of the count. */
 const steps = `import { Grouped, Materialized } from 'waggle-streams'
 
 export default {

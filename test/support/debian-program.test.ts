@@ -16,7 +16,7 @@ describe('A program of a Debian package', { skip }, () => {
   const home = mkdtempSync(join(tmpdir(), 'waggle-debian-'))
   after(() => rmSync(home, { recursive: true }))
 
-  it('runs as another user than root, although nobody else may enter root’s home', () => {
+  it('runs as a user other than root, although only root may enter root’s home', () => {
     const found = programOfDebian('busybox', { package: 'busybox-static', asOtherUser: true })
     assert.ok('program' in found, JSON.stringify(found))
     const { stdout } = spawnSync(found.program, ['id', '-u'], { ...asNobody, env: found.env })
@@ -25,7 +25,7 @@ describe('A program of a Debian package', { skip }, () => {
 
   it('is found by a user other than root, in a cache of that user', () => {
     chmodSync(home, 0o777)
-    // Nobody else may be able to read this repository.
+    // The other user may not be able to read this repository.
     const module = join(home, 'debian-program.ts')
     cpSync(join(import.meta.dirname, 'debian-program.ts'), module)
     const script = `import { programOfDebian } from ${JSON.stringify(module)}

@@ -3,19 +3,19 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, st
 import { homedir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 
-/** A program and the variables that it runs with, or the reason why it is not available. */
+/** A program and its environment variables, or the reason why it is not available. */
 export type DebianProgram = { readonly program: string; readonly env: { readonly [variable: string]: string } } | { readonly missing: string }
 
 export interface DebianProgramOptions {
-  /** Default: the name of the program. */
+  /** The name of the package. Default: the name of the program. */
   readonly package?: string
   /** True if root starts the program as another user, who may not enter root's home. */
   readonly asOtherUser?: boolean
 }
 
 /**
- * The program `name`: this machine's own, else that of a Debian package. The package and its missing libraries are unpacked once into a cache of the
- * user. Nothing is installed, and no service starts.
+ * Finds the program `name`: this machine's own, or else the program of a Debian package. The package and its missing libraries are unpacked once into
+ * a cache of the user. Nothing is installed, and no service starts.
  */
 export function programOfDebian(name: string, options: DebianProgramOptions = {}): DebianProgram {
   const packageName = options.package ?? name
@@ -45,7 +45,7 @@ function cacheFor({ asOtherUser = false }: DebianProgramOptions): string {
   return asOtherUser && process.getuid?.() === 0 && !mayBeEntered(own) ? '/var/cache/waggle' : own
 }
 
-/** True if every user may enter the folder. A folder that is still to be made counts as open. */
+/** True if every user may enter the folder. A folder that does not exist yet counts as open. */
 function mayBeEntered(folder: string): boolean {
   const mode = statSync(folder, { throwIfNoEntry: false })?.mode ?? 0o001
   return (mode & 0o001) !== 0 && (dirname(folder) === folder || mayBeEntered(dirname(folder)))
@@ -56,7 +56,7 @@ function unpack(name: string, { cache, directory }: { readonly cache: string; re
   mkdirSync(cache, { recursive: true })
   const fetched = mkdtempSync(join(cache, 'fetch-'))
   try {
-    // Lists of the user's own, because only root may fetch those of the machine.
+    // The package lists of the user, because only root may fetch the lists of the machine.
     const own = process.getuid?.() === 0 ? [] : listsIn(join(cache, 'apt'))
     const found = packagesFor(name, []) ?? (spawnSync('apt-get', [...own, 'update']).status === 0 ? packagesFor(name, own) : null)
     if (found === null) return 'no package has this name, or the lists of packages cannot be fetched'
@@ -67,7 +67,7 @@ function unpack(name: string, { cache, directory }: { readonly cache: string; re
       const { status, stderr } = spawnSync('dpkg-deb', ['-x', file, unpacked], { cwd: fetched, encoding: 'utf8' })
       if (status !== 0) return stderr.slice(-500)
     }
-    // Another process may have been first.
+    // Another process may have created the folder first.
     if (!existsSync(directory)) renameSync(unpacked, directory)
     return null
   } finally {
@@ -75,13 +75,13 @@ function unpack(name: string, { cache, directory }: { readonly cache: string; re
   }
 }
 
-/** Options of apt-get for lists of packages in this folder. What is installed is still read from the machine. */
+/** Options of apt-get for package lists in this folder. The list of installed packages still comes from the machine. */
 function listsIn(folder: string): readonly string[] {
   for (const name of ['state/lists/partial', 'cache/archives/partial']) mkdirSync(join(folder, name), { recursive: true })
   return ['-o', `Dir::State=${folder}/state`, '-o', `Dir::Cache=${folder}/cache`, '-o', 'Dir::State::status=/var/lib/dpkg/status']
 }
 
-/** The package, and the packages that it needs and that are not installed; null if the package does not exist. */
+/** The package and its missing dependencies; null if the package does not exist. */
 function packagesFor(name: string, options: readonly string[]): { readonly packages: readonly string[]; readonly options: readonly string[] } | null {
   const { status, stdout } = spawnSync('apt-get', [...options, 'install', '--yes', '--no-install-recommends', '--print-uris', name], {
     encoding: 'utf8',

@@ -8,10 +8,10 @@ import Docker from 'dockerode'
 import { importRoot, writeNodeRoot } from '../../ops/bench/node-image.ts'
 import { programOfDebian } from './debian-program.ts'
 
-/** A Docker for tests, with an image that was built here. */
+/** A Docker for tests, with an image that was built on this machine. */
 export interface TestDocker {
   readonly client: Docker
-  /** An image with Node and its libraries, and nothing else. It has no entry point and no command. */
+  /** An image with only Node and its libraries. It has no entry point and no command. */
   readonly image: string
   /** A tar file with the files of `image`. */
   readonly layer: string
@@ -20,9 +20,9 @@ export interface TestDocker {
 }
 
 /**
- * Tests with a real Docker. A `dockerd` of this machine, or of Debian's package, runs as long as the tests do, and `DOCKER_HOST` names it in this
- * process and in its children. Without root, or without such a program, the tests are skipped with the reason; in CI they fail. If the kernel lets
- * not even root make a container, they are skipped in CI too.
+ * Runs tests with a real Docker. A `dockerd` of this machine, or of Debian's package, runs during the tests, and `DOCKER_HOST` names it in this
+ * process and in its children. Without root, or without such a program, the tests are skipped with the reason; in CI they fail. If even root cannot
+ * make a container on this kernel, the tests are also skipped in CI.
  */
 export function describeWithDocker(name: string, tests: (docker: () => TestDocker) => void): void {
   const daemon = programOfDebian('dockerd', { package: 'docker.io' })
@@ -53,7 +53,7 @@ export function describeWithDocker(name: string, tests: (docker: () => TestDocke
   })
 }
 
-/** True if root may make the namespaces of a container here. */
+/** True if root can make the namespaces of a container on this machine. */
 function mayContain(): boolean {
   return spawnSync('unshare', ['--mount', '--pid', '--net', '--ipc', '--uts', '--fork', 'true']).status === 0
 }
@@ -61,7 +61,7 @@ function mayContain(): boolean {
 async function startDocker({ program, env }: { readonly program: string; readonly env: { readonly [variable: string]: string } }) {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-docker-'))
   const socket = join(directory, 'docker.sock')
-  // Docker's own programs, such as containerd and runc, lie beside it, or beside its folder.
+  // Docker's other programs, such as containerd and runc, are in the same folder or in a neighbouring folder.
   const folders = [dirname(program), join(dirname(program), '..', 'bin'), join(dirname(program), '..', 'sbin')]
   const child = spawn(
     program,
@@ -108,7 +108,7 @@ async function startDocker({ program, env }: { readonly program: string; readonl
   }
 }
 
-/** Makes an image of this Node and the libraries that it loads. `tar`: the file that gets its files. */
+/** Makes an image from this Node and the libraries that it loads. `tar`: the file in which the image's files are packed. */
 async function importNode(client: Docker, directory: string, tar: string): Promise<void> {
   const root = join(directory, 'root')
   writeNodeRoot(root)

@@ -29,7 +29,7 @@ const common = {
   onAnswered: () => {},
 }
 
-/** An HTTP gateway without swarms. Its gateway `door` answers each request with its own body. */
+/** An HTTP gateway without swarms. Its gateway `door` answers each request with the request's own body. */
 export function openEchoGateway(more: Partial<HttpGatewayOptions> = {}): Promise<HttpGateway> {
   return openHttpGateway({
     requests: echo,
@@ -39,7 +39,7 @@ export function openEchoGateway(more: Partial<HttpGatewayOptions> = {}): Promise
   })
 }
 
-/** A gRPC gateway of the same kind. Its model `door` answers each request with its own input. */
+/** A gRPC gateway of the same kind. Its model `door` answers each request with the request's own input. */
 export function openEchoGrpc(more: Partial<GrpcGatewayOptions> = {}): Promise<GrpcGateway> {
   return openGrpcGateway({
     requests: payloadEcho,
@@ -50,7 +50,7 @@ export function openEchoGrpc(more: Partial<GrpcGatewayOptions> = {}): Promise<Gr
   })
 }
 
-/** Answers each request with its own body. Every id is a request that was answered. */
+/** Answers each request with the request's own body. Every id belongs to an answered request. */
 export const echo: Requests = {
   gateways: ['door'],
   refusal: () => null,
@@ -59,7 +59,7 @@ export const echo: Requests = {
   find: async () => readBack({ state: 'answered' as const, answer: { kind: 'json' as const, json: 'the answer' }, bodyHash: '' }),
 }
 
-/** Answers each request with its own input: tensors with the same tensors, JSON with the same JSON. */
+/** Answers each request with the request's own input: tensors with the same tensors, JSON with the same JSON. */
 export const payloadEcho: Requests = {
   ...echo,
   request: async ({ id, body, contentType }) => readBack({ id, state: 'answered', answer: payloadOfBytes(body, contentType) }),

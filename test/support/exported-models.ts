@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 
-/** Folder of models as scikit-learn, PyTorch and Keras export them, and of small graphs, with the scripts that made them. */
+/** The folder of models in the form that scikit-learn, PyTorch and Keras export, of small graphs, and of the scripts that made them. */
 export const exportsDirectory = resolve(import.meta.dirname, '..', 'connectors', 'models', 'exports')
 
-/** One model, with requests and the answers that Python gave to them. */
+/** One model, with requests and the answers that Python gave. */
 export interface ExportedModel {
   readonly model: string
   readonly type: 'tensor-rt' | 'tf-serving'
@@ -18,7 +18,7 @@ export const exportedModels: readonly ExportedModel[] = ['scikit_learn', 'pytorc
   return cases.map((one) => ({ ...one, type: one.model.endsWith('.pb') ? ('tf-serving' as const) : ('tensor-rt' as const) }))
 })
 
-/** Asserts that two JSON values are the same, numbers within a millionth of their size: libraries add up in different orders. */
+/** Asserts that two JSON values are equal. Numbers may differ by a millionth of their size, because libraries add up in different orders. */
 export function assertClose(actual: unknown, expected: unknown, place: string): void {
   if (typeof expected === 'number' && typeof actual === 'number') {
     const isSame = Number.isInteger(expected) ? actual === expected : Math.abs(actual - expected) <= 2e-6 * Math.max(1, Math.abs(expected))

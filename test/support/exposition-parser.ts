@@ -7,7 +7,7 @@ export interface ParsedFamily {
   readonly samples: { readonly name: string; readonly labels: ReadonlyMap<string, string>; readonly value: number }[]
 }
 
-/** Parses Prometheus' text format 0.0.4 strictly by its description, and throws for anything else. It knows nothing of Waggle's own writer. */
+/** Parses Prometheus' text format 0.0.4 strictly by its description, and throws for any deviation. The parser shares no code with Waggle's writer. */
 export function parseExposition(text: string): ReadonlyMap<string, ParsedFamily> {
   assert.ok(text.endsWith('\n'), 'the last line ends')
   const families = new Map<string, ParsedFamily>()

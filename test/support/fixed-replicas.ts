@@ -2,7 +2,7 @@ import type { BeeContext } from '../../bees/define-bee.ts'
 import { BeeReplicas } from '../../bees/replicas/bee-replicas.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 
-/** The `replicate` of a bee with so many replicas. */
+/** The `replicate` of a bee with this number of replicas. */
 export function fixedReplicas(count: number): BeeContext<never>['replicate'] {
   const replicas = new BeeReplicas(
     { name: 'work', replicas: count, maxReplicas: count },

@@ -7,7 +7,7 @@ export interface FollowedTopicOptions {
   readonly onRecord: (record: LogRecord, partition: number) => void
 }
 
-/** The committed records of a topic from its beginning, each once. */
+/** The committed records of a topic from its beginning, each record once. */
 export class FollowedTopic {
   readonly #options: FollowedTopicOptions
   readonly #next: number[] = []
@@ -18,7 +18,7 @@ export class FollowedTopic {
     this.#options = options
   }
 
-  /** Reads until `close`. Where brokers do not answer, it tries again a little later. */
+  /** Reads until `close`. If brokers do not answer, it tries again a little later. */
   follow(): void {
     this.#following ??= (async () => {
       while (!this.#isOver) {
@@ -28,7 +28,7 @@ export class FollowedTopic {
     })()
   }
 
-  /** Reads up to the current end, once all transactions before it are decided, and stops. */
+  /** Reads up to the current end, after all earlier transactions have ended, and stops. */
   async readRest(): Promise<void> {
     await this.close()
     await this.#readOn('written')

@@ -1,14 +1,14 @@
 import { createServer } from 'node:net'
 import { freePorts } from '../../ops/bench/free-ports.ts'
 
-/** A port that nobody listens at now. */
+/** A port at which no server listens now. */
 export async function freePort(): Promise<number> {
   const [port] = await freePorts(1)
   if (port === undefined) throw new Error('There is no free port')
   return port
 }
 
-/** The first of two free ports that follow each other. */
+/** The first of two adjacent free ports. */
 export async function freePortPair(): Promise<number> {
   for (;;) {
     const port = await freePort()

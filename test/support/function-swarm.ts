@@ -19,7 +19,7 @@ import type { Database } from '../../topology/swarm/ports/database.ts'
 import type { Requests } from '../../topology/swarm/request/requests.ts'
 import type { SimulatedWorld } from './simulated-world.ts'
 
-/** Rows of a table outside the log: how often each was written, by its identity. */
+/** The rows of a table outside the log, and for each row, by its identity, the number of writes. */
 export type Rows = Map<string, number>
 
 /** The functions of the bees of type `function`, by bee. */
@@ -28,7 +28,7 @@ export type Functions = { readonly [bee: string]: (input: unknown, request: BeeR
 export interface FunctionSwarm {
   readonly application: Application
   readonly requests: Requests
-  /** The requests of other processes: each waits for its own answers, through a topic. */
+  /** The requests of other processes. Each process waits for its own answers, through a topic. */
   readonly others: readonly Requests[]
   readonly failures: readonly Error[]
   /** The failures of records: `code node request-id task topic offset`. */
@@ -41,12 +41,12 @@ export interface FunctionSwarmOptions {
   readonly replyTopics?: string
   /** The number of partitions of the answers topic; undefined if only one process has gateways. */
   readonly answerPartitions?: number
-  /** Gateways of other processes. They draw from another random source. */
+  /** The number of gateways of other processes. They use another random source. */
   readonly otherGateways?: number
   readonly commitIntervalMs?: number
-  /** The number of partitions of each topic, and so of tasks of each sub-topology. Default: 2. */
+  /** The number of partitions of each topic, and therefore of tasks of each sub-topology. Default: 2. */
   readonly partitions?: number
-  /** The database; with one, the bee type `save-to-database` is there, too. */
+  /** The database. With a database, there is also the bee type `save-to-database`. */
   readonly database?: Database
   /** The state directory, on a log that keeps no state. */
   readonly states?: StateDirectory
@@ -55,7 +55,10 @@ export interface FunctionSwarmOptions {
   readonly duplicateRetentionMs?: number
 }
 
-/** Starts a swarm of plain functions on any log. `function`: a bee that returns its function's result; `answering`: one that may return `Responded`; `rows`: a sink that writes to `rows`. */
+/**
+ * Starts a swarm of plain functions on any log. `function`: a bee that returns its function's result. `answering`: a bee whose function may return
+ * `Responded`. `rows`: a sink that writes to `rows`.
+ */
 export async function startSwarm(
   { clock, random }: { readonly clock: Clock; readonly random: Random },
   log: Log,
@@ -179,7 +182,7 @@ export function newRequest(id: string, options: { readonly deadline?: number; re
   }
 }
 
-/** The shape of the teddy swarm: three models in parallel, joined, answered, and each saved. */
+/** The shape of the teddy swarm: three models in parallel, whose results are joined, answered, and each saved. */
 export const threeModels = `
 name: three
 bees:

@@ -18,7 +18,7 @@ export interface CallOutcome {
 
 const files = { inference: new ProtoFile('inference.proto'), waggle: new ProtoFile('waggle.proto'), grpc: new ProtoFile('health.proto') }
 
-/** A client of a gRPC gateway: grpc-js, with the messages of the proto files. */
+/** A client of a gRPC gateway. It uses grpc-js, with the messages of the proto files. */
 export class GrpcCaller {
   readonly #client: Client
 
@@ -26,7 +26,7 @@ export class GrpcCaller {
     this.#client = new Client(address, tls, { 'grpc.max_receive_message_length': -1, 'grpc.use_local_subchannel_pool': 1, ...options })
   }
 
-  /** Calls a method such as `inference.GRPCInferenceService/ModelInfer`. Bytes are sent as they are. */
+  /** Calls a method such as `inference.GRPCInferenceService/ModelInfer`. Bytes are sent unchanged. */
   call(path: string, request: object | Uint8Array, { headers = {}, timeoutMs, signal }: CallOptions = {}): Promise<CallOutcome> {
     const { requestType, responseType } = typesOf(path)
     return new Promise((resolve) => {
@@ -47,7 +47,7 @@ export class GrpcCaller {
     })
   }
 
-  /** The messages of a call with a streaming answer, and its outcome as the last one. */
+  /** The messages of a call with a streaming answer, followed by its outcome. */
   async stream(path: string, request: object, { headers = {} }: CallOptions = {}): Promise<readonly (CallOutcome['message'] | CallOutcome)[]> {
     const { requestType, responseType } = typesOf(path)
     const call: ClientReadableStream<CallOutcome['message']> = this.#client.makeServerStreamRequest(

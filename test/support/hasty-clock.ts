@@ -1,6 +1,6 @@
 import type { Clock } from '../../processor/ports.ts'
 
-/** A clock that runs this many times faster than the machine's. Waits that depend on files and sockets need a clock that moves by itself. */
+/** A clock that runs this many times faster than the machine's clock. Waits for files and sockets need a clock that moves by itself. */
 export function hastyClock(factor: number): Clock {
   const start = performance.now()
   const elapsedMs = () => (performance.now() - start) * factor

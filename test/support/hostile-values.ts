@@ -9,12 +9,12 @@ const hostileName: fc.Arbitrary<string> = fc.oneof(
   fc.string({ maxLength: 8 }),
 )
 
-/** An object that owns all of its names, `__proto__` included. */
+/** An object that owns all of its names, including `__proto__`. */
 function objectOf(value: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> {
   return fc.array(fc.tuple(hostileName, value), { maxLength: 5 }).map((entries): unknown => Object.fromEntries(entries))
 }
 
-/** JSON texts, some of which every swarm refuses. */
+/** JSON texts. Every swarm refuses some of them. */
 const hostileJsonText: fc.Arbitrary<string> = fc.oneof(
   fc.constantFrom(
     '1e999',
@@ -82,7 +82,7 @@ function fail(): never {
   throw new Error('a getter that throws')
 }
 
-/** Results and errors of a bee's function, created for each use. Some are JSON, some are not. */
+/** Results and errors of a bee's function, created for each use. Some of them are JSON. */
 export const hostileOutput: fc.Arbitrary<() => unknown> = fc.oneof(
   fc.constantFrom<readonly (() => unknown)[]>(...hostileMakers().map((make) => [make] as const)).map(([make]) => make ?? (() => null)),
   fc

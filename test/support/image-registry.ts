@@ -3,12 +3,12 @@ import { createReadStream, statSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** A registry of this machine with one image, `IMAGE`, of one layer. Docker pulls from loopback without TLS. */
+/** A registry of this machine with one image, `IMAGE`, with one layer. Docker pulls from loopback without TLS. */
 export interface ImageRegistry extends AsyncDisposable {
   readonly image: string
 }
 
-/** `layer`: a tar file. `architecture`: as Go names it, such as amd64. */
+/** `layer`: a tar file. `architecture`: Go's name of the processor, such as amd64. */
 export async function startRegistry({ layer, architecture }: { readonly layer: string; readonly architecture: string }): Promise<ImageRegistry> {
   const layerDigest = await digestOf(layer)
   const config = Buffer.from(

@@ -1,4 +1,4 @@
-/** Lines of a swarm file behind its entrance: two models of one batch, whose predictions are joined, answered and saved. */
+/** Lines of a swarm file after its entrance: two models on one batch, whose predictions are joined, answered and saved. */
 export const judgedBees = `  - {name: tidy, type: module, input: {name: entrance}, spec: {file: ./judges.mjs, bee: tidy}}
   - {name: rows, type: batch, input: {name: tidy}, spec: {batch_size: 4, timeout_seconds: 0.2, release: full}}
   - {name: strict, type: module, input: {name: rows}, spec: {file: ./judges.mjs, bee: strict}}

@@ -24,7 +24,7 @@ export interface KafkaApplicationOptions {
   readonly kafka?: Partial<KafkaLogOptions>
 }
 
-/** One process of an application, as the cluster sees it. Its rebalances are as quick as tests need. */
+/** One process of an application, with real rebalances. The rebalances are as quick as tests need. */
 export class KafkaApplication {
   readonly application: Application
   readonly log: Log

@@ -5,13 +5,13 @@ import { untilInSync } from '../../ops/bench/kafka-broker/in-sync.ts'
 export type { KafkaCluster } from '../../ops/bench/kafka-broker/brokers.ts'
 
 interface TestWish extends ClusterWish {
-  /** The tests kill nodes or need their own settings, so they never run on an existing cluster. */
+  /** True: the tests kill nodes or need their own settings, so they never run on an existing cluster. */
   readonly own?: boolean
 }
 
 /**
- * Tests with a real Kafka that runs as long as they do: the cluster of `KAFKA_BROKERS`, else brokers that are started here. Without either the tests
- * are skipped with the reason, and fail in CI.
+ * Runs tests with a real Kafka: the cluster of `KAFKA_BROKERS`, or else brokers that run during the tests. Without either, the tests are skipped with
+ * the reason; in CI they fail.
  */
 export function describeWithKafka(name: string, wish: TestWish, tests: (cluster: () => KafkaCluster) => void): void {
   const jars = process.env.KAFKA_BROKERS && !needsOwn(wish) ? null : brokerJars()
@@ -31,7 +31,7 @@ export function describeWithKafka(name: string, wish: TestWish, tests: (cluster:
       if (cluster === null) throw new Error('There is no cluster before the tests run')
       return cluster
     })
-    // The cluster closes last, since other clean-ups may need it.
+    // The cluster closes last, because other clean-ups may need it.
     after(() => cluster?.close())
   })
 }

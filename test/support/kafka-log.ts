@@ -10,7 +10,7 @@ import type { Row } from './text-program.ts'
 
 type OpenKafka = (options: Omit<KafkaLogOptions, 'processing'>) => Promise<Log>
 
-/** A log on a real cluster that leaves nothing behind there. */
+/** A log on a real cluster. It leaves nothing behind on the cluster. */
 export async function kafkaUnderTest(cluster: KafkaCluster, open: OpenKafka): Promise<LogUnderTest> {
   const before = await othersOn(cluster)
   let log = await open(quickOptions(cluster))
@@ -61,11 +61,11 @@ async function clear(cluster: KafkaCluster, before: Names): Promise<void> {
   await withAdmin(cluster, async (admin) => {
     const topics = (await admin.listTopics()).filter((topic) => !before.topics.has(topic))
     if (topics.length > 0) await admin.deleteTopics({ topics })
-    // An empty group with static members still belongs to somebody for a while.
+    // An empty group with static members still belongs to its application for a while.
     const emptied = [...(await admin.listGroups({}))].filter(([, { state }]) => state.toLowerCase() === 'empty')
     const groups = emptied.map(([group]) => group).filter((group) => !before.groups.has(group))
     if (groups.length > 0) await admin.deleteGroups({ groups })
-    // Some brokers learn about a new topic later than the broker that created it.
+    // Some brokers learn of a new topic later than the broker that created it.
     for (;;) {
       const left = await admin.listTopics()
       if (!topics.some((topic) => left.includes(topic))) return
@@ -88,7 +88,7 @@ const realClock = {
   settle: () => new Promise<void>((resolve) => setImmediate(resolve)),
 }
 
-/** A name that nobody has used before. */
+/** A new name that was not used before. */
 export function newName(kind: string): string {
   return `${kind}-${randomUUID()}`
 }
@@ -118,7 +118,7 @@ export async function sendRow(log: Log, [topic, key, value, timestamp = 0]: Row)
 export async function outputsIn(log: Log, topic: string): Promise<readonly string[]> {
   const found: string[] = []
   const offsets = (await log.topic(topic))?.offsets[0]
-  // A fresh commit may be behind the last stable offset for a moment.
+  // The last stable offset may not include a new commit for a moment.
   const end = offsets?.written ?? offsets?.end ?? 0
   for await (const { records } of log.read({ topic, partition: 0, from: 0, to: end })) {
     for (const { key, value, timestamp } of records) found.push(`${key}:${value}@${timestamp}`)
@@ -126,7 +126,7 @@ export async function outputsIn(log: Log, topic: string): Promise<readonly strin
   return found
 }
 
-/** Removes members of a group, as an operator does with members that hang. */
+/** Removes members of a group, as an operator does with hanging members. */
 export async function dismissMembers(cluster: KafkaCluster, group: string): Promise<void> {
   await withAdmin(cluster, async (admin) => {
     const described = await admin.describeGroups({ groups: [group] })
@@ -142,7 +142,7 @@ export async function deleteRecords(
   await withAdmin(cluster, (admin) => admin.deleteRecords({ topics: [{ name: topic, partitions: [{ partition, offset: BigInt(before) }] }] }))
 }
 
-/** Deletes a topic. Settles when every broker knows it, so that a topic of the same name can be made. */
+/** Deletes a topic. Settles when every broker knows of the deletion, so that a topic of the same name can be created. */
 export async function deleteTopic(cluster: KafkaCluster, name: string): Promise<void> {
   await withAdmin(cluster, async (admin) => {
     await admin.deleteTopics({ topics: [name] })

@@ -4,15 +4,15 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { parse } from 'yaml'
 
-/** Programs and schemas with which files for Kubernetes are checked without a cluster. */
+/** Programs and schemas that check files for Kubernetes without a cluster. */
 export interface KubernetesTools {
   readonly helm: string
   readonly kubeconform: string
-  /** The template of a schema's path, as kubeconform takes it. */
+  /** The template of a schema's path, in the form of kubeconform. */
   readonly schemas: string
 }
 
-/** The tools, or the reason why they are missing. They are built and fetched once, into a cache of the user. */
+/** The tools, or the reason why they are not available. They are built and downloaded once, into a cache of the user. */
 export function kubernetesTools(): KubernetesTools | { readonly missing: string } {
   const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'waggle')
   const directory = join(cache, `kubernetes-${helmVersion}-${kubeconformVersion}-${schemaVersion}-${kedaVersion}`)
@@ -45,7 +45,7 @@ export function kubernetesTools(): KubernetesTools | { readonly missing: string 
   }
 }
 
-/** Writes the schemas of the kinds that Waggle's files use. They come from a package of PyPI that ships those of Kubernetes. */
+/** Writes the schemas of the kinds that Waggle's files use. They come from a PyPI package that contains the schemas of Kubernetes. */
 function writeSchemas(folder: string): void {
   run('python3', ['-m', 'pip', 'download', '--quiet', '--no-deps', '--dest', folder, `kubernetes-validate==${schemaVersion}.0`], {})
   const wheel = readdirSync(folder).find((name) => name.endsWith('.whl')) ?? ''
@@ -72,13 +72,13 @@ function writeScaledObject(folder: string): void {
   writeFileSync(join(folder, 'schemas', 'scaledobject-keda-v1alpha1.json'), JSON.stringify(closed(schema)))
 }
 
-/** A schema that refuses properties which it does not name, as the API server does where fields are checked strictly. */
+/** A schema that refuses unknown properties, as the API server does with strict field validation. */
 function closed(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(closed)
   if (typeof schema !== 'object' || schema === null) return schema
   const members = Object.fromEntries(Object.entries(schema).map(([key, value]) => [key, closed(value)]))
   const isOpen = 'additionalProperties' in members || 'x-kubernetes-preserve-unknown-fields' in members || !('properties' in members)
-  // `metadata` has no properties here: the API server knows them.
+  // `metadata` has no properties in the schema, because the API server knows them.
   return isOpen ? members : { ...members, additionalProperties: false }
 }
 

@@ -2,14 +2,14 @@ import { createHash } from 'node:crypto'
 import { away, notFound } from '../../connectors/objects/store-error.ts'
 import type { ObjectBytes, ObjectListing, ObjectStore, StoredObject } from '../../topology/swarm/ports/objects.ts'
 
-/** A store in memory that keeps the contract, and breaks on request. Addresses are `s3://memory/KEY`. */
+/** A store in memory that keeps the contract, and breaks when a test asks for it. Addresses are `s3://memory/KEY`. */
 export class MemoryObjects implements ObjectStore {
   readonly #objects = new Map<string, Uint8Array>()
   /** The first byte of each read. */
   readonly reads: number[] = []
   looks = 0
   isAway = false
-  /** Each number ends one read after as many bytes. */
+  /** Each number ends one read after this many bytes. */
   readonly breaks: number[] = []
   /** Awaited before each chunk. */
   beforeChunk: () => Promise<void> = async () => {}

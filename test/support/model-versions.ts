@@ -3,7 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { smallModel } from '../../ops/bench/small-model.ts'
 
-/** A folder of numbered versions of a small ONNX model of four features. A version appears in one step, as a deployment renames it into place. */
+/**
+ * A folder with numbered versions of a small ONNX model with four features. A version appears in one step, like a version that a deployment renames
+ * into place.
+ */
 export class ModelVersions {
   readonly path = mkdtempSync(join(tmpdir(), 'waggle-versions-'))
 

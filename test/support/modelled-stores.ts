@@ -14,12 +14,12 @@ import type {
 import { Stores } from '../../topology/streams/stores.ts'
 import type { Read, Write } from '../contract/state-stores.ts'
 
-/** One way to read a store, and the rows that it should give. */
+/** One way to read a store, and the expected rows. */
 export interface ModelledRead {
   readonly name: string
   rows(): Iterable<unknown>
   expected(): readonly unknown[]
-  /** All rows are as of the first step. Reads of some keys in several segments are as of each segment’s first step. */
+  /** True: all rows are from the moment of the first step. Reads of some keys in several segments use the moment of each segment’s first step. */
   readonly isSnapshot: boolean
 }
 
@@ -83,7 +83,7 @@ function timeOrdered<S extends StateStore>(spec: KeptStore & StoreBuilder<S>): K
   return { ...spec, timeOrdered: true }
 }
 
-/** The value as the store keeps it. */
+/** The value in the form that the store keeps. */
 function kept({ timestamped }: KeptStore, { value, at }: Pick<Write, 'value' | 'at'>): unknown {
   return timestamped && value !== null ? { value, timestamp: at } : value
 }
@@ -168,7 +168,7 @@ abstract class Timed implements StoreModel {
 
   abstract write(store: StateStore, write: Write): void
   abstract reads(store: StateStore, read: Read): readonly ModelledRead[]
-  /** The time that a row lies at: a window’s start, a session’s end. */
+  /** The time of a row: the start of a window, or the end of a session. */
   protected abstract timeOf(row: TimedRow): number
   protected abstract bytesOfRow(row: TimedRow): Buffer
 
@@ -242,7 +242,7 @@ class Windows extends Timed {
   }
 
   protected bytesOfRow({ key, start, sequence }: TimedRow): Buffer {
-    // Four bytes, where times have eight: after a key that ends in zeros, the order depends on it.
+    // Four bytes, shorter than a time, which has eight. After a key that ends in zeros, the order depends on these bytes.
     const last = Buffer.alloc(4)
     last.writeInt32BE(sequence)
     return Buffer.concat([this.spec.timeOrdered ? bytesOf(start, key) : bytesOf(key, start), last])
@@ -320,7 +320,7 @@ class Versions implements StoreModel {
   write(store: VersionedKeyValueStore<string, string>, { key, at, length, value }: Write): void {
     const versions = this.#versions.get(key) ?? new Map<number, string | null>()
     this.#versions.set(key, versions)
-    // Kafka Streams, and so Waggle, may forget a delete that takes the place of a value of its time.
+    // Kafka Streams, and therefore Waggle, may forget a deletion that replaces a value of the same time.
     if (value === null && typeof versions.get(at) === 'string') return
     const isExpired = at < this.#streamTime - historyRetentionMs
     if (value === null && length > 0) {
@@ -347,7 +347,7 @@ class Versions implements StoreModel {
     ]
   }
 
-  /** All versions of a key, oldest first. */
+  /** All versions of a key, the oldest first. */
   #of(key: string): readonly ModelledVersion[] {
     const versions = [...(this.#versions.get(key) ?? [])].sort(([a], [b]) => a - b)
     return versions.map(([timestamp, value], at) => ({ value, timestamp, validTo: versions[at + 1]?.[0] ?? null }))

@@ -7,7 +7,7 @@ import { freePort } from './free-port.ts'
 
 const sources = join(import.meta.dirname, 'otel-collector')
 
-/** A span as the collector has it. */
+/** A span in the form of the collector. */
 export interface CollectedSpan {
   readonly service: string
   readonly traceId: string
@@ -17,11 +17,11 @@ export interface CollectedSpan {
   readonly kind: string
   readonly status: string
   readonly attributes: ReadonlyMap<string, string>
-  /** The spans to which this one has links, as trace id and span id. */
+  /** The spans to which this span has links, as trace id and span id. */
   readonly links: readonly { readonly traceId: string; readonly id: string }[]
 }
 
-/** OpenTelemetry's own collector, with its OTLP receiver, and its debug exporter, which prints everything that was received. */
+/** OpenTelemetry's own collector, with its OTLP receiver, and with its debug exporter, which prints everything that was received. */
 export class OtelCollector implements AsyncDisposable {
   readonly httpUrl: string
   readonly grpcUrl: string
@@ -55,7 +55,7 @@ export class OtelCollector implements AsyncDisposable {
     return collector
   }
 
-  /** Everything that it has printed. */
+  /** The whole output of the collector. */
   get record(): string {
     return this.#lines.join('\n')
   }
@@ -92,8 +92,8 @@ export class OtelCollector implements AsyncDisposable {
 }
 
 /**
- * The collector's program, or the reason why there is none. It is built once, into a cache of the user, which takes some minutes of CPU time: `npm test`
- * calls this function before the tests, because the time limits of tests are shorter.
+ * The collector's program, or the reason why it is not available. It is built once, into a cache of the user, which takes some minutes of CPU time.
+ * `npm test` builds it before the tests, because the time limits of tests are shorter.
  */
 export function otelCollector(): { readonly path: string } | { readonly missing: string } {
   const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'waggle')

@@ -7,20 +7,20 @@ import { ShownText } from './shown-text.ts'
 import { TypedCommand } from './typed-command.ts'
 
 export interface PageReaderOptions {
-  /** The folder that the reader begins in. */
+  /** The folder in which the reader begins. */
   readonly directory: string
   readonly env: { readonly [name: string]: string | undefined }
   /** A file for the reader's own use, outside of `directory`. */
   readonly note: string
 }
 
-/** Follows the steps of a page like a person: types its commands, saves its files, and compares the output with the page. */
+/** Follows the steps of a page like a person: types the commands, saves the files, and compares the output with the page. */
 export class PageReader {
   readonly #env: PageReaderOptions['env']
   readonly #note: string
   readonly #text = new ShownText()
   #folder: string
-  /** The program of the first terminal. Commands are typed into a second one meanwhile, which opens in the same folder. */
+  /** The program of the first terminal. Further commands are typed into a second terminal, which opens in the same folder. */
   #running: TypedCommand | null = null
 
   constructor({ directory, env, note }: PageReaderOptions) {
@@ -53,7 +53,7 @@ export class PageReader {
   async #run({ script, shown, isEventual }: PageCommands): Promise<void> {
     let command = await this.#type(script)
     const lastMs = systemClock.elapsedMs() + longestMomentMs
-    // A machine that is busy with other tests makes the gateway say 503.
+    // On a machine that is busy with other tests, the gateway answers 503.
     const isTooSoon = ({ printed }: TypedCommand) =>
       printed.includes('WAGGLE_OVERLOADED') || (isEventual && shown !== null && !this.#text.isIn(printed, shown))
     while (isTooSoon(command) && systemClock.elapsedMs() < lastMs) command = await this.#type(script)
@@ -61,7 +61,7 @@ export class PageReader {
     else assert.ok(command.status === null || command.status === 0, `${script}\nended with ${command.status}:\n${command.printed}`)
   }
 
-  /** Waits until the block has ended, or Waggle has printed its address. */
+  /** Waits until the block has ended, or until Waggle has printed its address. */
   async #type(script: string): Promise<TypedCommand> {
     const command = new TypedCommand(`set -e\ntrap 'pwd >"${this.#note}"' DEBUG EXIT\n${this.#text.real(script)}`, {
       cwd: this.#folder,
@@ -69,7 +69,7 @@ export class PageReader {
         ...this.#env,
         WAGGLE_HTTP_PORT: this.#running === null ? '0' : this.#text.real(gateway).split(':')[1],
         WAGGLE_CLICKHOUSE_PORT: '0',
-        // The pages show lines of a log as a terminal has them.
+        // The pages show lines of a log in the form for a terminal.
         WAGGLE_LOG_FORMAT: 'text',
       },
     })
@@ -101,7 +101,7 @@ const gateway = '127.0.0.1:8080'
 const database = '127.0.0.1:8123'
 const longestMomentMs = 30_000
 
-/** True if Waggle has printed its address, and everything that it prints afterwards. */
+/** True if Waggle has printed its address, and the output that follows it. */
 function isReady(printed: string): boolean {
   return printed.includes('Ctrl-C stops it.')
 }

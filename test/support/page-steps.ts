@@ -1,8 +1,8 @@
-/** A step that a page of the documentation has its reader take. `line` is the place in the page. */
+/** A step of a documentation page for its reader. `line` is the place in the page. */
 export type PageStep =
   | PageCommands
   | { readonly kind: 'write'; readonly line: number; readonly file: string; readonly text: string }
-  /** A block that shows output of the running program so far. */
+  /** A block that shows output of the program that is running. */
   | { readonly kind: 'log'; readonly line: number; readonly shown: string }
   | { readonly kind: 'stop'; readonly line: number }
 
@@ -12,7 +12,7 @@ export interface PageCommands {
   readonly script: string
   /** The output that the page shows for the commands; null if it shows none. */
   readonly shown: string | null
-  /** True if the page says that the output may come a moment later. */
+  /** True if the page says that the output may appear a moment later. */
   readonly isEventual: boolean
 }
 
@@ -22,9 +22,9 @@ export interface PageSection {
 }
 
 /**
- * The steps of a page in Markdown, by its headings. A block of `sh` is run. A block without a language after it is its output. If the paragraph
- * before such a block says "first terminal", it is the output of the running program. "Press Ctrl-C" stops that program. After "Within", the output
- * may come a moment later. A block of any other language is written to the file that the paragraph before it ends with.
+ * The steps of a page in Markdown, by its headings. A block of `sh` is run. A following block without a language is its output. If the paragraph
+ * before a block says "first terminal", the block is the output of the running program. "Press Ctrl-C" stops that program. After "Within", the output
+ * may appear a moment later. A block of any other language is written to a file. The paragraph before the block ends with the file's name.
  *
  * @example
  * ```ts
@@ -64,7 +64,7 @@ function printing(step: PageStep | undefined, line: number, shown: string): Page
 
 interface Part {
   readonly line: number
-  /** Null for a paragraph and for a heading. */
+  /** The language of a block; null for a paragraph and for a heading. */
   readonly language: string | null
   readonly text: string
 }

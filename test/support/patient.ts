@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 
-/** Sends again while the gateway answers 503, as it does if other tests keep the machine busy. */
+/** Repeats a request while the gateway answers 503, as it does if other tests keep the machine busy. */
 export async function patient(send: () => Promise<Response>): Promise<Response> {
   for (;;) {
     const answer = await send()

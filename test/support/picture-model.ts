@@ -1,6 +1,6 @@
 import { onnxModel } from '../../ops/bench/small-model.ts'
 
-/** An ONNX model that gives its picture back: `image` [N, …shape] in, `pixels` out. */
+/** An ONNX model that returns its picture: `image` [N, …shape] is the input, `pixels` the output. */
 export function pictureModel(shape: readonly number[], datatype: 'FP32' | 'UINT8' = 'FP32'): Uint8Array {
   const dim = [{ dimParam: 'N' }, ...shape.map((size, at) => (size === -1 ? { dimParam: `side${at}` } : { dimValue: size }))]
   const value = (name: string) => ({ name, type: { tensorType: { elemType: datatype === 'FP32' ? 1 : 2, shape: { dim } } } })

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { type Log, type LogRecord, type Producer, type ProducerRecord, partitionName } from '../../processor/ports.ts'
 import { textHeader } from '../../topology/record.ts'
 
-/** Header with the number of a poison record, by which its dead letter is recognised. */
+/** The header with the number of a poison record. Its dead letter is recognised by this number. */
 const poisonHeader = 'poison'
 
 type Poison = Partial<Omit<ProducerRecord, 'topic' | 'partition'>>
@@ -11,10 +11,10 @@ const tombstone: Poison = { value: null }
 const withoutKey: Poison = { key: null }
 const deepJson = Buffer.from('['.repeat(5000) + ']'.repeat(5000))
 
-/** Foreign records on a swarm's own topics. */
+/** Foreign records in a swarm's own topics. */
 export const internalPoison: readonly Poison[] = [tombstone, withoutKey, { key: null, value: null }]
 
-/** Foreign records on a gateway's topic. None of them is a request. */
+/** Foreign records in a gateway's topic. None of them is a request. */
 export const gatewayPoison: readonly Poison[] = [
   { headers: [textHeader('waggle-request-id', '')] },
   { headers: [textHeader('waggle-request-id', 'x'.repeat(10_000))], value: deepJson },
@@ -30,7 +30,7 @@ export interface PoisonedTopic {
   readonly kinds: readonly Poison[]
 }
 
-/** Writes poison to topics, and remembers which records were written. */
+/** Writes poison to topics, and remembers the written records. */
 export class Poisoner {
   readonly #log: Log
   readonly #topics: readonly PoisonedTopic[]
@@ -72,7 +72,7 @@ export class Poisoner {
     }
   }
 
-  /** Records that were written and are not among these dead letters. */
+  /** The written records that are not among these dead letters. */
   missingIn(letters: ReadonlySet<string>): readonly string[] {
     return [...this.#acknowledged].flatMap(([number, place]) => (letters.has(number) ? [] : [`poison ${number} to ${place} has no dead letter`]))
   }

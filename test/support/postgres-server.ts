@@ -8,10 +8,13 @@ import pg from 'pg'
 import { programOfDebian } from './debian-program.ts'
 import { freePort } from './free-port.ts'
 
-/** The folder with initdb and postgres, or the reason why there is none. */
+/** The folder with initdb and postgres, or the reason why it is not available. */
 type PostgresPrograms = { readonly directory: string; readonly env: { readonly [variable: string]: string } } | { readonly missing: string }
 
-/** This machine's PostgreSQL, else that of the Debian package, unpacked into a cache. With CI set a missing one fails the tests, and does not skip them. */
+/**
+ * Finds this machine's PostgreSQL, or else the PostgreSQL of the Debian package, unpacked into a cache. In CI a missing PostgreSQL fails the tests
+ * instead of skipping them.
+ */
 function postgresPrograms(): PostgresPrograms {
   const installed = '/usr/lib/postgresql'
   const versions = existsSync(installed) ? readdirSync(installed).filter((version) => /^\d+$/.test(version)) : []
@@ -21,7 +24,7 @@ function postgresPrograms(): PostgresPrograms {
   return 'missing' in found ? found : { directory: dirname(found.program), env: found.env }
 }
 
-/** Null where a PostgreSQL can be started, or where CI says that it must be. Else the reason for skipping. */
+/** The reason for skipping tests; false if a PostgreSQL can be started, or if CI requires one. */
 export function skipsPostgres(): string | false {
   const programs = postgresPrograms()
   return 'missing' in programs && process.env.CI !== 'true' ? programs.missing : false
@@ -101,7 +104,7 @@ export class PostgresServer {
     }
   }
 
-  /** Ends the server at once, as a crash does. Its data stays. */
+  /** Ends the server at once, like a crash. Its data stays. */
   async pause(): Promise<void> {
     const running = this.#process
     this.#process = null
@@ -133,7 +136,7 @@ export class PostgresServer {
   }
 }
 
-/** PostgreSQL refuses to run as root. Then it runs as its own user, or as nobody. */
+/** The user and group of the server. PostgreSQL refuses to run as root. Root therefore starts it as PostgreSQL's own user, or as nobody. */
 function owner(): { readonly uid?: number; readonly gid?: number } {
   if (process.getuid?.() !== 0) return {}
   const known = spawnSync('id', ['-u', 'postgres'], { encoding: 'utf8' })

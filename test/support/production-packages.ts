@@ -1,7 +1,7 @@
 import { cpSync, linkSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
-/** Links the packages that `npm ci --omit=dev` would install into a new folder. Deleting a file there leaves the packages of this clone as they are. */
+/** Links the packages that `npm ci --omit=dev` would install into a new folder. Deleting a file there leaves the packages of this clone unchanged. */
 export function linkProductionPackages(repository: string, folder: string): void {
   const { packages } = JSON.parse(readFileSync(join(repository, 'package-lock.json'), 'utf8')) as {
     readonly packages: { readonly [path: string]: { readonly dev?: boolean; readonly devOptional?: boolean } }
@@ -13,7 +13,7 @@ export function linkProductionPackages(repository: string, folder: string): void
   }
 }
 
-/** Links all files of a package. Its own packages have entries of their own. A missing folder is a package of another platform. */
+/** Links all files of a package. Packages inside the package have separate entries. A missing folder is a package of another platform. */
 function linkTree(from: string, to: string): void {
   let names: readonly string[]
   try {

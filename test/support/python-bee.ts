@@ -14,10 +14,10 @@ const sdkSources = resolve(import.meta.dirname, '..', '..', 'bees', 'python', 's
 export const skipWithoutPython =
   process.env.CI === 'true' || spawnSync('python3', ['--version']).status === 0 ? false : 'There is no python3 on this machine'
 
-/** A bee of a Python file, run by the SDK as a process of Waggle. */
+/** A bee of a Python file. The SDK runs it as a process of Waggle. */
 export class PythonBee implements AsyncDisposable {
   readonly #open: OpenProcess
-  /** The lines of the log of the bee. */
+  /** The lines of the bee's log. */
   readonly lines: readonly string[]
 
   private constructor(open: OpenProcess, lines: readonly string[]) {

@@ -3,12 +3,12 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } f
 import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
 
-/** The path of a Python, or the reason why there is none. */
+/** The path of a Python, or the reason why it is not available. */
 export type FoundPython = { readonly python: string } | { readonly missing: string }
 
 /**
- * A virtual environment with packages, made once in a cache of the user. `name` says what is in it, so another list of packages needs another name.
- * `installs` holds the arguments of `pip install`, one list a call.
+ * A virtual environment with packages, made once in a cache of the user. `name` stands for the list of packages, so another list needs another name.
+ * `installs` contains the arguments of `pip install`, one list for each call.
  */
 export function pythonEnvironment(name: string, installs: readonly (readonly string[])[]): FoundPython {
   const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'waggle')
@@ -27,7 +27,7 @@ export function pythonEnvironment(name: string, installs: readonly (readonly str
       const { status, stderr, error } = spawnSync(command, args, { encoding: 'utf8' })
       if (status !== 0) return { missing: `No Python environment ${name} can be made: ${error?.message ?? stderr.slice(-500)}` }
     }
-    // Another process may have been first. The environment finds its packages beside its interpreter, so it may be moved.
+    // Another process may have created the environment first. An environment finds its packages relative to its interpreter, so it may be moved.
     if (!existsSync(directory)) renameSync(fetched, directory)
     return { python }
   } finally {
@@ -35,7 +35,7 @@ export function pythonEnvironment(name: string, installs: readonly (readonly str
   }
 }
 
-/** The Python interpreters of this machine among `versions`, such as `3.9`: those on PATH, and those of pyenv. */
+/** The Python interpreters of this machine with one of these `versions`, such as `3.9`. They are on PATH, or come from pyenv. */
 export function installedPythons(versions: readonly string[]): ReadonlyMap<string, string> {
   const pyenv = join(process.env.PYENV_ROOT ?? join(homedir(), '.pyenv'), 'versions')
   const folders = [

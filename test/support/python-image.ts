@@ -5,14 +5,14 @@ import { basename, dirname, join } from 'node:path'
 import type Docker from 'dockerode'
 import { copyLibraries, copyProgram, importRoot } from '../../ops/bench/node-image.ts'
 
-/** Makes an image of this machine's `python3` with its standard library and nothing else. Returns its name. */
+/** Makes an image with only this machine's `python3` and its standard library. Returns its name. */
 export async function makePythonImage(client: Docker): Promise<string> {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-python-image-'))
   try {
     const [executable = '', library = ''] = execFileSync('python3', ['-c', probe], { encoding: 'utf8' }).trim().split('\n')
     const root = join(directory, 'root')
     for (const folder of ['bin', 'tmp', 'dev', 'proc', dirname(executable), dirname(library)]) mkdirSync(join(root, folder), { recursive: true })
-    // Python finds its library from the place of its program, so both lie where they lie here.
+    // Python finds its library relative to its program, so both are at the same paths as on this machine.
     copyProgram(executable, join(root, executable), root)
     symlinkSync(executable, join(root, 'bin', 'python3'))
     cpSync(library, join(root, library), { recursive: true, dereference: true, filter: (path) => !leftOut.has(basename(path)) })

@@ -1,20 +1,20 @@
 import fc from 'fast-check'
 
-/** Words for one bee: its type, the inputs that it would like, and its place in the file. */
+/** The wish for one bee: its type, its inputs, and its place in the file. */
 interface Wish {
   readonly type: keyof typeof specs
   readonly input: 'name' | 'join' | 'stack'
-  /** Picks inputs from the bees that were made before it. Those that no bee reads yet come first, so that low numbers make chains. */
+  /** Picks inputs from the earlier bees. Bees without a reader come first, so that low numbers make chains. */
   readonly picks: readonly number[]
   readonly gpu: boolean
-  /** Bees stand in the file by this number, so a bee may stand before its inputs. */
+  /** Bees are sorted by this number in the file, so a bee may be before its inputs. */
   readonly place: number
 }
 
 interface MadeBee {
   readonly name: string
   readonly type: Wish['type']
-  /** The type of the bee that makes its output. A batch passes on the output of the bee that it reads. */
+  /** The type of the bee that produces the output. A batch passes on the output of the bee that it reads. */
   readonly gives: Wish['type']
   readonly inputs: readonly string[]
   readonly yaml: string
@@ -54,7 +54,7 @@ const wish: fc.Arbitrary<Wish> = fc.record({
   place: fc.nat({ max: 99 }),
 })
 
-/** Text of a swarm without a mistake: a directed graph of any bees, in any order. The second text has the same bees in another order. */
+/** The text of a swarm without a mistake: a directed graph of any bees, in any order. The second text has the same bees in another order. */
 export const randomSwarm: fc.Arbitrary<readonly [yaml: string, reordered: string]> = fc.array(wish, { maxLength: 14, size: 'max' }).map((wishes) => {
   const bees = [made({ type: 'gateway-input', input: 'name', picks: [], gpu: false, place: 50 }, 'g', [])]
   for (const one of wishes) bees.push(made(one, `b${bees.length}`, bees))
@@ -62,7 +62,7 @@ export const randomSwarm: fc.Arbitrary<readonly [yaml: string, reordered: string
   return [text(bees.toSorted((a, b) => a.place - b.place)), text(bees)]
 })
 
-/** A bee as near to the wish as a swarm without a mistake allows. */
+/** A bee that is as close to the wish as a swarm without a mistake allows. */
 function made({ type: wanted, input: wantedInput, picks, gpu, place }: Wish, name: string, before: readonly MadeBee[]): MadeBee {
   const type = wanted === 'respond' && before.some((bee) => bee.type === 'respond') ? 'kafka-output' : wanted
   const spec = specs[type].replace('NAME', name)
@@ -90,7 +90,7 @@ function isRing(type: Wish['type']): type is 'loop' | 'cache' {
   return type === 'loop' || type === 'cache'
 }
 
-/** A loop or a cache with one bee in its body. Other bees read the bee behind it. */
+/** A loop or a cache with one bee in its body. Other bees read the bee after it. */
 function ring(
   type: 'loop' | 'cache',
   name: string,

@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net'
 
-/** One response as it came over a socket. */
+/** One response as it arrived over a socket. */
 export interface RawResponse {
   readonly status: number
   readonly headers: ReadonlyMap<string, string>

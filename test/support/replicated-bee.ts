@@ -17,8 +17,8 @@ interface Timer {
 }
 
 /**
- * One bee of a swarm with its real processes, containers or threads. Only the clock by which the number of its replicas is decided is the test's, so
- * that a minute of load takes no time.
+ * One bee of a swarm with its real processes, containers or threads. The clock that decides the number of replicas is the test's clock, so that a
+ * minute of load takes no time.
  */
 export class ReplicatedBee implements AsyncDisposable {
   readonly #directory = mkdtempSync(join(tmpdir(), 'waggle-replicated-'))
@@ -31,7 +31,7 @@ export class ReplicatedBee implements AsyncDisposable {
   /** The lines of the bee's log. */
   readonly lines: string[] = []
 
-  /** `settings`: what the swarm file says of the bee `work` beside its name and its input. `files`: files beside the swarm file. */
+  /** `settings`: the lines of the swarm file about the bee `work`, without its name and its input. `files`: files beside the swarm file. */
   static async open(settings: string, files: { readonly [name: string]: string | Uint8Array } = {}): Promise<ReplicatedBee> {
     const bee = new ReplicatedBee()
     try {
@@ -87,14 +87,14 @@ bees:
   /** Lets half a second pass while as many calls as `inputs` are in flight. Then waits for their results, and for the change that follows. */
   async halfSecond(inputs: readonly unknown[] = []): Promise<readonly Payload[]> {
     const results = inputs.map((input) => this.#call(input))
-    // Each call has reached its replica, whose answer cannot come before the next turn of the event loop.
+    // Each call has reached its replica, which cannot answer before the next turn of the event loop.
     for (let microtasks = 0; microtasks < 50; microtasks++) await Promise.resolve()
     this.#nowMs += 500
     const due = this.#timers.filter(({ atMs }) => atMs <= this.#nowMs)
     this.#timers = this.#timers.filter((timer) => !due.includes(timer))
     for (const { act } of due) act()
     const given = await Promise.all(results)
-    // The next look at the load is planned after the change, for which a container or a thread may start.
+    // The next look at the load is scheduled after the change. A container or a thread may be started for the change.
     await eventually(async () => this.#timers.length > 0)
     return given
   }

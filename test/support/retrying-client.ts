@@ -4,26 +4,26 @@ import type { SwarmProcesses } from './swarm-processes.ts'
 
 export interface RetryingClientOptions {
   readonly swarm: SwarmProcesses
-  /** The number of the client, with which its keys begin. Even clients wait for answers, odd ones submit. */
+  /** The number of the client, with which its keys begin. Clients with even numbers wait for answers; clients with odd numbers submit. */
   readonly number: number
-  /** Gives the processes that run now. */
+  /** Returns the running processes. */
   readonly processes: () => readonly MeasuredProgram[]
   readonly isOver: () => boolean
-  /** Pause after each request, in ms. */
+  /** The pause after each request, in ms. */
   readonly pauseMs?: number
-  /** After this many requests an accepted one is sent again, to another process. */
+  /** After this many requests, an accepted request is sent again, to another process. */
   readonly repeatEach?: number
   readonly onAccepted?: (sentAt: number) => void
 }
 
-/** Sends one request after the other, each under its own key until a process has accepted it. */
+/** Sends one request after the other. Each request keeps its key until a process has accepted it. */
 export class RetryingClient {
-  /** The answer of each accepted request id; null if none was seen. */
+  /** The answer of each accepted request, by the request's id; null if no answer was seen. */
   readonly accepted = new Map<string, string | null>()
   readonly broken: string[] = []
-  /** Times that a request was sent again. */
+  /** The number of repeated sends. */
   retries = 0
-  /** Answers that came twice and were equal. */
+  /** The number of answers that were seen twice and were equal. */
   compared = 0
   readonly #options: RetryingClientOptions
   #sent = 0
@@ -49,7 +49,7 @@ export class RetryingClient {
     }
   }
 
-  /** Gives up the open request: no process is left that could accept it. */
+  /** Drops the open request, because no remaining process could accept it. */
   abandon(): void {
     this.#isAbandoned = true
   }
@@ -68,7 +68,7 @@ export class RetryingClient {
     }
   }
 
-  /** False if it is not known whether the request was accepted. */
+  /** Returns false if it is unknown whether the request was accepted. */
   async #send(program: MeasuredProgram): Promise<boolean> {
     const headers = { 'idempotency-key': `${this.#options.number}-${this.#sent}`, 'x-timeout-seconds': '300' }
     try {

@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 
-/** Passes each connection on to the next of some servers on this machine, as a Service of Kubernetes does. */
+/** Passes each connection on to the next of several servers on this machine, like a Service of Kubernetes. */
 export class RoundRobin implements AsyncDisposable {
-  /** The addresses of the servers that take new connections. A test changes them. */
+  /** The addresses of the servers that accept new connections. A test changes them. */
   readonly targets = new Map<string, URL>()
   readonly url: string
   readonly #server: Server

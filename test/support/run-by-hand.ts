@@ -5,7 +5,7 @@ interface Request {
   readonly json: unknown
 }
 
-/** A run of a bee whose program is the test: it reads the requests, and answers and ends when the test says so. */
+/** A run of a bee whose program is the test: the test reads the requests, and decides when they are answered and when the program ends. */
 export class RunByHand implements BeeRun {
   readonly #events: BeeRunEvents
   readonly lastWords = []
@@ -18,12 +18,12 @@ export class RunByHand implements BeeRun {
     this.#events = events
   }
 
-  /** The program can do one request at a time. */
+  /** Sends the hello. The program can compute one request at a time. */
   greet(): void {
     this.#events.stdout(Buffer.from('{"waggle":1,"window":1}\n'))
   }
 
-  /** Answers the oldest request with its own input. */
+  /** Answers the oldest request with the request's own input. */
   answer(): void {
     this.#events.stdout(Buffer.from(`${JSON.stringify(this.requests.shift())}\n`))
   }

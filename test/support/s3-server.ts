@@ -12,7 +12,7 @@ import { freePort } from './free-port.ts'
 
 export type Env = { readonly [variable: string]: string }
 
-/** A real S3: versitygw on a folder of its own. It checks signatures and rights. */
+/** A real S3: versitygw with its own folder. It checks signatures and permissions. */
 export class S3Server {
   readonly endpoint: string
   readonly #program: string
@@ -45,7 +45,7 @@ export class S3Server {
     return { AWS_ENDPOINT_URL_S3: this.endpoint, AWS_ACCESS_KEY_ID: access, AWS_SECRET_ACCESS_KEY: secret, AWS_REGION: 'us-east-1' }
   }
 
-  /** Makes a user without any right. */
+  /** Makes a user without any permission. */
   addUser(access: string, secret: string): void {
     const argv = ['admin', '--access', root.access, '--secret', root.secret, '--endpoint-url', this.endpoint]
     const { status, stderr, stdout } = spawnSync(this.#program, [...argv, 'create-user', '--access', access, '--secret', secret, '--role', 'user'], {
@@ -58,7 +58,7 @@ export class S3Server {
     await this.#client.send(new CreateBucketCommand({ Bucket: bucket }))
   }
 
-  /** From now on the bucket keeps all versions of an object, each with an id. */
+  /** Makes the bucket keep all versions of an object, each with an id. */
   async keepVersions(bucket: string): Promise<void> {
     await this.#client.send(new PutBucketVersioningCommand({ Bucket: bucket, VersioningConfiguration: { Status: 'Enabled' } }))
   }
@@ -67,7 +67,7 @@ export class S3Server {
     await this.#client.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: Buffer.from(body) }))
   }
 
-  /** Puts a file into the folder behind the bucket, past the server: it has no entity tag. */
+  /** Puts a file into the folder behind the bucket, without the server, so that the file has no entity tag. */
   place(bucket: string, key: string, content: string): void {
     const file = join(this.#directory, 'objects', bucket, key)
     mkdirSync(dirname(file), { recursive: true })
@@ -107,7 +107,7 @@ export class S3Server {
   }
 }
 
-/** Tests with a real S3 that runs as long as they do. Where it cannot be had, they are skipped with the reason, and fail in CI. */
+/** Runs tests with a real S3, which runs during the tests. If it is not available, the tests are skipped with the reason; in CI they fail. */
 export function describeWithS3(name: string, tests: (server: () => S3Server) => void): void {
   const program = versitygw()
   if ('missing' in program) {
@@ -130,7 +130,7 @@ export function describeWithS3(name: string, tests: (server: () => S3Server) => 
   })
 }
 
-/** Runs with variables of this process, where the AWS SDK looks for them. */
+/** Runs with variables of this process, where the AWS SDK reads them. */
 export async function withEnv<T>(env: Env, run: () => Promise<T>): Promise<T> {
   const before = new Map(Object.keys(env).map((name) => [name, process.env[name]]))
   Object.assign(process.env, env)

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { ModelRow, OpenModel } from '../../topology/swarm/ports/models.ts'
 
-/** Folder of models that TensorFlow saved, with the script that made them. */
+/** The folder of models that TensorFlow has saved, with the script that made them. */
 export const savedModelsDirectory = resolve(import.meta.dirname, '..', 'connectors', 'models', 'saved-models')
 
 interface SavedTensor {
@@ -11,7 +11,7 @@ interface SavedTensor {
   readonly values: readonly (number | boolean)[]
 }
 
-/** A model with rows, and the answers of TensorFlow to them. */
+/** A model with rows, and TensorFlow's answers for the rows. */
 export interface SavedModelCase {
   readonly model: string
   readonly spec: { readonly signature?: string }

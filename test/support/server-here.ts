@@ -9,11 +9,11 @@ import { Definitions } from '../../ops/served/definitions.ts'
 import { Redaction } from '../../topology/swarm/secrets/redaction.ts'
 import type { Env } from './swarm-here.ts'
 
-/** A server in this process, as `waggle serve` starts it in a directory of its own. It can be stopped and started again. */
+/** A server in this process, as `waggle serve` starts it, in its own directory. It can be stopped and started again. */
 export class ServerHere {
   /** The directory in which the server was started. */
   readonly root: string
-  /** Lines that it has logged. */
+  /** The lines of the server's log. */
   readonly said: string[] = []
   readonly #env: Env
   #beekeeper: Beekeeper | null = null
@@ -23,7 +23,7 @@ export class ServerHere {
     this.#env = env
   }
 
-  /** `root`: the directory of a server that has stopped. Default: a new one. */
+  /** `root`: the directory of a stopped server. Default: a new directory. */
   static async open(env: Env = {}, root = mkdtempSync(join(tmpdir(), 'waggle-server-'))): Promise<ServerHere> {
     const server = new ServerHere(root, env)
     await server.start()
@@ -53,7 +53,7 @@ export class ServerHere {
     this.#beekeeper = null
   }
 
-  /** Writes version 2 of a swarm into the log of a server that has stopped. */
+  /** Writes version 2 of a swarm into the log of a stopped server. */
   async define(swarm: string, text: string): Promise<void> {
     const log = await openEmbeddedLog({ directory: join(this.root, 'data', 'log'), clock: systemClock })
     const definitions = await Definitions.open({ log, clock: systemClock, say: () => {}, newId: () => '0123456789abcdef' })
@@ -78,14 +78,14 @@ export class ServerHere {
     writeFileSync(join(this.root, path), content)
   }
 
-  /** Calls the API. A text is sent as it is, and an answer without a body is null. */
+  /** Calls the API. A text is sent unchanged, and a response without a body becomes null. */
   async call(method: string, path: string, body?: string): Promise<{ readonly status: number; readonly body: unknown }> {
     const response = await fetch(`${this.url}${path}`, { method, ...(body === undefined ? {} : { body }) })
     const text = await response.text()
     return { status: response.status, body: text === '' ? null : (JSON.parse(text) as unknown) }
   }
 
-  /** Asks again where this machine, and not a swarm, is the reason for a 503: its event loop was held up. */
+  /** Sends a request. Repeats it if the machine, and not a swarm, is the reason for a 503, because the event loop was blocked. */
   async ask(gateway: string, input: unknown, headers: Env = {}): Promise<Response> {
     for (;;) {
       const response = await fetch(`${this.url}/v1/gateways/${gateway}/request`, {
@@ -108,7 +108,7 @@ export class ServerHere {
   }
 }
 
-/** The text of a swarm of one module bee, which answers at the gateway of the swarm's name. */
+/** The text of a swarm with one module bee. Its gateway has the swarm's name. */
 export function moduleSwarm(name: string, file: string): string {
   return `name: ${name}
 bees:

@@ -6,10 +6,10 @@ import { MeasuredProgram } from '../../ops/bench/measured-program.ts'
 
 const main = resolve(import.meta.dirname, '..', '..', 'ops', 'cli', 'main.ts')
 
-/** An answer of the API. */
+/** A response of the API. */
 export interface ApiAnswer {
   readonly status: number
-  /** The body, read from JSON; null without one. Every test names the fields that it expects. */
+  /** The body, parsed as JSON; null if there is none. Every test names the fields that it expects. */
   readonly body: {
     readonly code?: string
     readonly state?: string
@@ -20,7 +20,7 @@ export interface ApiAnswer {
   } | null
 }
 
-/** Processes of `waggle serve` on one cluster, with one directory of swarm files and a data directory each. */
+/** Processes of `waggle serve` on one cluster. They share one directory of swarm files, and each process has its own data directory. */
 export class ServerProcesses {
   /** The directory in which all servers are started. */
   readonly root = mkdtempSync(join(tmpdir(), 'waggle-servers-'))
@@ -31,7 +31,7 @@ export class ServerProcesses {
   constructor(options: {
     readonly brokers: readonly string[]
     readonly env?: { readonly [variable: string]: string }
-    /** The token of calls; without it servers ask for none. */
+    /** The token of calls. Without it, the servers require no token. */
     readonly token?: string
   }) {
     this.#token = options.token ?? null
@@ -48,7 +48,7 @@ export class ServerProcesses {
     writeFileSync(join(this.root, path), content)
   }
 
-  /** Starts a server, and returns its address. The same name means the same machine again. `more`: variables of this server alone. */
+  /** Starts a server, and returns its address. The same name means the same machine again. `more`: variables of this server only. */
   async start(name: string, more: { readonly [variable: string]: string } = {}): Promise<string> {
     const env = { ...this.#env, ...more, WAGGLE_DATA_DIR: join(this.root, `data-${name}`) }
     const program = await MeasuredProgram.start([main, 'serve', '--log', 'kafka', '--json'], env, { cwd: this.root })
@@ -56,7 +56,7 @@ export class ServerProcesses {
     return program.ready.gateway
   }
 
-  /** Ends a server as a power cut does. */
+  /** Ends a server like a power cut. */
   async kill(name: string): Promise<void> {
     await this.#of(name).kill('with its children')
     this.#running.delete(name)
@@ -93,7 +93,7 @@ export class ServerProcesses {
     return (await this.#fetch(name, '/metrics', {})).text()
   }
 
-  /** Asks a server for a swarm until `isDone` holds for the answer. */
+  /** Asks a server for a swarm until `isDone` is true for the response. */
   async until(name: string, swarm: string, isDone: (answer: ApiAnswer) => boolean): Promise<ApiAnswer> {
     for (;;) {
       const answer = await this.call(name, 'GET', `/v1/swarms/${swarm}`)

@@ -56,7 +56,7 @@ export class ShelfSwarm implements AsyncDisposable {
     return { status: response.status, body: await response.json() }
   }
 
-  /** The standard output of a command of the README. Its addresses are those of this program. */
+  /** The standard output of a command of the README. Its addresses are replaced by those of this program. */
   async #shell(command: string): Promise<string> {
     const { gateway, clickhouse } = this.#program.ready
     const here = command.replaceAll('http://127.0.0.1:8080', gateway).replaceAll('http://127.0.0.1:8123', clickhouse ?? 'no ClickHouse')
@@ -71,7 +71,7 @@ export class ShelfSwarm implements AsyncDisposable {
   }
 }
 
-/** A JSON value with its numbers rounded to three places: the last bits of a model's output depend on the processor. */
+/** A JSON value with its numbers rounded to three places, because the last bits of a model's output depend on the processor. */
 function rounded(value: unknown): unknown {
   if (typeof value === 'number') return Math.round(value * 1000) / 1000
   if (Array.isArray(value)) return value.map(rounded)
@@ -85,7 +85,7 @@ interface Example {
   readonly output: string
 }
 
-/** Blocks of commands, each with the block of its output after it. */
+/** Blocks of commands, each with the following block of output. */
 function examplesIn(readme: string): readonly Example[] {
   return [...readme.matchAll(/^```sh\n((?:(?!^```).*\n)*)```\n\n```(json|text)\n((?:(?!^```).*\n)*)```$/gm)].map(
     ([, command = '', kind = '', output = '']) => ({ command, kind: kind === 'json' ? 'json' : 'text', output }),

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 
 /**
- * Compares a text that a page shows with the output of this run. `…` stands for any text in a line, and alone on a line for any lines. Ids and times
- * of the page stand for those of this run. The first use of an id shows its value in this run, and commands with the id get this value.
+ * Compares a text that a page shows with the output of this run. `…` stands for any text in a line; alone on a line, it stands for any lines. Ids and
+ * times of the page stand for ids and times of this run. The first use of an id shows its value in this run, and commands with the id get this value.
  */
 export class ShownText {
-  /** For each id or time of the page, the one of this run. */
+  /** For each id or time of the page, the id or time of this run. */
   readonly #real = new Map<string, string>()
 
   learn(shown: string, real: string): void {
@@ -54,5 +54,5 @@ const time = /\d{4}-\d\d-\d\dT[\d:.]+Z/.source
 const uuid = /[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}/.source
 /** The id of a dead letter. */
 const letter = /(?<!\S)[\w-]+:\d+:\d+(?!\S)/.source
-/** Divides a text into the parts that differ between runs, and those that do not. */
+/** Divides a text into the parts that differ between runs, and the parts that do not. */
 const variable = new RegExp(`(\\n…\\n|…|${time}|${uuid}|${letter})`)

@@ -1,4 +1,6 @@
-/** Settings of a broker whose clients may sign in by password or by token. `users`: as the PLAIN module takes them, `user_<name>="<password>"`. */
+/**
+ * The settings of a broker whose clients may sign in by password or by token. `users`: in the form of the PLAIN module, `user_<name>="<password>"`.
+ */
 export function signInSettings(users: string): { readonly [name: string]: string } {
   const modules = 'org.apache.kafka.common.security'
   const own = 'listener.name.client'

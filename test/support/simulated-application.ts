@@ -3,7 +3,7 @@ import type { ApplicationOptions } from '../../processor/application/options.ts'
 import type { Log } from '../../processor/ports.ts'
 import type { SimulatedWorld } from './simulated-world.ts'
 
-/** Moves simulated time in steps, with some turns of the event loop after each. */
+/** Moves simulated time in steps, with some turns of the event loop after each step. */
 export async function aSecond(world: SimulatedWorld): Promise<void> {
   for (let step = 0; step < 200; step++) await world.clock.advance(5)
 }
@@ -17,7 +17,7 @@ export async function withTopics(world: SimulatedWorld, names: readonly string[]
 export async function send(world: SimulatedWorld, log: Log, topic: string, count: number, value = 'v'): Promise<void> {
   const producer = await log.producer()
   const record = { topic, partition: 0, key: Buffer.from('k'), value: Buffer.from(value), timestamp: 1, headers: [] }
-  // All of them become durable with the last one.
+  // All of them become durable together with the last one.
   await done(world, Promise.all(Array.from({ length: count }, (_, at) => producer.send(record, { durable: at === count - 1 }))))
 }
 

@@ -25,7 +25,7 @@ export class SimulatedWorld {
     this.#keepsState = keepsState
   }
 
-  /** Opens the log as a process that starts now. */
+  /** Opens the log, as a process that starts now does. */
   boot(crash: CrashPoint | null = null): SimulatedLog {
     return new SimulatedLog({
       disk: this.disk,

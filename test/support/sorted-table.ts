@@ -1,15 +1,15 @@
 import { maskedCrc32c } from '../../connectors/models/tensorflow/crc32c.ts'
 
 export interface TableOptions {
-  /** Blocks are written with Snappy, as literals. */
+  /** True: blocks are written with Snappy, as literals. */
   readonly snappy?: boolean
-  /** Entries of one block. */
+  /** The number of entries of one block. */
   readonly blockEntries?: number
   /** The number of times that the index names each block. */
   readonly repeated?: number
 }
 
-/** Writes LevelDB's table format, with keys in their order: the counterpart of `sortedTable`. */
+/** Writes LevelDB's table format, with keys in their order. It is the counterpart of `sortedTable`. */
 export function writeSortedTable(
   entries: ReadonlyMap<string, Uint8Array>,
   { snappy = false, blockEntries = 2, repeated = 1 }: TableOptions = {},
@@ -25,7 +25,7 @@ export function writeSortedTable(
   return writer.end(index)
 }
 
-/** A table with one block of these bytes. */
+/** A table with one block that consists of these bytes. */
 export function tableOfBlock(block: Buffer): Buffer {
   const writer = new TableWriter(false)
   return writer.end([['a', writer.add(block)]])
@@ -67,7 +67,7 @@ function blockOf(rows: readonly (readonly [string, Uint8Array])[]): Buffer {
     const own = Buffer.from(key.slice(shared))
     return Buffer.concat([varint(shared), varint(own.length), varint(value.length), own, value])
   })
-  // One restart, at the beginning.
+  // One restart position, at the beginning.
   return Buffer.concat([...entries, Buffer.of(0, 0, 0, 0, 1, 0, 0, 0)])
 }
 

@@ -1,8 +1,8 @@
 import { Session } from 'node:inspector/promises'
 
 /**
- * Counts the steps of the project's own code while `work` runs: how often each block of each function in `rooms` is entered. It counts and measures
- * no time, so the result is the same on a slow machine. Code that is already running at the start is counted too.
+ * Counts the steps of the project's own code while `work` runs: the number of times that each block of each function in `rooms` is entered. Steps do
+ * not depend on time, so the result is the same on a slow machine. Code that is already running at the start is counted too.
  */
 export async function countSteps(rooms: readonly string[], work: () => Promise<void>): Promise<number> {
   const session = new Session()

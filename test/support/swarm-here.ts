@@ -12,13 +12,13 @@ import { Redaction } from '../../topology/swarm/secrets/redaction.ts'
 
 export type Env = { readonly [variable: string]: string }
 
-/** A swarm in this process, with the settings that `waggle run` would read from the environment. Its gateway, log and bees are the real ones. */
+/** A swarm in this process, with the settings that `waggle run` would read from the environment. Its gateway, log and bees are real. */
 export class SwarmHere {
   readonly #beekeeper: Beekeeper
   readonly #directory: string
-  /** Name of the swarm and of its gateway. */
+  /** The name of the swarm and of its gateway. */
   readonly name: string
-  /** Lines that it has logged. */
+  /** The lines of the swarm's log. */
   readonly said: readonly string[]
 
   private constructor(beekeeper: Beekeeper, place: { readonly directory: string; readonly name: string; readonly said: readonly string[] }) {
@@ -29,8 +29,8 @@ export class SwarmHere {
   }
 
   /**
-   * `name`: of the swarm and of its gateway. `bees`: lines of the swarm file after its entrance. `files`: files beside it. Without `bees` the module
-   * bee `work` answers.
+   * `name`: the name of the swarm and of its gateway. `bees`: lines of the swarm file after its entrance. `files`: files beside the swarm file.
+   * Without `bees`, the module bee `work` answers.
    */
   static async open(
     env: Env,
@@ -73,7 +73,7 @@ export class SwarmHere {
     return this.#beekeeper.url
   }
 
-  /** `HOST:PORT` of its gRPC services. */
+  /** The address `HOST:PORT` of the gRPC services. */
   get grpc(): string {
     return this.#beekeeper.grpcAddress ?? ''
   }
@@ -99,7 +99,7 @@ export class SwarmHere {
     return topics.find(({ name }) => name.includes(this.name) && name.endsWith(ending)) ?? null
   }
 
-  /** Stops as by a signal. */
+  /** Stops the swarm, as a signal would. */
   stop(): Promise<void> {
     return this.#beekeeper.close()
   }
@@ -110,7 +110,7 @@ export class SwarmHere {
   }
 }
 
-/** Repeats a look until it finds something, for 20 s at most. */
+/** Repeats a look until it finds something, for at most 20 s. */
 export async function eventually<T>(look: () => Promise<T | null | false>): Promise<T> {
   for (const end = performance.now() + 20_000; ; await pause(50)) {
     const found = await look()
@@ -122,7 +122,7 @@ export async function eventually<T>(look: () => Promise<T | null | false>): Prom
 const workAndAnswer = `  - {name: work, type: module, timeout_seconds: 60, input: {name: entrance}, spec: {file: ./work.mjs}}
   - {name: answer, type: respond, input: {name: work}}`
 
-/** Answers with its input, after `waitMs`. A wait holds no process open. */
+/** Answers with the bee's input, after `waitMs`. The wait keeps no process open. */
 const work = `export default (input) => new Promise((done) => {
   if (input.waitMs === undefined) done(input)
   else setTimeout(() => done(input), input.waitMs).unref()

@@ -7,9 +7,9 @@ import { MeasuredProgram } from '../../ops/bench/measured-program.ts'
 
 const main = resolve(import.meta.dirname, '..', '..', 'ops', 'cli', 'main.ts')
 
-/** Processes of one swarm on one cluster, each as `waggle run` starts it, with a data directory of its own. */
+/** Processes of one swarm on one cluster. Each process is started as by `waggle run`, with its own data directory. */
 export class SwarmProcesses {
-  /** A new name, so that tests on one cluster do not disturb each other. */
+  /** A new name, so that tests on the same cluster do not disturb each other. */
   readonly swarm = `swarm-${randomUUID().slice(0, 8)}`
   readonly gateway = `door-${randomUUID().slice(0, 8)}`
   readonly directory = mkdtempSync(join(tmpdir(), 'waggle-processes-'))
@@ -17,7 +17,7 @@ export class SwarmProcesses {
   readonly file: string
   readonly #running = new Set<MeasuredProgram>()
 
-  /** `bees`: lines of the swarm file after its entrance; `functions`: a module beside it. */
+  /** `bees`: lines of the swarm file after its entrance. `functions`: a module beside the swarm file. */
   constructor(options: {
     readonly bees: string
     readonly functions: string
@@ -31,7 +31,7 @@ export class SwarmProcesses {
     this.#env = { KAFKA_BROKERS: options.brokers.join(','), WAGGLE_HTTP_PORT: '0', WAGGLE_CLICKHOUSE_PORT: '0', ...options.env }
   }
 
-  /** Starts a process. The same name means the same machine again. `env`: variables of this process alone; `options`: further options of `run`. */
+  /** Starts a process. The same name means the same machine again. `env`: variables of this process only. `options`: further options of `run`. */
   async start(name: string, env: { readonly [variable: string]: string } = {}, options: readonly string[] = []): Promise<MeasuredProgram> {
     const program = await MeasuredProgram.start([main, 'run', this.file, '--log', 'kafka', '--json', ...options], {
       ...this.#env,
@@ -43,7 +43,7 @@ export class SwarmProcesses {
     return program
   }
 
-  /** The command `waggle` on the same cluster, with the data directory of `name`. */
+  /** Runs the command `waggle` on the same cluster, with the data directory of `name`. */
   waggle(name: string, argv: readonly string[]): Promise<{ readonly status: number | null; readonly out: string; readonly err: string }> {
     return new Promise((settle) => {
       const env = { ...process.env, ...this.#env, WAGGLE_LOG: 'kafka', WAGGLE_DATA_DIR: join(this.directory, name) }
@@ -70,7 +70,7 @@ export class SwarmProcesses {
   }
 }
 
-/** The shape of the teddy swarm with functions as models: three in parallel, joined, answered, and each saved. */
+/** The shape of the teddy swarm with functions as models: three models in parallel, whose results are joined, answered, and each saved. */
 export const threeFunctions = {
   bees: `  - {name: prepare, type: module, input: {name: entrance}, spec: {file: ./functions.mjs, bee: prepare}}
   - {name: batching, type: batch, input: {name: prepare}, spec: {batch_size: 8, timeout_seconds: 0.05}}

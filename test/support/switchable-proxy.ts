@@ -1,7 +1,7 @@
 import { EventEmitter, once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 
-/** Stands before a server on this machine. Switched off, it closes every connection, as if the server were away. */
+/** A proxy before a server on this machine. While switched off, the proxy closes every connection, as if the server were unreachable. */
 export class SwitchableProxy implements AsyncDisposable {
   readonly #target: URL
   readonly #server: Server

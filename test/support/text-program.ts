@@ -9,7 +9,7 @@ export const written = Produced.with(text, text)
 export type Row = readonly [topic: string, key: string | null, value: string | null, timestamp?: number]
 type Config = ConstructorParameters<typeof TopologyTestDriver>[1]
 
-/** A program whose topics are all text, in a test driver. Records of `out` read as `key:value@timestamp`. */
+/** A program whose topics all contain text, in a test driver. Records of `out` have the form `key:value@timestamp`. */
 export class TextProgram implements AsyncDisposable {
   readonly driver: TopologyTestDriver
   readonly #out
@@ -25,12 +25,12 @@ export class TextProgram implements AsyncDisposable {
     for (const [topic, key, value, timestamp] of rows) await this.driver.createInputTopic(topic, text, text).pipeInput(key, value, timestamp)
   }
 
-  /** The records that came out since the last call. */
+  /** The output records since the last call. */
   take(): string[] {
     return this.#out.readRecordsToList().map(({ key, value, timestamp }) => `${key}:${value}@${timestamp}`)
   }
 
-  /** Sends the rows and gives the records that come out. */
+  /** Sends the rows, and returns the output records. */
   async after(...rows: readonly Row[]): Promise<string[]> {
     await this.pipe(...rows)
     return this.take()
@@ -46,7 +46,7 @@ export function toOut(stream: KStream<unknown, unknown>): void {
   stream.map((key, value) => [shown(key), value === null ? null : shown(value)] as const).to('out', written as Produced<string, unknown>)
 }
 
-/** Sends a table's updates to `out`. Windowed keys read as `key[start,end]`. */
+/** Sends a table's updates to `out`. Windowed keys have the form `key[start,end]`. */
 export function tableToOut(table: KTable<never, unknown> | KTable<string, unknown> | KTable<Windowed<string>, unknown>): void {
   toOut((table as KTable<unknown, unknown>).toStream())
 }

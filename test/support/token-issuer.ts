@@ -10,13 +10,13 @@ export interface IssuerKey {
 }
 
 export interface TokenOptions {
-  /** Claims in place of the usual ones; undefined leaves one out. */
+  /** Claims that replace the default claims. A claim that is undefined is left out. */
   readonly claims?: { readonly [name: string]: unknown }
   readonly key?: IssuerKey
   readonly header?: { readonly [name: string]: unknown }
 }
 
-/** An issuer of tokens on this machine: it serves its discovery document and its public keys, and signs tokens. */
+/** A token issuer on this machine. It serves its discovery document and its public keys, and signs tokens. */
 export class TokenIssuer implements AsyncDisposable {
   readonly web: WebServer
   readonly key: IssuerKey
@@ -41,7 +41,7 @@ export class TokenIssuer implements AsyncDisposable {
     return { WAGGLE_OIDC_ISSUER: this.issuer, WAGGLE_OIDC_AUDIENCE: audience }
   }
 
-  /** The number of times that the keys were asked for. */
+  /** The number of times that the keys were fetched. */
   get fetches(): number {
     return this.web.asked.filter((path) => path === '/keys').length
   }
@@ -50,7 +50,7 @@ export class TokenIssuer implements AsyncDisposable {
     this.web.put('keys', JSON.stringify({ keys: keys.map((key) => ('publicJwk' in key ? key.publicJwk : key)) }))
   }
 
-  /** A token for `ann` that is valid for five minutes, except for what the options say. */
+  /** A token for `ann` that is valid for five minutes, unless the options differ. */
   token({ claims = {}, key = this.key, header = {} }: TokenOptions = {}): Promise<string> {
     const nowSeconds = Math.floor(Date.now() / 1000)
     const usual = { iss: this.issuer, aud: audience, sub: 'ann', scope: 'ask:door', iat: nowSeconds, exp: nowSeconds + 300 }

@@ -1,6 +1,6 @@
 import { onnxModel } from '../../ops/bench/small-model.ts'
 
-/** The small model of four features and two labels, with its labels in the other order. */
+/** The small model with four features and two labels, with its labels in the reverse order. */
 export function turnedModel(): Uint8Array {
   const weights = Buffer.from(Float32Array.of(0, 1, 0, 1, 1, 0, 1, 0).buffer)
   const value = (name: string, width: number) => ({

@@ -7,7 +7,7 @@ export interface TypedCommandOptions {
   readonly env: { readonly [name: string]: string | undefined }
 }
 
-/** A script of bash with all that it has printed. It ends with this process. */
+/** A bash script, with everything that it has printed. The script ends with this process. */
 export class TypedCommand {
   readonly ended: Promise<void>
   readonly #child: ChildProcess
@@ -35,7 +35,7 @@ export class TypedCommand {
     return this.#printed
   }
 
-  /** The exit status; null while it runs, 1 if a signal has ended it. */
+  /** The exit status; null while the script runs, 1 if a signal has ended it. */
   get status(): number | null {
     return this.#status
   }
@@ -54,11 +54,11 @@ export class TypedCommand {
     cancel()
   }
 
-  /** Sends a signal to all of its processes, as Ctrl-C does. */
+  /** Sends a signal to all processes of the script, as Ctrl-C does. */
   signal(name: NodeJS.Signals): void {
     if (this.#child.pid !== undefined) process.kill(-this.#child.pid, name)
   }
 }
 
-/** An installation of npm's takes minutes on a busy machine. */
+/** The longest time of a command. An installation by npm takes minutes on a busy machine. */
 const longestMs = 9 * 60_000

@@ -1,17 +1,19 @@
 import assert from 'node:assert/strict'
 import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core'
 
-/** The loading of a page, and answers, may take long on a busy machine. */
+/** The time limit of pages. On a busy machine, the loading of a page and its responses may take long. */
 const timeout = 60_000
 
-/** The kinds of browsers in which each view is looked at. */
+/** The kinds of browsers in which each view is checked. */
 export const looks: { readonly [name: string]: BrowserContextOptions } = {
   light: { colorScheme: 'light', viewport: { width: 1280, height: 900 } },
   dark: { colorScheme: 'dark', viewport: { width: 1280, height: 900 } },
   'on a phone': { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true },
 }
 
-/** Opens a page, does the work, and fails if the page reported an error, broke its Content-Security-Policy, or asked another server. */
+/**
+ * Opens a page and does the work. Fails if the page has reported an error, violated its Content-Security-Policy, or sent a request to another server.
+ */
 export async function onPage(
   browser: Browser,
   { url, options = {} }: { readonly url: string; readonly options?: BrowserContextOptions },

@@ -4,16 +4,16 @@ import { createServer, type IncomingMessage, type RequestListener, type ServerRe
 import { createServer as createTlsServer } from 'node:https'
 import type { Socket } from 'node:net'
 
-/** A web server of files in memory, with entity tags and ranges. */
+/** A web server for files in memory, with entity tags and ranges. */
 export class WebServer implements AsyncDisposable {
   readonly #server: ReturnType<typeof createServer>
   readonly #files = new Map<string, Uint8Array>()
   readonly #sockets = new Set<Socket>()
   readonly protocol: string
   isAway = false
-  /** Answers in place of the files; returns false to leave it to them. */
+  /** Answers instead of the files. Returns false to let the server answer with a file. */
   answer: (request: IncomingMessage, response: ServerResponse) => boolean = () => false
-  /** Paths of all requests. */
+  /** The paths of all requests. */
   readonly asked: string[] = []
 
   private constructor(tls: { readonly key: string; readonly cert: string } | null) {

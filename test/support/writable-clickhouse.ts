@@ -3,12 +3,12 @@ import { startEmbeddedClickHouse } from '../../connectors/clickhouse/embedded-cl
 import { systemClock } from '../../connectors/system/system-clock.ts'
 
 export interface WritableClickHouse {
-  /** URL that takes every statement, as a user's own ClickHouse does. */
+  /** A URL that accepts every statement, like a user's own ClickHouse. */
   readonly url: string
   close(): Promise<void>
 }
 
-/** A ClickHouse server for several processes under test: a port in front of the embedded one's private socket. */
+/** A ClickHouse server for several processes under test: a port in front of the private socket of the embedded ClickHouse. */
 export async function startWritableClickHouse(directory: string): Promise<WritableClickHouse> {
   const embedded = await startEmbeddedClickHouse({ directory, host: '127.0.0.1', port: 0, clock: systemClock, log: () => {} })
   const sockets = new Set<Socket>()

@@ -15,7 +15,7 @@ interface Found {
   readonly problem: { readonly code: string; readonly bee: string } | null
 }
 
-describe('A waggle run of branches, a loop and a cache', () => {
+describe('A waggle run of a swarm with branches, a loop and a cache', () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-branches-'))
   after(() => rmSync(directory, { recursive: true, force: true }))
   const file = join(directory, 'swarm.yaml')
@@ -43,7 +43,7 @@ describe('A waggle run of branches, a loop and a cache', () => {
     assert.equal(await records(program.ready.gateway, 'waggle.agent.done'), rounds)
     assert.equal(await records(program.ready.gateway, 'waggle.agent.answer'), accepted.size)
 
-    // Results that were kept before the kills are given without a round.
+    // Results that were remembered before the kills are returned without a round.
     const again = await submit(program.ready.gateway, 1)
     assert.deepEqual((await settled(program.ready.gateway, again)).answer, expectedOf(1))
     assert.equal(await records(program.ready.gateway, 'waggle.agent.done'), rounds)

@@ -10,7 +10,7 @@ import { eventually } from '../support/swarm-here.ts'
 const folder = resolve(import.meta.dirname, '..', '..', 'swarms', 'classify')
 
 describe('The classify swarm', { skip: skipsPostgres() }, () => {
-  it('reads the digits as its README shows, and writes a row for each into the README’s database', async () => {
+  it('reads the digits as its README shows, and writes a row for each digit into the README’s database', async () => {
     await using server = await PostgresServer.start()
     const [, statements = ''] = /^```sql\n([\s\S]*?)^```$/m.exec(readFileSync(join(folder, 'README.md'), 'utf8')) ?? []
     for (const statement of statements.trim().split('\n')) await server.query(statement)

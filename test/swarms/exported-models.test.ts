@@ -19,7 +19,7 @@ const served = (
   ] as const
 ).map((name) => exportedModels.find(({ model }) => model === name))
 
-/** A swarm with one model behind a batch. Its gateway has the name of the model's file. */
+/** A swarm with one model after a batch. Its gateway has the name of the model's file. */
 function swarmOf({ model, type, spec }: ExportedModel): string {
   const name = model.replace('.', '-')
   return `name: ${name}
@@ -31,7 +31,7 @@ bees:
 `
 }
 
-/** Two classifiers of scikit-learn, averaged and saved. */
+/** Two scikit-learn classifiers, whose predictions are averaged and saved. */
 const ensemble = `name: iris
 bees:
   - {name: entrance, type: gateway-input, spec: {name: iris}}
@@ -77,7 +77,7 @@ describe('Exported models behind a gateway', () => {
     return { status: response.status, json: (await response.json()) as { readonly [key: string]: unknown } }
   }
 
-  it('answer as Python does, many requests at a time', async () => {
+  it('give the same answers as Python, for many requests at a time', async () => {
     for (const model of served) {
       assert.ok(model !== undefined)
       const sent = Array.from({ length: 12 }, (_, at) => model.requests[at % model.requests.length])

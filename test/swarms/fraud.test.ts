@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { ShelfSwarm } from '../support/shelf-swarm.ts'
 
 describe('The fraud swarm', () => {
-  it('answers as its README shows, blocks a card that is tried many times in minutes, and refuses an input that is no payment', async () => {
+  it('answers as its README shows, blocks a card that is tried many times in minutes, and refuses an input that is not a payment', async () => {
     await using swarm = await ShelfSwarm.run('fraud')
     await swarm.answersAsReadmeShows()
     const decisions = []

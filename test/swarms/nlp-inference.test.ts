@@ -10,7 +10,7 @@ describe('The nlp-inference swarm', () => {
       ['python', 'import sys\n\ndef main(argv):\n    for name in argv[1:]:\n        print(f"Hello, {name}")\n\nmain(sys.argv)\n'],
       ['html', '<!DOCTYPE html>\n<html><head><title>Bees</title></head><body><h1>Bees</h1><p>They dance.</p></body></html>\n'],
       ['json', '{"name": "bear", "kind": "teddy", "scores": {"bear": 0.1, "teddy": 0.9}, "models": ["a", "b"]}\n'],
-      // More than what the tokens hold, with white space around it.
+      // More text than the tokens can hold, with white space around it.
       ['csv', `\n\n  date,value\n${Array.from({ length: 400 }, (_, at) => `2026-01-01,${at}`).join('\n')}\n\n`],
     ]
     const answers = await Promise.all(texts.map(([, text]) => swarm.request('language', JSON.stringify({ text }))))

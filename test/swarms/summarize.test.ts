@@ -4,7 +4,7 @@ import { skipWithoutPython } from '../support/python-bee.ts'
 import { ShelfSwarm } from '../support/shelf-swarm.ts'
 
 describe('The summarize swarm', { skip: skipWithoutPython }, () => {
-  it('summarizes as its README shows, keeps an abbreviation within its sentence, and refuses an input that is no text or too long', async () => {
+  it('summarizes as its README shows, keeps an abbreviation within its sentence, and refuses an input that is not text or is too long', async () => {
     await using swarm = await ShelfSwarm.run('summarize')
     await swarm.answersAsReadmeShows()
     const { body } = await swarm.request('summarize', 'Dr. J. Smith came, e.g. He spoke. "He left!" Then it rained.', 'text/plain')

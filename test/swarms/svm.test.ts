@@ -19,7 +19,7 @@ describe('The SVM bee', () => {
     const pixels = Uint8Array.from(record.subarray(0, pixelBytes))
     const reference = new Float32Array(Uint8Array.from(record.subarray(pixelBytes)).buffer)
 
-    it(`computes the reference’s features for the same pixels, within 1e-3: ${name}`, () => {
+    it(`computes the same features as the reference for the same pixels, within 1e-3: ${name}`, () => {
       const features = featuresOf(pixels)
       assert.equal(features.length, featureCount)
       features.forEach((feature, index) => {
@@ -27,14 +27,14 @@ describe('The SVM bee', () => {
       })
     })
 
-    it(`computes the reference’s probabilities: ${name}`, () => {
+    it(`computes the same probabilities as the reference: ${name}`, () => {
       const { bear, teddy } = predict(featuresOf(pixels))
       assert.ok(Math.abs(bear - (reference[featureCount] ?? Number.NaN)) < 1e-3)
       assert.ok(Math.abs(teddy - (reference[featureCount + 1] ?? Number.NaN)) < 1e-3)
     })
   }
 
-  it('uses a square picture of its own size unchanged, and uses the centre of a wider picture', () => {
+  it('uses a square picture in the model’s size unchanged, and uses the centre of a wider picture', () => {
     const pixels = Uint8Array.from(file.subarray(0, pixelBytes))
     assert.deepEqual(centreSquare(pixels, side, side), pixels)
     const wide = new Uint8Array(side * (side + 20) * 3)

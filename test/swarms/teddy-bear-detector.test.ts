@@ -21,7 +21,7 @@ interface Answer {
   readonly scores: Scores
   readonly models: { readonly [bee: string]: { readonly scores: Scores; readonly weight: number } }
 }
-/** The expected scores of each model for each photo, computed elsewhere: [bear, teddy]. */
+/** The expected scores of each model for each photo, computed by other programs: [bear, teddy]. */
 interface Manifest {
   readonly images: readonly { readonly file: string; readonly expected: { readonly [model in 'a' | 'b' | 'c']: readonly [number, number] } }[]
 }
@@ -32,7 +32,7 @@ const letters: { readonly [bee: string]: 'a' | 'b' | 'c' } = { 'inference-tensor
 const types: { readonly [extension: string]: string } = { '.jpg': 'image/jpeg', '.png': 'image/png' }
 
 for (const file of ['swarm.yaml', 'swarm-container.yaml']) {
-  describe(`The teddy-bear detector, ${file}`, () => {
+  describe(`The teddy-bear detector of ${file}`, () => {
     const data = mkdtempSync(join(tmpdir(), 'waggle-teddy-'))
     let program: MeasuredProgram
 
@@ -106,7 +106,7 @@ for (const file of ['swarm.yaml', 'swarm-container.yaml']) {
       assert.equal(await (await fetch(`${program.ready.clickhouse}/?query=${encodeURIComponent(counted)}`)).text(), '3\n')
     })
 
-    it('refuses a body that is not a picture, too large or too narrow, and answers the next request', async () => {
+    it('refuses a body that is not a picture, or is too large or too narrow, and answers the next request', async () => {
       for (const [body, type, said] of [
         ['this is no photo', 'image/jpeg', /picture|image/i],
         ['{"photo": 1}', 'application/json', /picture|image|photo/i],
@@ -125,7 +125,7 @@ for (const file of ['swarm.yaml', 'swarm-container.yaml']) {
   })
 }
 
-/** The head of a PNG that claims this size and has hardly any pixels. */
+/** The head of a PNG that announces this size and has hardly any pixels. */
 function hugePng(width: number, height: number): Uint8Array<ArrayBuffer> {
   const bytes = Uint8Array.from(readFileSync(join(directory, 'photos', 'bear-01-bear.png')))
   const view = new DataView(bytes.buffer)

@@ -4,7 +4,7 @@ import { skipWithoutPython } from '../support/python-bee.ts'
 import { ShelfSwarm } from '../support/shelf-swarm.ts'
 
 describe('The timeseries swarm', { skip: skipWithoutPython }, () => {
-  it('forecasts as its README shows, and refuses an input that is no series with the line and the reason', async () => {
+  it('forecasts as its README shows, and refuses an input that is not a series, with the line and the reason', async () => {
     await using swarm = await ShelfSwarm.run('timeseries')
     await swarm.answersAsReadmeShows()
     const cases: readonly (readonly [string, RegExp])[] = [

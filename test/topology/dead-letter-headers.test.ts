@@ -24,7 +24,7 @@ const hostile: readonly unknown[] = [
 const place = { topic: 't', partition: 0, offset: 1n }
 
 describe('A dead letter', () => {
-  it('has a limited error text, whatever was thrown', () => {
+  it('has an error text of limited length, whatever was thrown', () => {
     for (const thrown of hostile) {
       const error = WaggleError.from('WAGGLE_BEE_FAILED', thrown, { next: 'See the log.' })
       const headers = [

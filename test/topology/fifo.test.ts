@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { Fifo } from '../../topology/fifo.ts'
 
 describe('A first-in-first-out queue', () => {
-  it('returns its items as an array would, after any operations', () => {
+  it('returns the same items as an array after the same operations', () => {
     const step = fc.oneof(
       fc.record({ do: fc.constant('push' as const), count: fc.nat(2000) }),
       fc.record({ do: fc.constant('shift' as const), count: fc.nat(2000) }),

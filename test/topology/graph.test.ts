@@ -35,7 +35,7 @@ function doing(act: (context: TextContext, key: string | null, value: string | n
 const counts = () => Stores.keyValueStoreBuilder(Stores.inMemoryKeyValueStore('counts'), text, Serdes.long())
 
 describe('The processors of a topology', () => {
-  it('forward records to all children, or to the named one', async () => {
+  it('forward records to all children, or only to the named child', async () => {
     const splitting: Text = doing((context, key, value) => {
       context.forward({ key, value: `${value}-all`, timestamp: 1 })
       context.forward({ key, value: `${value}-right`, timestamp: 2 }, 'right')
@@ -226,7 +226,7 @@ describe('A punctuation', () => {
     assert.deepEqual(fired, [10, 20])
   })
 
-  it('is refused without a length', () => {
+  it('is refused with an interval of 0', () => {
     const topology = new Topology().addSource('source', 'in', read).addProcessor(
       'one',
       doing(
@@ -346,7 +346,7 @@ describe('A topic beside a pattern that matches it', () => {
     assert.throws(() => builder.build(), { code: 'WAGGLE_INVALID_TOPOLOGY', message: /a-repartition/ })
   })
 
-  it('may be read if the pattern matches only a part of its name, and may be written even if it matches the whole name', () => {
+  it('may be read if the pattern matches only a part of its name, and may be written even if the pattern matches the whole name', () => {
     assert.ok(new Topology().addSource('p', /a/, read).addSource('s', 'ab', read))
     assert.ok(new Topology().addSource('p', /a.*/, read).addSink('s', 'ab', ['p'], written))
   })

@@ -13,7 +13,7 @@ type TextStore = KeyValueStore<string, string>
 
 const prices = Stores.timestampedKeyValueStoreBuilder(Stores.persistentKeyValueStore('prices'), text, text)
 
-/** Puts each record into the store, its value in capitals. */
+/** Puts each record into the store, with its value in capitals. */
 const keeping: ProcessorSupplier<string | null, string | null, never, never> = () => {
   let put = (_key: string, _value: string | null, _timestamp: number) => {}
   return {
@@ -25,7 +25,7 @@ const keeping: ProcessorSupplier<string | null, string | null, never, never> = (
   }
 }
 
-/** Answers each record with the price of its value. */
+/** Forwards, for each record, the price of the record's value. */
 const looking: ProcessorSupplier<string, string, string, string> = () => {
   let look = (_item: string) => ''
   let forward = (_record: { key: string; value: string; timestamp: number }) => {}

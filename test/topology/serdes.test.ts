@@ -6,7 +6,7 @@ import { type Serde, Serdes, type Serializer } from 'waggle-streams'
 
 const hex = <T>(serde: Serde<T>, value: T) => Buffer.from(serde.serialize('t', value)).toString('hex')
 
-/** The expected bytes come from Java's serializers of the same names. */
+/** Java's serializers of the same names have written the expected bytes. */
 describe('The serdes of Serdes', () => {
   const cases: readonly (readonly [string, string, string])[] = [
     ['boolean', hex(Serdes.boolean(), true), '01'],

@@ -26,7 +26,7 @@ describe('Shared calls', () => {
     assert.deepEqual(await Promise.all(asked), ['0', '1', '0'])
   })
 
-  it('make one further call for all callers that come during a call, after that call has ended', async () => {
+  it('make one further call for all callers that come during a call, when that call has ended', async () => {
     const { begun, calls, turn } = scene()
     const first = calls.for('a')
     await turn()
@@ -41,7 +41,7 @@ describe('Shared calls', () => {
     assert.deepEqual(await Promise.all(later), ['new', 'new'])
   })
 
-  it('make a new call after a failed one, whose error only its own callers get', async () => {
+  it('make a new call after a failed call, and only the callers of the failed call get its error', async () => {
     const { begun, calls, turn } = scene()
     const first = calls.for('a')
     await turn()

@@ -3,13 +3,13 @@ import type { TableView } from '../streams/table-view.ts'
 
 /**
  * A join of two tables by a foreign key in the left table's values (KIP-213). A left row subscribes to a right row in the right row's partition. Each
- * answer is joined with the left row that subscribed:
+ * response is joined with the left row that subscribed:
  *
  *     left table ─ send ─► subscription topic ─► receive ─ join ─┐
  *                          right table ─ foreign-table-join ─────┴─► answer topic ─► resolve (looks the left row up) ─► result
  */
 
-/** Tells the right side to store or delete the subscription, and when to respond. */
+/** Tells the right side whether to store or delete the subscription, and when to respond. */
 export type Instruction = 'unsubscribe' | 'unsubscribe-and-answer' | 'answer-always' | 'answer-if-found'
 
 export interface Subscription {
@@ -17,7 +17,7 @@ export interface Subscription {
   readonly hash: Uint8Array | null
   readonly instruction: Instruction
   readonly primaryKey: unknown
-  /** The partition of the left row, to which the response goes. */
+  /** The partition of the left row. The response goes to this partition. */
   readonly primaryPartition: number
 }
 
@@ -31,9 +31,9 @@ export interface ForeignKeySend {
   readonly op: 'foreign-key-send'
   readonly foreignKey: (value: unknown, key: unknown) => unknown
   readonly left: boolean
-  /** True if the left table is versioned. Then a value that a later version has replaced is not joined (KIP-914). */
+  /** True if the left table is versioned. Then a value is not joined if a later version has replaced it (KIP-914). */
   readonly versioned: boolean
-  /** The topic name for serdes. Serdes get the name with the suffix `-fk`, `-pk` or `-vh`. */
+  /** The topic name for serdes. A serde receives this name followed by `-fk`, `-pk` or `-vh`. */
   readonly topic: string
   readonly serdes: { readonly foreignKey: AnySerde; readonly value: AnySerde }
 }

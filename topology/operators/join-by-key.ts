@@ -1,10 +1,10 @@
 import type { Header } from '../record.ts'
 
 /**
- * Joins any number of inputs by key. It stores the values of a key until every input has arrived, forwards them as one record, and deletes them. At a
- * key's deadline it forwards the values that have arrived, and names the missing inputs. The deadline is by the wall clock, so no further record has
- * to come. If an input comes twice for a key, the first one counts. A value that comes after its key was forwarded is ignored while the key is
- * remembered (`duplicateRetentionMs`, `lateRetentionMs`).
+ * Joins any number of inputs by key. The join stores the values of a key until every input has arrived, forwards them as one record, and deletes
+ * them. At a key's deadline the join forwards the values that have arrived, and names the missing inputs. The deadline is by the wall clock, so no
+ * further record has to come. If an input comes twice for a key, the first value counts. A value that comes after its key was forwarded is ignored
+ * while the key is remembered (`duplicateRetentionMs`, `lateRetentionMs`).
  */
 export interface JoinByKey<V = unknown, R = unknown> {
   readonly op: 'join-by-key'
@@ -14,15 +14,15 @@ export interface JoinByKey<V = unknown, R = unknown> {
   readonly dueStore: string
   /** The longest wait after the first value of a key, in ms. The key's own deadline may be earlier. */
   readonly timeoutMs: number
-  /** The time for which a forwarded key is remembered, in ms, so that repeated values are ignored; null if the log repeats no records. */
+  /** The time for which a forwarded key is remembered, in ms. Repeated values are ignored in this time. Null if the log repeats no records. */
   readonly duplicateRetentionMs: number | null
-  /** The least time for which a key that was forwarded at its deadline is remembered, in ms, so that the missing values are ignored when they come. */
+  /** The least time for which a key that was forwarded at its deadline is remembered, in ms. Missing values that come in this time are ignored. */
   readonly lateRetentionMs: number
-  /** A part of the identity of a join beside the key, from a record's headers. Default: the key alone. */
+  /** A part of a join's identity in addition to the key, from a record's headers. Default: the key alone identifies a join. */
   readonly partOf?: (headers: readonly Header[]) => string
-  /** The headers of a key to which another value comes. Default: those of the first value. */
+  /** The headers of a key after another value has come. Default: the headers of the first value. */
   joinedHeaders?(first: readonly Header[], next: readonly Header[]): readonly Header[]
-  /** The headers of the forwarded record. Default: those of the first value. */
+  /** The headers of the forwarded record. Default: the headers of the first value. */
   headersOf?(headers: readonly Header[], value: R): readonly Header[]
   readonly deadlineOf: (headers: readonly Header[]) => number | null
   /** Makes the value that is forwarded. `missing` is empty unless the deadline has passed. */
@@ -39,7 +39,7 @@ export interface JoinEntry<V> {
   /** The headers of the first value, which the joined record gets. */
   readonly headers: readonly Header[]
   readonly timestamp: number
-  /** The time at which an incomplete key is forwarded, or a forwarded key is forgotten, in epoch ms. */
+  /** For an incomplete key, the time at which it is forwarded. For a forwarded key, the time at which it is forgotten. In epoch ms. */
   readonly due: number
   readonly sent: boolean
 }

@@ -7,7 +7,7 @@ import type { SessionWindows, SlidingWindows, TimeWindows, UnlimitedWindows } fr
 export interface Change<V> {
   readonly newValue: V | null
   readonly oldValue: V | null
-  /** True if the table has a later version of the key. Only versioned tables set it (KIP-914). */
+  /** True if the table has a later version of the key. Only updates of versioned tables have this field (KIP-914). */
   readonly isOutdated?: boolean
 }
 
@@ -16,7 +16,10 @@ export interface OldValues {
   sent: boolean
 }
 
-/** The store of a table; null if the table has no store. The name is set late: a source table gets a store only if another step looks its rows up. */
+/**
+ * The store of a table; null if the table has no store. The name is set late, because a source table gets a store only if another step looks up its
+ * rows.
+ */
 export interface KeptIn {
   store: string | null
 }
@@ -90,7 +93,7 @@ export interface TableMap {
   readonly oldValues: OldValues
 }
 
-/** Splits each update into the old value for the old group and the new value for the new group. */
+/** Splits each update in two: the old value for the old group, and the new value for the new group. */
 export interface TableRegroup {
   readonly op: 'table-regroup'
   /** True for a versioned table. Its outdated updates are left out of aggregates. */
@@ -109,7 +112,7 @@ export interface TableAggregate {
   readonly oldValues: OldValues
 }
 
-/** One side of a join of two tables. It looks rows of the other table up. */
+/** One side of a join of two tables. This side looks up rows of the other table. */
 export interface TableJoin {
   readonly op: 'table-join'
   readonly other: TableView
@@ -117,7 +120,7 @@ export interface TableJoin {
   readonly keepsThis: boolean
   /** Emits a result for a row of the other table without a match in this one. */
   readonly keepsOther: boolean
-  /** True if this side's table is versioned. Its outdated updates join nothing. */
+  /** True if this side's table is versioned. Outdated updates of the table join nothing. */
   readonly versioned: boolean
   readonly join: (key: unknown, thisValue: unknown, otherValue: unknown) => unknown
   readonly oldValues: OldValues
@@ -150,19 +153,19 @@ export interface JoinWindow {
 export interface StreamStreamJoin {
   readonly op: 'stream-stream-join'
   readonly isLeft: boolean
-  /** The other record may be at most `beforeMs` older and at most `afterMs` newer than this one. */
+  /** The other record may be at most `beforeMs` older than this record, and at most `afterMs` newer. */
   readonly beforeMs: number
   readonly afterMs: number
   /** The join's window as the left side sees it. On the right side `beforeMs` and `afterMs` are swapped. */
   readonly windowBeforeMs: number
   readonly windowAfterMs: number
   readonly graceMs: number
-  /** True if a record of this side without a match gives a result. */
+  /** True if a record of this side gives a result even without a match. */
   readonly outer: boolean
   readonly otherStore: string
   /** The store of the records without a match so far; null for inner joins. */
   readonly outerStore: string | null
-  /** Identifies the join. Both sides find their common stream time by this object. */
+  /** Identifies the join. Both sides find their common stream time by the identity of this object. */
   readonly shared: object
   readonly join: (key: unknown, thisValue: unknown, otherValue: unknown) => unknown
 }
@@ -180,13 +183,13 @@ export interface StreamSelfJoin {
 export interface Suppress {
   readonly op: 'suppress'
   readonly store: string
-  /** The time for which an update is held back, in ms. Null: until its window closes. */
+  /** The time for which an update is held back, in ms. Null: the update is held back until its window closes. */
   readonly timeLimitMs: number | null
   readonly graceMs: number
   readonly maxRecords: number
   readonly maxBytes: number
   readonly whenFull: 'emitEarly' | 'shutDown'
-  /** Serdes of the table. They measure the bytes of held updates. */
+  /** Serdes of the table. The serdes measure the bytes of held updates. */
   readonly serdes: { readonly key: AnySerde; readonly value: AnySerde }
 }
 

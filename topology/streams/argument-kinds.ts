@@ -1,13 +1,13 @@
 import type { ErrorCode } from '../error-codes.ts'
 import { WaggleError } from '../waggle-error.ts'
 
-/** A wrong argument: its name, and what it should be. */
+/** A wrong argument: its name, and the kind that it should be. */
 interface Wrong {
   readonly name: string
   readonly wanted: string
 }
 
-/** Checks a value as an argument; null if it is right. */
+/** Checks a value as an argument. Returns null if the value is right. */
 export type Kind = (value: unknown, name: string) => Wrong | null
 
 export interface Parameter {
@@ -25,8 +25,8 @@ export function parameters(kinds: { readonly [name: string]: Kind }): readonly P
 }
 
 /**
- * Makes methods refuse wrong arguments with WAGGLE_INVALID_TOPOLOGY, before they do anything. TypeScript finds wrong arguments when a program is
- * written; plain JavaScript does not.
+ * Makes methods check their arguments first, and refuse wrong arguments with WAGGLE_INVALID_TOPOLOGY. TypeScript finds wrong arguments when a program
+ * is written; plain JavaScript does not.
  */
 export function guard(owner: object, title: string, signatures: { readonly [method: string]: Signature }): void {
   for (const [method, signature] of Object.entries(signatures)) {
@@ -87,10 +87,10 @@ export function oneOfKinds(wanted: string, ...kinds: readonly Kind[]): Kind {
   return kindOf(wanted, (value) => kinds.some((kind) => kind(value, '') === null))
 }
 
-/** A plain object. An entry that `entries` names must be of the kind given there, and the entries in `required` must not be missing. */
+/** A plain object. An entry that `entries` names must be of the kind given there. The entries in `required` must not be missing. */
 export function optionsOf(entries: { readonly [name: string]: Kind }, required: readonly string[] = []): Kind {
   return (value, name) => {
-    // Serdes may be plain objects too.
+    // A serde may be a plain object too, but it is no object of options.
     if (!isPlain(value) || has(value, 'serialize')) return { name, wanted: 'an object of options' }
     for (const [entry, kind] of Object.entries(entries)) {
       const given: unknown = Reflect.get(value, entry)
@@ -136,6 +136,6 @@ export const topics = kindOf(
  * A serde, a serialiser or a deserialiser. A topic that is only written needs only a serialiser. A topic that is only read needs only a deserialiser.
  */
 export const aSerde = kindOf('a serde', (value) => has(value, 'serialize') || has(value, 'deserialize'))
-/** A builder, or a store's specification from the engine's own programs. A supplier of `Stores` is neither, because it has no serdes. */
+/** A builder, or a store's specification from the engine's own programs. A supplier of `Stores` is not accepted, because it has no serdes. */
 export const aStore = kindOf('a store builder', (value) => isNamed(value) && (has(value, 'build') || ('kind' in value && 'key' in value)))
 export const aSupplier = kindOf('a store supplier of Stores', (value) => isNamed(value) && 'kind' in value && !('key' in value))

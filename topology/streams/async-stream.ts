@@ -11,9 +11,9 @@ export interface AsyncOptions {
   concurrency: number
   timeoutMs: number
   /**
-   * `partition`, the default: results are forwarded in the order of the input. `key`: only results of the same key keep their order. They may
-   * overtake results of other keys, by some thousand records. With either setting a record is processed once, because the commit lists the records
-   * that have overtaken others.
+   * `partition`, the default: results are forwarded in the order of the input. `key`: only results of the same key keep their order. A result may
+   * then overtake some thousand results of other keys. With either setting a record is processed once, because the commit lists the records that have
+   * overtaken others.
    */
   ordered?: 'partition' | 'key'
   retries?: number
@@ -40,7 +40,7 @@ export interface BatchedKStream<K, V> {
    *   .to('shouted', Produced.with(text, text))
    * ```
    *
-   * @remarks Return one result for each record, in order: another number is WAGGLE_BATCH_LENGTH. If a call fails, all its records fail.
+   * @remarks Return one result for each record, in order. Any other number of results is WAGGLE_BATCH_LENGTH. If a call fails, all its records fail.
    */
   mapAsync<W>(mapper: (values: readonly V[], calls: readonly AsyncCallOf<K>[]) => Promise<readonly W[]>, options: AsyncOptions): KStream<K, W>
 }

@@ -7,7 +7,8 @@ import type { Predicate } from './shared-types.ts'
 /** A stream that is split into branches. A record goes to the first branch whose predicate returns true. */
 export interface BranchedKStream<K, V> {
   /**
-   * Adds a branch for the records for which the predicate returns true and which no earlier branch has taken. Keys, values and partitions stay.
+   * Adds a branch. The branch gets the records for which its predicate returns true, unless an earlier branch has taken them. Keys, values and
+   * partitions stay.
    *
    * @example
    * ```ts
@@ -34,8 +35,8 @@ export interface BranchedKStream<K, V> {
    * branches.get('by-size-small')?.to('small-orders', Produced.with(text, orderSerde))
    * ```
    *
-   * @remarks The map lacks a branch that `Branched.withConsumer` has consumed. The name of a branch without a name is its number; that of the default
-   * branch is 0.
+   * @remarks A branch that `Branched.withConsumer` has consumed is not in the map. A branch without a name is named by its number. The default branch
+   * has the number 0.
    */
   defaultBranch(branched?: Branched<K, V>): ReadonlyMap<string, KStream<K, V>>
   /**
@@ -52,7 +53,7 @@ export interface BranchedKStream<K, V> {
   noDefaultBranch(): ReadonlyMap<string, KStream<K, V>>
 }
 
-/** Names a branch, and the function that takes its stream. */
+/** The name of a branch, and the function that takes the branch's stream. */
 export class Branched<K, V> {
   readonly name: string | null
   readonly chain: ((stream: KStream<K, V>) => KStream<K, V> | null) | null
@@ -64,7 +65,7 @@ export class Branched<K, V> {
   }
 
   /**
-   * Names a branch. Its full name is the split's name followed by this one.
+   * Names a branch. The full name is the split's name followed by this name.
    *
    * @example
    * ```ts

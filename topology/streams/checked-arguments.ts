@@ -95,7 +95,7 @@ function tableJoin(args: readonly unknown[]): readonly Parameter[] {
   return parameters({ other: table, foreignKey: aFunction, joiner: aFunction, 'materialized?': materialized, 'joined?': joined })
 }
 
-/** Makes the whole DSL, starting at `StreamsBuilder`, refuse wrong arguments. */
+/** Makes all methods of the DSL, starting at `StreamsBuilder`, refuse wrong arguments. */
 export function guardArguments(builder: object): void {
   guard(builder, 'StreamsBuilder', {
     stream: parameters({ topics, 'consumed?': consumed }),
@@ -204,7 +204,7 @@ function guardAggregations(): void {
 function guardOptions(): void {
   const serdes = { key: serdeOrNull, value: serdeOrNull }
   const own = { keySerde: aSerde, valueSerde: aSerde }
-  /** A class of options: `with` takes serdes by position, `as` takes a name, with serdes among the options. */
+  /** Guards a class of options: `with` takes serdes by position, `as` takes a name, with serdes among the options. */
   const withAndAs = (of: object, title: string, entries: { readonly [name: string]: Kind }, naming = 'name') => {
     const other: { [name: string]: Kind } = title.endsWith('Joined') ? { other: serdeOrNull } : {}
     const otherOwn: { [name: string]: Kind } = title.endsWith('Joined') ? { otherValueSerde: aSerde } : {}

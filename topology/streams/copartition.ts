@@ -19,7 +19,7 @@ export function refuseUnevenRepartitions(nodes: readonly LogicalNode[]): void {
   }
 }
 
-/** The topics that these outputs come from, each with the number of partitions that the user chose; null if it is not known. */
+/** The topics from which these outputs come, each with the number of partitions that the user chose; null if that number is not known. */
 function* topicsAbove(outputs: readonly string[], byOutput: ReadonlyMap<string, LogicalNode>): Iterable<[string, number | null]> {
   for (const output of outputs) {
     const node = byOutput.get(output)

@@ -1,6 +1,6 @@
 import { WaggleError } from '../waggle-error.ts'
 
-/** Refuses undefined at the operator that made it. In a later step nobody could tell which operator made it. A missing value is null. */
+/** Refuses `undefined` at the operator that made it, because a later step could not name that operator. A missing value is `null`. */
 export function defined<T>(value: T, operator: string): T {
   if (value !== undefined) return value
   throw new WaggleError('WAGGLE_UNDEFINED_VALUE', {

@@ -4,11 +4,14 @@ import type { LogicalNode } from './streams-graph.ts'
 
 interface DraftNode {
   readonly node: LogicalNode
-  /** For each output that the step reads in the user's program: the output that it reads now. The two differ if steps have been merged. */
+  /**
+   * For each output that the step reads in the user's program, the output that the step reads after merging. The two differ if steps have been
+   * merged.
+   */
   readonly parents: Map<string, string>
 }
 
-/** The steps of a program while they are rearranged. The order of the result is that of Kafka Streams, so that topics get the same names. */
+/** The steps of a program while they are rearranged. The steps end in Kafka Streams' order, so that topics get the same names. */
 export class DraftGraph {
   #nodes: DraftNode[]
 
@@ -45,7 +48,7 @@ export class DraftGraph {
     }
   }
 
-  /** Merges the repartition topics after one change of keys into a single topic right after the change. */
+  /** Merges the repartition topics that follow one change of keys. The merged topic comes right after the change. */
   mergeRepartitions(newName: (prefix: string) => string): void {
     for (const [changer, repartitions] of this.#repartitionsByChange()) {
       const [first] = repartitions
@@ -63,7 +66,7 @@ export class DraftGraph {
         const [above] = child === draft ? [merged.output] : (draft?.parents.values() ?? [])
         this.#remove(replaced)
         if (above !== undefined) this.#replaceParent(replaced.output, above)
-        // This step comes last, because the merged topic may have the name of a topic that it replaces.
+        // This statement comes last, because the merged topic may have the name of a topic that it replaces.
         if (child !== null && child !== draft) replaceValue(child.parents, changer.output, merged.output)
       }
     }
@@ -78,7 +81,10 @@ export class DraftGraph {
     return wanting
   }
 
-  /** The repartitions that each change of keys causes. If several changes meet in a merge, the repartitions after the merge belong to the merge. */
+  /**
+   * For each change of keys, the repartitions that it causes. If several changes lead into one merge, the repartitions after the merge belong to the
+   * merge.
+   */
   #repartitionsByChange(): ReadonlyMap<LogicalNode, readonly LogicalNode[]> {
     const byChange = new Map<LogicalNode, LogicalNode[]>()
     for (const { node } of this.#nodes) {
@@ -133,7 +139,7 @@ export class DraftGraph {
 function replaceValue(parents: Map<string, string>, from: string, to: string): void {
   for (const [written, parent] of [...parents]) {
     if (parent !== from) continue
-    // Deleting first moves the entry to the end, as if the parent had been added last.
+    // The entry is deleted first, so that it moves to the end, as if the parent had been added last.
     parents.delete(written)
     parents.set(written, to)
   }

@@ -10,7 +10,7 @@ import type {
 import type { NewRecord, RecordMetadata } from '../record.ts'
 import type { StateStore, StoreBuilder } from '../state-store.ts'
 
-/** Adapts a processor that cannot change keys to the interface of a processor that can. */
+/** Adapts a processor that keeps keys to the interface of a processor that may change keys. */
 export function fixedKey<K, V, W>(supplier: FixedKeyProcessorSupplier<K, V, W>): ReturnType<ProcessorSupplier<K, V, K, W>> {
   const processor = supplier()
   let key: K

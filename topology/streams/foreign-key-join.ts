@@ -21,7 +21,7 @@ export interface ForeignKeyJoin {
   readonly keepsLeft: boolean
 }
 
-/** The joined rows leave `source`. They become the table `name`, stored as `kept` says. */
+/** The rows that a foreign-key join gives. The rows leave the node `source`, and become the table `name`, stored as `kept` says. */
 interface JoinedRows {
   readonly name: string
   readonly source: string
@@ -132,7 +132,10 @@ export function joinOnForeignKey({ left, right, foreignKey, joiner, materialized
 const backToWhoAsked: StreamPartitioner<never, never> = (_topic, _key, value) =>
   (value as unknown as { readonly primaryPartition: number }).primaryPartition
 
-/** Makes the partitioner throw if it returns several partitions. Each copy of a subscription or a response would give its own result. */
+/**
+ * Makes the partitioner throw if it returns several partitions. If a subscription or a response were copied to several partitions, each copy would
+ * give a result of its own.
+ */
 function onePartition(partitioner: StreamPartitioner<never, never> | null): StreamPartitioner<never, never> | null {
   if (partitioner === null) return null
   return (topic, key, _value, partitions) => {

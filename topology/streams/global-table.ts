@@ -5,10 +5,10 @@ import { Materialization } from './materialization.ts'
 import type { StreamsGraph } from './streams-graph.ts'
 import type { TableView } from './table-view.ts'
 
-/** A table of which every process has a full copy. A stream can join it by any key, in any partition. */
+/** A table with a full copy in every process. A stream can join it by any key, in any partition. */
 export class GlobalKTable<K, V> {
   readonly queryableStoreName: string | null
-  /** The view by which joins look rows of this table up. */
+  /** The view by which joins look up rows of this table. */
   readonly view: TableView
   declare private readonly types: [K, V]
 
@@ -18,7 +18,7 @@ export class GlobalKTable<K, V> {
   }
 
   /**
-   * Makes the table for `builder.globalTable`. Without a given name, its store has a generated one.
+   * Makes the table for `builder.globalTable`. If the user names no store, the store has a generated name.
    *
    * @internal
    */

@@ -36,7 +36,8 @@ export interface KGroupedStream<K, V> {
    * clicks.groupByKey(Grouped.with(text, text)).reduce((pages, page) => `${pages} ${page}`, Materialized.as('pages-by-user'))
    * ```
    *
-   * @remarks Use `aggregate` for a result of another type. If the reducer only appends, as here, the result grows without a limit.
+   * @remarks Use `aggregate` for a result of another type. A reducer that only appends, as in this example, makes a result that grows without a
+   * limit.
    */
   reduce(reducer: Reducer<V>, materialized?: Materialized<K, V, 'keyValue'>, named?: Named): KTable<K, V>
   /**
@@ -54,7 +55,7 @@ export interface KGroupedStream<K, V> {
    */
   aggregate<A>(initializer: () => A, aggregator: Aggregator<K, V, A>, materialized?: Kept<K, A>, named?: Named): KTable<K, A>
   /**
-   * Divides each key's records into windows of time or into sessions, by the records' timestamps. Keys of the result are `Windowed`.
+   * Divides each key's records into windows of time or into sessions, by the records' timestamps. The keys of the result are `Windowed`.
    *
    * @example
    * ```ts
@@ -64,14 +65,14 @@ export interface KGroupedStream<K, V> {
    *   .count(Materialized.as('clicks-a-minute', { keySerde: text }))
    * ```
    *
-   * @remarks A record that comes after its window's end and the grace is dropped, and counted in `dropped-records-total`. A longer grace keeps
-   * windows for longer.
+   * @remarks A record that comes after the end of its window and the grace is dropped, and counted in `dropped-records-total`. With a longer grace,
+   * windows are kept for longer.
    */
   windowedBy(windows: TimeWindows | SlidingWindows | UnlimitedWindows): TimeWindowedKStream<K, V>
   windowedBy(windows: SessionWindows): SessionWindowedKStream<K, V>
   /**
-   * Begins an aggregate that several grouped streams feed, each with its own aggregator (KIP-150). It needs a single store. A join of several
-   * aggregates needs a store for each.
+   * Begins an aggregate that several grouped streams feed, each with its own aggregator (KIP-150). The aggregate needs one store. A join of several
+   * aggregates would need a store for each.
    *
    * @example
    * ```ts
@@ -100,7 +101,7 @@ export class GroupedStream<K, V> implements KGroupedStream<K, V> {
 
   count(materialized?: unknown, named?: Named): KTable<K, number> {
     const { graph } = this.parts
-    // A store that has options and no name uses up two of the numbers for generated names, as in Kafka Streams.
+    // A store with options but without a name uses up two of the numbers for generated names, as in Kafka Streams.
     if (materialized !== undefined && (materialized as Kept<K, number>).name === null) graph.newStoreName('KSTREAM-AGGREGATE-')
     const kept = Materialization.of(materialized, graph, 'KSTREAM-AGGREGATE-').or({ key: this.parts.key, value: Serdes.long() })
     return this.#aggregated(kept, named, 'KSTREAM-AGGREGATE-', counting)
@@ -154,7 +155,7 @@ export class GroupedStream<K, V> implements KGroupedStream<K, V> {
     return new Table<K2, A>({ graph, output: name, queryableStoreName: kept.queryableName, isVersioned: kept.isVersioned, ...parts })
   }
 
-  /** The node that the aggregation reads: the stream itself, or a repartition topic if keys were changed. */
+  /** The node that the aggregation reads. It is the stream itself, or a repartition topic if keys were changed. */
   sourceFor(kept: Materialization): string {
     const { graph, output, mustRepartition, key, value } = this.parts
     if (!mustRepartition) return output

@@ -43,7 +43,8 @@ export interface KGroupedTable<K, V> {
    *   )
    * ```
    *
-   * @remarks The subtractor must undo the adder, whatever came in between. If an update moves a row to another group, the result has two updates.
+   * @remarks The subtractor must undo the adder, even if other values came in between. If an update moves a row to another group, the result has two
+   * updates.
    */
   reduce(adder: Reducer<V>, subtractor: Reducer<V>, materialized?: Kept<K, V>, named?: Named): KTable<K, V>
   /**

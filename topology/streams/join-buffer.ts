@@ -25,7 +25,7 @@ export function joinBuffer(
     name: store,
     kind: 'keyValue',
     key: Serdes.bytes(),
-    // A waiting record is written as a suppressed update from null to its value.
+    // A waiting record is written like a suppressed update that changes null to the record's value.
     value: suppressedSerde(serdeOr(value, 'value', store)),
     persistent: true,
     logging: true,

@@ -44,7 +44,7 @@ export class Joined<in K, in V, in V2> extends Typed<(key: K, value: V, other: V
    *   .to('named-orders', Produced.with(text, text))
    * ```
    *
-   * @remarks A grace needs a versioned table with a history that is at least as long.
+   * @remarks A grace needs a versioned table whose history is at least as long as the grace.
    */
   static with<K, V, V2>(key: Serde<K> | null, value: Serde<V> | null, other: Serde<V2> | null, options: JoinedOptions = {}): Joined<K, V, V2> {
     if (options.gracePeriodMs !== undefined && !(options.gracePeriodMs >= 0)) {
@@ -57,8 +57,8 @@ export class Joined<in K, in V, in V2> extends Typed<(key: K, value: V, other: V
   }
 
   /**
-   * Names a stream's join with a table, and its repartition topic, if there is one. A serde that is left out comes from the operator before, else
-   * from the application's defaults.
+   * Names a stream's join with a table, and its repartition topic, if there is one. A serde that is left out comes from the operator before or, if
+   * that has none, from the application's defaults.
    *
    * @example
    * ```ts
@@ -98,7 +98,8 @@ export class StreamJoined<in K, in V, in V2> extends Typed<(key: K, value: V, ot
   }
 
   /**
-   * Sets the serdes of a join of two streams: key, this value, the other value. `options` can also name the step and its two stores.
+   * Sets the serdes of a join of two streams, in this order: key, this stream's value, the other stream's value. `options` can also name the step and
+   * its two stores.
    *
    * @example
    * ```ts
@@ -126,7 +127,7 @@ export class StreamJoined<in K, in V, in V2> extends Typed<(key: K, value: V, ot
 
   /**
    * Names the stores of a join of two streams, as Java's `StreamJoined.as` does; `name` names the step. A serde that is left out comes from the
-   * operators before, else from the application's defaults.
+   * operators before or, if they have none, from the application's defaults.
    *
    * @example
    * ```ts
@@ -159,8 +160,8 @@ export class TableJoined<in K, in K2> extends Typed<(key: K, other: K2) => 'tabl
   }
 
   /**
-   * Sets the partitioners of a foreign-key join. The first partitions responses like this table, and the second partitions subscriptions like the
-   * other table.
+   * Sets the partitioners of a foreign-key join. The first partitioner distributes responses as this table's topic is partitioned. The second
+   * distributes subscriptions as the other table's topic is partitioned.
    *
    * @example
    * ```ts
@@ -188,7 +189,7 @@ export class TableJoined<in K, in K2> extends Typed<(key: K, other: K2) => 'tabl
   }
 
   /**
-   * Names a foreign-key join and its two internal topics. A partitioner that is left out is the default one.
+   * Names a foreign-key join and its two internal topics. A partitioner that is left out is replaced by the default partitioner.
    *
    * @example
    * ```ts

@@ -53,7 +53,7 @@ export interface KStream<K, V> {
    */
   filterNot(predicate: Predicate<K, V>, named?: Named): KStream<K, V>
   /**
-   * Gives each record a new key. The value stays. A later grouping or join sends the records through a repartition topic first, because the key
+   * Gives each record a new key. The value stays. A later grouping or join first sends the records through a repartition topic, because the key
    * decides the partition.
    *
    * @example
@@ -61,12 +61,12 @@ export interface KStream<K, V> {
    * orders.selectKey((_, order) => order.customer).to('orders-by-customer', Produced.with(text, orderSerde))
    * ```
    *
-   * @remarks The key's serde is unknown then: name it in the next step. For a grouping, `groupBy` does the same. An `undefined` key is
-   * WAGGLE_UNDEFINED_VALUE; `null` is a key.
+   * @remarks The serde of the new key is unknown: name it in the next step. For a grouping, `groupBy` does the same in one step. An `undefined` key
+   * is WAGGLE_UNDEFINED_VALUE; `null` is a key.
    */
   selectKey<K2>(selector: (key: K, value: V) => K2, named?: Named): KStream<K2, V>
   /**
-   * Turns each record into a record with a new key and a new value. A later grouping or join sends the records through a repartition topic first.
+   * Turns each record into a record with a new key and a new value. A later grouping or join first sends the records through a repartition topic.
    *
    * @example
    * ```ts
@@ -84,12 +84,12 @@ export interface KStream<K, V> {
    * orders.mapValues((order) => order.total).to('totals', Produced.with(text, Serdes.double()))
    * ```
    *
-   * @remarks The value's serde is unknown after this step. Return a new value and do not change the old one, which other steps read.
+   * @remarks The value's serde is unknown after this step. Return a new value, and do not change the old value, because other steps read it.
    */
   mapValues<W>(mapper: (value: V, key: K) => W, named?: Named): KStream<K, W>
   /**
-   * Turns each record into any number of records with new keys and values, in the order that the mapper returns. A later grouping or join sends the
-   * records through a repartition topic first.
+   * Turns each record into any number of records with new keys and values, in the order that the mapper returns. A later grouping or join first sends
+   * the records through a repartition topic.
    *
    * @example
    * ```ts
@@ -136,7 +136,7 @@ export interface KStream<K, V> {
    */
   foreach(action: (key: K, value: V) => void, named?: Named): void
   /**
-   * Merges the records of two streams into one. Each stream keeps its own order; the order between the two is not defined.
+   * Merges the records of two streams into one stream. Each stream keeps its own order. The order between the two streams is not defined.
    *
    * @example
    * ```ts
@@ -159,12 +159,12 @@ export interface KStream<K, V> {
    * branches.get('by-size-large')?.to('large-orders', Produced.with(text, orderSerde))
    * ```
    *
-   * @remarks A record that no branch takes is dropped, unless there is a default branch. A branch's full name is the split's name followed by its
-   * own.
+   * @remarks A record that no branch takes is dropped, unless there is a default branch. A branch's full name is the split's name followed by the
+   * branch's own name.
    */
   split(named?: Named): BranchedKStream<K, V>
   /**
-   * Writes the records to an internal topic, `<applicationId>-<name>-repartition`, and continues with the records read from it. The key decides the
+   * Writes the records to an internal topic, `<applicationId>-<name>-repartition`, reads them from it, and continues with them. The key decides the
    * partition, unless a partitioner is given.
    *
    * @example
@@ -194,8 +194,8 @@ export interface KStream<K, V> {
    */
   to(topic: string | TopicNameExtractor<K, V>, produced?: Produced<Some<K>, Some<V>>): void
   /**
-   * Turns the stream into a table: the newest value of each key counts, and null deletes the key. If keys were changed, the records go through a
-   * repartition topic first.
+   * Turns the stream into a table. The newest value of each key counts, and null deletes the key. If keys were changed, the records first go through
+   * a repartition topic.
    *
    * @example
    * ```ts
@@ -203,11 +203,11 @@ export interface KStream<K, V> {
    * lastPage.toStream().to('last-pages', Produced.with(text, text))
    * ```
    *
-   * @remarks A record with a null key is dropped and counted. The table is stored only if it has a name, or if a later step looks its rows up.
+   * @remarks A record with a null key is dropped and counted. The table is stored only if it has a name, or if a later step looks up its rows.
    */
   toTable(materialized?: Kept<Some<K>, Some<V>>, named?: Named): KTable<Some<K>, Some<V>>
   /**
-   * Groups records by their key, for an aggregation. If keys were changed, the records go through a repartition topic first.
+   * Groups records by their key, for an aggregation. If keys were changed, the records first go through a repartition topic.
    *
    * @example
    * ```ts
@@ -218,7 +218,7 @@ export interface KStream<K, V> {
    */
   groupByKey(grouped?: Grouped<Some<K>, Some<V>>): KGroupedStream<Some<K>, Some<V>>
   /**
-   * Groups records by a new key. They always go through a repartition topic, `<applicationId>-<name>-repartition`.
+   * Groups records by a new key. The records always go through a repartition topic, `<applicationId>-<name>-repartition`.
    *
    * @example
    * ```ts
@@ -227,14 +227,14 @@ export interface KStream<K, V> {
    *   .aggregate(() => 0, (_, order, sum) => sum + order.total, Materialized.as('spent', { keySerde: text, valueSerde: Serdes.double() }))
    * ```
    *
-   * @remarks Name the grouping: a generated name, and with it the topic, changes when the program changes. If the key is right already, use
+   * @remarks Name the grouping. A generated name changes when the program changes, and with it the topic's name. If the key is right already, use
    * `groupByKey`.
    */
   groupBy<K2>(selector: (key: K, value: V) => K2, grouped?: Grouped<Some<K2>, Some<V>>): KGroupedStream<Some<K2>, Some<V>>
   /**
-   * Joins each record with its matches, and emits one record for each pair. Joined with a stream, records of the same key whose times are in the
-   * window match. Joined with a table, a record matches the row of its key at the time of processing. Joined with a global table, a record matches
-   * the row of the key that the selector returns.
+   * Joins each record with its matches, and emits one record for each pair. In a join with a stream, records match if they have the same key and
+   * their times are in the window. In a join with a table, a record matches the row that its key has at the time of processing. In a join with a
+   * global table, a record matches the row of the key that the selector returns.
    *
    * @example
    * ```ts
@@ -256,7 +256,7 @@ export interface KStream<K, V> {
    * ```
    *
    * @remarks The topics of both sides must have the same number of partitions, except for a global table. A side whose keys were changed goes through
-   * a repartition topic. Null values and null keys match nothing. Updates of a table emit no records: only the stream does.
+   * a repartition topic. Null values and null keys match nothing. An update of a table emits no record; only a record of the stream does.
    */
   join<V2, W>(
     other: KStream<K | null, V2>,
@@ -267,7 +267,7 @@ export interface KStream<K, V> {
   join<V2, W>(table: KTable<Some<K>, V2>, joiner: Joiner<Some<K>, Some<V>, V2, W>, joined?: Joined<Some<K>, Some<V>, V2>): KStream<Some<K>, W>
   join<K2, V2, W>(table: GlobalKTable<K2, V2>, selector: Selector<K, V, K2>, joiner: Joiner<K, Some<V>, V2, W>, named?: Named): KStream<K, W>
   /**
-   * Joins as `join` does, and also emits each record of this stream without a match, with null for the other side. A record with a null key has no
+   * Joins as `join` does, and also emits each record of this stream that has no match, with null for the other side. A record with a null key has no
    * match (KIP-962).
    *
    * @example
@@ -277,8 +277,8 @@ export interface KStream<K, V> {
    *   .to('named-orders', Produced.with(text, text))
    * ```
    *
-   * @remarks With a stream, a record without a match is emitted when its window and the grace are over. For that, stream time has to advance. With a
-   * table it is emitted at once.
+   * @remarks In a join with a stream, a record without a match is emitted when its window and the grace are over. For that, stream time has to
+   * advance. In a join with a table, such a record is emitted at once.
    */
   leftJoin<V2, W>(
     other: KStream<K | null, V2>,
@@ -294,7 +294,7 @@ export interface KStream<K, V> {
     named?: Named,
   ): KStream<K, W>
   /**
-   * Joins two streams as `leftJoin` does, and also emits each record of the other stream without a match, with null for this side.
+   * Joins two streams as `leftJoin` does, and also emits each record of the other stream that has no match, with null for this side.
    *
    * @example
    * ```ts
@@ -340,7 +340,7 @@ export interface KStream<K, V> {
    */
   process<K2, V2>(supplier: ProcessorSupplier<K, V, K2, V2>, options?: ProcessOptions): KStream<K2, V2>
   /**
-   * Passes each record to your own processor, which cannot change the key. So no later step has to repartition.
+   * Passes each record to your own processor. The processor cannot change the key, so no later step has to repartition.
    *
    * @example
    * ```ts
@@ -392,8 +392,8 @@ export interface KStream<K, V> {
    */
   mapAsync<W>(mapper: (value: V, call: AsyncCallOf<K>) => Promise<W>, options: AsyncOptions): KStream<K, W>
   /**
-   * Gathers records for the next step, a `mapAsync`: at most `size` in a batch, and none waits longer than `timeoutMs`. Kafka Streams has no such
-   * method.
+   * Gathers records into batches for the next step, a `mapAsync`. A batch has at most `size` records, and no record waits longer than `timeoutMs`.
+   * Kafka Streams has no such method.
    *
    * @example
    * ```ts
@@ -403,7 +403,7 @@ export interface KStream<K, V> {
    *   .to('lengths', Produced.with(text, Serdes.integer()))
    * ```
    *
-   * @remarks Unless `release` is `full`, a batch is sent as soon as the function is idle, so a single record does not wait. All tasks of a thread
+   * @remarks Unless `release` is `full`, a batch is sent as soon as the function is idle. So a single record does not wait. All tasks of a thread
    * share batches.
    */
   batch(options: BatchOptions): BatchedKStream<K, V>
@@ -415,7 +415,7 @@ export interface StreamParts {
   readonly output: string
   readonly key: AnySerde | null
   readonly value: AnySerde | null
-  /** True if a step has changed the keys since they decided the partition. */
+  /** True if a step has changed the keys since the records were partitioned by key. */
   readonly mustRepartition: boolean
 }
 
@@ -588,7 +588,7 @@ export class Stream<K, V> implements KStream<K, V> {
     return new AsyncStream<K, V>(this.parts, options)
   }
 
-  /** This stream with all records of a key in one partition, for a join or a grouping. */
+  /** This stream, with all records of a key in the same partition, for a join or a grouping. */
   repartitionedFor(name: string | null, key: AnySerde | null, value: AnySerde | null): StreamParts {
     if (!this.parts.mustRepartition) return this.parts
     const { graph, output } = this.parts

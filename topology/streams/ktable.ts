@@ -33,8 +33,8 @@ export interface KTable<K, V> {
    * customers.filter((_, customer) => customer.country === 'CH').toStream().to('swiss-customers', Produced.with(text, customerSerde))
    * ```
    *
-   * @remarks By default no row of the result is stored: it is computed from this table when it is looked up. Give a `Materialized` with a name to
-   * store it, with a changelog of its own.
+   * @remarks By default no row of the result is stored: a row is computed from this table when it is looked up. Give a `Materialized` with a name to
+   * store the result, with a changelog of its own.
    */
   filter<W extends V>(predicate: (key: K, value: V) => value is W, materialized?: Kept<K, W>, named?: Named): KTable<K, W>
   filter(predicate: Predicate<K, V>, materialized?: Kept<K, V>, named?: Named): KTable<K, V>
@@ -60,7 +60,7 @@ export interface KTable<K, V> {
    */
   mapValues<W>(mapper: (value: V, key: K) => W | null, materialized?: Kept<K, W>, named?: Named): KTable<K, W>
   /**
-   * Turns the table's updates into a stream: one record for each update, and null for a deleted row. Key and partition stay.
+   * Turns the table's updates into a stream. Each update is one record; for a deleted row the value is null. Key and partition stay.
    *
    * @example
    * ```ts
@@ -72,8 +72,8 @@ export interface KTable<K, V> {
    */
   toStream(named?: Named): KStream<K, V | null>
   /**
-   * Holds updates back: until a window closes, so that the window has one result, or for a time, so that a key has fewer updates. The newest update
-   * of a key is forwarded.
+   * Holds updates back, and then forwards the newest update of each key. Updates are held until a window closes, so that the window has one result,
+   * or for a time, so that a key has fewer updates.
    *
    * @example
    * ```ts
@@ -87,8 +87,8 @@ export interface KTable<K, V> {
    *   .to('minutes', Produced.with(text, Serdes.long()))
    * ```
    *
-   * @remarks Time is stream time: a window closes when a later record comes, not by the clock. Updates wait in a store with a changelog. A versioned
-   * table cannot be suppressed.
+   * @remarks Time is stream time: a later record closes a window, and the clock does not. Updates wait in a store with a changelog. A versioned table
+   * cannot be suppressed.
    */
   suppress(suppressed: Suppressed<K>): KTable<K, V>
   /**
@@ -102,13 +102,13 @@ export interface KTable<K, V> {
    *   .count(Materialized.as('customers-by-country', { keySerde: text }))
    * ```
    *
-   * @remarks The table is stored, so that a row's old value can be removed from its old group. A row is left out if its new key or value is null, or
-   * if the selector returns null.
+   * @remarks The table is stored, so that the old value of a row can be removed from its old group. A row is left out if its new key or value is
+   * null, or if the selector returns null.
    */
   groupBy<K2, V2>(selector: (key: K, value: V) => KeyValue<K2, V2>, grouped?: Grouped<Some<K2>, Some<V2>>): KGroupedTable<Some<K2>, Some<V2>>
   /**
-   * Joins rows of the same key, or by a foreign key: the value of each row names the key of a row of the other table (KIP-213). An update on either
-   * side updates the result. The result has this table's key and partition.
+   * Joins rows of the same key, or joins by a foreign key (KIP-213): the value of each row names the key of a row of the other table. An update on
+   * either side updates the result. The result has this table's key and partition.
    *
    * @example
    * ```ts
@@ -124,10 +124,10 @@ export interface KTable<K, V> {
    * ```
    *
    * @remarks In a join by the same key, both topics must have the same number of partitions. In a join by a foreign key the numbers may differ,
-   * because two internal topics carry the rows between partitions. If the result or the foreign key is null, there is no row.
+   * because two internal topics carry the rows between partitions. If the result or the foreign key is null, the result has no row.
    */
   join<V2, W>(other: KTable<K, V2>, joiner: Joiner<K, V, V2, W | null>, materialized?: Kept<K, W>, named?: Named): KTable<K, W>
-  /** Joins by a key in this table's values (KIP-213). `joined` names the steps and chooses partitions. */
+  /** Joins by a foreign key in this table's values (KIP-213). `joined` names the steps and chooses partitions. */
   join<K2, V2, W>(
     other: KTable<K2, V2>,
     foreignKey: ForeignKey<K, V, K2>,
@@ -136,7 +136,7 @@ export interface KTable<K, V> {
     joined?: TableJoined<K, K2>,
   ): KTable<K, W>
   /**
-   * Joins as `join` does, and keeps rows of this table without a match, with null for the other side.
+   * Joins as `join` does, and keeps rows of this table that have no match, with null for the other side.
    *
    * @example
    * ```ts
@@ -146,7 +146,7 @@ export interface KTable<K, V> {
    *   .to('addresses', Produced.with(text, text))
    * ```
    *
-   * @remarks If the other side comes later, the result first has no match. Use `suppress` if that matters.
+   * @remarks If the row of the other side comes later, the first result has no match. Use `suppress` if that matters.
    */
   leftJoin<V2, W>(other: KTable<K, V2>, joiner: Joiner<K, V, V2 | null, W | null>, materialized?: Kept<K, W>, named?: Named): KTable<K, W>
   leftJoin<K2, V2, W>(
@@ -157,7 +157,7 @@ export interface KTable<K, V> {
     joined?: TableJoined<K, K2>,
   ): KTable<K, W>
   /**
-   * Joins rows of the same key, and keeps rows of both tables without a match, with null for the missing side. Key and partition stay.
+   * Joins rows of the same key. Rows of both tables that have no match are kept, with null for the missing side. Key and partition stay.
    *
    * @example
    * ```ts
@@ -178,13 +178,13 @@ export interface TableParts {
   readonly key: AnySerde | null
   readonly value: AnySerde | null
   readonly queryableStoreName: string | null
-  /** Returns the view by which other steps look rows of this table up. The first call may materialise the table. */
+  /** Returns the view by which other steps look up rows of this table. The first call may materialise the table. */
   view(): TableView
-  /** Adds old values to the table's updates. Returns false if old values would need a store that no other step needs, and `force` is not set. */
+  /** Adds old values to the table's updates. Without `force`, returns false if old values would need a store that no other step needs. */
   sendOldValues(force: boolean): boolean
   /**
-   * True if the table's updates say whether they are outdated (KIP-914). This holds for a table with a versioned store, and for a table that is made
-   * from such a table row by row.
+   * True if the table's updates say whether they are outdated (KIP-914). This is so for a table with a versioned store. It is also so for a table
+   * that is made row by row from such a table.
    */
   readonly isVersioned: boolean
   /** The time after a window's end in which the window may still change, in ms. Undefined if the table has no windows. */
@@ -297,7 +297,7 @@ export class Table<K, V> implements KTable<K, V> {
         next: 'Put it right after a windowed aggregation, or use untilTimeLimit.',
       })
     }
-    // The buffer compares the value before the held updates with the newest one, so the buffer needs old values.
+    // The buffer compares the value before the held updates with the newest value, so the buffer needs old values.
     this.parts.sendOldValues(true)
     const { maxRecords, maxBytes, whenFull, timeLimitMs } = suppressed
     const serdes = { key: serdeOr(this.parts.key, 'key', store), value: serdeOr(this.parts.value, 'value', store) }
@@ -448,7 +448,7 @@ export class Table<K, V> implements KTable<K, V> {
     if (given !== undefined && given.name === null) graph.newStoreName(prefix)
     const kept = given === undefined || given.name === null ? null : Materialization.of(given, graph, prefix).or({ key: this.parts.key, value })
     const name = graph.nameOr(named?.name, prefix)
-    // A filter skips rows that stay absent, if old values need no store.
+    // A filter skips rows that were absent and stay absent. This needs old values, which are sent only if they need no further store.
     const oldValues = { sent: skipsAbsent && this.parts.sendOldValues(false) }
     const keptIn = { store: kept?.store ?? null }
     const versioned = this.parts.isVersioned

@@ -34,7 +34,7 @@ export class Materialization implements Serdes {
     this.#supplier = supplier
   }
 
-  /** Reads a user's `Materialized`. A store without a name gets the next generated one. */
+  /** Reads a user's `Materialized`. A store without a name gets the next generated name. */
   static of(materialized: unknown, graph: StreamsGraph, prefix: string): Materialization {
     const given = materialized as AnyMaterialized | undefined
     const name = given?.name ?? graph.newStoreName(prefix)
@@ -42,12 +42,12 @@ export class Materialization implements Serdes {
     return new Materialization(name, isNamed, given ?? { key: null, value: null }, given?.options ?? {}, given?.supplier ?? null)
   }
 
-  /** Fills in the serdes of the operator before, if the user gave none. */
+  /** Returns the same store. Serdes that the user did not give are taken from the operator before. */
   or({ key, value }: Serdes): Materialization {
     return new Materialization(this.store, this.isNamed, { key: this.key ?? key, value: this.value ?? value }, this.options, this.#supplier)
   }
 
-  /** The store's name for queries; null if the user did not name the store, which therefore cannot be queried. */
+  /** The store's name for queries. Null if the user did not name the store, which then cannot be queried. */
   get queryableName(): string | null {
     return this.isNamed ? this.store : null
   }
@@ -57,7 +57,7 @@ export class Materialization implements Serdes {
     return this.#supplier?.kind === 'versioned'
   }
 
-  /** The view by which other steps look rows of this table up. */
+  /** The view by which other steps look up rows of this table. */
   get view(): TableView {
     return { kind: 'store', store: this.store, of: this.isVersioned ? 'versioned' : 'keyValue' }
   }
@@ -114,7 +114,7 @@ export class Materialization implements Serdes {
       persistent: this.#supplier?.persistent ?? this.options.storeType !== 'inMemory',
       logging: this.options.logging ?? true,
       retentionMs,
-      // As in Kafka Streams, results that are emitted once, when their window closes, are not held back. A cache would have windows that their store
+      // Results that are emitted only when their window closes are not held back, as in Kafka Streams. A cache would contain windows that their store
       // has dropped.
       cached: kind !== 'versioned' && !(kind === 'session' && more.timeOrdered === true) && (this.options.caching ?? true),
       ...more,

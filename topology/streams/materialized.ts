@@ -53,7 +53,7 @@ export class Materialized<in K, out V, out Kind extends StoreKind = never> exten
   }
 
   /**
-   * Sets the serdes of a table's store, which keeps its generated name.
+   * Sets the serdes of a table's store. The store keeps its generated name.
    *
    * @example
    * ```ts

@@ -13,14 +13,15 @@ export class Named extends Typed<'named'> {
   }
 
   /**
-   * Names a step: letters, digits, dots, dashes and underscores, at most 249. Any other name throws WAGGLE_INVALID_TOPOLOGY.
+   * Names a step. A name has letters, digits, dots, dashes and underscores, and at most 249 characters. Any other name throws
+   * WAGGLE_INVALID_TOPOLOGY.
    *
    * @example
    * ```ts
    * orders.filter((_, order) => order.total >= 100, Named.as('large-orders-only')).to('large-orders', Produced.with(text, orderSerde))
    * ```
    *
-   * @remarks A step without a name gets a number in its name, which changes when steps are added before it.
+   * @remarks The generated name of a step contains a number, which changes when steps are added before the step.
    */
   static as(name: string): Named {
     return new Named(validName(name))
@@ -69,8 +70,8 @@ export class Repartitioned<in K, in V> extends Typed<(key: K, value: V) => 'repa
   }
 
   /**
-   * Names a repartition topic: `<applicationId>-<name>-repartition`. A serde that is left out comes from the operator before, else from the
-   * application's defaults.
+   * Names a repartition topic: `<applicationId>-<name>-repartition`. A serde that is left out comes from the operator before or, if that has none,
+   * from the application's defaults.
    *
    * @example
    * ```ts
@@ -110,8 +111,8 @@ export class Grouped<in K, in V> extends Typed<(key: K, value: V) => 'grouped'> 
   }
 
   /**
-   * Names a grouping and its repartition topic, if there is one. A serde that is left out comes from the operator before, else from the application's
-   * defaults.
+   * Names a grouping and its repartition topic, if there is one. A serde that is left out comes from the operator before or, if that has none, from
+   * the application's defaults.
    *
    * @example
    * ```ts

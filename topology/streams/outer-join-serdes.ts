@@ -2,7 +2,7 @@ import { readLong, writeLong } from '../long-bytes.ts'
 import type { AnySerde, Serde } from '../serde.ts'
 import { composed } from './unset-serde.ts'
 
-/** The key of a record of a stream join that has no match so far. */
+/** The key of a record that waits for a match in a join of streams. */
 export interface WaitingKey {
   readonly key: unknown
   readonly isLeft: boolean
@@ -36,7 +36,7 @@ export function outerKeySerde(inner: AnySerde): Serde<WaitingKey> {
 }
 
 /**
- * All records of one key and one timestamp that have no match so far, as Kafka Streams' list store has them:
+ * All records of one key and one timestamp that wait for a match, as Kafka Streams' list store has them:
  *
  *     1 │ count i32 │ (length i32 │ 1 where left, 0 where right │ value)*
  */

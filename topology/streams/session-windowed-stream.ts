@@ -26,12 +26,12 @@ export interface SessionWindowedKStream<K, V> {
    *   .count(Materialized.as('clicks-a-session', { keySerde: text }))
    * ```
    *
-   * @remarks When sessions merge, a null for each old session comes before the update of the merged one. A session's end is the time of its last
+   * @remarks When sessions merge, a null for each old session comes before the update of the merged session. A session's end is the time of its last
    * record.
    */
   count(materialized?: Materialized<K, number, 'session'>, named?: Named): KTable<Windowed<K>, number>
   /**
-   * Combines the values of each session into one. When sessions merge, the same reducer combines their values, the earlier session first.
+   * Combines the values of each session into one value. When sessions merge, the same reducer combines their values, the earlier session first.
    *
    * @example
    * ```ts
@@ -58,7 +58,7 @@ export interface SessionWindowedKStream<K, V> {
    *   )
    * ```
    *
-   * @remarks The merger must return the same value as the aggregator would for all records together.
+   * @remarks The merger must return the value that the aggregator would return for the records of both sessions together.
    */
   aggregate<A>(
     initializer: () => A,
@@ -68,7 +68,7 @@ export interface SessionWindowedKStream<K, V> {
     named?: Named,
   ): KTable<Windowed<K>, A>
   /**
-   * Chooses when results are forwarded: at each update, which is the default, or once, when the session is over (KIP-825).
+   * Chooses when results are forwarded: at each update, which is the default, or only when the session is over (KIP-825).
    *
    * @example
    * ```ts
@@ -79,9 +79,9 @@ export interface SessionWindowedKStream<K, V> {
    *   .count(Materialized.as('sessions', { keySerde: text }))
    * ```
    *
-   * @remarks The strategy applies to aggregations that are added after this call. A session is over when a record comes whose time is past its end,
-   * the gap and the grace. A result is lost if the store has dropped it by then. So `retentionMs` of the `Materialized` must be longer than the
-   * longest time between two records.
+   * @remarks The strategy applies to aggregations that are added after this call. A session is over when a record comes whose time is past the
+   * session's end, the gap and the grace. A result is lost if the store has already dropped the session. So `retentionMs` of the `Materialized` must
+   * be longer than the longest time between two records.
    */
   emitStrategy(strategy: EmitStrategy): SessionWindowedKStream<K, V>
 }

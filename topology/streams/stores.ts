@@ -19,7 +19,7 @@ import { timestamped } from './timestamped.ts'
 export interface StoreSupplier<out Kind extends StoreKind> {
   readonly name: string
   readonly kind: Kind
-  /** False for a store that Kafka Streams keeps in memory. In Waggle, the changes between two commits are in memory for every store. */
+  /** False for a store that Kafka Streams keeps in memory. Waggle keeps the changes between two commits in memory for every store. */
   readonly persistent: boolean
   readonly retentionMs: number | null
   readonly windowSizeMs: number
@@ -44,7 +44,7 @@ export const Stores = {
    */
   persistentKeyValueStore: (name: string) => supplier('keyValue', name, true),
   /**
-   * A store of values by key, as `inMemoryKeyValueStore` of Kafka Streams. Waggle still writes its rows with the commit.
+   * A store of values by key, as `inMemoryKeyValueStore` of Kafka Streams. Waggle still writes the store's rows with the commit.
    *
    * @example
    * ```ts

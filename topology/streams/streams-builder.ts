@@ -14,7 +14,7 @@ import { type BuildOptions, StreamsGraph } from './streams-graph.ts'
 export class StreamsBuilder {
   readonly #graph: StreamsGraph
 
-  /** Your program gives no argument. Waggle itself gives one, to add steps to a graph of its own. */
+  /** Your program gives no argument. Waggle itself gives a graph, to which the builder adds its steps. */
   constructor(graph = new StreamsGraph()) {
     this.#graph = graph
   }
@@ -40,7 +40,7 @@ export class StreamsBuilder {
   }
 
   /**
-   * Reads a topic as a table: the newest value of each key counts, and null deletes the key. The table has the topic's partitions.
+   * Reads a topic as a table. The newest value of each key counts, and null deletes the key. The table has the topic's partitions.
    *
    * @example
    * ```ts
@@ -48,8 +48,8 @@ export class StreamsBuilder {
    * people.filter((_, person) => person.country === 'CH').toStream().to('swiss', Produced.with(text, customerSerde))
    * ```
    *
-   * @remarks The topic should be compacted. A record with a null key is dropped. The table is stored, with a changelog, if it has a name or its rows
-   * are looked up. With `optimization: 'all'` the topic itself is the changelog.
+   * @remarks The topic should be compacted. A record with a null key is dropped. The table is stored, with a changelog, if it has a name or if its
+   * rows are looked up. With `optimization: 'all'` the topic itself is the changelog.
    */
   table<K, V>(
     topic: string,
@@ -60,7 +60,7 @@ export class StreamsBuilder {
   }
 
   /**
-   * Reads a topic as a table of which every process has a full copy. A stream can join it by any key, without a repartition topic.
+   * Reads a topic as a table with a full copy in every process. A stream can join the table by any key, without a repartition topic.
    *
    * @example
    * ```ts
@@ -68,8 +68,8 @@ export class StreamsBuilder {
    * orders.join(names, (_, order) => order.country, (order, country) => `${order.total} from ${country}`).to('located', Produced.with(text, text))
    * ```
    *
-   * @remarks Each process needs memory for the whole table. The order of its updates relative to other topics is not defined. The table has no
-   * changelog: after a loss it is read again from its topic.
+   * @remarks Each process needs memory for the whole table. The order of the table's updates relative to other topics is not defined. The table has
+   * no changelog: after a loss it is read again from its topic.
    */
   globalTable<K, V>(
     topic: string,
@@ -80,8 +80,8 @@ export class StreamsBuilder {
   }
 
   /**
-   * Adds a global store: every process has all of it, and every processor may read it. Only the supplier's processor writes it, from the records of
-   * the topic.
+   * Adds a global store. Every process has the whole store, and every processor may read it. Only the supplier's processor writes to it, from the
+   * records of the topic.
    *
    * @example
    * ```ts

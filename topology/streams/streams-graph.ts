@@ -14,8 +14,8 @@ export interface LogicalNode {
   /** True for a join that treats a record without a key like a record without a match, and emits it (KIP-962). */
   readonly relaxesNullKeys?: boolean
   /**
-   * `key`: true if the step may change keys. `value`: true if it may change values. A repartition topic may move before a step that changes neither.
-   * A processor counts as such a step, as in Kafka Streams.
+   * `key`: true if the step may change keys. `value`: true if the step may change values. A repartition topic may move before a step that changes
+   * neither. A processor counts as a step that changes neither, as in Kafka Streams.
    */
   readonly changes?: { readonly key?: boolean; readonly value?: boolean }
   readonly isMerge?: boolean
@@ -23,9 +23,9 @@ export interface LogicalNode {
   readonly source?: { readonly topics: string | readonly string[] | RegExp; readonly offsetReset: unknown }
   /** A repartition topic that an operator added. The optimiser may merge it with others. */
   readonly repartition?: { readonly topic: string; readonly key: AnySerde | null; readonly value: AnySerde | null }
-  /** An internal topic that the step writes and reads. Without a number of partitions the topic gets as many as its sources have. */
+  /** An internal topic that the step writes and reads. A topic without a number of partitions gets as many partitions as its sources have. */
   readonly ownTopic?: { readonly name: string; readonly partitions: number | null }
-  /** Outputs that are joined, so that equal keys must be in the same partition. */
+  /** Outputs that are joined. Equal keys must therefore be in the same partition. */
   readonly copartitioned?: readonly string[]
   /** True for a join of two streams. The join needs one store less if both are the same stream (KIP-862). */
   readonly isStreamJoin?: boolean
@@ -61,7 +61,7 @@ export class StreamsGraph {
     return `${this.#prefix}${prefix}${this.#number()}`
   }
 
-  /** The user's name, or a generated one. Both use up a number, so that naming a step does not change later names. */
+  /** The user's name, or a generated name. Both use up a number, so that naming a step does not change later names. */
   nameOr(given: string | null | undefined, prefix: string): string {
     const made = this.newName(prefix)
     return given == null ? made : validName(given)

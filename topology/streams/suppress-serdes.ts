@@ -11,7 +11,7 @@ export interface Suppressed {
   /** Topic, partition and offset of the record that caused the update. */
   readonly metadata: RecordMetadata
   readonly change: Change<unknown>
-  /** The key's value before the first held update. It is the last value that was forwarded. */
+  /** The key's value before the first held update, which is the last forwarded value. */
   readonly prior: unknown
   readonly headers: readonly Header[]
 }
@@ -21,7 +21,7 @@ export interface Suppressed {
  *
  *     timestamp i64 │ offset i64 │ topic │ partition i32 │ headers i32: key, value each │ prior │ old │ new │ time i64
  *
- * Text and bytes come after their length, i32. Length -1 stands for null; -2, for the old value, stands for the prior value.
+ * Text and bytes follow their length, i32. The length -1 stands for null. As the length of the old value, -2 stands for the prior value.
  */
 export function suppressedSerde(value: AnySerde): Serde<Suppressed> {
   return composed([value], (inner) => ({
@@ -68,7 +68,7 @@ export function suppressedSerde(value: AnySerde): Serde<Suppressed> {
 /** The version of this layout, as a header of each changelog record. */
 export const suppressedHeaders: readonly Header[] = [{ key: 'v', value: Buffer.of(3) }]
 
-/** The size of a buffered update in bytes, as Kafka Streams counts it. So a limit in bytes means the same in both. */
+/** The size of a buffered update in bytes, as Kafka Streams counts it. So a limit in bytes means the same in Waggle and in Kafka Streams. */
 export function suppressedBytes(
   value: Serde<unknown>,
   topic: string,

@@ -21,7 +21,7 @@ export class BufferConfig<out When extends Full = Full> {
   }
 
   /**
-   * Holds back any number of updates. Only the machine's memory limits them.
+   * Holds back any number of updates. Only the machine's memory limits their number.
    *
    * @example
    * ```ts
@@ -95,7 +95,7 @@ export class BufferConfig<out When extends Full = Full> {
   }
 
   /**
-   * Stops the application with WAGGLE_BUFFER_FULL if the buffer is full. So no result is forwarded early.
+   * Stops the application with WAGGLE_BUFFER_FULL if the buffer is full, so that no result is forwarded early.
    *
    * @example
    * ```ts
@@ -109,7 +109,7 @@ export class BufferConfig<out When extends Full = Full> {
 
 /** Chooses the updates of a table that are forwarded (KIP-328). */
 export class Suppressed<in K> {
-  /** The time for which an update is held back, in ms. Null: until its window closes. */
+  /** The time for which an update is held back, in ms. Null: the update is held back until its window closes. */
   readonly timeLimitMs: number | null
   readonly maxRecords: number
   readonly maxBytes: number
@@ -126,7 +126,7 @@ export class Suppressed<in K> {
   }
 
   /**
-   * Holds a windowed table's updates back until the window's end and its grace are over: one result for each window.
+   * Holds a windowed table's updates back until the window's end and its grace are over, so that each window has one result.
    *
    * @example
    * ```ts

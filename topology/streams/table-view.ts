@@ -18,7 +18,7 @@ export function isVersioned(view: TableView): boolean {
   return view.kind === 'map' ? isVersioned(view.table) : view.kind === 'store' && view.of === 'versioned'
 }
 
-/** The stores that a node needs to look rows up through this view. */
+/** The stores that a node needs to look up rows through this view. */
 export function storesOf(view: TableView): readonly string[] {
   switch (view.kind) {
     case 'store':

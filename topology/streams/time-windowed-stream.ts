@@ -30,7 +30,7 @@ export interface TimeWindowedKStream<K, V> {
    */
   count(materialized?: Materialized<K, number, 'window'>, named?: Named): KTable<Windowed<K>, number>
   /**
-   * Combines the values of a key in each window into one. The first value is taken as it is.
+   * Combines the values of a key in each window into one value. The first value is taken as it is.
    *
    * @example
    * ```ts
@@ -40,7 +40,7 @@ export interface TimeWindowedKStream<K, V> {
    *   .reduce((pages, page) => `${pages} ${page}`, Materialized.as('pages', { keySerde: text, valueSerde: text }))
    * ```
    *
-   * @remarks A record in several windows (hopping, sliding) is added to each of them, so its cost grows with their number.
+   * @remarks A record that is in several windows (hopping, sliding) is added to each window. The cost of the record grows with the number of windows.
    */
   reduce(reducer: Reducer<V>, materialized?: Materialized<K, V, 'window'>, named?: Named): KTable<Windowed<K>, V>
   /**
@@ -54,8 +54,8 @@ export interface TimeWindowedKStream<K, V> {
    *   .aggregate(() => 0, (_, order, sum) => sum + order.total, Materialized.as('hourly', { keySerde: text, valueSerde: Serdes.double() }))
    * ```
    *
-   * @remarks `retentionMs` of the `Materialized` must be at least the window and its grace (WAGGLE_INVALID_WINDOW). With a longer one, old windows
-   * can be queried.
+   * @remarks `retentionMs` of the `Materialized` must be at least the window and its grace (WAGGLE_INVALID_WINDOW). With a longer retention, old
+   * windows can be queried.
    */
   aggregate<A>(
     initializer: () => A,
@@ -64,7 +64,7 @@ export interface TimeWindowedKStream<K, V> {
     named?: Named,
   ): KTable<Windowed<K>, A>
   /**
-   * Chooses when results are forwarded: at each update, which is the default, or once, when the window is closed (KIP-825).
+   * Chooses when results are forwarded: at each update, which is the default, or only when the window is closed (KIP-825).
    *
    * @example
    * ```ts
@@ -75,9 +75,9 @@ export interface TimeWindowedKStream<K, V> {
    *   .count(Materialized.as('closed-minutes', { keySerde: text }))
    * ```
    *
-   * @remarks The strategy applies to aggregations that are added after this call. A window closes when a record comes whose time is past its end and
-   * the grace. Throws WAGGLE_INVALID_WINDOW for unlimited windows, because they never close. A result is lost if the store has dropped it by then. So
-   * `retentionMs` of the `Materialized` must be longer than the longest time between two records.
+   * @remarks The strategy applies to aggregations that are added after this call. A window closes when a record comes whose time is past the window's
+   * end and the grace. Throws WAGGLE_INVALID_WINDOW for unlimited windows, because they never close. A result is lost if the store has already
+   * dropped the window. So `retentionMs` of the `Materialized` must be longer than the longest time between two records.
    */
   emitStrategy(strategy: EmitStrategy): TimeWindowedKStream<K, V>
 }

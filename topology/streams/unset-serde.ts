@@ -1,5 +1,5 @@
+import { compositeSerde } from '../composite-serde.ts'
 import type { AnySerde, Serde } from '../serde.ts'
-import { serdeOf } from '../serde-of.ts'
 import { WaggleError } from '../waggle-error.ts'
 
 export interface DefaultSerdes {
@@ -7,7 +7,10 @@ export interface DefaultSerdes {
   readonly value: AnySerde | null
 }
 
-/** Stands for a serde that was not given, or for a serde that is made of such a serde. The application's defaults replace it at the start. */
+/**
+ * Stands for a serde that was not given, or for a serde that is made of a serde that was not given. The application's defaults replace it at the
+ * start.
+ */
 class UnsetSerde {
   readonly resolve: (defaults: DefaultSerdes) => AnySerde
 
@@ -41,9 +44,9 @@ export function serdeOr(serde: AnySerde | null, of: 'key' | 'value', where: stri
   }) as AnySerde
 }
 
-/** A serde made of other serdes. If one of them is unset, the result is unset too until the application starts. */
+/** A serde made of other serdes. If one of the other serdes is unset, the result is unset too until the application starts. */
 export function composed<T>(inners: readonly AnySerde[], make: (...inners: readonly Serde<unknown>[]) => Serde<T>): Serde<T> {
-  const made = (list: readonly AnySerde[]) => serdeOf(list as readonly unknown[] as readonly Serde<unknown>[], make)
+  const made = (list: readonly AnySerde[]) => compositeSerde(list as readonly unknown[] as readonly Serde<unknown>[], make)
   if (!inners.some((inner) => inner instanceof UnsetSerde)) return made(inners)
   return new UnsetSerde((defaults) => made(inners.map((inner) => resolved(inner, defaults))) as AnySerde) as Serde<T>
 }

@@ -1,8 +1,8 @@
 import { readLong, writeLong } from '../long-bytes.ts'
-import { mistyped, refuseOtherThanBytes } from '../mistyped.ts'
 import type { Windowed } from '../record.ts'
 import type { AnySerde, Serde } from '../serde.ts'
 import { WaggleError } from '../waggle-error.ts'
+import { refuseOtherThanBytes, wrongType } from '../wrong-type.ts'
 import { composed } from './unset-serde.ts'
 
 /** Layout: `key │ window start i64 BE`, as Kafka Streams writes a time window's key. The window's size is not written. */
@@ -41,7 +41,7 @@ export function sessionWindowedSerde(inner: AnySerde): Serde<Windowed<unknown>> 
 function refuseUnwindowed(topic: string, windowed: unknown): void {
   const { window } = (windowed ?? {}) as Partial<Windowed<unknown>>
   if (typeof window?.start !== 'number' || typeof window.end !== 'number')
-    throw mistyped(topic, windowed, 'a key with its window, { key, window: { start, end } }')
+    throw wrongType(topic, windowed, 'a key with its window, { key, window: { start, end } }')
 }
 
 function refuseShort(topic: string, data: Uint8Array, least: number): void {

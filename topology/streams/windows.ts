@@ -2,7 +2,7 @@ import type { Window } from '../record.ts'
 import { WaggleError } from '../waggle-error.ts'
 import { Typed } from './option-type.ts'
 
-/** Windows of one size, aligned to the epoch. They are tumbling, or hopping if they advance by less than their size. */
+/** Windows of one size, aligned to the epoch. The windows are tumbling windows. If they advance by less than their size, they are hopping windows. */
 export class TimeWindows extends Typed<'time'> {
   readonly kind = 'time'
   readonly sizeMs: number
@@ -18,7 +18,8 @@ export class TimeWindows extends Typed<'time'> {
   }
 
   /**
-   * Windows of this size, aligned to the epoch. Each takes records until its end and the grace are over. The start is in the window, the end is not.
+   * Windows of this size, aligned to the epoch. Each window takes records until its end and the grace are over. A window includes its start, and
+   * excludes its end.
    *
    * @example
    * ```ts
@@ -98,7 +99,7 @@ export class UnlimitedWindows extends Typed<'unlimited'> {
    * clicks.groupByKey(Grouped.with(text, text)).windowedBy(UnlimitedWindows.of()).count(Materialized.as('all-clicks', { keySerde: text }))
    * ```
    *
-   * @remarks Nothing is ever removed from its store.
+   * @remarks Rows are never removed from the store of unlimited windows.
    */
   static of(): UnlimitedWindows {
     return new UnlimitedWindows(0)
@@ -118,7 +119,7 @@ export class UnlimitedWindows extends Typed<'unlimited'> {
   }
 
   /**
-   * Returns the window, or none if the timestamp is before its start.
+   * Returns the window, or no window if the timestamp is before its start.
    *
    * @example
    * ```ts
@@ -221,7 +222,7 @@ export class SessionWindows extends Typed<'session'> {
   }
 }
 
-/** The window of a join: the other record is at most `beforeMs` older and `afterMs` newer. */
+/** The window of a join. The other record is at most `beforeMs` older and at most `afterMs` newer. */
 export class JoinWindows extends Typed<'join'> {
   readonly kind = 'join'
   readonly beforeMs: number
@@ -278,7 +279,7 @@ export class JoinWindows extends Typed<'join'> {
   }
 
   /**
-   * Sets how much older the other record may be, in milliseconds. With a negative number it must be newer.
+   * Sets how much older the other record may be, in milliseconds. With a negative number the other record must be newer.
    *
    * @example
    * ```ts
@@ -291,7 +292,7 @@ export class JoinWindows extends Typed<'join'> {
   }
 
   /**
-   * Sets how much newer the other record may be, in milliseconds. With a negative number it must be older.
+   * Sets how much newer the other record may be, in milliseconds. With a negative number the other record must be older.
    *
    * @example
    * ```ts
@@ -308,7 +309,7 @@ export class JoinWindows extends Typed<'join'> {
   }
 }
 
-/** Chooses when a window's result is forwarded: at each update, or once, when the window has closed (KIP-825). */
+/** Chooses when a window's result is forwarded: at each update, or only when the window has closed (KIP-825). */
 export class EmitStrategy extends Typed<'emit'> {
   readonly onClose: boolean
 

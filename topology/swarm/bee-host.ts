@@ -9,7 +9,7 @@ import type { BeeResult } from './request/answered.ts'
 /** The result of a bee that computes at once. */
 export interface BeeValue {
   readonly payload: Payload
-  /** The readers that the bee chose; null: all. */
+  /** The readers that the bee chose; null if all readers get the value. */
   readonly readers: readonly string[] | null
 }
 
@@ -19,11 +19,11 @@ export interface BeeHost {
   open(bee: SwarmBee, batchSize: number): Promise<AsyncWorker<string, Payload, Payload, BeeResult>>
   /** The number of replicas of a bee now. The replicas compute side by side. Default: the number in the swarm file. */
   replicasOf?(bee: SwarmBee): number
-  /** Computes the result of a bee of role `value` or `loop`, at once. Throws if it has no result. */
+  /** Computes the result of a bee of role `value` or `loop`, at once. Throws if the bee has no result. */
   valueOf(
     bee: SwarmBee,
   ): (input: Payload, request: { readonly id: string; readonly headers: readonly Header[]; readonly place: RecordMetadata | null }) => BeeValue
-  /** A bee of role `stream`. Throws WAGGLE_INVALID_BEE if it has no function `connect`. */
+  /** A bee of role `stream`. Throws WAGGLE_INVALID_BEE if the bee has no function `connect`. */
   streamOf(bee: SwarmBee): StreamBee
   /** True if calls are recorded as spans. Then the output of a call has the call's span as its `traceparent`. */
   readonly recordsSpans?: boolean
@@ -31,9 +31,9 @@ export interface BeeHost {
   batchOf(bee: SwarmBee): BatchPolicy | null
 }
 
-/** A bee that is written with the DSL: its steps, and the conversions at their ends. */
+/** A bee that is written with the DSL: its steps, and the conversions of its inputs and results. */
 export interface StreamBee {
-  /** Adds its steps behind a stream of inputs by request id. Returns the stream of its results by request id; null for a bee without results. */
+  /** Adds the bee's steps behind a stream of inputs by request id. Returns the stream of results by request id; null for a bee without results. */
   connect(input: KStream<string, unknown>, builder: StreamsBuilder): KStream<string, unknown> | null
   inputOf(payload: Payload): unknown
   /** Throws WAGGLE_BEE_OUTPUT for a result that cannot be passed on. */

@@ -1,14 +1,15 @@
 import type { TSchema } from 'typebox'
 
 /**
- * The role of a bee type: all that the planner knows of the work of its bees.
+ * The role of a bee type. The planner knows nothing else about the work of a bee:
  *  - `gateway`: an entrance without input. It reads the topic that its spec names, or else the topic of the gateway that its spec names
  *  - `batch`: adds no step, but sets the batch policy of the bees that read it
  *  - `call`: takes time (a model, a process, a module, a query)
  *  - `value`: computes its output from its input at once (an ensemble)
  *  - `merge`: passes on the first result of several bees for each request
- *  - `loop`: sends a request round and round through the bees that lead back to it, and then on
- *  - `cache`: sends a request on. If it knows no result for the input, it sends the request first through the bees that lead back to it
+ *  - `loop`: sends a request round and round through the bees that lead back to the loop, and then to the other readers
+ *  - `cache`: sends a request to the readers behind the cache. If no result is known for the input, the request first goes through the bees that lead
+ *    back to the cache
  *  - `stream`: adds steps of the DSL to the topology (keyed counts, windows, joins)
  *  - `respond`: answers the caller
  *  - `sink`: takes time and has no output (a database)
@@ -40,23 +41,24 @@ export interface BeeTypeInfo {
   /** True if the bee lets only some requests pass. */
   readonly isConditional: boolean
   /**
-   * True if the bee may answer the caller itself. In a swarm without a `respond` bee, each such bee that no other bee reads answers (`withAnswer`).
+   * True if the bee may answer the caller itself. In a swarm without a `respond` bee, each such bee gives the answer unless another bee reads it
+   * (`withAnswer`).
    */
   readonly mayAnswer: boolean
   /** True if the bee may publish parts of its result while it works. Default: false. */
   readonly givesParts?: boolean
-  /** The readers between which a bee with this spec chooses; null if the bee's output goes to all its readers. The spec may have mistakes. */
+  /** The readers between which a bee with this spec chooses; null if the bee's output goes to all its readers. The given spec may have mistakes. */
   branches?(spec: { readonly [key: string]: unknown }): readonly Branch[] | null
-  /** The mistakes of a spec that its schema does not show. The spec may have others. */
+  /** The mistakes of a spec that its schema does not find. The given spec may have other mistakes too. */
   mistakes?(spec: { readonly [key: string]: unknown }): readonly SpecMistake[]
-  /** The spec of a second bee whose results are only saved (`withShadows`); null without one. */
+  /** The spec of a second bee whose results are only saved (`withShadows`); null if there is no second bee. */
   shadow?(spec: { readonly [key: string]: unknown }): { readonly [key: string]: unknown } | null
 }
 
 /** A reader to which a bee sends a request under a condition. */
 export interface Branch {
   readonly reader: string
-  /** The condition; null for a default. */
+  /** The condition; null for the default reader. */
   readonly when: string | null
   /** The place in the spec that names the reader. */
   readonly path: readonly (string | number)[]

@@ -1,7 +1,7 @@
 import type { BeeTypeInfo } from './bee-type.ts'
 import type { SwarmDocument } from './document.ts'
 
-/** A swarm whose file has no mistakes. The planner relies on this. */
+/** A swarm whose file has no mistakes. The planner relies on the check of the file. */
 export interface CheckedSwarm {
   readonly name: string
   readonly document: SwarmDocument
@@ -23,11 +23,11 @@ export interface SwarmBee {
   readonly timeoutMs: number | null
   readonly onTimeout: 'fail' | 'partial'
   readonly onError: 'fail' | 'skip'
-  /** The bee whose shadow this is. */
+  /** The name of the bee that this bee shadows. */
   readonly shadows?: string
 }
 
-/** The topic of another application that a bee reads or writes; null if there is none. */
+/** The topic of another application that a bee reads or writes; null if the bee has no such topic. */
 export function topicOf({ type, spec }: SwarmBee): string | null {
   return (type.role === 'gateway' || type.role === 'output') && typeof spec.topic === 'string' ? spec.topic : null
 }

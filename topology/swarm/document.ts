@@ -22,9 +22,9 @@ export class SwarmDocument {
   readonly value: unknown
   readonly #root: Node | null
   readonly #lines: LineCounter
-  /** Lines of the file in front of the parsed text. */
+  /** The number of lines of the file before the parsed text. */
   readonly #linesBefore: number
-  /** The place of a value that is not from a file, which precedes the path in the value. Null for a file. */
+  /** The place of a value that does not come from a file. This place precedes the path in the value. Null for a file. */
   readonly #origin: string | null
   readonly #pairs = new WeakMap<YAMLMap, ReadonlyMap<unknown, Pair>>()
 
@@ -43,12 +43,15 @@ export class SwarmDocument {
     this.#lines = lines
   }
 
-  /** A value of a program in place of a file. `origin` is the place of the program that gave it; each place is `ORIGIN: bees[1].type`. */
+  /**
+   * Makes a document of a program's value, without a file. `origin` is the place of the program that gave the value. A place in the value is then
+   * `ORIGIN: bees[1].type`.
+   */
   static ofValue(value: unknown, origin: string): SwarmDocument {
     return new SwarmDocument(origin, null, value, new LineCounter(), { origin })
   }
 
-  /** Parses the bytes of a file. Bytes that are not UTF-8 are a mistake, with their place. */
+  /** Parses the bytes of a file. Bytes that are not UTF-8 are a mistake, reported with its place. */
   static read(bytes: Uint8Array, file: string): SwarmDocument {
     if (bytes.length > maxSwarmBytes) throw tooLarge(file)
     try {
@@ -59,7 +62,7 @@ export class SwarmDocument {
     }
   }
 
-  /** Parses a text, which begins behind `linesBefore` lines of its file. WAGGLE_INVALID_SWARM lists everything that makes the text unreadable. */
+  /** Parses a text. `linesBefore` lines of the file come before the text. WAGGLE_INVALID_SWARM lists everything that makes the text unreadable. */
   static parse(text: string, file: string, { linesBefore = 0 }: { readonly linesBefore?: number } = {}): SwarmDocument {
     if (Buffer.byteLength(text) > maxSwarmBytes) throw tooLarge(file)
     const lines = new LineCounter()
@@ -89,7 +92,7 @@ export class SwarmDocument {
     } catch {
       throw invalidSwarm(file, [mistakeAt(start, 'its anchors and aliases expand to too much', `Use at most ${maxAliases} aliases, or none.`)])
     }
-    // Aliases can nest a value many times.
+    // The depth is checked on the value, because aliases can nest a value many times.
     if (depthOf(value) > maxDepth) throw tooDeep(start, file)
     return new SwarmDocument(file, document.contents, value, lines, { linesBefore })
   }
@@ -104,7 +107,7 @@ export class SwarmDocument {
     return true
   }
 
-  /** `file:line:col` of the value at `path`, or of its key. If the file lacks the value, the place of its nearest parent. */
+  /** `file:line:col` of the value at `path`, or of its key. If the file lacks the value, the place of the nearest parent that the file has. */
   place(path: Path, options: { readonly key?: boolean } = {}): string {
     if (this.#origin !== null) return path.length === 0 ? this.#origin : `${this.#origin}: ${pathText(path)}`
     let node: Node | null = this.#root
@@ -127,7 +130,7 @@ export class SwarmDocument {
     return `${this.file}:${(line || 1) + this.#linesBefore}:${col || 1}`
   }
 
-  /** The pairs of a map by key. They are cached, because one map may have thousands of mistakes. */
+  /** The pairs of a map by key. The pairs are cached, because one map may have thousands of mistakes. */
   #pairsOf(map: YAMLMap): ReadonlyMap<unknown, Pair> {
     const known = this.#pairs.get(map)
     if (known !== undefined) return known
@@ -147,7 +150,7 @@ export function mistakeAt(place: string, message: string, next: string): WaggleE
   return new WaggleError('WAGGLE_SWARM_MISTAKE', { message: quotable(message), next: quotable(next), place })
 }
 
-/** One error for all mistakes of a file, in the order of their places. It lists the first hundred and the number of all. */
+/** One error for all mistakes of a file, in the order of their places. The error lists the first hundred mistakes, and the number of all mistakes. */
 export function invalidSwarm(file: string, mistakes: readonly WaggleError[]): WaggleError {
   const sorted = mistakes
     .map((mistake) => ({ mistake, place: lineAndColumn(mistake.place ?? '') }))
@@ -171,13 +174,14 @@ const maxAliases = 100
 const maxDepth = 64
 /** A check stops after this many mistakes, because a file may be wrong throughout. */
 export const enoughMistakes = 1000
-/** The number of mistakes that an error lists, and the number of characters of each text that may quote a file. */
+/** The number of mistakes that an error lists. */
 const maxMistakes = 100
+/** The number of characters of each text that may quote a file. */
 const maxTextLength = 500
 /** Matches the stack overflow that the YAML parser reports for a file that is nested too deeply. */
 const stackIsFull = /call stack size|Stack overflow/
 const control = /\p{Cc}/gu
-/** The tags of YAML's own values, which need not be written. */
+/** The tags of YAML's own values. A file need not write them. */
 const plainTags = new Set([
   'tag:yaml.org,2002:map',
   'tag:yaml.org,2002:seq',
@@ -192,7 +196,7 @@ function tooLarge(file: string): WaggleError {
   return invalidSwarm(file, [mistakeAt(`${file}:1:1`, `the file is larger than ${maxSwarmBytes} bytes`, 'Split the swarm, or move data out of it.')])
 }
 
-/** The place of the first byte that is not UTF-8. A decoder replaces it by a replacement character. */
+/** The place of the first byte that is not UTF-8. The decoder turns such a byte into a replacement character. */
 function firstOddByte(bytes: Uint8Array, file: string): string {
   const lines = new TextDecoder('utf-8').decode(bytes).split('\n')
   const line = lines.findIndex((text) => text.includes(replacement))
@@ -273,7 +277,9 @@ function nodeMistakes(document: Document.Parsed, placeAt: (offset: number) => st
   return mistakes
 }
 
-/** The mistakes of aliases. Their number is limited: `yaml` searches the whole document for each, so a file full of aliases would take minutes. */
+/**
+ * The mistakes of aliases. Their number is limited. `yaml` searches the whole document for each alias, so a file full of aliases would take minutes.
+ */
 function aliasMistakes(document: Document.Parsed, aliases: readonly Alias[], placeAt: (offset: number) => string): readonly WaggleError[] {
   const offsetOf = (alias: Alias) => alias.range?.[0] ?? 0
   if (aliases.length > maxAliases) {

@@ -3,8 +3,8 @@ import type { PayloadType } from './bee-type.ts'
 /** The swarms of this process as models of the Open Inference Protocol. */
 export interface InferenceModels {
   /**
-   * Finds a model by its name: that of a swarm with one gateway, or that of a gateway. Throws WAGGLE_INFERENCE_MODEL if there is no such model, or if
-   * another version of it runs. An empty version is the version that runs.
+   * Finds a model by its name. The name is that of a gateway, or that of a swarm with one gateway. Throws WAGGLE_INFERENCE_MODEL if there is no such
+   * model, or if another version of it runs. An empty version stands for the version that runs.
    */
   find(name: string, version: string): InferenceModel
 }
@@ -15,7 +15,7 @@ export interface InferenceModel {
   readonly gateway: string
   /** The version of the swarm that runs. A swarm of a file has the version 1. */
   readonly version: string
-  /** The types at the edges of the swarm: what the bees behind the gateway take, and what the answer is. */
+  /** The types at the edges of the swarm: the input of the bees behind the gateway, and the answer. */
   types(): Promise<EdgeTypes>
 }
 
@@ -25,7 +25,7 @@ export interface EdgeTypes {
   readonly output: PayloadType | null
 }
 
-/** The tensors of a type by name; null for a type that names none. */
+/** The tensors of a type by name; null for a type that names no tensors. */
 export function tensorsOf(
   type: PayloadType | null,
 ): { readonly [name: string]: { readonly dtype: string; readonly shape: readonly number[] } } | null {

@@ -2,16 +2,16 @@ import type { RequestTrace, TraceError } from './request/request-trace.ts'
 
 /** The log as an operator sees it: its topics, its records, and the dead letters of its swarms. Every answer has a size limit. */
 export interface Management {
-  /** Names one run of a process. A client can tell it from another run at the same address. */
+  /** Names one run of a process. The name differs from that of another run at the same address. */
   readonly instance: string
-  /** The address of the ClickHouse with the predictions, without a password; null if the process has none open. */
+  /** The address of the ClickHouse that has the predictions, without a password; null if the process has opened no ClickHouse. */
   clickhouseUrl(): Promise<string | null>
   topics(): Promise<readonly TopicRow[]>
   /** Reads a page of a topic's records. Throws WAGGLE_MISSING_TOPIC, and WAGGLE_BAD_REQUEST for an invalid cursor. */
   records(topic: string, options: PageOptions): Promise<RecordPage>
   /** The dead letters, newest first, without those that were retried or discarded. */
   deadLetters(options: DeadLetterOptions): Promise<DeadLetterPage>
-  /** Reads one dead letter. Throws WAGGLE_UNKNOWN_DEAD_LETTER if there is none with this id. */
+  /** Reads one dead letter. Throws WAGGLE_UNKNOWN_DEAD_LETTER if there is no dead letter with this id. */
   deadLetter(id: string): Promise<DeadLetter>
   /**
    * Sends the input of a dead letter again to the topic from which it was read. An input of a gateway becomes a new request with a new id. Throws
@@ -21,7 +21,7 @@ export interface Management {
   discard(id: string): Promise<void>
   /** The requests of the swarms of this process, the newest first. Throws WAGGLE_BAD_REQUEST for an invalid cursor. */
   requests(options: RequestListOptions): Promise<RequestPage>
-  /** The way of a request through its swarm. Throws WAGGLE_UNKNOWN_REQUEST if the log has no record of it. */
+  /** The way of a request through its swarm. Throws WAGGLE_UNKNOWN_REQUEST if the log has no record of the request. */
   trace(id: string): Promise<RequestTrace>
   /** The models of the swarms that run in this process. */
   models(): Promise<readonly ModelRow[]>
@@ -69,13 +69,13 @@ export interface DeadLetterOptions {
   /** The swarm whose dead letters are listed; null for all swarms. */
   readonly swarm: string | null
   readonly max: number
-  /** `next` of the page before, or the id of a letter; null: the newest letters. */
+  /** The `next` of the page before, or the id of a letter. Null: the newest letters. */
   readonly after: string | null
 }
 
 export interface DeadLetterPage {
   readonly dead_letters: readonly DeadLetter[]
-  /** The cursor to give as `after` for the next page; null: there are no more. It stays valid when letters are settled. */
+  /** The cursor to give as `after` for the next page. Null: there are no more letters. The cursor stays valid when letters are settled. */
   readonly next: string | null
 }
 
@@ -108,14 +108,14 @@ export interface RequestListOptions {
   readonly to: number | null
   /** The Idempotency-Key of the request, or the key of its record on the topic of an entrance. */
   readonly key: string | null
-  /** `next` of the page before. */
+  /** The `next` of the page before. */
   readonly after: string | null
   readonly max: number
 }
 
 export interface RequestPage {
   readonly requests: readonly ListedRequest[]
-  /** The cursor to give as `after` for the next page; null: there are no more among the records that were read. */
+  /** The cursor to give as `after` for the next page. Null: the records that were read have no more requests. */
   readonly next: string | null
 }
 
@@ -145,12 +145,13 @@ export interface ModelRow {
   readonly type: string
   /** The model as the swarm's file names it. */
   readonly model: string
-  /** The library and device of the version that answers, and the reason for this choice; null if there is no choice. */
+  /** The library and device of the version that answers. */
   readonly runs_on: string
+  /** The reason why this library and this device were chosen; null if there is no choice. */
   readonly why: string | null
   /** The number of times that a version was refused since the start. */
   readonly refused_total: number
-  /** One row of each input and output of the version that answers, as `name: FP32[64,64,3]`. */
+  /** The inputs and outputs of one row, for the version that answers: `name: FP32[64,64,3]`. */
   readonly signature: { readonly inputs: readonly string[]; readonly outputs: readonly string[] }
   /** The versions in ascending order. */
   readonly versions: readonly ModelVersionRow[]
@@ -163,7 +164,7 @@ export interface ModelVersionRow {
   readonly names: readonly string[]
   /**
    * `serving`: the version answers requests. `loaded`: it is in memory. `shadow`: its results are only saved. `draining`: it answers its last
-   * requests. `incomplete`: its files still change.
+   * requests. `incomplete`: its files are still changing.
    */
   readonly state: 'serving' | 'loaded' | 'shadow' | 'loading' | 'draining' | 'refused' | 'incomplete'
   /** The version's part of the requests, in percent. */

@@ -1,7 +1,7 @@
 import { WaggleError } from '../waggle-error.ts'
 import type { SwarmMistake } from './swarm-management.ts'
 
-/** The mistakes of a swarm file, each with its place; the error itself if it lists none. */
+/** The mistakes of a swarm file, each with its place. If the error lists no mistakes, the error itself is the only mistake. */
 export function mistakesIn(error: WaggleError): readonly SwarmMistake[] {
   const { cause } = error
   const mistakes = cause instanceof AggregateError ? cause.errors.filter((one): one is WaggleError => one instanceof WaggleError) : [error]

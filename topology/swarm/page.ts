@@ -53,7 +53,7 @@ export interface PageCounts {
     readonly in_hand: number
     /** For each topic, the sum of the end offsets of its partitions. */
     readonly topics: { readonly [topic: string]: number }
-    /** Records that wait before the bee, by bee and topic, if there are any. They are counted by the tasks of this process. */
+    /** Records that wait before the bee, by bee and topic. Bees without waiting records have no entry. Only tasks of this process are counted. */
     readonly waiting: { readonly [bee: string]: { readonly [topic: string]: number } }
     /** The calls of the bees that take time, in this process. */
     readonly bees: { readonly [bee: string]: BeeCalls }
@@ -66,9 +66,15 @@ export interface PageSwarmState {
   readonly tasks: number
   /** Unprocessed records, for each bee at the head of a sub-topology and each partition that it reads. */
   readonly lags: readonly { readonly bee: string; readonly topic: string; readonly partition: number; readonly records: number }[]
-  /** Requests that wait in a join or a merge for their other inputs, by bee. A count reads entries up to some number, finished ones too. */
+  /**
+   * Requests that wait in a join or a merge for their other inputs, by bee. Finished entries are read too, and the number of entries that a count
+   * reads is limited.
+   */
   readonly joins: readonly { readonly bee: string; readonly waits_for: readonly string[]; readonly pending: number; readonly is_cut: boolean }[]
-  /** The stores of this process's tasks. A count is cut at some number, because it reads the entries: then there are at least as many. */
+  /**
+   * The stores of this process's tasks. The number of entries that a count reads is limited. If the count is cut, the store has at least as many
+   * entries.
+   */
   readonly stores: readonly {
     readonly name: string
     readonly bees: readonly string[]

@@ -1,4 +1,4 @@
-/** The questions about saved predictions. Each is a fixed query with bounds, so no caller writes SQL. */
+/** The questions about saved predictions. Each question is a fixed query with bounds, so no caller writes SQL. */
 export const predictionQuestions = ['counts', 'latency', 'disagreement', 'disagreements', 'drift'] as const
 export type PredictionQuestion = (typeof predictionQuestions)[number]
 
@@ -8,7 +8,7 @@ export interface PredictionNumbers {
   tables(): readonly PredictionTableRow[]
   /**
    * Answers a question about one table. Throws WAGGLE_UNKNOWN_BEE if no bee of the swarm saves into the table, WAGGLE_OVERLOADED while too many
-   * questions are open, and WAGGLE_CLICKHOUSE.
+   * questions are open, and WAGGLE_CLICKHOUSE if the database fails.
    */
   ask(asked: AskedNumbers): Promise<PredictionAnswer>
 }
@@ -33,7 +33,7 @@ export interface PredictionAnswer extends AskedNumbers {
   readonly to: number
   readonly step_ms: number
   readonly rows: readonly PredictionAnswerRow[]
-  /** True if there are more rows than an answer has. */
+  /** True if there are more rows than the answer contains. */
   readonly cut: boolean
 }
 

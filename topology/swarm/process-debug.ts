@@ -6,7 +6,7 @@ export interface ProcessDebug {
   setLogLevel(levels: string): void
   /** Profiles the process for a time. Throws WAGGLE_PROFILE_RUNNING while another profile runs. */
   profile(seconds: number): Promise<ProcessProfile>
-  /** Ends a profile that runs; it then has the time until now. */
+  /** Ends a profile that still runs. The profile then covers the time until now. */
   close(): Promise<void>
 }
 
@@ -18,7 +18,7 @@ export interface ProcessProfile {
   readonly started_at: number
   readonly seconds: number
   readonly threads: readonly ThreadProfile[]
-  /** The bees that had calls in that time, the one with the most time first. */
+  /** The bees that had calls in that time. The bee with the most time comes first. */
   readonly bees: readonly BeeTime[]
 }
 
@@ -28,17 +28,17 @@ export interface ThreadProfile {
   readonly thread: string
   /** The file that a thread began with; empty for the main thread. */
   readonly file: string
-  /** Null if the thread has not answered, because it computed without a pause. */
+  /** Null if the thread has not answered, because it was computing without a pause. */
   readonly cpu: CpuProfile | null
   readonly allocations: object | null
 }
 
 export interface CpuProfile {
   readonly nodes: readonly CpuNode[]
-  /** Microseconds of a clock of V8. */
+  /** Microseconds of V8's own clock. */
   readonly startTime: number
   readonly endTime: number
-  /** The ids of the nodes that were at the top, one for each sample. */
+  /** The ids of the nodes at the top of the stack, one id for each sample. */
   readonly samples?: readonly number[]
   /** Microseconds between samples. */
   readonly timeDeltas?: readonly number[]
@@ -51,7 +51,7 @@ export interface CpuNode {
   readonly hitCount?: number
 }
 
-/** Where the time of requests went at one bee. */
+/** The parts of the requests' time that were spent at one bee. */
 export interface BeeTime {
   readonly swarm: string
   readonly bee: string

@@ -1,4 +1,4 @@
-/** The input of a bee: one bee, several that are joined, or several whose outputs come one by one. */
+/** The input of a bee: one bee, several bees that are joined, or several bees whose outputs come one by one. */
 export type Input = { readonly name: string } | { readonly join: readonly string[] } | { readonly stack: readonly string[] }
 
 /** A swarm as a value, key for key as in a swarm file. */

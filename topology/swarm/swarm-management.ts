@@ -1,9 +1,9 @@
 /** The swarms of a server as an operator sees them. */
 export interface SwarmManagement {
   list(): readonly SwarmRow[]
-  /** The details of one swarm. Throws WAGGLE_UNKNOWN_SWARM if there is none of this name. */
+  /** The details of one swarm. Throws WAGGLE_UNKNOWN_SWARM if there is no swarm of this name. */
   get(name: string): SwarmDetail
-  /** Checks a definition with the models, modules and programs of this machine. Throws WAGGLE_INVALID_SWARM with every mistake. */
+  /** Checks a definition with the models, modules and programs of this machine. Throws WAGGLE_INVALID_SWARM, which lists every mistake. */
   validate(definition: SwarmText): Promise<SwarmFindings>
   /**
    * Starts a swarm, and settles when it answers requests and its definition is durable. Throws WAGGLE_INVALID_SWARM, WAGGLE_SWARM_EXISTS,
@@ -12,22 +12,22 @@ export interface SwarmManagement {
   create(definition: SwarmText): Promise<SwarmRow>
   /**
    * Replaces a swarm by a new version, or creates it. The same text again changes nothing, unless `reload` is set or the swarm has failed. Throws
-   * WAGGLE_SWARM_BUSY if another change of the swarm is under way, WAGGLE_UPDATE_NEEDS_ACCEPT, and WAGGLE_UPDATE_TIMEOUT or WAGGLE_SWARM_NOT_STARTED
-   * if the older version goes on.
+   * WAGGLE_SWARM_BUSY if another change of the swarm is under way, and WAGGLE_UPDATE_NEEDS_ACCEPT. Throws WAGGLE_UPDATE_TIMEOUT or
+   * WAGGLE_SWARM_NOT_STARTED if the older version goes on.
    */
   update(name: string, definition: SwarmText, options?: UpdateOptions): Promise<UpdatedSwarm>
-  /** Compares a definition with the version that runs. Nothing changes. */
+  /** Compares a definition with the version that runs. The swarm is not changed. */
   compare(name: string, definition: SwarmText): Promise<SwarmDifference>
   /** Makes an earlier version the newest one. Throws WAGGLE_UNKNOWN_VERSION, and the errors of `update`. */
   rollback(name: string, version: number | null, options?: UpdateOptions): Promise<UpdatedSwarm>
-  /** Lets a swarm take no more requests, and stops it when it has finished those that it has, or after some seconds. */
+  /** Makes a swarm refuse new requests. The swarm stops when it has finished the requests that it has, or after some seconds. */
   pause(name: string): Promise<SwarmRow>
-  /** Starts a paused swarm, or one that failed to start. */
+  /** Starts a swarm that is paused or that failed to start. */
   resume(name: string): Promise<SwarmRow>
-  /** Stops a swarm and forgets it. Its topics and state stay, unless `purge` is set. */
+  /** Stops a swarm and deletes its definition. Its topics and state stay, unless `purge` is set. */
   remove(name: string, options?: { readonly purge?: boolean }): Promise<void>
   bees(name: string): readonly BeeRow[]
-  /** One bee of a swarm. Throws WAGGLE_UNKNOWN_BEE if there is none of this name. */
+  /** One bee of a swarm. Throws WAGGLE_UNKNOWN_BEE if there is no bee of this name. */
   bee(name: string, bee: string): BeeRow
   /** The last lines that a bee wrote into the log of this process, the oldest first. */
   beeLog(name: string, bee: string, after: number): readonly BeeLine[]
@@ -54,7 +54,7 @@ export const swarmStates = ['starting', 'running', 'updating', 'paused', 'failed
 export interface SwarmRow {
   readonly name: string
   readonly state: (typeof swarmStates)[number]
-  /** The number of the version, from 1. Null for a swarm of a file that the process was given. */
+  /** The number of the version, from 1. Null for a swarm whose file was given to the process at its start. */
   readonly version: number | null
   /** `api`: the swarm was created at the server. `file`: the process was started with the swarm's file. */
   readonly source: 'api' | 'file'
@@ -86,7 +86,7 @@ export interface SwarmVersionRow {
 }
 
 export interface UpdatedSwarm extends SwarmRow {
-  /** False if the definition was the same as before. */
+  /** False if the definition was the same as the running one. */
   readonly changed: boolean
 }
 
@@ -137,17 +137,17 @@ export interface BeeRow {
   readonly max_replicas: number
   readonly timeout_seconds: number | null
   readonly on_error: 'fail' | 'skip'
-  /** Rows since the start of this process, by their end. */
+  /** Rows since the start of this process, by their outcome. */
   readonly results_total: number
   readonly refused_total: number
   readonly failed_total: number
   readonly calls_total: number
-  /** The mean time of a call; null without a call. */
+  /** The mean time of a call; null if there was no call. */
   readonly mean_call_seconds: number | null
 }
 
 export interface BeeLine {
-  /** Rises by 1 from line to line of a process. */
+  /** The number of the line. It rises by 1 from line to line of a process. */
   readonly sequence: number
   readonly time: number
   readonly level: string

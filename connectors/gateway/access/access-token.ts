@@ -4,19 +4,19 @@ import { isScope, Scopes } from './scopes.ts'
 /** A bearer token as Waggle keeps it: without its secret. */
 export interface AccessToken {
   readonly name: string
-  /** SHA-256 of the secret. Secrets are long and random, so a slow hash would add nothing. */
+  /** SHA-256 of the secret. Secrets are long and random, so a slow hash would add no safety. */
   readonly digest: Uint8Array
   readonly scopes: Scopes
-  /** The highest priority of its requests, 0 to 9. Undefined: the highest. */
+  /** The highest priority of the token's requests, 0 to 9. Undefined: the highest. */
   readonly maxPriority?: number
 }
 
 /**
- * Reads the setting `tokens`: `NAME=SECRET:SCOPE,SCOPE`, several with `;` or line breaks between them. `priority:N` among the scopes limits `X-Priority`. `sha256-HEX` in place of the secret is its hash. A
- * line that begins with `#` is a comment. Throws a RangeError that names the token, and never quotes a secret.
+ * Reads the setting `tokens`: entries `NAME=SECRET:SCOPE,SCOPE`, separated by `;` or line breaks. `priority:N` among the scopes limits `X-Priority`.
+ * `sha256-HEX` in place of the secret is the hash of the secret. A line that begins with `#` is a comment. Throws a RangeError that names the token,
+ * and never quotes a secret.
  *
- * @example
- * parseTokens('web=0123456789abcdef:ask:teddy;prometheus=fedcba9876543210:read')
+ * @example parseTokens('web=0123456789abcdef:ask:teddy;prometheus=fedcba9876543210:read')
  */
 export function parseTokens(text: string): readonly AccessToken[] {
   const tokens = text
@@ -30,7 +30,7 @@ export function parseTokens(text: string): readonly AccessToken[] {
   return tokens
 }
 
-/** The secrets that the setting has in clear, by the names of their tokens. Empty for a text that is not a list of tokens. */
+/** The secrets that the setting contains in clear text, by the names of their tokens. Empty for a text that is not a list of tokens. */
 export function clearSecrets(text: string): ReadonlyMap<string, string> {
   const found = text.split(/[;\r\n]/).flatMap((line) => {
     const [, name, secret] = form.exec(line.trim()) ?? []
@@ -57,7 +57,8 @@ function tokenOf(line: string, number: number): AccessToken {
   const [, name = '', secret = '', list = ''] = form.exec(line) ?? []
   if (!isTokenName(name)) throw new RangeError(`Token ${number} is not of the form NAME=SECRET:SCOPE`)
   const given = hashed.exec(secret)?.[1]
-  // A hash with a missing character must not count as a secret in clear, because everybody who can read it could then sign in with it.
+  // A hash with a missing character must not count as a secret in clear text. Otherwise everybody who can read the setting could sign in with that
+  // text.
   if (given === undefined && /^sha256-/i.test(secret)) throw new RangeError(`The hash of token ${name} is not sha256- and 64 hexadecimal digits`)
   if (given === undefined && (secret.length < minSecretLength || !bearer.test(secret)))
     throw new RangeError(`The secret of token ${name} has fewer than ${minSecretLength} characters, or others than letters, digits and -._~+/`)

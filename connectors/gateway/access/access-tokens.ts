@@ -6,11 +6,13 @@ import { highestPriority } from './caller-limits.ts'
 /** The tokens that a process accepts now, from several sources, such as the settings and the data directory. */
 export class AccessTokens {
   readonly #sources = new Map<string, readonly AccessToken[]>()
-  /** The time of a look-up tells nothing about a digest, because its key is a MAC of the digest under a key that only this process has. */
+  /**
+   * The accepted tokens. A key is a MAC of the digest with a key that only this process has, so the time of a look-up reveals nothing about a digest.
+   */
   readonly #index = new Map<string, { readonly digest: Uint8Array; readonly caller: Caller }>()
   readonly #key = randomBytes(32)
 
-  /** Replaces all tokens of a source. A token that is left out is not accepted any more. */
+  /** Replaces all tokens of a source. A token that is not in the new list is no longer accepted. */
   replace(source: string, tokens: readonly AccessToken[]): void {
     this.#sources.set(source, tokens)
     this.#index.clear()
@@ -18,7 +20,7 @@ export class AccessTokens {
       this.#index.set(this.#keyOf(digest), { digest, caller: { name: `token:${name}`, scopes, maxPriority } })
   }
 
-  /** The caller with this secret; null if no token has it. */
+  /** The caller with this secret; null if no token has this secret. */
   find(secret: string): Caller | null {
     const digest = digestOf(secret)
     const found = this.#index.get(this.#keyOf(digest))
@@ -26,7 +28,7 @@ export class AccessTokens {
   }
 
   #keyOf(digest: Uint8Array): string {
-    // Both parts have a fixed length, so one hash is a MAC here, at a third of the time of an HMAC object.
+    // Both parts have a fixed length, so one hash is a MAC here. It takes a third of the time of an HMAC object.
     return hash('sha256', Buffer.concat([this.#key, digest]), 'base64')
   }
 }

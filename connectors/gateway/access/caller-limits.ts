@@ -7,41 +7,41 @@ export interface CallerLimitsOptions {
 }
 
 export interface Limits {
-  /** Requests a second of one caller at one gateway, with a second's worth at once. Null: no limit. */
+  /** The most requests a second of one caller at one gateway. A caller may send the requests of one second at once. Null: no limit. */
   readonly ratePerSecond: number | null
-  /** Requests of one caller at one gateway that have no answer yet. Null: no limit. */
+  /** The most requests without an answer of one caller at one gateway. Null: no limit. */
   readonly inFlight: number | null
-  /** Requests of all callers that have no answer yet. */
+  /** The most requests without an answer of all callers together. */
   readonly allInFlight: number
 }
 
 export interface Admission {
-  /** The caller's name. Without tokens all callers are one. */
+  /** The caller's name. Without tokens all callers have the same name. */
   readonly caller: string
   readonly gateway: string
-  /** 0 is the lowest, and is shed first; `highestPriority` is the highest. */
+  /** The priority: 0 is the lowest and is refused first; `highestPriority` is the highest. */
   readonly priority: number
-  /** True for a request whose caller waits for the answer. A submitted request takes no place among those that wait. */
+  /** True for a request whose caller waits for the answer. A submitted request does not count among the waiting requests. */
   readonly waits: boolean
-  /** True for a request in the place of another one that has ended. Only the rate counts for it. */
+  /** True for a request that takes the place of a request that has ended. Only the rate limit applies to it. */
   readonly hasPlace?: boolean
 }
 
 export const highestPriority = 9
 
 /**
- * Shares the requests that a process may have in flight among its callers. A single caller may have all of them. Where there are others, a caller with
- * more than its share gets in only while it has fewer than twice the free places, so that a third stays free beside a greedy caller. The fuller the
- * process, the higher is the lowest priority that gets in.
+ * Shares the requests that a process may have in flight among its callers. A caller that is alone may have all places. Beside other callers, a caller
+ * with more than its share is admitted only while it has fewer requests than twice the free places. A third of the places therefore stays free beside
+ * a greedy caller. The fuller the process is, the higher is the lowest admitted priority.
  */
 export class CallerLimits {
   readonly #clock: CallerLimitsOptions['clock']
   #limits: Limits
-  /** The buckets by gateway and caller. A bucket without requests in flight is dropped once it is full again. */
+  /** The buckets by gateway and caller. A bucket without requests in flight is deleted once it is full again. */
   readonly #buckets = new Map<string, Bucket>()
   readonly #inFlightOf = new Map<string, number>()
   #inFlight = 0
-  /** The caller that was last here, and the last one before it that was another. */
+  /** The last caller, and the last different caller before it. */
   #last: Visit = { caller: '', atMs: Number.NEGATIVE_INFINITY }
   #lastOther: Visit = { caller: '', atMs: Number.NEGATIVE_INFINITY }
 
@@ -50,12 +50,12 @@ export class CallerLimits {
     this.#limits = limits
   }
 
-  /** The requests of all callers that have no answer yet. */
+  /** The number of requests without an answer, of all callers. */
   get waiting(): number {
     return this.#inFlight
   }
 
-  /** Takes new limits. Requests in flight go on. */
+  /** Sets new limits. Requests in flight continue. */
   replace(limits: Limits): void {
     this.#limits = limits
     for (const [key, { inFlight }] of this.#buckets) if (inFlight === 0) this.#buckets.delete(key)
@@ -115,7 +115,7 @@ export class CallerLimits {
     const mine = Math.max(1, Math.floor(allInFlight * (0.5 + 0.05 * (priority + 1))))
     if (this.#inFlight >= mine)
       throw new ProblemError('WAGGLE_OVERLOADED', `${this.#inFlight} requests have no answer yet; priority ${priority} gets in below ${mine}`, 1)
-    // A caller that was refused a moment ago is there too, although nothing of it is in flight.
+    // A caller that was refused a moment ago still counts as present, although it has no request in flight.
     const isAlone = this.#clock.elapsedMs() - this.#lastOther.atMs > stillThereMs
     const callers = Math.max(this.#inFlightOf.size + (own === 0 ? 1 : 0), isAlone ? 1 : 2)
     const free = allInFlight - this.#inFlight
@@ -148,14 +148,14 @@ export class CallerLimits {
     return bucket
   }
 
-  /** Deletes the buckets that are full again because nobody used them for a second. A new bucket is full too. */
+  /** Deletes buckets that nobody has used for a second. They are full again, and a new bucket is full too. */
   #dropFull(nowMs: number): void {
     for (const [key, { inFlight, filledAtMs }] of this.#buckets) if (inFlight === 0 && nowMs - filledAtMs >= 1000) this.#buckets.delete(key)
   }
 }
 
 interface Bucket {
-  /** Requests that may be sent now. */
+  /** The number of requests that may be sent now. */
   left: number
   filledAtMs: number
   inFlight: number
@@ -166,7 +166,7 @@ interface Visit {
   readonly atMs: number
 }
 
-/** A caller with more than its share gets in while it has fewer than so many times the free places. */
+/** A caller with more than its share is admitted while its requests are fewer than this number times the free places. */
 const sharePerFree = 2
 const stillThereMs = 5000
 const maxBuckets = 10_000

@@ -8,7 +8,7 @@ import { writePrivateFile } from '../../system/private-file.ts'
 import { type AccessToken, digestOf, isTokenName } from './access-token.ts'
 import { isScope, type Scope, Scopes } from './scopes.ts'
 
-/** A created token as lists show it: without its secret, which nobody knows but its owner. */
+/** A created token as lists show it. The secret is missing, because only the owner has it. */
 export interface TokenRow {
   readonly name: string
   readonly scopes: readonly Scope[]
@@ -16,7 +16,7 @@ export interface TokenRow {
   readonly created_at: string
 }
 
-/** A new token. Its secret is shown this once. */
+/** A new token. The secret is shown only this once. */
 export interface NewToken extends TokenRow {
   readonly token: string
 }
@@ -28,7 +28,7 @@ export interface NewTokenOptions {
 }
 
 /**
- * Tokens made by `waggle tokens create`, in the file `tokens.json` of the data directory, which has their hashes alone. Without the file there are no
+ * Tokens that `waggle tokens create` has made. The file `tokens.json` of the data directory has only their hashes. Without the file there are no
  * tokens. The file stays when the last token is revoked, so that the server does not open to everybody.
  */
 export class CreatedTokens {
@@ -38,18 +38,18 @@ export class CreatedTokens {
     this.#file = join(dataDirectory, 'tokens.json')
   }
 
-  /** False: no token was ever created here. */
+  /** False if no token was ever created in this data directory. */
   get exist(): boolean {
     return existsSync(this.#file)
   }
 
-  /** Differs after each change of the file. */
+  /** Changes with each change of the file. */
   get signature(): string {
     const stats = statSync(this.#file, { throwIfNoEntry: false })
     return stats === undefined ? 'none' : `${stats.ino} ${stats.size} ${stats.mtimeMs}`
   }
 
-  /** Throws WAGGLE_TOKENS_DAMAGED for a file that Waggle has not written. */
+  /** Throws WAGGLE_TOKENS_DAMAGED for a file that Waggle did not write. */
   read(): readonly AccessToken[] {
     return this.#read().map(({ name, scopes, sha256 }) => ({ name, scopes: new Scopes(scopes), digest: Buffer.from(sha256, 'hex') }))
   }
@@ -58,7 +58,7 @@ export class CreatedTokens {
     return this.#read().map(({ name, scopes, created_at }) => ({ name, scopes, created_at }))
   }
 
-  /** Creates a token durably. Throws WAGGLE_TOKEN_INVALID, WAGGLE_TOKEN_EXISTS, WAGGLE_FILE_LOCKED, and what `read` throws. */
+  /** Creates a token durably. Throws WAGGLE_TOKEN_INVALID, WAGGLE_TOKEN_EXISTS, WAGGLE_FILE_LOCKED, and the errors of `read`. */
   create({ name, scopes, nowMs }: NewTokenOptions): NewToken {
     if (!isTokenName(name)) throw invalid('The name of a token has 1 to 100 letters, digits, dots, dashes and underscores')
     if (scopes.length === 0) throw invalid('A token needs a scope')
@@ -76,7 +76,7 @@ export class CreatedTokens {
     return { ...row, token }
   }
 
-  /** Throws WAGGLE_UNKNOWN_TOKEN if there is no token of this name. */
+  /** Throws WAGGLE_UNKNOWN_TOKEN if no token has this name. */
   revoke(name: string): void {
     this.#change((tokens) => {
       const left = tokens.filter((token) => token.name !== name)
@@ -88,7 +88,7 @@ export class CreatedTokens {
     })
   }
 
-  /** Reads the file, and writes what `changed` makes of its tokens. Another process that changes the file meanwhile waits. */
+  /** Reads the file, applies `changed` to its tokens, and writes the file. Another process that wants to change the file waits meanwhile. */
   #change(changed: (tokens: readonly StoredToken[]) => readonly StoredToken[]): void {
     withFileLock(this.#file, () => {
       const tokens = changed(this.#read())

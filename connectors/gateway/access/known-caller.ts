@@ -3,7 +3,7 @@ import type { RequestIdentity } from '../request-identity.ts'
 import type { Caller, Callers } from './caller.ts'
 import type { Scope } from './scopes.ts'
 
-/** The refusal of a caller whose token is missing or not valid. `challenge` is the value of `WWW-Authenticate`. */
+/** The refusal of a caller whose token is missing or not valid. `challenge` is the value of the header `WWW-Authenticate`. */
 export class Unauthenticated extends ProblemError {
   readonly challenge: string
 
@@ -14,8 +14,8 @@ export class Unauthenticated extends ProblemError {
 }
 
 /**
- * The caller behind the value of `Authorization`: a header of HTTP, or metadata of gRPC. Throws Unauthenticated, and a ProblemError with 503 if nobody can
- * say now whether the token is valid.
+ * The caller for a value of `Authorization`: a header of HTTP, or metadata of gRPC. Throws Unauthenticated. Throws a ProblemError with 503 if nobody
+ * can say now whether the token is valid.
  */
 export async function knownCaller(authorization: string | undefined, callers: Callers): Promise<Caller> {
   const token = /^bearer +([A-Za-z0-9\-._~+/]+=*) *$/i.exec(authorization ?? '')?.[1]
@@ -31,7 +31,10 @@ export async function knownCaller(authorization: string | undefined, callers: Ca
   throw new Unauthenticated('WAGGLE_TOKEN_UNKNOWN', 'The token is unknown, revoked or expired')
 }
 
-/** The scope that a caller lacks to see a request; null if the request is its own, or if it may read all. The id alone shows the owner. */
+/**
+ * The scope that a caller needs to see a request; null if the request is the caller's own, or if the caller may read all requests. The request's id
+ * contains its owner.
+ */
 export function missingToSee(id: string, { name, scopes }: Caller, identity: RequestIdentity): Scope | null {
   return identity.isOf(id, name) || scopes.allow('read') ? null : 'read'
 }

@@ -3,14 +3,14 @@ import { ProblemError } from '../http/problem.ts'
 export interface PlacesOptions {
   /** The number of places of all callers together. */
   readonly max: number
-  /** The holders of places, for the error, as in `requests are followed`. */
+  /** The words for the places in the error, as in `requests are followed`. */
   readonly what: string
 }
 
 /**
- * Places that callers hold for a while, such as open streams. A caller gets another place while it holds fewer than are free, so that no caller can take
- * them all: alone it gets half, and two get a third each. Without tokens all callers are one, which may have all places. The rule is that of dynamic
- * thresholds in switches (Choudhury and Hahne, 1998).
+ * Places that callers hold for a while, such as open streams. A caller gets another place while it holds fewer places than are free. No caller can
+ * therefore take all places: a single caller gets half, and two callers get a third each. Without tokens all callers count as one caller, which may
+ * have all places. The rule is that of dynamic thresholds in switches (Choudhury and Hahne, 1998).
  */
 export class Places {
   readonly #options: PlacesOptions
@@ -25,7 +25,9 @@ export class Places {
     return this.#taken
   }
 
-  /** Takes a place until the returned function is called. Throws a ProblemError: 503 if no place is free, 429 if the caller holds its share. */
+  /**
+   * Takes a place until the returned function is called. Throws a ProblemError: 503 if no place is free, 429 if the caller already holds its share.
+   */
   take(caller: string): () => void {
     const { max, what } = this.#options
     const own = this.#of.get(caller) ?? 0
@@ -46,7 +48,7 @@ export class Places {
   }
 }
 
-/** The places of callers that follow requests. Each of them costs a connection, and readers of the partitions of its request. */
+/** The places of callers that follow requests. Each place costs a connection, and readers for the partitions of the followed request. */
 export function placesOfFollowers(): Places {
   return new Places({ max: maxFollowers, what: 'requests are followed' })
 }

@@ -8,50 +8,50 @@ import { knownCaller, missingToSee, scopeMissing, Unauthenticated } from './know
 import { isScope, type Scope } from './scopes.ts'
 
 /**
- * The permission that a route needs. `open`: none, everybody may call it. `ask`: that of the gateway in the path (`:gateway`). `own`: the request in the
- * path (`:id`) must be the caller's own, or the caller may read. `read` and `manage`: that scope.
+ * The permission that a route needs. `open`: none; everybody may call the route. `ask`: the scope `ask` for the gateway in the path (`:gateway`).
+ * `own`: the request in the path (`:id`) is the caller's own, or the caller has the scope `read`. `read` and `manage`: the scope of that name.
  */
 export type RouteScope = 'open' | 'ask' | 'own' | 'read' | 'manage'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     readonly scope: RouteScope
-    /** True: without tokens, callers of other machines may call this route too, through a proxy. */
+    /** True: without tokens, callers on other machines may call this route too, through a proxy. */
     readonly isOpenWithoutTokens?: boolean
-    /** The gateway whose `ask` scope the route needs, from the parameters of its path. Default: `:gateway`. */
+    /** Returns the gateway whose `ask` scope the route needs, from the parameters of the path. Default: `:gateway`. */
     readonly gatewayOf?: (params: unknown) => string
   }
   interface FastifyRequest {
     /** True once the guard has let the call pass. */
     isPermitted: boolean
-    /** The caller. `anybody` where there are no tokens, and on open routes without a token. */
+    /** The caller; `anybody` if there are no tokens, or on open routes for a call without a token. */
     caller: Caller
   }
 }
 
-/** A call that changed what runs, or tried to. */
+/** A call that changed what runs, or attempted a change. */
 export interface ManagedCall {
-  /** The caller's name; empty where there are no tokens. */
+  /** The caller's name; empty if there are no tokens. */
   readonly caller: string
   readonly method: string
-  /** The path as it came, without its query. */
+  /** The path as the caller sent it, without the query. */
   readonly path: string
   readonly status: number
   readonly requestId: string
-  /** True if the call was refused before its route: the caller had no permission, or was over a limit of rate. */
+  /** True if the call was refused before its route ran, because the caller had no permission or was over a rate limit. */
   readonly isRefused: boolean
 }
 
 export interface RouteGuardOptions {
-  /** Called once the answer to a call to a route with the scope `manage` is known, also a refusal, and also if the caller has left. */
+  /** Called when the answer to a call of a `manage` route is known, also if the call was refused or the caller has left. */
   readonly onManaged?: (call: ManagedCall) => void
   readonly callers: Callers
   readonly identity: RequestIdentity
 }
 
 /**
- * Closes all routes that are registered later to callers without the permission of `config.scope`. A route without a scope cannot be registered: Fastify
- * throws. Answers 401 without a valid token, and 403 with the missing scope.
+ * Requires the permission of `config.scope` on all routes that are registered later. A route without a scope cannot be registered: Fastify throws. A
+ * call without a valid token gets 401, and a call without the scope gets 403 with the missing scope.
  */
 export function guardRoutes(app: FastifyInstance, options: RouteGuardOptions): void {
   app.decorateRequest('caller')
@@ -61,7 +61,7 @@ export function guardRoutes(app: FastifyInstance, options: RouteGuardOptions): v
     if (scope === undefined) throw new TypeError(`The route ${route.url} has no scope: give it config.scope`)
     if (scope !== 'open') route.schema = { ...route.schema, security: [{ bearer: [] }] }
   })
-  // The hook `onResponse` is not called for a caller that leaves before its answer.
+  // Fastify does not call the hook `onResponse` for a caller that leaves before its answer.
   app.addHook('onSend', async ({ is404, routeOptions, caller, isPermitted, method, url, id }, { statusCode: status }) => {
     if (is404 || routeOptions.config.scope !== 'manage') return
     const path = url.split('?', 1)[0] ?? ''
@@ -101,7 +101,7 @@ async function callerOf({ headers }: FastifyRequest, reply: FastifyReply, caller
   }
 }
 
-/** The scope that the caller lacks; null if the caller may call the route. */
+/** The scope that the caller needs and does not have; null if the caller may call the route. */
 function missingScope({ params, routeOptions }: FastifyRequest, caller: Caller, scope: RouteScope, { identity }: RouteGuardOptions): Scope | null {
   const { gateway = '', id = '' } = params as { readonly gateway?: string; readonly id?: string }
   if (scope === 'open') return null
@@ -111,11 +111,11 @@ function missingScope({ params, routeOptions }: FastifyRequest, caller: Caller, 
 }
 
 function challenge(scope: Scope): string {
-  // The name of a gateway is the caller's own text here, and may have characters that a header cannot carry.
+  // The name of a gateway comes from the caller here, and may contain characters that a header cannot carry.
   return `Bearer realm="waggle", error="insufficient_scope"${isScope(scope) ? `, scope="${scope}"` : ''}`
 }
 
-/** False for a request that a proxy has passed on, according to its headers. */
+/** False for a request that a proxy has forwarded, according to the request's headers. */
 function isLocal(headers: IncomingHttpHeaders): boolean {
   const isForwarded = Object.keys(headers).some((name) => name.startsWith('x-forwarded-') || proxyHeaders.has(name))
   return !isForwarded && isLoopback((headers.host ?? '').replace(/:\d+$/, ''))
@@ -136,5 +136,5 @@ const notLocal = new ProblemError(
   'Without tokens, operators’ routes are open to callers of this machine alone: ask at http://127.0.0.1:PORT, without a proxy, or create a token',
 )
 
-/** The names of a query under which clients send tokens (RFC 6750, section 2.3, and common ones). */
+/** The query parameters in which clients send tokens (RFC 6750, section 2.3, and common others). */
 const tokenInQuery = /[?&](?:access_token|token|api_key|apikey|authorization|bearer)=/i

@@ -1,10 +1,10 @@
 /**
- * One permission. `ask:GATEWAY` is for requests to a gateway and for their answers, `ask:*` for all gateways. `read` shows what all callers sent: topics, dead
- * letters, metrics, every request. `manage` changes what runs, and includes `read`.
+ * One permission. `ask:GATEWAY` allows requests to a gateway and reading their answers; `ask:*` is for all gateways. `read` shows what all callers
+ * sent: topics, dead letters, metrics, every request. `manage` changes what runs, and includes `read`.
  */
 export type Scope = 'read' | 'manage' | `ask:${string}`
 
-/** The permissions of a caller. */
+/** The scopes of a caller. */
 export class Scopes {
   readonly names: readonly Scope[]
   readonly #granted: ReadonlySet<string>
@@ -35,13 +35,13 @@ export class Scopes {
     return needed !== 'manage' && this.#granted.has('ask:*')
   }
 
-  /** True if a caller may ask some gateway. */
+  /** True if the caller may send requests to at least one gateway. */
   get ask(): boolean {
     return this.names.some((name) => name.startsWith('ask:'))
   }
 }
 
-/** All permissions. */
+/** The scopes of a caller that may do everything. */
 export const everyScope = new Scopes(['ask:*', 'read', 'manage'])
 
 export function isScope(name: string): name is Scope {

@@ -1,4 +1,4 @@
-/** Bytes with their media type: an answer that is not JSON, or a payload. */
+/** Bytes with their media type: a payload, or an answer that is not JSON. */
 export interface Media {
   readonly contentType: string
   readonly bytes: Uint8Array
@@ -10,8 +10,8 @@ export interface Body {
 }
 
 /**
- * A payload as the body of a request. Bytes, `Media` and a `Blob` are sent as they are, and anything else as JSON. Throws a TypeError for a value
- * that JSON cannot represent.
+ * A payload as the body of a request. Bytes, `Media` and a `Blob` are sent unchanged; any other payload is sent as JSON. Throws a TypeError for a
+ * value that JSON cannot represent.
  */
 export async function bodyOf(payload: unknown, contentType: string | undefined): Promise<Body> {
   const usual = contentType ?? 'application/octet-stream'
@@ -26,7 +26,7 @@ export async function bodyOf(payload: unknown, contentType: string | undefined):
   return { bytes: new TextEncoder().encode(text), contentType: 'application/json' }
 }
 
-/** The value of an answer: a JSON value, else `Media`. */
+/** The value of an answer: a JSON value, or `Media` for any other content type. */
 export function answerIn(bytes: Uint8Array, contentType: string): unknown {
   return isJson(contentType) ? JSON.parse(new TextDecoder().decode(bytes)) : { contentType, bytes }
 }

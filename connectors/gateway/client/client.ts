@@ -1,4 +1,4 @@
-/** The exports of `waggle-streams/client`. Nothing here needs Node: it runs on every platform that has `fetch`. */
+/** The exports of `waggle-streams/client`. This module needs nothing of Node, so it runs on every platform that has `fetch`. */
 export type { Media } from './body.ts'
 export { type CallOptions, Gateway, type GatewayOptions, type RequestState } from './gateway.ts'
 export {

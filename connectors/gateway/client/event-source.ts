@@ -5,7 +5,7 @@ export interface SentEvent {
   readonly data: string
 }
 
-/** The events of a response, as they come. Throws if one event has more than `maxEventCharacters`, or if the connection breaks. */
+/** The events of a response, in the order of their arrival. Throws if one event has more than `maxEventCharacters`, or if the connection breaks. */
 export async function* sentEvents(body: ReadableStream<Uint8Array>): AsyncGenerator<SentEvent> {
   const reader = body.getReader()
   const decoder = new TextDecoder()
@@ -14,7 +14,7 @@ export async function* sentEvents(body: ReadableStream<Uint8Array>): AsyncGenera
     for (;;) {
       const { value, done } = await reader.read()
       if (done) return
-      // A carriage return at the end of a chunk may be half of a line's end, so no end of an event is sought in it yet.
+      // A carriage return at the end of a chunk may be half of a line's end, so the search for an event's end waits for the next chunk.
       text += decoder.decode(value, { stream: true })
       const blocks = text.split(/\r\n\r\n|\n\n|\r\r(?!\n)/)
       text = blocks.pop() ?? ''
@@ -29,7 +29,7 @@ export async function* sentEvents(body: ReadableStream<Uint8Array>): AsyncGenera
   }
 }
 
-/** Null for a comment. */
+/** The event of a block of lines; null for a comment. */
 function eventIn(block: string): SentEvent | null {
   const fields = { event: 'message', id: '', data: [] as string[] }
   for (const line of block.split(/\r\n|\n|\r/)) {

@@ -7,7 +7,7 @@ export interface Exchange {
   readonly body?: Uint8Array<ArrayBuffer>
   /** The time limit of all attempts together. */
   readonly timeoutMs: number
-  /** True if the request tells the server, in X-Timeout-Seconds, the time that is left. */
+  /** True if the request states the remaining time in the header X-Timeout-Seconds. */
   readonly hasDeadline: boolean
   readonly retries: number
   readonly fetch: typeof fetch
@@ -20,8 +20,8 @@ export interface Answer {
 }
 
 /**
- * One call. It sends the request until a final answer comes. Every attempt has the same headers, and so the same idempotency key. Broken connections
- * and the statuses 429 and 503 are tried again; any other status is final. Throws a GatewayError, or the reason of `signal`.
+ * One call of a gateway. The request is sent until a final answer arrives. Every attempt has the same headers, and therefore the same idempotency
+ * key. Broken connections and the statuses 429 and 503 are retried; any other status is final. Throws a GatewayError, or the reason of `signal`.
  */
 export async function exchange(call: Exchange): Promise<Answer> {
   const endsAt = performance.now() + call.timeoutMs
@@ -38,7 +38,7 @@ export async function exchange(call: Exchange): Promise<Answer> {
   }
 }
 
-/** An attempt that gave no result. `pauseMs` is the shortest wait before another attempt; null if no other attempt may follow. */
+/** An attempt that gave no result. `pauseMs` is the shortest wait before the next attempt; null if there may be no next attempt. */
 interface Failure {
   readonly failure: GatewayError
   readonly pauseMs: number | null
@@ -46,7 +46,7 @@ interface Failure {
 
 async function attempt(call: Exchange, leftMs: number): Promise<Answer | Failure> {
   const { url, method, headers, body, hasDeadline, signal } = call
-  // The server answers 504 at the deadline. The attempt waits a little longer than the deadline, so that this answer can arrive.
+  // The server answers 504 at the deadline. The attempt ends a little after the deadline, so that the answer 504 can arrive.
   const timeout = AbortSignal.timeout(Math.ceil(leftMs) + (hasDeadline ? graceMs : 0))
   try {
     const response = await call.fetch(url, {
@@ -87,7 +87,10 @@ export function retryAfterMs(response: Response): number {
   return Number.isFinite(seconds) ? Math.min(Math.max(0, seconds * 1000), maxPauseMs) : 0
 }
 
-/** The first pause is 0.1 s, and each later pause is twice as long. The jitter keeps many clients apart. */
+/**
+ * The pause before a retry. The first pause is 0.1 s, and each later pause is twice as long. The jitter keeps many clients from retrying at the same
+ * time.
+ */
 export function backOffMs(retry: number): number {
   return Math.min(maxPauseMs, 100 * 2 ** retry) * (0.5 + Math.random() / 2)
 }

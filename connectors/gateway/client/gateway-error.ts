@@ -1,9 +1,9 @@
 import { ownMember } from '../../../topology/own-member.ts'
 
-/** The fields of application/problem+json (RFC 9457) that a gateway writes. `status` is null if no answer came. */
+/** The fields of application/problem+json (RFC 9457) that a gateway writes. `status` is null if no answer arrived. */
 export interface ProblemFields {
   readonly status: number | null
-  /** A code of docs/errors.md, such as WAGGLE_REFUSED; empty if the answer names none. */
+  /** A code of docs/errors.md, such as WAGGLE_REFUSED; empty if the answer has no code. */
   readonly code?: string
   readonly title?: string
   readonly detail: string
@@ -36,19 +36,19 @@ export class GatewayError extends Error {
 
 /** 400: the body or a header is wrong. */
 export class BadRequest extends GatewayError {}
-/** 401, 403 or 421: the token is missing, or does not allow this. */
+/** 401, 403 or 421: the token is missing, or does not allow this call. */
 export class NotAllowed extends GatewayError {}
 /** 404: the server has no such gateway. `detail` lists the gateways that the server has. */
 export class UnknownGateway extends GatewayError {}
-/** 404: there is no such request, or its answer is kept no longer. */
+/** 404: there is no such request, or its answer is no longer kept. */
 export class UnknownRequest extends GatewayError {}
-/** 413: the gateway takes no body of this size. */
+/** 413: the body is larger than the gateway accepts. */
 export class PayloadTooLarge extends GatewayError {}
-/** 415: the gateway does not take this content type. */
+/** 415: the gateway does not accept this content type. */
 export class UnsupportedMediaType extends GatewayError {}
-/** 422: a bee refused this input. `detail` says which input is right. */
+/** 422: a bee refused this input. `detail` says which input is valid. */
 export class InputRefused extends GatewayError {}
-/** 422: an earlier request had this idempotency key and another body. */
+/** 422: an earlier request had this idempotency key and a different body. */
 export class IdempotencyConflict extends GatewayError {}
 /** 429, even after the last retry. */
 export class TooManyRequests extends GatewayError {}
@@ -56,7 +56,7 @@ export class TooManyRequests extends GatewayError {}
 export class BeeFailed extends GatewayError {}
 /** 503, or no connection, even after the last retry. */
 export class Unavailable extends GatewayError {}
-/** 504, or no answer in time. A request that was accepted may go on: `Gateway.get` has its outcome later. */
+/** 504, or no answer in time. A request that was accepted may continue; `Gateway.get` returns its outcome later. */
 export class DeadlineExceeded extends GatewayError {}
 
 export interface Fields {
@@ -67,7 +67,7 @@ export function isFields(value: unknown): value is Fields {
   return value !== null && typeof value === 'object'
 }
 
-/** The error for a response with a status that is no success. It takes any body, because a proxy on the way may have written the body. */
+/** The error for a response without a success status. Any body is accepted, because a proxy on the way may have written the body. */
 export function problemOf(status: number, body: Uint8Array, requestId: string | null): GatewayError {
   const text = new TextDecoder().decode(body)
   return errorOf(status, fieldsIn(text), { detail: text.slice(0, 200).trim() || `HTTP status ${status}`, requestId })

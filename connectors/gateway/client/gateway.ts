@@ -6,9 +6,9 @@ import { type RequestEvent, streamed } from './request-stream.ts'
 export interface GatewayOptions {
   /** A bearer token. Default: the environment variable WAGGLE_TOKEN. */
   readonly token?: string
-  /** The longest time of a call, retries included. Default: 30 s. */
+  /** The longest time of a call, including retries. Default: 30 s. */
   readonly timeoutMs?: number
-  /** The number of tries that may follow the first, after a broken connection, 429 or 503. Default: 4. */
+  /** The number of retries after a broken connection, 429 or 503. Default: 4. */
   readonly retries?: number
   /** Default: the `fetch` of the platform. */
   readonly fetch?: typeof fetch
@@ -19,25 +19,22 @@ export interface CallOptions {
   readonly gateway: string
   /** The media type of a payload of bytes. Default: the type of the `Blob` or `Media`, else application/octet-stream. */
   readonly contentType?: string
-  /** Requests with the same key are one request: it is computed once, and each of them gets its answer. Default: a new key for each call. */
+  /** Requests with the same key are one request: the swarm computes it once, and each caller gets its answer. Default: a new key for each call. */
   readonly idempotencyKey?: string
-  /**
-   * The deadline of the request: the swarm drops a request that is older. Default: for `request` the time limit of the client; for `submit` no
-   * deadline.
-   */
+  /** The deadline of the request: the swarm drops an older request. Default: for `request` the time limit of the client; for `submit` no deadline. */
   readonly timeoutMs?: number
-  /** More headers, such as `traceparent`. */
+  /** Additional headers, such as `traceparent`. */
   readonly headers?: { readonly [name: string]: string }
-  /** Gives up the call. The swarm goes on with a request that it has accepted. */
+  /** Gives up the call. A request that the swarm has accepted continues. */
   readonly signal?: AbortSignal
 }
 
 export interface RequestState {
   readonly requestId: string
   readonly state: 'pending' | 'answered' | 'failed'
-  /** The answer; undefined until there is one. An answer that is not JSON is `{ content_type, base64 }`. */
+  /** The answer; undefined while there is none. An answer that is not JSON is `{ content_type, base64 }`. */
   readonly answer: unknown
-  /** The error of a failed request. It is not thrown. */
+  /** The error of a failed request. `get` returns this error and does not throw it. */
   readonly problem: GatewayError | null
 }
 
@@ -130,11 +127,11 @@ export class Gateway {
   }
 
   /**
-   * Sends a payload and gives the events of the request as they come: its acceptance, each bee that is done, each part that a bee publishes, and at
-   * last the answer. If the connection breaks, the stream goes on behind the last event, at whichever process answers then, so no event is lost and
-   * none comes twice.
+   * Sends a payload and yields the events of the request as they arrive: the acceptance, each bee that has finished, each part that a bee publishes,
+   * and finally the answer. If the connection breaks, the stream continues after the last event, at any process that answers. No event is lost, and
+   * no event arrives twice.
    *
-   * @throws GatewayError, also the error of a request that failed.
+   * @throws GatewayError; also if the request failed.
    * @example
    * ```ts
    * for await (const event of new Gateway().stream({ question: 'Why?' }, { gateway: 'chat' })) {
@@ -176,7 +173,7 @@ export class Gateway {
     })
   }
 
-  /** The address of a call. Throws a TypeError for a missing gateway, and for a key that HTTP does not carry. */
+  /** The address of a call. Throws a TypeError for a missing gateway, and for a key that an HTTP header cannot carry. */
   #entrance(gateway: unknown, verb: 'request' | 'submit', idempotencyKey: string): URL {
     if (typeof gateway !== 'string' || gateway === '') throw new TypeError("gateway is missing: give the name of the swarm's gateway-input")
     if (!/^[\x20-\x7e]{1,255}$/.test(idempotencyKey))
@@ -209,7 +206,7 @@ function usualUrl(): string {
   return environment('WAGGLE_URL') ?? origin ?? ownAddress()
 }
 
-/** The address at which Waggle listens if it has the environment variables of this process. */
+/** The address at which Waggle listens when it has the environment variables of this process. */
 function ownAddress(): string {
   const host = environment('WAGGLE_HOST') ?? '0.0.0.0'
   const port = environment('WAGGLE_HTTP_PORT') ?? '0'
@@ -217,7 +214,7 @@ function ownAddress(): string {
   return `http://${shown}:${port === '0' ? 8080 : port}`
 }
 
-/** A variable of the environment; undefined if it is empty, or if there is no environment. */
+/** A variable of the environment; undefined if the variable is empty, or if the platform has no environment. */
 function environment(name: string): string | undefined {
   return globalThis.process?.env?.[name] || undefined
 }

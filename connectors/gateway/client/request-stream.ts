@@ -5,14 +5,14 @@ import { GatewayError, isFields, problemIn, problemOf } from './gateway-error.ts
 /** An event of a request. */
 export type RequestEvent =
   | { readonly kind: 'accepted'; readonly requestId: string }
-  /** A bee that is done. `step` is as in a trace of the request. */
+  /** A bee that has finished. `step` is the same as in a trace of the request. */
   | { readonly kind: 'bee'; readonly bee: string; readonly step: { readonly [name: string]: unknown } }
   /**
-   * A part of a bee's result. The parts of a bee come in order, counted from 0; in a loop those of each `round`, such as `LOOP=2`. A part that is not
-   * JSON is `{ content_type, base64 }`.
+   * A part of a bee's result. The parts of a bee arrive in order, counted from 0. In a loop, each `round`, such as `LOOP=2`, has its own count. A
+   * part that is not JSON is `{ content_type, base64 }`.
    */
   | { readonly kind: 'part'; readonly bee: string; readonly number: number; readonly round: string | null; readonly part: unknown }
-  /** The answer, after which nothing comes. An answer that is not JSON is `{ content_type, base64 }`. */
+  /** The answer, which is the last event. An answer that is not JSON is `{ content_type, base64 }`. */
   | { readonly kind: 'answer'; readonly requestId: string; readonly answer: unknown }
 
 export interface StreamCall {
@@ -20,15 +20,15 @@ export interface StreamCall {
   readonly events: { readonly url: (requestId: string) => URL; readonly headers: { readonly [name: string]: string } }
   /** The time limit of the whole stream. */
   readonly timeoutMs: number
-  /** The number of tries that may follow the first, before the first event. Behind it only `timeoutMs` counts. */
+  /** The number of retries before the first event. After the first event only `timeoutMs` limits the retries. */
   readonly retries: number
   readonly fetch: typeof fetch
   readonly signal?: AbortSignal
 }
 
 /**
- * The events of one request. After a broken connection it asks for the events behind the last one. Until the request's id is known, it sends the request
- * again, which has the same idempotency key.
+ * The events of one request. After a broken connection, the client asks for the events after the last one. Until the request's id is known, the
+ * client sends the request again with the same idempotency key.
  */
 export async function* streamed(call: StreamCall): AsyncGenerator<RequestEvent> {
   const endsAt = performance.now() + call.timeoutMs
@@ -64,7 +64,7 @@ export async function* streamed(call: StreamCall): AsyncGenerator<RequestEvent> 
       if (thrown instanceof GatewayError) throw thrown
       failure = unreachable(call.post.url, thrown)
     }
-    // A request that was accepted goes on, so its events are worth the wait for a process that starts again.
+    // A request that was accepted continues, so the client keeps retrying while a process restarts.
     if (known.lastEventId === '' && retry >= call.retries) throw failure
     await wait(Math.max(pauseMs, backOffMs(retry)), call.signal)
   }
@@ -87,7 +87,7 @@ function begun(
   return fetch(post.url, { method: 'POST', headers: { ...post.headers, ...accept, ...deadline }, body: post.body, signal })
 }
 
-/** Null for an event of a later version. Throws the error of a request that failed. */
+/** The event of this client for an event of the server; null for a kind that a later version has added. Throws the error of a request that failed. */
 function eventOf({ event, data }: SentEvent, requestId: string): RequestEvent | null {
   const fields: unknown = JSON.parse(data)
   if (!isFields(fields)) return null

@@ -13,19 +13,19 @@ export interface AskedRequestOptions {
   readonly intake: Intake
 }
 
-/** Runs a call to a gateway, and reports its outcome to the metrics. */
+/** Runs a call of a gateway, and reports the outcome to the metrics. */
 export type ReportedCall = <T>(gateway: string, call: 'request' | 'submit', run: () => Promise<T>) => Promise<T>
 
 export interface AskedRequest<T> {
   readonly gateway: string
   readonly waits: boolean
-  /** Reads the input. Called when the request is let in. */
+  /** Reads the input. Called after the request is admitted. */
   readonly input: () => RequestBody | Promise<RequestBody>
-  /** Sends the request. It counts among those of its caller until the result settles, or the caller leaves. */
+  /** Sends the request. The request counts among the caller's requests until the result settles or the caller leaves. */
   readonly send: (request: NewRequest) => Promise<T>
 }
 
-/** Lets a request of a gRPC call in by the rules of every gateway, and sends it. Throws a ProblemError, and what `send` throws. */
+/** Admits a request of a gRPC call by the rules that every gateway has, and sends the request. Throws a ProblemError, and the errors of `send`. */
 export async function askedRequest<T>(
   call: GrpcCall,
   { gateway, waits, input, send }: AskedRequest<T>,
@@ -55,10 +55,10 @@ export async function askedRequest<T>(
   }
 }
 
-/** The status that HTTP would have for the outcome of a call. */
+/** The HTTP status for the outcome of a call. */
 export function httpStatusOf(thrown: unknown): number {
   return thrown instanceof BeeFailure ? thrown.problem.status : problemOf(thrown, '').status
 }
 
-/** HTTP bounds names in a path likewise. */
+/** The same limit as for names in an HTTP path. */
 const maxNameCharacters = 255

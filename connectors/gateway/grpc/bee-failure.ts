@@ -1,7 +1,7 @@
 import type { BeeError } from '../../../topology/swarm/payload/payload.ts'
 import { type Problem, problemOfBee } from '../http/problem.ts'
 
-/** A request that a bee failed or refused, as an error of its call. */
+/** The error of a call whose request a bee failed or refused. */
 export class BeeFailure extends Error {
   readonly problem: Problem
 

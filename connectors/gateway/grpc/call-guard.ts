@@ -23,28 +23,30 @@ export interface CallGuardOptions {
   readonly clock: Clock
   readonly connections: GrpcConnections
   readonly ownNames: () => OwnNames
-  /** Messages a second from one address; null: no limit. */
+  /** The most messages a second from one address; null: no limit. */
   readonly rateLimitPerSecond: number | null
-  /** The most calls at once, of all connections. Health and reflection have places of their own. */
+  /** The most calls at once, over all connections. Calls of health and reflection have separate limits. */
   readonly maxCalls: number
-  /** The time limit for the message of a call that sends one, and for the next message of a stream when all before have their answers. */
+  /**
+   * The time limit for the message of a unary call. In a stream, the time limit for the next message after all earlier messages have their answers.
+   */
   readonly messageMs: number
 }
 
-/** Checks each call before its first message is read: its host and origin, its token, and the number of calls. */
+/** Checks each call before its first message is read: the host and origin, the token, and the number of calls. */
 export class CallGuard {
   readonly #options: CallGuardOptions
   readonly #callers = new WeakMap<Metadata, { readonly caller: Caller; readonly holder: string }>()
-  /** Counts the messages of each address as those of a caller. */
+  /** Counts messages by address. Each address has the limit of one caller. */
   readonly #addresses: CallerLimits | null
-  /** The places of calls by the paths that share them. Callers hold them, or their addresses until they are known. */
+  /** The places of calls, by the paths that share the places. A place is held by a caller, or by an address until the caller is known. */
   readonly #places: readonly { readonly paths: RegExp; readonly places: Places }[]
   #calls = 0
 
   constructor(options: CallGuardOptions) {
     this.#options = options
     const { clock, rateLimitPerSecond: ratePerSecond, maxCalls } = options
-    // Callers without a token may call health and reflection, so these calls leave the places of all others free.
+    // Callers without a token may call health and reflection, so these calls have separate places.
     this.#places = [
       { paths: isUncounted, places: new Places({ max: maxHealthCalls, what: 'calls ask for the health' }) },
       { paths: reflectionPath, places: new Places({ max: maxReflections, what: 'calls ask for the interface' }) },
@@ -54,17 +56,17 @@ export class CallGuard {
       ratePerSecond === null ? null : new CallerLimits({ clock, limits: { ratePerSecond, inFlight: null, allInFlight: Number.MAX_SAFE_INTEGER } })
   }
 
-  /** The caller of a call that was let in. */
+  /** The caller of a call that was admitted. */
   callerOf(metadata: Metadata): Caller {
     return this.#letIn(metadata).caller
   }
 
-  /** The name under which a call that was let in holds its place. */
+  /** The name under which an admitted call holds its place. */
   holderOf(metadata: Metadata): string {
     return this.#letIn(metadata).holder
   }
 
-  /** The calls that have no status yet. */
+  /** The number of calls without a status. */
   get openCalls(): number {
     return this.#calls
   }
@@ -81,7 +83,7 @@ export class CallGuard {
     const { remoteAddress } = call.getConnectionInfo()
     const { stream, encoding } = streamOf(call)
     const counted = connections.begin(stream)
-    /** The bytes of the messages that have come and are not answered. */
+    /** The sizes of the messages that have arrived and have no answer yet. */
     const open: number[] = []
     let messages = 0
     let isOver = false
@@ -101,14 +103,14 @@ export class CallGuard {
       call.sendStatus(refusal)
       over()
     }
-    /** A call may not keep its place without a message coming, and a stream not between its messages. */
+    /** Limits the time for which a call keeps its place without a message, also between the messages of a stream. */
     const waitForMessage = () => {
       cancelTimer()
       cancelTimer = clock.after(messageMs, () =>
         refuse({ code: status.DEADLINE_EXCEEDED, details: 'The message took too long to arrive', metadata: new Metadata() }),
       )
     }
-    /** A stream may be open for longer than its token is valid, so the token is looked up for each message. */
+    /** Looks the token up again for each message, because a stream may be open for longer than its token is valid. */
     const stillKnown = (go: () => void) => {
       if (letIn === null || isOver) return go()
       this.#callerWith(letIn, call.getHost(), path)
@@ -119,7 +121,7 @@ export class CallGuard {
         .catch((thrown: unknown) => refuse(statusOf(thrown, '')))
     }
     this.#calls++
-    // The library tells no cancellation of a stream that was reset before the call began.
+    // grpc-js reports no cancellation for a stream that was reset before the call began.
     stream.once('close', over)
     if (stream.destroyed) over()
     return new ServerInterceptingCall(call, {
@@ -139,7 +141,7 @@ export class CallGuard {
             this.#callerWith(metadata, call.getHost(), path)
               .then((caller) => {
                 if (isOver) return
-                // The callers of a proxy have one address.
+                // All callers behind a proxy have the same address.
                 const holder = caller.name === '' ? address : `caller ${caller.name}`
                 if (holder !== address) {
                   leave()
@@ -178,7 +180,7 @@ export class CallGuard {
           counted.answering(message.byteLength + frameBytes)
           next(message)
         }
-        // Each message of a stream has one answer, in their order.
+        // Each message of a stream has one answer, in the order of the messages.
         if (requestStream) {
           counted.forget(open.shift() ?? 0)
           counted.isBusy = hasAll || open.length > 0
@@ -207,7 +209,7 @@ export class CallGuard {
     return found.places
   }
 
-  /** False for a message past the rate of its address. */
+  /** Returns false for a message over the rate limit of its address. */
   #countMessage(address = ''): boolean {
     try {
       this.#addresses?.admit({ caller: address, gateway: '', priority: highestPriority, waits: false })()
@@ -232,7 +234,7 @@ export class CallGuard {
   }
 }
 
-/** gRPC has this status for an encoding that a server does not know, with the ones that it knows. */
+/** The status that gRPC specifies for an encoding that the server does not support, with the supported encodings. */
 function compressed(): StatusObject {
   const problem = new ProblemError('WAGGLE_CONTENT_ENCODING', 'Messages are not inflated here: send them without grpc-encoding, or gzip over HTTP')
   const { details, metadata } = statusOf(problem, '')
@@ -244,16 +246,16 @@ function tooMany(): StatusObject {
   return statusOf(new ProblemError('WAGGLE_RATE_LIMIT', 'More requests a second than this gateway takes from one address', 1), '')
 }
 
-/** Health checks count nowhere, as over HTTP. */
+/** Health checks are not counted, as over HTTP. */
 const isUncounted = /^\/(grpc\.health\.v1\.Health\/|inference\.GRPCInferenceService\/Server(Live|Ready)$)/
 
 const reflectionPath = /^\/grpc\.reflection\./
 
-/** Methods that need no token, as their counterparts over HTTP: health, and the description of the interface. */
+/** Methods that need no token, like their counterparts over HTTP: health, and the description of the interface. */
 const openPath =
   /^\/(grpc\.health\.v1\.Health\/|grpc\.reflection\.v1(alpha)?\.ServerReflection\/|inference\.GRPCInferenceService\/Server(Live|Ready|Metadata)$)/
 
-/** The bytes ahead of a message: a flag and its length. */
+/** The bytes before a message on the wire: a flag and the message's length. */
 const frameBytes = 5
 const maxHealthCalls = 1000
 const maxReflections = 100

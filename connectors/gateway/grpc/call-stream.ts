@@ -9,8 +9,8 @@ export interface CallStream {
 }
 
 /**
- * The stream below a call. grpc-js keeps both members to itself, and inflates a message before an interceptor may look. Throws if a version of the
- * library has them no more: a gateway that cannot count the bytes of its calls must not take any.
+ * The stream and the encoding of a call. Both are private members of grpc-js, which inflates a message before an interceptor can see its size. Throws
+ * if a version of grpc-js has no such members: a gateway that cannot count the bytes of its calls must not accept calls.
  */
 export function streamOf(call: ServerInterceptingCallInterface): CallStream {
   const { stream, incomingEncoding } = call as { readonly stream?: unknown; readonly incomingEncoding?: unknown }

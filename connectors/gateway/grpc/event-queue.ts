@@ -1,4 +1,4 @@
-/** Values on their way to a caller that may read slowly. The iteration ends with the signal. */
+/** Values on their way to a caller that may read slowly. The iteration ends when the signal aborts. */
 export class EventQueue<T> implements AsyncIterable<T> {
   readonly signal: AbortSignal
   readonly #waiting: { readonly value: T; readonly size: number }[] = []
@@ -11,11 +11,11 @@ export class EventQueue<T> implements AsyncIterable<T> {
   }
 
   /**
-   * Adds a value. False: the queue is full and takes none any more. The iteration then ends behind the values that wait, so a caller who asks again
-   * goes on behind them.
+   * Adds a value. Returns false if the queue is full; the queue then accepts no more values. The iteration ends after the queued values, so a caller
+   * that asks again continues after them.
    */
   push(value: T): boolean {
-    // One value may be larger than the bound: a part has the size that it has.
+    // A single value may be larger than the bound, because a part of a result may have any size.
     if (this.#waiting.length >= maxWaiting || this.#size >= maxBytes) this.#isOver = true
     if (!this.#isOver) {
       const size = sizeOf(value)
@@ -51,10 +51,10 @@ export class EventQueue<T> implements AsyncIterable<T> {
   }
 }
 
-/** The bytes of the texts and buffers in a value, about. */
+/** The approximate number of bytes of the texts and buffers in a value. */
 function sizeOf(value: unknown): number {
   let size = 0
-  // A call of itself for each level would end the stack at a deep value.
+  // A recursive call for each level would overflow the stack for a deeply nested value.
   const open = [value]
   while (open.length > 0) {
     const one = open.pop()

@@ -26,7 +26,7 @@ import { type AnswerStream, type GrpcCall, type GrpcMethods, stoppingProblem } f
 
 export interface GatewayServiceOptions {
   readonly requests: Requests
-  /** Undefined: requests cannot be followed. */
+  /** The events of requests. Undefined: requests cannot be followed. */
   readonly events?: RequestEvents
   readonly callers: Callers
   readonly identity: RequestIdentity
@@ -37,7 +37,7 @@ export interface GatewayServiceOptions {
   readonly report: ReportedCall
 }
 
-/** Waggle's own service: requests to gateways with any input, and their events. */
+/** The methods of Waggle's own service: requests to gateways with any input, and the events of requests. */
 export function gatewayMethods(options: GatewayServiceOptions): GrpcMethods {
   const { requests, callers, identity, clock } = options
 
@@ -53,7 +53,7 @@ export function gatewayMethods(options: GatewayServiceOptions): GrpcMethods {
     throw new ProblemError('WAGGLE_NOT_FOUND', 'This server has no events of requests')
   }
 
-  /** Lets the input of a call in as a request, sends it, and reports the outcome. */
+  /** Admits the input of a call as a request, sends the request, and reports the outcome. */
   const asked = <T>(input: Input, call: GrpcCall, kind: 'request' | 'submit', send: (request: NewRequest) => Promise<T>): Promise<T> =>
     options.report(input.gateway, kind, () =>
       askedRequest(call, { gateway: input.gateway, waits: kind === 'request', input: () => bodyOf(input), send }, options),
@@ -90,7 +90,7 @@ export function gatewayMethods(options: GatewayServiceOptions): GrpcMethods {
               (error: unknown) => failedOutcome(request.id, problemOf(error, request.id)),
             )
             void settled.then(() => following.finish())
-            // A refusal before the first event is the status of the call.
+            // An error before the first event becomes the status of the call.
             const refused = requested.then(
               () => never(),
               (error: unknown) => (hasBegun ? never() : Promise.reject(error)),
@@ -108,7 +108,7 @@ export function gatewayMethods(options: GatewayServiceOptions): GrpcMethods {
         if (last_event_id.length > maxLastEventId)
           throw new ProblemError('WAGGLE_BAD_REQUEST', `last_event_id has more than ${maxLastEventId} characters`)
         if (isLastEvent(last_event_id)) return
-        // The request goes on, and its caller goes on at the next process.
+        // The request itself continues when the call ends, and the caller can follow it at another process.
         const queue = new EventQueue<RequestEvent>(AbortSignal.any([call.signal, call.stopping]))
         let followed: FollowedRequest | null = null
         const leave = options.followers.take(call.caller.name)
@@ -131,7 +131,7 @@ export function gatewayMethods(options: GatewayServiceOptions): GrpcMethods {
     },
   }
 
-  /** The outcome of a request whose last event the log has. The ledger has it soon after the log. */
+  /** The outcome of a request whose last event is in the log. The ledger gets the outcome shortly after the log. */
   async function storedOutcome(id: string): Promise<object> {
     for (let tries = 0; tries < maxTries; tries++) {
       const found = await requests.find(id)
@@ -148,7 +148,7 @@ interface SentEvents {
   readonly outcome: () => Promise<object>
 }
 
-/** Sends events until the last one. A caller that reads slowly holds up its own events alone. */
+/** Sends events until the last one. A caller that reads slowly delays only its own events. */
 async function sendEvents(queue: EventQueue<RequestEvent>, { id, answers, outcome }: SentEvents): Promise<void> {
   for await (const event of queue) {
     // The caller has to ask again, at any process.
@@ -182,12 +182,12 @@ function failedOutcome(id: string, { code, status, title, detail, bee = '' }: Pr
   return { request_id: id, state: states.failed, problem: { code, status, title, detail, bee } }
 }
 
-/** A promise that never settles. Each race has its own, because a shared one would keep every race that waited for it. */
+/** Returns a new promise that never settles. A shared promise would keep in memory every race that waited for it. */
 function never(): Promise<never> {
   return new Promise(() => {})
 }
 
-/** Numbers of `Outcome.State`. */
+/** The numbers of the enum `Outcome.State`. */
 const states = { pending: 0, answered: 1, failed: 2 } as const
 const maxTries = 50
 const pauseMs = 100

@@ -8,39 +8,43 @@ export interface GrpcConnectionsOptions {
   readonly clock: Clock
   readonly tls?: TlsFiles
   readonly maxConnections: number
-  /** The most bytes of messages that have arrived and belong to no finished call, and of answers that no caller has taken, of all connections together. */
+  /**
+   * The most bytes of all connections together. The bytes of messages whose call is not finished count, and so do the bytes of answers that no caller
+   * has read yet.
+   */
   readonly maxBytes: number
-  /** The time limit for a caller to take a message of an answer. */
+  /** The time limit for a caller to read a message of an answer. */
   readonly answerMs: number
-  /** Called with each new connection, after its TLS handshake. */
+  /** Called for each new connection, after its TLS handshake. */
   readonly onConnection: (socket: Socket) => void
 }
 
-/** A call of a connection, while it lasts. */
+/** A call of a connection, from its begin to its end. */
 export interface CountedCall {
-  /** True while the call works on a whole message. A connection whose calls have none makes room for a new one. */
+  /** True while the call works on a whole message. A connection without a busy call may be closed in favour of a new connection. */
   isBusy: boolean
-  /** Forgets bytes of messages that are dealt with. */
+  /** Subtracts the bytes of messages that have been handled. */
   forget(messageBytes: number): void
-  /** Looks soon whether the answers that wait are too many. To be called with the bytes of each message of an answer. */
+  /** Schedules a check of the bytes of unread answers. Must be called with the size of each message of an answer. */
   answering(messageBytes: number): void
-  /** Forgets all bytes that have come. Answers count until the caller has taken them. */
+  /** Subtracts all bytes that the call has received. Bytes of answers count until the caller has read them. */
   end(): void
 }
 
 /**
- * The connections of the gRPC port. gRPC's library bounds a message and the calls of a connection; this class bounds the connections, and the bytes
- * that they hold together: a message of which only a part has come counts too, and so does an answer that its caller does not read.
+ * The connections of the gRPC port. grpc-js limits the size of a message and the calls of a connection. This class limits the number of connections,
+ * and the bytes that all connections hold together. Bytes of an incomplete message count, and so do the bytes of an answer that the caller does not
+ * read.
  */
 export class GrpcConnections {
   readonly server: Server
   readonly #options: GrpcConnectionsOptions
   readonly #open = new Map<string, Connection>()
-  /** All sockets, also those that are not yet secure. */
+  /** All sockets, including those whose TLS handshake is not finished. */
   readonly #sockets = new Set<Socket>()
   #isLooking = false
   #willLook = false
-  /** The bytes that have come or been sent since the last look. */
+  /** The number of bytes that were received or sent since the last check. */
   #movedBytes = 0
 
   constructor(options: GrpcConnectionsOptions) {
@@ -58,7 +62,7 @@ export class GrpcConnections {
     this.server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => this.#add(socket))
   }
 
-  /** Counts the bytes of a call, as they come and go on the wire. */
+  /** Starts to count the bytes of a call, as they pass over the wire. */
   begin(stream: ServerHttp2Stream): CountedCall {
     const { socket } = stream.session ?? {}
     const connection = this.#open.get(`${socket?.remoteAddress} ${socket?.remotePort}`)
@@ -95,25 +99,25 @@ export class GrpcConnections {
     return counted
   }
 
-  /** Gives new connections the certificate of files that change. The returned function ends it. */
+  /** Uses the certificate of files that may change. New connections get the current certificate. The returned function ends the watch. */
   followCertificate(onProblem: (problem: string) => void): () => void {
     const { tls, clock } = this.#options
     return tls !== undefined && this.server instanceof TlsServer ? tls.follow(this.server, clock, onProblem) : () => {}
   }
 
-  /** Takes no new connections. Settles when the open ones have ended. */
+  /** Accepts no new connections. Settles when the open connections have ended. */
   close(): Promise<void> {
     return new Promise((resolve) => void this.server.close(() => resolve()))
   }
 
-  /** Ends all connections, also those that are still before the end of their handshake. */
+  /** Ends all connections, including those whose handshake is not finished. */
   cut(): void {
     for (const socket of this.#sockets) socket.destroy()
   }
 
   #add(socket: Socket): void {
     const key = `${socket.remoteAddress} ${socket.remotePort}`
-    // The library hears errors of the connection's session. The socket has some before, and after.
+    // grpc-js listens to errors of the connection's session. The socket can have errors before and after the session.
     socket.on('error', () => socket.destroy())
     if (this.#open.size >= this.#options.maxConnections) {
       const all = [...this.#open.values()]
@@ -138,19 +142,19 @@ export class GrpcConnections {
     connection.socket.destroy()
   }
 
-  /** Looks at once when a part of the bound has come or been sent since the last look. */
+  /** Checks at once when a share of the bound has been received or sent since the last check. */
   #moved(bytes: number): void {
     this.#movedBytes += bytes
     if (this.#movedBytes <= this.#options.maxBytes / looksABound || this.#willLook) return
     this.#willLook = true
-    // Bytes are handed to the stream after they are counted.
+    // Bytes are passed to the stream after they are counted.
     setImmediate(() => {
       this.#willLook = false
       this.#bound()
     })
   }
 
-  /** Looks at all connections in a moment, and again while there are calls. A look for each call would cost more with each connection. */
+  /** Checks all connections in a moment, and again while there are calls. A check for each call would cost more with each connection. */
   #lookSoon(): void {
     if (this.#isLooking) return
     this.#isLooking = true
@@ -162,7 +166,7 @@ export class GrpcConnections {
     })
   }
 
-  /** Closes the connections that hold most, until all together hold less than the bound. */
+  /** Closes the connections that hold the most bytes, until all connections together hold less than the bound. */
   #bound(): void {
     this.#movedBytes = 0
     const byHeld = [...this.#open.values()].map((connection) => ({ connection, held: heldBy(connection) })).sort((a, b) => b.held - a.held)
@@ -174,7 +178,7 @@ export class GrpcConnections {
     }
   }
 
-  /** Ends each call whose caller takes no message of its answer for too long. */
+  /** Ends each call whose caller has read no message of its answer for too long. */
   #endStalled(): void {
     const { clock, answerMs } = this.#options
     const nowMs = clock.elapsedMs()
@@ -196,13 +200,13 @@ interface Connection {
 /** A call whose stream is not closed. */
 interface Call {
   readonly stream: ServerHttp2Stream
-  /** False when the call has its status. */
+  /** False once the call has its status. */
   isOpen: boolean
   isBusy: boolean
-  /** The bytes that have come and are not dealt with. */
+  /** The number of bytes that were received and not handled yet. */
   heldBytes: number
   sentBytes: number
-  /** The bytes of the answer that the caller has taken, and the time when it last took some, or when none waited. */
+  /** The bytes of the answer that the caller has read. The time is that of the last read, or of the last moment without an unread answer. */
   taken: { readonly bytes: number; readonly atMs: number }
 }
 
@@ -213,7 +217,7 @@ function heldBy({ calls }: Connection): number {
 }
 
 const maxHandshakes = 256
-/** The time between two looks. */
+/** The time between two checks. */
 const lookMs = 100
-/** So many looks there are at least while the bytes of the bound come. */
+/** The number of checks while the bytes of one bound arrive. */
 const looksABound = 4

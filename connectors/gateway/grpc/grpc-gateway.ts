@@ -24,7 +24,7 @@ import { inferenceMethods } from './inference-service.ts'
 import { ProtoFile } from './proto-file.ts'
 import { reflectionMethods } from './reflection-service.ts'
 
-/** The members have the meaning that they have in `HttpGatewayOptions`. */
+/** The options of a gRPC gateway. A member that `HttpGatewayOptions` also has means the same here. */
 export interface GrpcGatewayOptions {
   readonly requests: Requests
   readonly events?: RequestEvents
@@ -42,37 +42,37 @@ export interface GrpcGatewayOptions {
   readonly requestTimeoutMs: number
   /** The size limit of a message. */
   readonly maxBodyBytes: number
-  /** The size limit of all messages together whose calls are not over, and of all answers that nobody has taken yet. */
+  /** The size limit of all messages of open calls together, and of all answers that no caller has read yet. */
   readonly maxBodiesBytes: number
   readonly maxConnections: number
   readonly names: readonly string[]
   readonly rateLimitPerSecond: number | null
   readonly notReady: () => string | null
-  /** Called with the error of each call that ends with INTERNAL for a reason of this process. */
+  /** Called with the error of each call that ends with INTERNAL because of an error in this process. */
   readonly onError: (error: unknown) => void
   readonly onAnswered: (answered: AnsweredRequest) => void
-  /** Records spans of requests. Undefined: nothing is recorded. */
+  /** Records spans of requests. Undefined: no spans are recorded. */
   readonly tracing?: Tracing
-  /** The time limit for the message of a call, and for a caller to take a message of its answer. Default: two minutes. */
+  /** The time limit for the message of a call, and for a caller to read a message of its answer. Default: two minutes. */
   readonly messageMs?: number
-  /** The most calls at once. Default: `maxCalls`. */
+  /** The most calls at once. Default: the constant `maxCalls`. */
   readonly maxCalls?: number
 }
 
 export interface GrpcGateway {
-  /** `HOST:PORT`, as gRPC's clients take it. */
+  /** The address in the form that gRPC clients take: `HOST:PORT`. */
   readonly address: string
-  /** Refuses new calls. Settles when the open calls are over; with `within`, soon after that time at the latest. */
+  /** Refuses new calls. Settles when the open calls have ended. With `within`, settles soon after that time at the latest. */
   close(within?: CloseWithin): Promise<void>
 }
 
 /**
  * Opens the gRPC entrance of all swarms of this process: the Open Inference Protocol, Waggle's own service, health and reflection. Throws
- * WAGGLE_PORT_IN_USE, or WAGGLE_LISTEN if the address cannot be listened on for another reason.
+ * WAGGLE_PORT_IN_USE, or WAGGLE_LISTEN if listening on the address fails for another reason.
  */
 export async function openGrpcGateway(options: GrpcGatewayOptions): Promise<GrpcGateway> {
   const { clock, host, port, tls, maxBodyBytes, maxBodiesBytes, maxConnections, onNotice = () => {} } = options
-  // The library writes a header that it cannot read to the standard error, with its value, before anything is checked. The value may be a token.
+  // grpc-js writes a header that it cannot parse to standard error, with its value, before any check. The value may be a token.
   setLogVerbosity(logVerbosity.NONE)
   const messageMs = options.messageMs ?? usualMessageMs
   const connections = new GrpcConnections({
@@ -172,7 +172,7 @@ function reflectionService(file: string): string {
   return `grpc.reflection.${file.includes('v1alpha') ? 'v1alpha' : 'v1'}.ServerReflection`
 }
 
-/** Reports calls to gateways with the status that HTTP would have. */
+/** Reports calls of gateways with the status that HTTP would have. */
 function reporter({ clock, requests, onAnswered }: GrpcGatewayOptions): ReportedCall {
   return async (gateway, call, run) => {
     const startedMs = clock.elapsedMs()
@@ -200,21 +200,24 @@ function listening({ server }: GrpcConnections, host: string, port: number): Pro
     server.once('error', reject)
     server.listen({ host, port }, () => {
       server.off('error', reject)
-      // A connection that cannot be accepted is its caller's problem.
+      // A connection that cannot be accepted is a problem of its caller only.
       server.on('error', () => {})
       resolve()
     })
   })
 }
 
-/** The library's own `tryShutdown` does not wait for open calls, because Node closes the sessions of a server that closes. */
+/**
+ * Closes the server after its open calls. `tryShutdown` of grpc-js does not wait for open calls, because Node closes the sessions of a server that
+ * closes.
+ */
 async function closeServer(
   server: Server,
   { connections, guard, clock }: { readonly connections: GrpcConnections; readonly guard: CallGuard; readonly clock: Clock },
   within: CloseWithin | undefined,
 ): Promise<void> {
   const closed = connections.close()
-  // Tells clients to send no more calls on their connections. A connection ends with its last call.
+  // `tryShutdown` tells clients to send no more calls on their connections. A connection ends with its last call.
   server.tryShutdown(() => {})
   const cut = () => {
     server.forceShutdown()
@@ -240,5 +243,5 @@ const usualMaxCalls = 10_000
 const usualMessageMs = 120_000
 const maxStreams = 100
 const idleMs = 300_000
-/** The time that is left to send the answers of requests that a stop has failed. */
+/** The time to send the last answers, for requests that failed because the gateway stops. */
 const lastAnswersMs = 1000

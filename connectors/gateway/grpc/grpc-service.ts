@@ -16,28 +16,31 @@ import { decoded } from './proto-file.ts'
 
 /** A call, as the methods of the services see it. */
 export interface GrpcCall {
-  /** The caller with its scopes at the last message. */
+  /** The caller, with the scopes that it had at the last message. */
   readonly caller: Caller
-  /** The name under which the call holds places that callers without a token may take: that of its caller, or of its address. */
+  /** The name under which the call holds places: the name of its caller, or its address if the caller has no token. */
   readonly holder: string
   /** Aborts when the caller cancels, leaves, or no longer waits. */
   readonly signal: AbortSignal
-  /** Aborts when the process stops. A call that waits for no request then ends. */
+  /** Aborts when the process stops. A call that does not wait for a request then ends. */
   readonly stopping: AbortSignal
-  /** The time until the call's deadline, in ms; null without one. */
+  /** The time until the call's deadline, in ms; null if the call has no deadline. */
   timeoutMs(): number | null
-  /** The text in the call's metadata under this name; undefined without one. */
+  /** The text in the call's metadata under this name; undefined if the metadata does not have this name. */
   header(name: string): string | undefined
-  /** Sends metadata ahead of the answer. */
+  /** Sends metadata before the answer. */
   announce(name: string, value: string): void
 }
 
-/** The messages of a streaming answer. `send` settles when the caller has taken the message, or left. */
+/** The messages of a streaming answer. `send` settles when the caller has read the message, or has left. */
 export interface AnswerStream {
   send(message: object): Promise<void>
 }
 
-/** The functions behind a service's methods: a message for a message, or messages by `AnswerStream`. Messages are as protobufjs has them. */
+/**
+ * The functions for a service's methods. A unary method returns a message; a streaming method sends messages by `AnswerStream`. Messages have the
+ * form of protobufjs.
+ */
 export type GrpcMethods = { readonly [method: string]: GrpcMethod }
 
 export type GrpcMethod =
@@ -49,14 +52,14 @@ export interface ServiceOptions {
   /** The caller of a call whose metadata has passed the guard. */
   readonly callerOf: (metadata: Metadata) => Caller
   readonly holderOf: (metadata: Metadata) => string
-  /** The clock in which gRPC gives deadlines: epoch milliseconds. */
+  /** The current time in epoch milliseconds, the unit of gRPC deadlines. */
   readonly now: () => number
   readonly stopping: AbortSignal
   /** Called with the error of each call that ends with INTERNAL. */
   readonly onError: (error: unknown) => void
 }
 
-/** A service for a gRPC server, from its declaration and the functions behind its methods. */
+/** A service for a gRPC server, made from its declaration and the functions for its methods. */
 export function grpcService(
   service: Service,
   methods: GrpcMethods,
@@ -79,10 +82,10 @@ function definitionOf({ fullName }: Service, { name, requestStream, responseStre
     path: `/${fullName.slice(1)}/${name}`,
     requestStream: requestStream === true,
     responseStream: responseStream === true,
-    // The handler decodes the bytes, so that a message which cannot be read gets a status of its own.
+    // The handler decodes the bytes, so that an unreadable message gets its own status.
     requestSerialize: (bytes: Buffer) => bytes,
     requestDeserialize: (bytes: Buffer) => bytes,
-    // So does the guard, which counts the bytes of answers.
+    // The guard counts the bytes of answers, so the answer stays in bytes here.
     responseSerialize: (bytes: Buffer) => bytes,
     responseDeserialize: (bytes: Buffer) => bytes,
   }
@@ -115,7 +118,7 @@ function handlerOf(
   const read = (bytes: Buffer) => decoded<never>(resolvedRequestType, bytes)
   const failed = (thrown: unknown, { cancelled }: Surface) => {
     const status = statusOf(thrown, '')
-    // The caller of a cancelled call hears nothing any more, and its messages have broken off.
+    // The caller of a cancelled call gets no status any more, and an incomplete message is the caller's own fault.
     if (!cancelled && status.metadata.get('waggle-error')[0] === 'WAGGLE_INTERNAL') options.onError(thrown)
     return status
   }
@@ -143,7 +146,7 @@ function handlerOf(
     const { stopping } = options
     let isIdle = true
     const messages = (async function* () {
-      // A destroyed call could send no status, so the end of the iteration leaves it as it is.
+      // A destroyed call could send no status, so the end of the iteration must not destroy the call.
       for await (const bytes of call.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
         isIdle = false
         yield read(bytes)
@@ -168,7 +171,7 @@ export function stoppingProblem(): ProblemError {
   return new ProblemError('WAGGLE_STOPPING', 'This process is stopping: call again', 1)
 }
 
-/** Runs a method so that what it throws at once is a rejection too. */
+/** Runs a method, and turns an error that it throws synchronously into a rejection. */
 async function answer<T>(run: () => Promise<T>): Promise<T> {
   return run()
 }
@@ -203,7 +206,7 @@ function grpcCall(call: Surface, { callerOf, holderOf, now, stopping }: ServiceO
 
 function answersOn(call: Streaming, written: (message: object) => Buffer): AnswerStream {
   let go = () => {}
-  // The library tells nothing of a message whose caller has left.
+  // grpc-js does not report that the caller of a waiting message has left.
   call.on('cancelled', () => go())
   return {
     send(message) {

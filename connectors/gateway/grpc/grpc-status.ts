@@ -3,14 +3,14 @@ import { clipped } from '../../../topology/waggle-error.ts'
 import { type Problem, problemOf } from '../http/problem.ts'
 import { BeeFailure } from './bee-failure.ts'
 
-/** The status of a call for an error, by the rules of HTTP: the error's code decides it. */
+/** The gRPC status of a call for an error. As in HTTP, the error's code decides the status. */
 export function statusOf(thrown: unknown, requestId: string): StatusObject {
   if (thrown instanceof BeeFailure) return statusOfProblem(thrown.problem)
   const { retryAfterSeconds, ...problem } = problemOf(thrown, requestId)
   return statusOfProblem(problem, retryAfterSeconds)
 }
 
-/** The status for a problem. Its trailers hold the code of the error table, the request's id, and the seconds until a retry. */
+/** The status for a problem. The trailers contain the code of the error table, the request's id, and the seconds until a retry. */
 function statusOfProblem({ status: httpStatus, detail, code, request_id, bee }: Problem, retryAfterSeconds: number | null = null): StatusObject {
   const metadata = new Metadata()
   metadata.set('waggle-error', code)
@@ -21,7 +21,7 @@ function statusOfProblem({ status: httpStatus, detail, code, request_id, bee }: 
   return { code: codeOf(httpStatus, code), details: text.slice(0, maxDetails).toWellFormed(), metadata }
 }
 
-/** Clients refuse trailers of more than 8 KiB, and a character takes up to nine bytes there. */
+/** The limit of the details in trailers. Clients refuse trailers of more than 8 KiB, and a character takes up to nine bytes there. */
 const maxDetails = 800
 
 function codeOf(httpStatus: number, code: string): status {

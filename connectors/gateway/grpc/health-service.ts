@@ -9,7 +9,7 @@ export interface HealthServiceOptions {
   readonly clock: Clock
 }
 
-/** gRPC's health service (https://github.com/grpc/grpc/blob/master/doc/health-checking.md): SERVING while every swarm answers. */
+/** gRPC's health service (https://github.com/grpc/grpc/blob/master/doc/health-checking.md). Its status is SERVING while every swarm answers. */
 export function healthMethods({ services, notReady, clock }: HealthServiceOptions): GrpcMethods {
   const knows = (service: string) => service === '' || services.has(service)
   const now = () => (notReady() === null ? serving.yes : serving.no)
@@ -41,7 +41,7 @@ export function healthMethods({ services, notReady, clock }: HealthServiceOption
   }
 }
 
-/** A second, or until the signal. */
+/** Waits for a second, or until the signal aborts. */
 function pause(clock: Clock, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
@@ -59,6 +59,6 @@ interface HealthCheckRequest {
   readonly service: string
 }
 
-/** Numbers of `ServingStatus`. */
+/** The numbers of the enum `ServingStatus`. */
 const serving = { yes: 1, no: 2, unknown: 3 } as const
 const maxWatches = 100

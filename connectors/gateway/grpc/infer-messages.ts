@@ -11,7 +11,7 @@ import {
   wrongInput,
 } from '../inference/inference-tensor.ts'
 
-/** A 64-bit number as protobufjs gives it. `String` of it gives its digits. */
+/** A 64-bit number as protobufjs returns it. `String(number)` gives all digits. */
 type Integer64 = number | { toString(): string }
 
 /** The messages of protos/inference.proto, as protobufjs decodes them. */
@@ -45,7 +45,7 @@ export interface InferRequest {
   readonly parameters: ReadonlyMap<string, InferenceParameter>
   readonly inputs: readonly InferenceTensor[]
   readonly outputs: readonly RequestedOutput[]
-  /** True if the inputs came as raw contents. The outputs are then raw too. */
+  /** True if the inputs arrived as raw contents. The outputs are then raw too. */
   readonly isRaw: boolean
 }
 
@@ -79,7 +79,7 @@ export interface InferAnswer {
   readonly outputs: readonly InferenceOutput[]
 }
 
-/** A ModelInferResponse for protobufjs. */
+/** Makes a ModelInferResponse for protobufjs. */
 export function writeInferResponse({ model, version, id, outputs }: InferAnswer, isRaw: boolean): object {
   return {
     model_name: model,
@@ -115,11 +115,11 @@ const contentsField: { readonly [datatype in InferenceDatatype]: string } = {
 
 function valuesIn(contents: RawContents, datatype: InferenceDatatype): readonly unknown[] {
   const values = contents[contentsField[datatype]] ?? []
-  // protobufjs gives 64-bit numbers as objects. Their digits are exact.
+  // protobufjs returns 64-bit numbers as objects. Their digits are exact.
   return datatype === 'INT64' || datatype === 'UINT64' ? values.map((value) => String(value)) : values
 }
 
-/** protobufjs takes 64-bit numbers as their digits, as text. */
+/** The values for protobufjs, which accepts a 64-bit number as the text of its digits. */
 function contentsOf(datatype: InferenceDatatype, data: InferenceOutput['data']): readonly unknown[] {
   if (!ArrayBuffer.isView(data)) return data
   if (datatype === 'BOOL') return Array.from(data as Uint8Array, (byte) => byte !== 0)

@@ -21,11 +21,11 @@ export interface InferenceServiceOptions {
   readonly report: ReportedCall
 }
 
-/** The Open Inference Protocol v2 over gRPC: each swarm is a model. */
+/** The methods of the Open Inference Protocol v2 over gRPC: each swarm is a model. */
 export function inferenceMethods(options: InferenceServiceOptions): GrpcMethods {
   const { models, requests, callers, notReady } = options
 
-  /** The model, if the caller may ask it. A caller without the scope does not learn whether there is such a model. */
+  /** The model, if the caller may send requests to it. A caller without the scope does not learn whether the model exists. */
   function modelFor({ caller }: GrpcCall, name: string, version: string) {
     const gateway = gatewayOf(models, name)
     if (callers.areKnown && !caller.scopes.allow(`ask:${gateway}`)) throw scopeMissing(`ask:${gateway}`)
@@ -73,7 +73,7 @@ export function inferenceMethods(options: InferenceServiceOptions): GrpcMethods 
     ModelStreamInfer: {
       async bidi(messages: AsyncIterable<ModelInferRequest>, call: GrpcCall, answers: AnswerStream) {
         for await (const message of messages) {
-          // The metadata of a stream stand for all of its requests, and an idempotency key is that of one.
+          // The metadata of a stream applies to all of its requests, but an idempotency key belongs to one request. So the key is left out.
           const own = { ...call, header: (name: string) => (name === 'idempotency-key' ? undefined : call.header(name)) }
           const answer = await infer(message, own).then(
             (infer_response) => ({ infer_response }),
@@ -86,7 +86,10 @@ export function inferenceMethods(options: InferenceServiceOptions): GrpcMethods 
   }
 }
 
-/** Keeps a message until it is taken. Decoded tensors take many times the bytes that the bounds count, so they must not last until the answer. */
+/**
+ * Keeps a message until it is taken. Decoded tensors take many times the bytes that the limits count, so they must not stay in memory until the
+ * answer.
+ */
 function keptOnce(message: ModelInferRequest): () => ModelInferRequest {
   let kept: ModelInferRequest | null = message
   return () => {

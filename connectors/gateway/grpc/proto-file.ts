@@ -4,12 +4,12 @@ import descriptor, { type IDescriptorProto, type IFileDescriptorProto } from 'pr
 import { boundValues } from '../../protobuf/message-size.ts'
 import { ProblemError } from '../http/problem.ts'
 
-/** A file of protos/: its messages, its services, and its descriptor for reflection. */
+/** A file of `protos/`: its messages, its services, and its descriptor for reflection. */
 export class ProtoFile {
   readonly name: string
   /** The serialized FileDescriptorProto. */
   readonly descriptor: Uint8Array
-  /** The full names of all that the file declares: services, methods, messages, fields and enums. */
+  /** The full names of all declarations in the file: services, methods, messages, fields and enums. */
   readonly symbols: ReadonlySet<string>
   readonly #root: protobuf.Root
 
@@ -34,7 +34,7 @@ export class ProtoFile {
   }
 }
 
-/** Decodes a message of a caller. Throws WAGGLE_BAD_BODY for bytes that are not such a message, and for a message with too many values. */
+/** Decodes a message of a caller. Throws WAGGLE_BAD_BODY for bytes that are not a message of this type, and for a message with too many values. */
 export function decoded<T>(type: protobuf.Type, bytes: Uint8Array): T {
   try {
     const error = () => new ProblemError('WAGGLE_BAD_BODY', `The message has more than ${maxValues} values: send tensors as raw contents`)
@@ -57,7 +57,7 @@ function* symbolsIn(parent: protobuf.NamespaceBase): Generator<string> {
   }
 }
 
-/** The descriptor with full names of types, as compilers write it. The names of protobufjs are relative, and not every client resolves these. */
+/** The descriptor with full names of types, as compilers write it. protobufjs writes relative names, which some clients cannot resolve. */
 function qualified(file: IFileDescriptorProto, symbols: ReadonlySet<string>): IFileDescriptorProto {
   const scope = file.package ?? ''
   const fullName = (name: string, within: string): string => {

@@ -8,7 +8,10 @@ export interface ReflectionServiceOptions {
   readonly services: readonly string[]
 }
 
-/** gRPC's reflection service: it describes the services of this server to clients that have no proto files. Both versions have the same messages. */
+/**
+ * gRPC's reflection service. It describes the services of this server to clients that have no proto files. Both versions of the service have the same
+ * messages.
+ */
 export function reflectionMethods({ files, services }: ReflectionServiceOptions): GrpcMethods {
   const found = (file: ProtoFile | undefined, what: string) =>
     file === undefined

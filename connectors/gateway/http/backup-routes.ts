@@ -3,16 +3,16 @@ import type { BodyLimits } from './body-limits.ts'
 import { ProblemError } from './problem.ts'
 import { readJson } from './request-body.ts'
 
-/** Backups of the data directory of a running server. */
+/** Backups of the data directory while the server runs. */
 export interface Backups {
   /**
-   * Copies the data into a directory of the server's machine, which is new or empty. Throws WAGGLE_BACKUP_RUNNING, WAGGLE_BACKUP_PLACE,
+   * Copies the data into a directory of the server's machine. The directory must be new or empty. Throws WAGGLE_BACKUP_RUNNING, WAGGLE_BACKUP_PLACE,
    * WAGGLE_DISK_FULL and WAGGLE_FILE_UNUSABLE.
    */
   write(directory: string): Promise<{ readonly directory: string; readonly files: number; readonly bytes: number }>
 }
 
-/** The route for backups. The answer comes when the backup is complete and durable. */
+/** The route for backups. The response is sent when the backup is complete and durable. */
 export function backupRoutes(app: FastifyInstance, backups: Backups, bodies: BodyLimits): void {
   app.post(
     '/v1/backups',

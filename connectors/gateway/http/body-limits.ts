@@ -17,8 +17,8 @@ export interface BodyLimitsOptions {
 }
 
 /**
- * Reads bodies into memory, and limits their total size until their requests are answered. The announced length of a body does not count, only its
- * decoded bytes that have arrived. If their total reaches the limit, the body that has been arriving for longest is refused.
+ * Reads bodies into memory, and limits their total size until their requests are answered. Only decoded bytes that have arrived count; the announced
+ * length of a body does not. If the total reaches the limit, the body that has been arriving for longest is refused.
  */
 export class BodyLimits {
   readonly #options: BodyLimitsOptions
@@ -43,7 +43,7 @@ export class BodyLimits {
     if (this.#heldBytes >= maxBodiesBytes && this.#oldest() === null && hasBody(headers)) throw this.#overloaded()
   }
 
-  /** Reads and decodes the body. Rejects with a ProblemError: 400 for a body that breaks off, 408 for a slow one, 413, 415, 503. */
+  /** Reads and decodes the body. Rejects with a ProblemError: 400 for a body that breaks off, 408 for a slow body, 413, 415, or 503. */
   async read(request: IncomingMessage, response: ServerResponse): Promise<Buffer<ArrayBuffer>> {
     const { clock } = this.#options
     // The client waits for `100 Continue` before it sends its body.
@@ -87,7 +87,10 @@ export class BodyLimits {
     this.#heldBytes += bytes
   }
 
-  /** Releases the body when its connection closes. A response that waits behind another response of the connection gets no `close` event. */
+  /**
+   * Releases the body when its connection closes. The `close` event of the response is not enough: a response that waits behind another response of
+   * the connection gets no such event.
+   */
   #releaseWith(socket: Socket, body: ArrivingBody): void {
     const known = this.#bySocket.get(socket)
     if (known !== undefined) {
@@ -151,7 +154,7 @@ class ArrivingBody {
   windowBytes = 0
   #fail: (error: ProblemError) => void = () => {}
 
-  /** `take` is called with the number of decoded bytes before these bytes are kept. `take` may fail the body. */
+  /** `take` is called with the number of decoded bytes before the bytes are stored. It may fail the body. */
   constructor(request: IncomingMessage, decoder: Transform | null, nowMs: number, take: (bytes: number) => void) {
     this.windowStartMs = nowMs
     this.socket = request.socket

@@ -2,7 +2,7 @@ import { withoutFolders } from './paths-in-text.ts'
 
 /**
  * Makes a message fit for callers: removes stack lines, and shortens paths of this machine to file names. Messages of bees, libraries and the
- * operating system contain both.
+ * operating system may contain both.
  */
 export function callerText(text: string): string {
   const shown = text.length > maxCharacters ? `${text.slice(0, maxCharacters)}…` : text
@@ -13,5 +13,5 @@ export function callerText(text: string): string {
 /** A stack frame of V8, Python or Java, or the line that introduces such frames. */
 const stackLine = /^\s*(at (async )?[^\s(].*(:\d+|\)|<anonymous>)|File ".*", line \d+.*|Traceback \(most recent call last\):|Caused by: .*)\s*$/
 
-/** A longer text is cut. The search for paths takes time, and a stranger's own words may be in the text. */
+/** A longer text is cut, because the search for paths takes time and a stranger may have written the text. */
 const maxCharacters = 8192

@@ -5,15 +5,17 @@ import { rawProblem } from './problem.ts'
 
 /**
  * Limits the number of a server's connections. The limit must be below the process's limit of open files. At the limit, a new connection replaces the
- * one that has been idle for longest. If none is idle, the new one gets 503. So does a replaced one that had no request yet: its first request may be
- * on the way, as in a burst of callers who all connect before they send.
+ * connection that has been idle for longest. If no connection is idle, the new connection gets 503. A replaced connection also gets 503 if it had no
+ * request yet. Its first request may be on the way, as in a burst of callers who all connect before they send.
  */
 export function boundConnections(server: Server | HttpsServer, maxConnections: number): void {
-  /** Connections without an open request, the longest idle first. The value is true for a connection that had a request before. */
+  /**
+   * Connections without an open request. The connection that has been idle for longest comes first. The value is true for a connection that had a
+   * request before.
+   */
   const idle = new Map<Socket, boolean>()
   let open = 0
-  // Under TLS a connection counts once its handshake is done. Connections before their handshake have a bound of their own, and 10 s for the
-  // handshake.
+  // Under TLS a connection counts after its handshake. Connections before their handshake have a separate limit, and 10 s for the handshake.
   const isTls = server instanceof HttpsServer
   if (isTls) server.maxConnections = maxConnections + maxHandshakes
   server.on(isTls ? 'secureConnection' : 'connection', (socket: Socket) => {

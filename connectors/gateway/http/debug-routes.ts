@@ -6,10 +6,10 @@ import { sendJson } from './management-routes.ts'
 import { ProblemError } from './problem.ts'
 import { readJson } from './request-body.ts'
 
-/** Routes for operators who look for what is slow or wrong in this process. */
+/** Routes for operators who search for slow or faulty parts of this process. */
 export function debugRoutes(app: FastifyInstance, debug: ProcessDebug, bodies: BodyLimits): void {
   const tags = ['management']
-  // An overloaded process is the one to profile.
+  // These routes also answer under pressure, because an overloaded process is the process to profile.
   const config = { scope: 'manage', pressureHandler: () => {} } as const
   // A profile would delay the end of the process.
   app.addHook('preClose', () => debug.close())

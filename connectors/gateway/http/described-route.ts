@@ -9,7 +9,7 @@ export interface RouteSchema {
   readonly [part: string]: unknown
 }
 
-/** A body that a route reads itself, because Fastify parses none. */
+/** A body that the route reads itself, because Fastify parses no bodies. */
 export interface DescribedBody {
   readonly consumes: readonly string[]
   readonly schema: object
@@ -19,12 +19,15 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** The body of the route, for the description of the API. */
     readonly body?: DescribedBody
-    /** The exact schema of the headers, for the description of the API. The route itself checks them, and says more. */
+    /** The exact schema of the headers, for the description of the API. The route checks the headers itself, because its errors say more. */
     readonly headers?: object
   }
 }
 
-/** Completes the schema of a route for the description of the API: its body, its good answer, and the problem that every route may answer with. */
+/**
+ * Completes the schema of a route for the description of the API: the body, the successful response, and the problem that every route may respond
+ * with.
+ */
 export function describedRoute(
   schema: RouteSchema | undefined,
   { body, headers }: { readonly body?: DescribedBody; readonly headers?: object },
@@ -41,10 +44,10 @@ export function describedRoute(
   }
 }
 
-/** A good answer of another type than JSON. */
+/** A successful response with a content type other than JSON. */
 export function answerOf(contentType: string, description: string): object {
   return { 200: { description, content: { [contentType]: { schema: {} } } } }
 }
 
-/** The answer of a route that answers with nothing. */
+/** The successful response of a route that returns no body. */
 export const nothing = { 204: { type: 'null', description: 'Done.' } }

@@ -15,7 +15,7 @@ interface EventRoutesOptions {
   readonly requests: Requests
   readonly events: RequestEvents
   readonly clock: Clock
-  /** The places of callers that follow a request. */
+  /** The places of callers that follow requests. */
   readonly followers: Places
 }
 
@@ -23,14 +23,14 @@ interface EventRoutesOptions {
 export function eventRoutes(app: FastifyInstance, options: EventRoutesOptions): void {
   const { events, clock, followers } = options
   const open = new Set<EventStream>()
-  // A response without end would delay the end of the process. Its caller continues at the next process.
+  // A response without end would delay the end of the process. The caller continues at the next process.
   app.addHook('preClose', async () => {
     for (const stream of open) stream.end()
   })
   app.get<{ Params: { id: string } }>(
     '/v1/requests/:id/events',
     {
-      // The stream of an answer to HEAD would never be read, and follow its request for ever.
+      // A stream as the answer to HEAD would never be read, and would follow its request for ever.
       exposeHeadRoute: false,
       config: { scope: 'own' },
       schema: {
@@ -46,7 +46,7 @@ export function eventRoutes(app: FastifyInstance, options: EventRoutesOptions): 
       reply.header('x-request-id', id)
       const last = request.headers['last-event-id']
       const lastEventId = typeof last === 'string' ? last : null
-      // This status ends the reconnecting of a browser's EventSource.
+      // A browser's EventSource stops reconnecting when it gets this status.
       if (lastEventId !== null && isLastEvent(lastEventId)) return reply.code(204).send()
       let followed: FollowedRequest | null = null
       const leave = followers.take(request.caller.name)
@@ -76,7 +76,7 @@ export function wantsEvents(accept: string | undefined): boolean {
   return accept !== undefined && /(^|,)\s*text\/event-stream\s*(;|,|$)/i.test(accept)
 }
 
-/** Sends a request and answers with its events. Throws what comes before the first event, such as a refusal. */
+/** Sends a request and answers with its events. Throws errors from before the first event, such as a refusal. */
 export async function streamedRequest(
   made: NewRequest,
   reply: FastifyReply,
@@ -93,7 +93,7 @@ export async function streamedRequest(
     leave()
     followed?.end()
   })
-  // The request may be an earlier one with the same key, whose outcome comes before this one has been sent.
+  // The request may repeat an earlier request with the same key. The outcome then arrives before this request has been sent.
   const outcome = Promise.withResolvers<object>()
   try {
     followed = await events.await(made.gateway, id, (event) => {
@@ -121,7 +121,7 @@ export async function streamedRequest(
   return stream.answer(reply)
 }
 
-/** False: the stream takes no further event. */
+/** Returns false if the stream accepts no further event. */
 function sendEvent(stream: EventStream, event: RequestEvent, requestId: string): boolean {
   const shown = shownEvent(event, requestId)
   if (shown !== null) stream.send(shown.name, event.id, shown.data)
@@ -129,7 +129,7 @@ function sendEvent(stream: EventStream, event: RequestEvent, requestId: string):
   return !stream.isClosed
 }
 
-/** The name and the data of an event for callers; null for one that is not told as it is. */
+/** The name and the data of an event for callers; null for an event that callers do not get in this form. */
 export function shownEvent(event: RequestEvent, requestId: string): { readonly name: string; readonly data: object } | null {
   if (event.kind === 'accepted') return { name: 'accepted', data: { request_id: requestId, gateway: event.gateway, accepted_at: event.accepted_at } }
   if (event.kind === 'part') {
@@ -141,7 +141,7 @@ export function shownEvent(event: RequestEvent, requestId: string): { readonly n
   return { name: 'bee', data: { ...event.step, error: error === null ? null : { ...error, detail: callerText(error.detail) } } }
 }
 
-/** The log has the outcome, and soon after it the ledger. */
+/** Ends a stream with the stored state of the request. The ledger gets the outcome shortly after the log. */
 async function answerWithState(stream: EventStream, eventId: string, requestId: string, { requests, clock }: EventRoutesOptions): Promise<void> {
   try {
     for (let tries = 0; tries < maxTries; tries++) {
@@ -154,7 +154,7 @@ async function answerWithState(stream: EventStream, eventId: string, requestId: 
     }
     stream.end()
   } catch {
-    // The caller continues where it was, and gets the error if it lasts.
+    // The caller reconnects at its last event, and gets the error if the error persists.
     stream.cut()
   }
 }

@@ -3,8 +3,8 @@ import type { FastifyReply } from 'fastify'
 import type { Clock } from '../../../processor/ports.ts'
 
 /**
- * The body of a `text/event-stream` response. A comment at its start and each 15 s keeps the connection open. If a caller reads so slowly that
- * more than `maxBufferedBytes` wait, the response ends behind these. The caller can continue with `Last-Event-ID`.
+ * The body of a `text/event-stream` response. A comment at its start and each 15 s keeps the connection open. If a caller reads so slowly that more
+ * than `maxBufferedBytes` wait, the response ends after the waiting bytes. The caller can continue with `Last-Event-ID`.
  */
 export class EventStream {
   readonly #body = new Readable({ read() {} })
@@ -32,7 +32,7 @@ export class EventStream {
     this.#push(`event: ${event}\n${named}data: ${JSON.stringify(data)}\n\n`)
   }
 
-  /** True if the response takes no further event. */
+  /** True if the response accepts no further event. */
   get isClosed(): boolean {
     return this.#isEnded || this.#body.destroyed
   }
@@ -54,7 +54,7 @@ export class EventStream {
 
   #push(text: string): void {
     if (this.#body.destroyed || this.#isEnded) return
-    // One event may be larger than the bound: an answer has the size that it has.
+    // A single event may be larger than the bound, because an answer may have any size.
     if (this.#body.readableLength > maxBufferedBytes) this.end()
     else this.#body.push(text)
   }

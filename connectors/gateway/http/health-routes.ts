@@ -7,9 +7,12 @@ export interface HealthRoutesOptions {
   readonly metrics: (format: 'text' | 'openmetrics') => string
 }
 
-/** Routes for orchestrators (is the process alive, do its swarms answer) and for Prometheus (metrics). */
+/**
+ * Routes for orchestrators and for Prometheus. Orchestrators learn whether the process is alive and whether its swarms answer. Prometheus gets the
+ * metrics.
+ */
 export function healthRoutes(app: FastifyInstance, { notReady, metrics }: HealthRoutesOptions): void {
-  // These routes answer under any load: an overloaded process is alive, and a restart would only cost more.
+  // These routes answer under any load. An overloaded process is alive, and a restart would make the overload worse.
   const config = { scope: 'open', pressureHandler: () => {}, rateLimit: false } as const
   const metricsConfig = { ...config, scope: 'read', isOpenWithoutTokens: true } as const
   app.get('/healthz', { config, schema: { tags: ['health'], summary: 'The process lives' } }, async () => ({ status: 'ok' }))
@@ -41,7 +44,7 @@ const metricsTypes = {
   openmetrics: 'application/openmetrics-text; version=1.0.0; charset=utf-8',
 } as const
 
-/** True if the caller takes OpenMetrics 1.0 at least as gladly as plain text, as Prometheus does. */
+/** True if the caller prefers OpenMetrics 1.0 to plain text, or accepts both equally, as Prometheus does. */
 function wantsOpenMetrics(accept: string | undefined): boolean {
   let [open, text] = [0, 0]
   for (const part of (accept ?? '').slice(0, 1000).split(',')) {

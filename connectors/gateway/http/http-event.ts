@@ -14,10 +14,10 @@ import {
 import { ProblemError } from './problem.ts'
 import { bytesOf } from './request-state.ts'
 
-/** The HTTP binding of CloudEvents: the attributes are headers (binary), or the body has all of the event (structured). */
+/** A mode of the HTTP binding of CloudEvents: the attributes are headers (binary), or the body contains the whole event (structured). */
 export type EventMode = 'binary' | 'structured'
 
-/** The mode of the event in a request; null for a request that is no event. Throws a ProblemError for a batch of events. */
+/** The mode of the event in a request; null for a request that is not an event. Throws a ProblemError for a batch of events. */
 export function eventModeOf(headers: IncomingHttpHeaders): EventMode | null {
   const contentType = headers['content-type'] ?? null
   if (isBatch(contentType))
@@ -42,13 +42,13 @@ export interface AnswerEvent {
   readonly mode: EventMode
   readonly gateway: string
   readonly requestId: string
-  /** The event that asked. */
+  /** The event of the request. */
   readonly asked: CloudEvent
   /** The time of the answer, in epoch ms. */
   readonly now: number
 }
 
-/** Answers with an event, in the mode of the event that asked. */
+/** Answers with an event, in the mode of the request's event. */
 export function sendEvent(reply: FastifyReply, answer: Payload, { mode, gateway, requestId, asked, now }: AnswerEvent): FastifyReply {
   const attributes = new Map([
     ['specversion', '1.0'],
@@ -64,7 +64,7 @@ export function sendEvent(reply: FastifyReply, answer: Payload, { mode, gateway,
   return reply.header('content-type', contentType).send(data)
 }
 
-/** The characters that a header cannot have are percent-encoded (HTTP binding, 3.1.3.2). */
+/** Percent-encodes the characters that a header cannot have (HTTP binding, 3.1.3.2). */
 function encoded(value: string): string {
   return value.replace(/[^\x21\x23\x24\x26-\x7e]/gu, (character) =>
     [...Buffer.from(character)].map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join(''),

@@ -58,27 +58,27 @@ export interface HttpGatewayOptions {
   readonly page?: Page
   /** Numbers about saved predictions. Undefined: the server has no such routes. */
   readonly predictions?: PredictionNumbers
-  /** The events by which callers follow a request. Undefined: requests cannot be followed. */
+  /** The events of requests. Undefined: callers cannot follow requests. */
   readonly events?: RequestEvents
-  /** The places of callers that follow requests. Default: places of this server alone. */
+  /** The places of callers that follow requests. Default: separate places for this server. */
   readonly followers?: Places
-  /** The tokens of callers. `noTokens`: there are none. */
+  /** The tokens of callers, or `noTokens`. */
   readonly callers: Callers
   /** The tokens that operators manage. Undefined: the server has no such routes. */
   readonly tokens?: TokenRegistry
-  /** The swarms of this process for operators. Undefined: the server has no such routes. */
+  /** Management of the swarms of this process. Undefined: the server has no such routes. */
   readonly swarms?: SwarmManagement
-  /** The levels of the log, and profiles. Undefined: the server has no such routes. */
+  /** Management of log levels, and profiles. Undefined: the server has no such routes. */
   readonly debug?: ProcessDebug
   /** Backups of the data directory. Undefined: the server has no such route. */
   readonly backups?: Backups
   /** The stored secrets that operators manage. Undefined: the server has no such routes. */
   readonly secrets?: SecretRegistry
-  /** Records spans of requests. Undefined: nothing is recorded. */
+  /** Records spans of requests. Undefined: no spans are recorded. */
   readonly tracing?: Tracing
   /** The swarms as models of the Open Inference Protocol. Undefined: the server has no such routes. */
   readonly models?: InferenceModels
-  /** The limits of each caller. Undefined: only the limits of the swarms hold. */
+  /** The limits of each caller. Undefined: only the limits of the swarms apply. */
   readonly limits?: CallerLimits
   readonly clock: Clock
   readonly random: Random
@@ -88,10 +88,10 @@ export interface HttpGatewayOptions {
   readonly tls?: TlsFiles
   /** Called for each call that manages something, for the audit log. */
   readonly onManaged?: (call: ManagedCall) => void
-  /** Called with a line for operators, such as a certificate that cannot be read. */
+  /** Called with a notice for operators, for example if a certificate cannot be read. */
   readonly onNotice?: (notice: string) => void
   readonly host: string
-  /** 0 for any free port. */
+  /** The port to listen on; 0 for any free port. */
   readonly port: number
   readonly requestTimeoutMs: number
   readonly maxBodyBytes: number
@@ -99,7 +99,7 @@ export interface HttpGatewayOptions {
   readonly maxBodiesBytes: number
   /** The most open connections. The number must be below the process's limit of open files. */
   readonly maxConnections: number
-  /** Names under which callers may reach this server, beside the loopback names and `host`: `name`, or `name:port`. */
+  /** Names under which callers may reach this server, in addition to the loopback names and `host`: `name`, or `name:port`. */
   readonly names: readonly string[]
   /** Time limits for callers. Default: `usualTimeLimits`. */
   readonly timeLimits?: TimeLimits
@@ -121,7 +121,7 @@ export interface TimeLimits {
   readonly headersMs: number
   /** The time limit from the first byte of a request to the last byte of its body. */
   readonly requestMs: number
-  /** The longest time between two requests of a connection, and the longest time for which a caller may read nothing of its answer. */
+  /** The longest time between two requests of a connection, and the longest time for which a caller may read no byte of its answer. */
   readonly idleMs: number
   /** The lowest rate of a body, measured over `slowWindowMs`. A body below this rate is refused with 408. */
   readonly minBytesPerSecond: number
@@ -144,29 +144,29 @@ export interface AnsweredRequest {
   readonly call: 'request' | 'submit'
   readonly status: number
   readonly durationMs: number
-  /** The trace that the request belongs to; null without one. */
+  /** The trace that the request belongs to; null if it belongs to none. */
   readonly traceId: string | null
 }
 
 export interface HttpGateway {
   readonly url: string
-  /** The number of bytes that are held of bodies whose requests have no answer yet. */
+  /** The number of bytes that are held for bodies whose requests have no answer yet. */
   readonly heldBytes: number
-  /** Refuses new requests. Settles when the open requests are answered. With `within`, it settles soon after that time at the latest. */
+  /** Refuses new requests. Settles when the open requests are answered. With `within`, settles soon after that time at the latest. */
   close(within?: CloseWithin): Promise<void>
 }
 
 export interface CloseWithin {
   readonly timeoutMs: number
   /**
-   * Called at the timeout. The function must fail the requests that wait for an outcome. Connections that have not sent a whole request are cut a
-   * moment later.
+   * Called at the timeout. The function must fail the requests that wait for an outcome. Connections without a complete request are closed a moment
+   * later.
    */
   readonly onTimeout: () => void
 }
 
 /**
- * Opens the HTTP entrance of all swarms of this process. Throws WAGGLE_PORT_IN_USE, or WAGGLE_LISTEN if the address cannot be listened on for another
+ * Opens the HTTP entrance of all swarms of this process. Throws WAGGLE_PORT_IN_USE, or WAGGLE_LISTEN if listening on the address fails for another
  * reason.
  */
 export async function openHttpGateway(options: HttpGatewayOptions): Promise<HttpGateway> {
@@ -225,10 +225,10 @@ function wrongPart([error]: readonly { readonly instancePath: string; readonly m
   return new ProblemError('WAGGLE_BAD_REQUEST', `${name === '' ? part : name} ${error?.message ?? 'is wrong'} (${part}; /openapi.json describes it)`)
 }
 
-/** The time that is left to send the answers of requests that a stop has failed. */
+/** The time to send the last answers, for requests that failed because the gateway stops. */
 const lastAnswersMs = 1000
 
-/** The application before it listens. */
+/** The Fastify application, before it listens. */
 async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Promise<FastifyInstance> {
   const identity = new RequestIdentity(options.clock, options.random, options.idSecret)
   const intake = new Intake({ ...options, identity })
@@ -248,7 +248,7 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
     },
     forceCloseConnections: 'idle',
     return503OnClosing: true,
-    // The schemas of routes bound names at 255 characters, of which each may be written as twelve (`%F0%9F%90%9D`).
+    // The schemas of routes limit names to 255 characters. In a path, each character may take twelve characters (`%F0%9F%90%9D`).
     routerOptions: { maxParamLength: 4096 },
     schemaErrorFormatter: (errors, part) => wrongPart(errors, part),
     frameworkErrors: (error, request, reply) => void answerError(error, request.id, reply.header('x-request-id', request.id), options.onError),
@@ -277,10 +277,10 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
     // The page sets its own content security policy.
     const own = reply.getHeader('content-security-policy')
     reply.headers(own === undefined ? headers : { ...headers, 'content-security-policy': own })
-    // A cache must not give the answer for one origin to another one.
+    // A cache must not serve the answer for one origin to another origin.
     if (hasOrigins) reply.header('vary', [reply.getHeader('vary') ?? [], 'origin'].flat().join(', '))
     if (!reply.hasHeader('x-request-id')) reply.header('x-request-id', request.id)
-    // A connection that is kept alive would hold the closing server open until its client closes the connection.
+    // A connection that is kept alive would hold the closing server open until the client closes the connection.
     if (isClosing) reply.header('connection', 'close')
     // This timeout ends a connection whose client does not read its answer. Node clears the timeout at the next request.
     reply.raw.socket?.setTimeout(idleMs)
@@ -290,7 +290,7 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
   if (options.rateLimitPerSecond !== null) await limitAddresses(app, options.rateLimitPerSecond)
   guardRoutes(app, { callers, identity, onManaged })
   reportAnswers(app, options)
-  // A gateway takes every content type, so Fastify parses no body: the routes read the bodies themselves.
+  // A gateway accepts every content type, so Fastify parses no body: the routes read the bodies themselves.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_, __, done) => done(null))
   await app.register(underPressure, { maxEventLoopDelay: 2000, retryAfter: 1, exposeStatusRoute: false })
@@ -339,7 +339,7 @@ function reportAnswers(app: FastifyInstance, { requests, onAnswered }: HttpGatew
   })
 }
 
-/** Refuses a request before its body is read, if the headers alone are a reason. */
+/** Refuses a request before its body is read, if the headers alone are a reason to refuse. */
 function refuseBeforeBody(app: FastifyInstance, options: HttpGatewayOptions, bodies: BodyLimits): void {
   let own: OwnNames | null = null
   const known = new KnownMethods(app)
@@ -376,7 +376,7 @@ function refuseBeforeBody(app: FastifyInstance, options: HttpGatewayOptions, bod
   })
 }
 
-/** Refuses a command that would misunderstand this server. Other callers send no version. */
+/** Refuses a `waggle` command of a version that would misunderstand this server. Other callers send no version. */
 function refuseOtherVersion(version: string | string[] | undefined): void {
   if (version === undefined) return
   const number = /^\d{1,6}$/.test(String(version)) ? Number(version) : Number.NaN
@@ -388,10 +388,10 @@ function refuseOtherVersion(version: string | string[] | undefined): void {
   )
 }
 
-/** Pages of other sites may call these routes at most. All others show what everybody sent, or change what runs. */
+/** The scopes of routes that pages of other sites may call. All other routes show the requests of everybody, or change what runs. */
 const crossOriginScopes: ReadonlySet<RouteScope> = new Set(['ask', 'own', 'open'])
 
-/** Limits the requests of one address. The plugin's own hooks of routes run behind the guard, and would not count requests that it refuses. */
+/** Limits the requests of one address. The plugin's own route hooks run after the guard, and would not count requests that the guard refuses. */
 async function limitAddresses(app: FastifyInstance, perSecond: number): Promise<void> {
   await app.register(rateLimit, {
     global: false,
@@ -415,21 +415,21 @@ function answerError(thrown: unknown, requestId: string, reply: FastifyReply, on
   const given = reply.getHeader('x-request-id')
   if (problem.status === 500) onError(thrown, requestId)
   if (retryAfterSeconds !== null) reply.header('retry-after', String(retryAfterSeconds))
-  // Closing the connection saves reading the rest of the body.
+  // The connection closes, which saves reading the rest of the body.
   if (closing.has(problem.status) || !reply.request.raw.complete) reply.header('connection', 'close')
   return sendProblem(reply, typeof given === 'string' ? { ...problem, request_id: given } : problem)
 }
 
 const closing: ReadonlySet<number> = new Set([408, 413, 503])
 
-/** Answers a request that Node's HTTP parser could not read. */
+/** Answers a request that Node's HTTP parser could not parse. */
 function answerUnparsed({ code }: NodeJS.ErrnoException, socket: Socket, requestId: string): void {
   // Bytes that are not a TLS handshake get no answer, because the caller could not read an answer without TLS.
   if (code === 'ECONNRESET' || /^(?:ERR_SSL|ERR_TLS|EPROTO)/.test(code ?? '')) {
     socket.destroy()
     return
   }
-  // An answer to an earlier request of this connection must not be cut off, so the connection ends without another answer.
+  // The connection ends without an answer, because an answer could cut off the answer to an earlier request of this connection.
   if (!socket.writable || socket.bytesWritten > 0) {
     socket.destroySoon()
     return

@@ -15,7 +15,7 @@ import { ProblemError } from './problem.ts'
 
 /** A request of the Open Inference Protocol, with or without binary tensors. */
 export interface InferenceBody {
-  /** The caller's own id; empty without one. */
+  /** The caller's own id; empty if the request has no id. */
   readonly id: string
   readonly parameters: ReadonlyMap<string, InferenceParameter>
   readonly inputs: readonly InferenceTensor[]
@@ -23,8 +23,8 @@ export interface InferenceBody {
 }
 
 /**
- * Reads the body of an inference request: JSON, and behind it the data of the inputs that have the parameter `binary_data_size`. `headerLength` is the
- * value of `Inference-Header-Content-Length`, which says where the JSON ends; undefined if all of the body is JSON. Throws a ProblemError.
+ * Reads the body of an inference request: JSON, followed by the data of the inputs with the parameter `binary_data_size`. `headerLength` is the value
+ * of the header `Inference-Header-Content-Length`, which is the length of the JSON; undefined if the whole body is JSON. Throws a ProblemError.
  */
 export function readInference(body: Uint8Array, headerLength: string | undefined): InferenceBody {
   const jsonLength = headerLength === undefined ? body.byteLength : lengthOf(headerLength, body.byteLength)
@@ -55,13 +55,16 @@ export interface InferenceAnswer {
   readonly outputs: readonly InferenceOutput[]
 }
 
-/** An answer as a body. `headerLength` is undefined if all of it is JSON. */
+/** An answer as a body. `headerLength` is the length of the JSON at its start; undefined if the whole body is JSON. */
 export interface WrittenAnswer {
   readonly bytes: Buffer
   readonly headerLength: number | undefined
 }
 
-/** Writes an answer. `isBinary` tells the outputs whose data goes behind the JSON. Throws WAGGLE_INFERENCE_OUTPUT for data that JSON cannot hold. */
+/**
+ * Writes an answer. `isBinary` selects the outputs whose data follows the JSON as bytes. Throws WAGGLE_INFERENCE_OUTPUT for data that JSON cannot
+ * represent.
+ */
 export function writeInference({ model, version, id, outputs }: InferenceAnswer, isBinary: (output: string) => boolean): WrittenAnswer {
   const parts: Buffer[] = []
   const shownOutputs = outputs.map((output) => {
@@ -80,7 +83,7 @@ export function writeInference({ model, version, id, outputs }: InferenceAnswer,
   return parts.length === 0 ? { bytes: json, headerLength: undefined } : { bytes: Buffer.concat([json, ...parts]), headerLength: json.byteLength }
 }
 
-/** The bytes behind the JSON. Each input takes its own from the front. */
+/** The bytes after the JSON. Each input takes its bytes from the front. */
 class BinaryData {
   readonly #bytes: Uint8Array
   #at = 0
@@ -114,7 +117,7 @@ function tensorOf({ name, datatype, shape, data, parameters }: { readonly [key: 
   return tensorOfBytes(head, binary.take(size, name))
 }
 
-/** The parameters that are texts, numbers or booleans. Others mean nothing here. */
+/** The parameters that are texts, numbers or booleans. Other parameters are ignored. */
 function parametersOf(value: unknown): ReadonlyMap<string, InferenceParameter> {
   if (value === undefined || value === null) return new Map()
   const entries = Object.entries(objectOf(value, 'parameters'))

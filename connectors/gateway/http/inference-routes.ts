@@ -23,10 +23,10 @@ export interface InferenceRoutesOptions {
   readonly onError: (error: unknown, requestId: string) => void
 }
 
-/** The Open Inference Protocol v2: each swarm is a model. */
+/** Routes of the Open Inference Protocol v2: each swarm is a model. */
 export function inferenceRoutes(app: FastifyInstance, options: InferenceRoutesOptions): void {
   const { models, requests, intake, bodies, notReady } = options
-  // The protocol has a form of its own for errors, also for those of hooks, such as a missing token.
+  // The protocol has its own format for errors. Errors of hooks, such as a missing token, use this format too.
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const { retryAfterSeconds, ...problem } = problemOf(error, request.id)
     if (problem.status === 500) options.onError(error, request.id)
@@ -65,7 +65,10 @@ export function inferenceRoutes(app: FastifyInstance, options: InferenceRoutesOp
     return models.find(model, version)
   }
 
-  /** The gateway whose scope a caller needs. For an unknown model its name is asked for, so that only those who may ask everything learn about it. */
+  /**
+   * The gateway whose scope a caller needs. For an unknown model this is the model's name, so that only callers that may ask every gateway learn that
+   * the model does not exist.
+   */
   function gatewayOf(params: unknown): string {
     const { model } = params as ModelRoute['Params']
     try {
@@ -116,7 +119,7 @@ export function inferenceRoutes(app: FastifyInstance, options: InferenceRoutesOp
       .send(written.bytes)
   }
 
-  /** The input for the swarm, and the members of the body that the answer needs. The tensors do not last until the answer. */
+  /** The input for the swarm, and the members of the body that the answer needs. The tensors are not kept until the answer. */
   async function readInput(request: FastifyRequest, reply: FastifyReply, model: InferenceModel) {
     const length = request.headers['inference-header-content-length']
     const body = readInference(await bodies.read(request.raw, reply.raw), typeof length === 'string' ? length : undefined)
@@ -130,13 +133,13 @@ interface ModelRoute {
   Params: { readonly model: string; readonly version?: string }
 }
 
-/** True if the caller wants the data of this output behind the JSON. */
+/** True if the caller wants the data of this output as bytes after the JSON. */
 function isBinary({ outputs, parameters }: Pick<InferenceBody, 'outputs' | 'parameters'>, name: string): boolean {
   const own = outputs.find((output) => output.name === name)?.parameters.get('binary_data')
   return (own ?? parameters.get('binary_data_output')) === true
 }
 
-/** An error in the form of the protocol, with Waggle's code in its text. */
+/** Sends an error in the format of the protocol, with Waggle's error code in the text. */
 function sendError(reply: FastifyReply, { status, detail, code, bee }: Problem): FastifyReply {
   const error = `${bee === undefined ? '' : `${bee}: `}${detail} (${code})`
   return reply.code(status).header('content-type', 'application/json').send(JSON.stringify({ error }))

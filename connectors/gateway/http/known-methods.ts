@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { RouteScope } from '../access/route-guard.ts'
 
-/** The methods of each path of `app`, with the permissions that they need. The object must be created before the routes are added. */
+/** The methods of each path of `app`, with the permission that each method needs. The object must be created before the routes are added. */
 export class KnownMethods {
   readonly #routes: { readonly path: RegExp; readonly methods: readonly string[]; readonly scope: RouteScope | undefined }[] = []
 
@@ -17,7 +17,7 @@ export class KnownMethods {
     return this.withScopes(url, null)
   }
 
-  /** The methods of a path that need one of these permissions. */
+  /** The methods of a path that need one of these permissions; all methods if `scopes` is null. */
   withScopes(url: string, scopes: ReadonlySet<RouteScope> | null): readonly string[] {
     const [path = ''] = url.split('?', 1)
     const found = this.#routes.filter((route) => route.path.test(path) && (scopes === null || (route.scope !== undefined && scopes.has(route.scope))))

@@ -6,7 +6,10 @@ import { answerOf } from './described-route.ts'
 import { EventStream } from './event-stream.ts'
 import { sendJson } from './management-routes.ts'
 
-/** `GET /v1/live`: the swarms of this process, and each second its counts, as server-sent events for the page. All callers share one count a second. */
+/**
+ * `GET /v1/live`: the swarms of this process, and their counts once a second, as server-sent events for the page. All callers share one count a
+ * second.
+ */
 export function liveRoutes(app: FastifyInstance, { page, clock }: { readonly page: Page; readonly clock: Clock }): void {
   const open = new Set<EventStream>()
   const viewers = new Places({ max: maxStreams, what: 'pages are open' })
@@ -17,7 +20,7 @@ export function liveRoutes(app: FastifyInstance, { page, clock }: { readonly pag
   app.get(
     '/v1/live',
     {
-      // The stream of an answer to HEAD would never be read, and stay open.
+      // A stream as the answer to HEAD would never be read, and would stay open.
       exposeHeadRoute: false,
       config: { scope: 'read', pressureHandler: () => {}, rateLimit: false },
       schema: {
@@ -49,14 +52,14 @@ export function liveRoutes(app: FastifyInstance, { page, clock }: { readonly pag
     async ({ params }, reply) => sendJson(reply, page.state(params.swarm)),
   )
 
-  /** Counts until no caller is left. */
+  /** Sends the counts every second until no caller is left. */
   async function count(): Promise<void> {
     isCounting = true
     try {
       let shape = JSON.stringify(page.shape())
       while (open.size > 0) {
         const counts = await page.counts()
-        // Swarms come and go while the process runs.
+        // The list of swarms changes while the process runs, so it is read again.
         const now = page.shape()
         if (JSON.stringify(now) !== shape) for (const stream of open) stream.send('shape', '', now)
         shape = JSON.stringify(now)
@@ -64,7 +67,7 @@ export function liveRoutes(app: FastifyInstance, { page, clock }: { readonly pag
         await new Promise<void>((resolve) => void clock.after(1000, resolve))
       }
     } catch {
-      // The callers reconnect, and see the error if the log is still away.
+      // The callers reconnect, and see the error if the log is still unreachable.
       for (const stream of open) stream.cut()
     } finally {
       isCounting = false

@@ -6,9 +6,12 @@ import { nothing } from './described-route.ts'
 import { ProblemError } from './problem.ts'
 import { requestIdIn } from './request-id.ts'
 
-/** Routes for operators: topics, records, traces, dead letters and models. `guardRoutes` guards them, and each names the permission that it needs. */
+/**
+ * Routes for operators: topics, records, traces, dead letters and models. Each route names the permission that it needs, and `guardRoutes` checks the
+ * permission.
+ */
 export function managementRoutes(app: FastifyInstance, management: Management): void {
-  // Each of these calls reads many records, or waits for the next ones.
+  // Each of these calls reads many records, or waits for new records.
   const readers = new Places({ max: maxReaders, what: 'calls read the log' })
   const read = async <T>({ caller }: FastifyRequest, work: () => Promise<T>): Promise<T> => {
     const leave = readers.take(caller.name)
@@ -143,7 +146,7 @@ interface RequestsQuery {
   readonly max?: number
 }
 
-/** A time as epoch milliseconds or in ISO 8601; null without one. */
+/** A time as epoch milliseconds or in ISO 8601; null if the query does not name the time. */
 function timeOf(query: RequestsQuery, name: 'from' | 'to'): number | null {
   const text = query[name]
   if (text === undefined) return null

@@ -6,7 +6,7 @@ export type Form =
   | { readonly kind: 'file'; readonly bytes: Uint8Array; readonly contentType: string }
   | { readonly kind: 'fields'; readonly fields: ReadonlyMap<string, string> }
 
-/** Reads a `multipart/form-data` body (RFC 7578), and keeps each field whole. Throws a ProblemError for any other body. */
+/** Reads a `multipart/form-data` body (RFC 7578), and keeps each field as one value. Throws a ProblemError for any other body. */
 export async function readForm(bytes: Buffer<ArrayBuffer>, contentType: string): Promise<Form> {
   const boundary = boundaryOf(contentType)
   refuseManyParts(bytes, boundary)
@@ -67,5 +67,5 @@ function badForm(detail: string): ProblemError {
 }
 
 const maxParts = 100
-/** The decoder replaces invalid UTF-8 by this character, which a valid field may contain too. */
+/** The character by which the decoder replaces invalid UTF-8. A valid field may contain this character too. */
 const replacement = '\ufffd'

@@ -6,7 +6,7 @@ import type { TracedArrival } from '../traced-arrival.ts'
 import { ProblemError, problemOf } from './problem.ts'
 import { stateOf } from './request-state.ts'
 
-/** The order of answers: that of the lines (`input`), or each answer as soon as it is there (`done`). */
+/** The order of answers: the order of the lines (`input`), or each answer as soon as it is ready (`done`). */
 export type AnswerOrder = 'input' | 'done'
 
 export interface NdjsonOptions {
@@ -15,11 +15,11 @@ export interface NdjsonOptions {
   readonly order: AnswerOrder
   /** The longest wait of a line for its turn, in ms. */
   readonly patienceMs: number
-  /** Makes the request of a line. Throws for a line that is no input. */
+  /** Makes the request of a line. Throws for a line that is not an input. */
   readonly requestOf: (line: Uint8Array, index: number) => TracedRequest
   /**
-   * Counts a request of the caller until the returned function is called. With `hasPlace` it has the place of the call itself, and only the rate of the
-   * caller counts. Throws a ProblemError at a limit of the caller.
+   * Counts a request of the caller until the returned function is called. With `hasPlace`, the request uses the place of the whole call, and only the
+   * caller's rate limit applies. Throws a ProblemError at a limit of the caller.
    */
   readonly admit: (hasPlace: boolean) => () => void
 }
@@ -35,7 +35,7 @@ export function isNdjson(contentType: string | undefined): boolean {
   return ndjsonTypes.includes((contentType?.split(';', 1)[0] ?? '').trim().toLowerCase())
 }
 
-/** Throws a ProblemError for another text. */
+/** Throws a ProblemError for a text that is not an order. */
 export function answerOrderIn(text: string | undefined): AnswerOrder {
   if (text === undefined || text === 'input') return 'input'
   if (text === 'done') return text
@@ -43,8 +43,8 @@ export function answerOrderIn(text: string | undefined): AnswerOrder {
 }
 
 /**
- * Answers each line of a body with a line: `{"index", "request_id", "state", "answer", "problem"}`. Each line is a request of its own. At most
- * `atOnce` of them are under way, and a caller who does not read its answers gets no more lines computed.
+ * Answers each line of a body with a line: `{"index", "request_id", "state", "answer", "problem"}`. Each line is a separate request. At most `atOnce`
+ * requests are in progress at a time. If a caller does not read its answers, no further lines are computed.
  */
 export function answerLines(body: Uint8Array, request: FastifyRequest, reply: FastifyReply, options: NdjsonOptions): FastifyReply {
   const count = countLines(body)
@@ -62,7 +62,7 @@ export function answerLines(body: Uint8Array, request: FastifyRequest, reply: Fa
 class LineAnswers {
   readonly #options: NdjsonOptions
   #running = 0
-  /** True once a line was counted as the request that the call itself was counted for. */
+  /** True once a line has used the place that the whole call was counted for. */
   #isCallUsed = false
 
   constructor(options: NdjsonOptions) {
@@ -105,8 +105,8 @@ class LineAnswers {
   }
 
   /**
-   * The request of a line, as soon as the caller may have another one under way. A line that runs alone has the place of the call itself. The rate
-   * of the caller counts for each line; the first one was counted when the call came. A process that is full now makes the line wait.
+   * The request of a line, as soon as the caller may have one more request in progress. A line that runs alone uses the place of the whole call. The
+   * caller's rate limit applies to each line; the first line was counted when the call arrived. If the process is full, the line waits.
    */
   async #admitted({ index, bytes }: Line): Promise<TracedRequest & { readonly release: () => void }> {
     const { clock, admit, requestOf, patienceMs } = this.#options
@@ -136,7 +136,7 @@ class LineAnswers {
   }
 }
 
-/** Suspends the time limit of a connection without traffic while an answer is computed. It holds for a caller who does not read. */
+/** Suspends the idle limit of the connection while an answer is computed. The limit still applies to a caller who does not read. */
 function idleWhileWaiting({ raw: { socket } }: FastifyRequest): <T>(answer: Promise<T>) => Promise<T> {
   return async (answer) => {
     const idleMs = socket.timeout ?? 0
@@ -150,7 +150,7 @@ function idleWhileWaiting({ raw: { socket } }: FastifyRequest): <T>(answer: Prom
 }
 
 interface Line {
-  /** The place of the line among those that are not empty, from 0. */
+  /** The number of the line, from 0. Empty lines do not count. */
   readonly index: number
   readonly bytes: Uint8Array
 }
@@ -184,6 +184,6 @@ const newline = 0x0a
 const carriageReturn = 0x0d
 export const maxLines = 10_000
 export const maxLineBytes = 1024 * 1024
-/** The most lines that are under way at once. */
+/** The most lines that are in progress at a time. */
 const atOnce = 32
 const pauseMs = 50

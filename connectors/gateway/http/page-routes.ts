@@ -1,9 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Page, PageFile } from '../../../topology/swarm/page.ts'
 
-/** The files of the page, at `/` and below `/page/`. They name nothing of other servers, so the page works without a network. */
+/** Routes for the files of the page, at `/` and below `/page/`. The files refer to no other server, so the page works without a network. */
 export function pageRoutes(app: FastifyInstance, page: Page): void {
-  // A page of an overloaded process shows what is slow.
+  // The page also loads from an overloaded process, because the page shows which part is slow.
   const config = { scope: 'open', pressureHandler: () => {}, rateLimit: false } as const
   for (const [path, file] of page.files)
     app.get(path, { config, schema: { hide: true } }, async (request, reply) => sendFile(request, reply, file, page.contentSecurityPolicy))

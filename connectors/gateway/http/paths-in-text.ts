@@ -1,9 +1,10 @@
 import { readdirSync } from 'node:fs'
 
 /**
- * A line of text with file names instead of paths of this machine: `…/a.ts` for `/home/me/a.ts`. It finds absolute paths, Windows paths and paths in
+ * A line of text with file names instead of paths of this machine: `…/a.ts` for `/home/me/a.ts`. Paths are absolute paths, Windows paths, paths in
  * URLs, and relative paths that begin with a dot or end like a file name. A path in quotes ends at the quote. Without quotes, a folder's name may
- * contain spaces if a slash follows the name. Whether a file exists is not checked, because the answer would tell callers about this machine.
+ * contain spaces if a slash follows the name. The function does not check whether a file exists, because the result would tell callers about this
+ * machine.
  */
 export function withoutFolders(line: string): string {
   let shown = ''
@@ -24,9 +25,9 @@ export function withoutFolders(line: string): string {
 }
 
 interface Found {
-  /** The offset after the last character of the find. */
+  /** The offset after the last character of the match. */
   readonly end: number
-  /** False for words with slashes that are no path, and stay in the text. */
+  /** False for words with slashes that are not a path. Such words stay in the text. */
   readonly isPath: boolean
 }
 
@@ -58,7 +59,7 @@ function pathAt(line: string, at: number): Found | null {
   return relativeAt(line, at, closing)
 }
 
-/** Finds words with slashes between them at this offset. They count as a path only if they look like a file. */
+/** Finds words with slashes between them at this offset. The words count as a path only if they look like a file. */
 function relativeAt(line: string, at: number, closing: number): Found | null {
   const [words] = matchAt(/[\p{L}\p{N}_.@-]+(?:\/[\p{L}\p{N}_.@+-]+)+\/?/uy, line, at) ?? []
   const end = at + (words?.length ?? 0)
@@ -74,7 +75,7 @@ function relativeAt(line: string, at: number, closing: number): Found | null {
 function looksLikeFile(words: string): boolean {
   if (!/[\\/]/.test(words) || mediaType.test(words) || /^\/(v\d+|openapi\.json|metrics)(\/|$)/.test(words)) return false
   if (/^\.\.?[\\/]/.test(words) || words.includes('/../')) return true
-  // A text such as `/robots.txt` may be a route. It names no folder, so it tells nothing about this machine.
+  // A text such as `/robots.txt` may be a route. It contains no folder, so it reveals nothing about this machine.
   return /\.[A-Za-z0-9]{1,8}(:\d+){0,2}$/.test(words) && (words[0] !== '/' || words.indexOf('/', 1) > 0)
 }
 
@@ -96,8 +97,7 @@ function pathEnd(line: string, at: number, maxSpaced = Number.POSITIVE_INFINITY)
 }
 
 /**
- * The slash that ends a folder's name with spaces or parentheses; -1 if the words are not part of a name. `at` is the offset at which the rest of the
- * name begins.
+ * The slash that ends a folder's name with spaces or parentheses; -1 if the words are not part of a name. `at` is the offset of the rest of the name.
  */
 function nextSlash(line: string, at: number): number {
   const [rest = ''] = matchAt(/[^\n'"`<>|\\/]{0,120}(?=[\\/])/y, line, at) ?? []
@@ -117,7 +117,7 @@ function windowsEnd(line: string, at: number): number {
   return end + (matchAt(/[^\s'"`<>|:;,()\\/]*/y, line, end)?.[0].length ?? 0)
 }
 
-/** True if a path that begins with a folder of this machine's root begins here. `/v1/requests` is a route and no such path. */
+/** True if a path that begins with a folder of this machine's root begins here. `/v1/requests` is a route, not such a path. */
 function beginsAtRoot(line: string, at: number): boolean {
   const [, name = ''] = matchAt(/\/+([^\s'"`<>|:;,()\\/]*)/y, line, at) ?? []
   roots ??= rootFolders()
@@ -127,15 +127,15 @@ function beginsAtRoot(line: string, at: number): boolean {
 let roots: { readonly names: ReadonlySet<string>; readonly odd: readonly string[] } | null = null
 
 /**
- * The folders at the root of this machine, of other machines and of containers. If the root cannot be listed, the usual folders alone are used, so
- * that the error still reaches its caller.
+ * The names of folders at the root of this machine, of other machines and of containers. If the root cannot be listed, only the usual names are used,
+ * so that the error still reaches its caller.
  */
 function rootFolders(): NonNullable<typeof roots> {
   const names = new Set(usualRoots)
   try {
     for (const name of readdirSync('/')) names.add(name)
   } catch {
-    // The usual folders are used alone.
+    // Only the usual folders are used.
   }
   return { names, odd: [...names].filter((name) => /[\s'"`<>|:;,()]/.test(name)) }
 }
@@ -163,7 +163,7 @@ function isLetter(code: number): boolean {
   return (code >= 65 && code <= 90) || (code >= 97 && code <= 122)
 }
 
-/** True for a character that a name can have. No path begins directly after such a character. */
+/** True for a character that a name can contain. No path begins directly after such a character. */
 function isNamePart(character: string | undefined): boolean {
   return character !== undefined && /[\p{L}\p{N}_.@/\\-]/u.test(character)
 }
@@ -177,8 +177,11 @@ const quotes = new Map([
 ])
 const mediaWords = new Set(['and', 'application', 'audio', 'font', 'image', 'message', 'model', 'multipart', 'text', 'video'])
 const maxWords = 6
-/** The most characters of a path in quotes. Systems take no longer ones, and a quote that nothing closes would be searched to the end of the line. */
+/**
+ * The most characters of a path in quotes. No operating system accepts a longer path. Without the limit, an unclosed quote would be searched to the
+ * end of the line.
+ */
 const maxQuoted = 4096
-/** The most characters of a relative path in quotes; then the most folders with spaces in a relative path without quotes. */
+/** The most characters of a relative path in quotes, and the most folders with spaces in a relative path without quotes. */
 const maxRelative = 1000
 const maxSpacedRelative = 2

@@ -4,7 +4,7 @@ import { type PredictionNumbers, predictionQuestions } from '../../../topology/s
 import { sendJson } from './management-routes.ts'
 import { ProblemError } from './problem.ts'
 
-/** Routes with numbers about saved predictions, for the page: fixed questions with bounds, and no SQL of callers. */
+/** Routes with numbers about saved predictions, for the page. The questions are fixed and bounded, and callers cannot send SQL. */
 export function predictionRoutes(app: FastifyInstance, numbers: PredictionNumbers): void {
   const config = { scope: 'read' } as const
 
@@ -32,7 +32,7 @@ export function predictionRoutes(app: FastifyInstance, numbers: PredictionNumber
   )
 }
 
-/** Four weeks. */
+/** Four weeks, in hours. */
 const maxHours = 672
 const tags = { tags: ['management'] }
 const query = Type.Object({

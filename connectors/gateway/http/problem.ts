@@ -8,7 +8,7 @@ import type { SwarmMistake } from '../../../topology/swarm/swarm-management.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { callerText } from './caller-text.ts'
 
-/** Problem details of RFC 9457, with an error code, the request's id, and the bee that failed. */
+/** Problem details of RFC 9457, with an error code, the request's id, and the name of the bee that failed. */
 export interface Problem {
   readonly type: 'about:blank'
   readonly title: string
@@ -18,7 +18,7 @@ export interface Problem {
   readonly code: string
   readonly request_id: string
   readonly bee?: string
-  /** The mistakes in a swarm that the caller has sent. Each mistake has its place in the swarm. */
+  /** The mistakes in a swarm that the caller has sent, each with its place in the swarm. */
   readonly mistakes?: readonly SwarmMistake[]
 }
 
@@ -38,7 +38,7 @@ export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply
   return reply.code(problem.status).header('content-type', 'application/problem+json').send(JSON.stringify(problem))
 }
 
-/** A whole HTTP response for a request that could not be parsed. The connection closes after it. */
+/** A complete HTTP response for a request that could not be parsed. The connection closes after the response. */
 export function rawProblem({
   code,
   detail,

@@ -13,7 +13,7 @@ export interface RequestBody {
 }
 
 /**
- * Reads the body of a request as a payload for the log. JSON, forms and tensors are checked. A body of any other content type is taken as it is.
+ * Reads the body of a request as a payload for the log. JSON, forms and tensors are checked. A body of any other content type is accepted unchecked.
  * Throws a ProblemError.
  */
 export async function readBody(request: FastifyRequest, reply: FastifyReply, bodies: BodyLimits): Promise<RequestBody> {
@@ -62,5 +62,5 @@ function attempt<T>(what: string, parse: () => T): T {
   }
 }
 
-/** It becomes a header of records, and of answers. */
+/** The limit of a content type, because the content type becomes a header of records and answers. */
 const maxTypeCharacters = 255

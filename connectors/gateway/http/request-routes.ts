@@ -27,13 +27,13 @@ export interface RequestRoutesOptions {
   readonly bodies: BodyLimits
   readonly intake: Intake
   readonly clock: Clock
-  /** Undefined: requests cannot be followed. */
+  /** The events of requests. Undefined: callers cannot follow requests. */
   readonly events?: RequestEvents
-  /** The places of callers that follow a request. */
+  /** The places of callers that follow requests. */
   readonly followers: Places
 }
 
-/** The routes of requests: `request`, `submit`, and a request's state by its id. */
+/** The routes of requests: `request`, `submit`, and the state of a request by its id. */
 export function requestRoutes(app: FastifyInstance, options: RequestRoutesOptions): void {
   const { requests, intake } = options
 
@@ -96,7 +96,7 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
     },
   )
 
-  /** Refuses a request before its body is read, so that a caller does not upload a photo in vain. `waits`: the caller waits for the answer. */
+  /** Refuses a request before its body is read, so that a caller does not upload a large body in vain. `waits`: the caller waits for the answer. */
   function guard(waits: boolean): (request: FastifyRequest, reply: FastifyReply) => Promise<void> {
     return async (request, reply) => {
       const { gateway } = request.params as GatewayRoute['Params']
@@ -110,14 +110,14 @@ interface GatewayRoute {
   Querystring: { order?: string }
 }
 
-/** Counts a request of the caller until the returned function is called. Throws a ProblemError if it must not come in now. */
+/** Counts a request of the caller until the returned function is called. Throws a ProblemError if the request cannot be admitted now. */
 function admitted(request: FastifyRequest, intake: Intake, arrival: Pick<Arrival, 'gateway' | 'waits' | 'hasPlace'>): () => void {
   return intake.admit({ ...arrival, caller: request.caller, priority: request.headers['x-priority'] })
 }
 
 interface MadeRequest {
   readonly made: NewRequest
-  /** The CloudEvent that the request is; null for any other request. */
+  /** The CloudEvent in the request; null for any other request. */
   readonly event: Pick<AnswerEvent, 'mode' | 'asked'> | null
 }
 
@@ -134,7 +134,7 @@ async function newRequest(
   const common = { gateway, timeoutMs, waits, arrival: arrivalOf(request) }
   if (mode !== null) {
     const asked = eventIn(mode, request.headers, await bodies.read(request.raw, reply.raw))
-    // Copies of an event are one request, because all of them have its source and id.
+    // Copies of an event are one request, because all copies have the same source and id.
     const identification = intake.identify({ gateway, caller: request.caller, key: key ?? identityOf(asked) })
     reply.header('x-request-id', identification.id)
     const made = intake.request({ ...common, identification, ...checkedBody(asked.data, asked.contentType) })
@@ -146,7 +146,7 @@ async function newRequest(
   return { made: intake.request({ ...common, identification, ...body }), event: null }
 }
 
-/** Answers each line of an NDJSON body. Under an idempotency key each line has a key of its own, which its place decides. */
+/** Answers each line of an NDJSON body. With an idempotency key, the key of each line is made from this key and the line's number. */
 async function answerBatch(
   request: FastifyRequest<GatewayRoute>,
   reply: FastifyReply,
@@ -172,7 +172,7 @@ async function answerBatch(
   })
 }
 
-/** The trace of a request, which the request keeps for its answer. */
+/** The trace of a request. The request keeps its trace until the answer. */
 export function arrivalOf(request: FastifyRequest): TracedArrival {
   const arrival = arrivalIn(request)
   request.arrival = arrival
@@ -208,7 +208,10 @@ function sendFailure(reply: FastifyReply, answer: Payload, id: string): FastifyR
   return sendProblem(reply, problemOfBee(answer.error, id))
 }
 
-/** A gateway takes every content type. JSON has numbers of double precision, without integers past 2^53, so a description by type would not be exact. */
+/**
+ * The input of a gateway, which accepts every content type. There is no schema: JSON here has only doubles, without integers above 2^53, so a schema
+ * by type would not be exact.
+ */
 const input: DescribedBody = {
   consumes: ['application/octet-stream'],
   schema: Type.String({
@@ -232,7 +235,7 @@ const entrance = {
   }),
 }
 
-/** The headers as exactly as a pattern can say it. */
+/** The headers of a request, as exactly as a pattern can describe them. */
 const askHeaders = Type.Object({
   ...entrance.headers.properties,
   'x-timeout-seconds': Type.Optional(

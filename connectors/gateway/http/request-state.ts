@@ -17,7 +17,7 @@ function forCaller(answer: Payload): Payload {
   return { kind: 'joined', parts: new Map([...answer.parts].map(([bee, part]) => [bee, forCaller(part)])) }
 }
 
-/** The state of a request as its caller gets it. */
+/** The state of a request, in the form for its caller. */
 export function stateOf(id: string, { state, answer }: Durable<FoundRequest>): object {
   return {
     request_id: id,

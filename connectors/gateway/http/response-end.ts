@@ -1,12 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
-/** The functions to call when a connection closes. */
+/** The functions to call at the end of each connection. */
 const ends = new WeakMap<Socket, Set<() => void>>()
 
 /**
- * Calls `act` once, when the response or its connection has ended. If a response waits behind another response of the same connection, it gets no
- * event when the connection closes.
+ * Calls `act` once, when the response or its connection has ended. The events of the response are not enough: a response that waits behind another
+ * response of its connection gets no event when the connection closes.
  */
 export function onResponseEnd({ socket }: IncomingMessage, response: ServerResponse, act: () => void): void {
   const waiting = ends.get(socket) ?? followed(socket)

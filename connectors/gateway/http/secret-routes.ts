@@ -4,7 +4,7 @@ import type { BodyLimits } from './body-limits.ts'
 import { nothing } from './described-route.ts'
 import { ProblemError } from './problem.ts'
 
-/** The stored secrets that operators manage. Nothing returns a value. */
+/** The stored secrets that operators manage. No method returns the value of a secret. */
 export interface SecretRegistry {
   names(): readonly string[]
   /** Throws WAGGLE_SECRET_INVALID and WAGGLE_SECRETS_NOT_ENCRYPTED. */
@@ -13,7 +13,7 @@ export interface SecretRegistry {
   delete(name: string): void
 }
 
-/** Routes for stored secrets. A value goes in and never out. */
+/** Routes for stored secrets. Callers can set a value but never read it. */
 export function secretRoutes(app: FastifyInstance, secrets: SecretRegistry, bodies: BodyLimits): void {
   const tags = ['management']
   const params = Type.Object({ name: Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]*$', maxLength: 255 }) })

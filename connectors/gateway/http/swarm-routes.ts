@@ -17,10 +17,11 @@ export interface SwarmRoutesOptions {
 
 /** Routes by which operators create, change and remove swarms, and look at their bees. The body of a swarm is the text of its file, YAML or JSON. */
 export function swarmRoutes(app: FastifyInstance, { swarms, bodies }: SwarmRoutesOptions): void {
-  // An operator must be able to pause a swarm while the process has too much to do.
+  // An operator must be able to pause a swarm while the process is overloaded.
   const pressureHandler = () => {}
   const read = { config: { scope: 'read', pressureHandler } } as const
-  // A check of a text runs the modules that it names, and asks the databases that it names, with the secrets that it names.
+  // The check of a swarm's text needs `manage`, because the check runs the modules and asks the databases that the text names, with the secrets that
+  // it names.
   const manage = { config: { scope: 'manage', pressureHandler } } as const
   const manageText = { config: { ...manage.config, body: swarmText } } as const
   const text = (request: FastifyRequest<{ Querystring: TextQuery }>, reply: FastifyReply) => textOf(request, reply, bodies)

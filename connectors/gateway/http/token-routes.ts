@@ -15,7 +15,7 @@ export interface TokenRegistry {
   revoke(name: string): void
 }
 
-/** Routes for tokens. A secret is in one answer only: that to its creation. */
+/** Routes for tokens. Only the response to the creation of a token contains the secret. */
 export function tokenRoutes(app: FastifyInstance, tokens: TokenRegistry, bodies: BodyLimits): void {
   const tags = ['management']
   const name = Type.String({ minLength: 1, maxLength: 100 })

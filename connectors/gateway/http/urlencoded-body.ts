@@ -2,9 +2,9 @@ import { isUtf8 } from 'node:buffer'
 import { ProblemError } from './problem.ts'
 
 /**
- * Reads a body of `application/x-www-form-urlencoded`. curl sends this type with `-d` and `--data-binary`, whatever the data is, so a body that
- * begins like JSON is taken as JSON. No form begins like JSON, because a form percent-encodes `{`, `[` and `"`. Any other body becomes an object of
- * the form's fields, like a multipart form without files. Throws a ProblemError for a body that is neither JSON nor a form.
+ * Reads a body of `application/x-www-form-urlencoded`. curl sends this type with `-d` and `--data-binary` for any data, so a body that begins like
+ * JSON is read as JSON. No form begins like JSON, because a form percent-encodes `{`, `[` and `"`. Any other body becomes an object of the form's
+ * fields, like a multipart form without files. Throws a ProblemError for a body that is neither JSON nor a form.
  */
 export function jsonOfUrlencoded(bytes: Uint8Array): Uint8Array {
   if (bytes.length === 0 || beginsLikeJson(bytes)) return bytes
@@ -48,7 +48,7 @@ function decoded(text: string): string {
   return plain.toString()
 }
 
-/** The value of a hexadecimal digit. Throws a ProblemError for anything else. */
+/** The value of a hexadecimal digit. Throws a ProblemError for any other byte. */
 function digitOf(byte = 0): number {
   if (byte >= 0x30 && byte <= 0x39) return byte - 0x30
   const lower = byte | 0x20

@@ -6,7 +6,7 @@ import { encodeTensors } from '../../../topology/swarm/payload/tensor-codec.ts'
 import { checkedBody, type RequestBody } from '../http/request-body.ts'
 import { type InferenceParameter, type InferenceTensor, shown, wrongInput } from './inference-tensor.ts'
 
-/** The most inputs of a request. Some models have one for each column of a table. */
+/** The most inputs of a request. Some models have one input for each column of a table. */
 export const maxInputs = 1000
 
 export interface InferenceInputs {
@@ -15,12 +15,12 @@ export interface InferenceInputs {
 }
 
 /**
- * The input of the swarm that these tensors stand for:
- *  - one input of BYTES with one element is that element: a picture, JSON or any bytes. Its parameter `content_type` names its type; without it, an
- *    element that is JSON counts as JSON, and any other as application/octet-stream
- *  - inputs of numbers are tensors
- *  - other inputs, such as texts, are a JSON object with nested lists by name. So are numbers with the parameter `content_type` application/json, and
- *    those for a swarm that takes a JSON object
+ * Converts tensors into the input of the swarm:
+ *  - one input of BYTES with one element becomes that element: a picture, JSON or any bytes. The parameter `content_type` names the content type.
+ *    Without the parameter, an element that is JSON counts as JSON, and any other element as application/octet-stream
+ *  - inputs of numbers become tensors
+ *  - other inputs, such as texts, become a JSON object with nested lists by name. Numbers also become such an object if their parameter
+ *    `content_type` is application/json, or if the swarm accepts a JSON object
  *
  * Throws WAGGLE_INFERENCE_INPUT.
  */
@@ -44,7 +44,7 @@ export function swarmInputOf({ inputs, parameters }: InferenceInputs, { input }:
   return { bytes: Buffer.from(JSON.stringify(Object.fromEntries(values))), contentType: jsonType }
 }
 
-/** The number of nested lists that hold the elements of a tensor as JSON. Trailing dimensions of size 1 make a list for each element. */
+/** The number of nested lists around the elements of a tensor in JSON. Trailing dimensions of size 1 make a list for each element. */
 function listsOf({ elements, shape }: InferenceTensor): number {
   if (elements === 0) return 1
   let lists = 0
@@ -56,7 +56,7 @@ function listsOf({ elements, shape }: InferenceTensor): number {
   return lists
 }
 
-/** The bound of JSON from callers (`edgeJson`), less some for the object. */
+/** The limit of JSON values from callers (`edgeJson`), reduced by a margin for the object around them. */
 const maxJsonValues = 900_000
 
 const maxTypeCharacters = 255
@@ -73,7 +73,7 @@ function elementBody({ name, data, parameters }: InferenceTensor, ofRequest: Inf
 }
 
 function isJson(bytes: Uint8Array): boolean {
-  // Pictures and texts are told from JSON by their first byte, so that only JSON is parsed.
+  // The first byte distinguishes JSON from pictures and texts, so that only JSON is parsed.
   const first = bytes.find((byte) => byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09)
   if (first === undefined || !jsonStarts.has(first)) return false
   try {
@@ -84,14 +84,14 @@ function isJson(bytes: Uint8Array): boolean {
   }
 }
 
-/** The first bytes of JSON values. */
+/** The bytes with which a JSON value can begin. */
 const jsonStarts: ReadonlySet<number> = new Set([...Buffer.from('{["-0123456789tfn')])
 
 function mediaTypeOf(parameter: InferenceParameter | undefined): string {
   return typeof parameter === 'string' ? (parameter.split(';', 1)[0] ?? '').trim().toLowerCase() : ''
 }
 
-/** The inputs as tensors of Waggle; null if one of them is BYTES. FP16 and BF16 become FP32, which holds them exactly. */
+/** The inputs as Waggle's tensors; null if an input is BYTES. FP16 and BF16 become FP32, which represents all their values exactly. */
 function tensorsBy(inputs: readonly InferenceTensor[]): { readonly [name: string]: Tensor } | null {
   const tensors: [string, Tensor][] = []
   for (const { name, datatype, shape, data } of inputs) {
@@ -101,7 +101,7 @@ function tensorsBy(inputs: readonly InferenceTensor[]): { readonly [name: string
   return Object.fromEntries(tensors)
 }
 
-/** The shape for JSON. Programs that use numpy often leave a batch dimension of size 1 in front, which a model's row does not have. */
+/** The shape for JSON. Programs that use numpy often add a batch dimension of size 1 in front, which one row of a model does not have. */
 function shapeFor({ name, shape }: InferenceTensor, known: ReturnType<typeof tensorsOf>): readonly number[] {
   const own = known !== null && Object.hasOwn(known, name) ? known[name] : undefined
   return own !== undefined && shape.length === own.shape.length + 1 && shape[0] === 1 ? shape.slice(1) : shape
@@ -128,7 +128,9 @@ function textOf(name: string, element: Uint8Array): string {
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** Nested lists of this shape. A shape with a dimension of size 0 gives one empty list: written out, [1000000000, 0] would be a billion lists. */
+/**
+ * Nested lists of this shape. A shape with a dimension of size 0 gives one empty list, because [1000000000, 0] would otherwise be a billion lists.
+ */
 function nested(values: readonly unknown[], shape: readonly number[]): unknown {
   if (shape.length === 0) return values[0]
   let lists = values

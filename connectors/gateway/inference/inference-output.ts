@@ -11,22 +11,22 @@ export interface InferenceOutput {
   readonly shape: readonly number[]
   /** The content type of the element, for an answer that is not tensors. */
   readonly contentType: string | null
-  /** The elements; for BYTES a list of one. */
+  /** The elements; for BYTES, a list with one element. */
   readonly data: Tensor['data'] | readonly [Uint8Array]
 }
 
-/** The name of the output that holds an answer which is not tensors, and of the input that takes it. */
+/** The name of the output for an answer that is not tensors, and of the input for a payload that is not tensors. */
 export const elementNames = { input: 'input', output: 'output' } as const
 
-/** The output that a caller asks for. */
+/** An output that the caller asks for. */
 export interface RequestedOutput {
   readonly name: string
   readonly parameters: ReadonlyMap<string, InferenceParameter>
 }
 
 /**
- * The outputs of an answer: its tensors, or one output of BYTES with the whole answer, as `request` would give it. If the caller names outputs, these
- * and in their order. Throws WAGGLE_INFERENCE_OUTPUT for an output that the answer does not have.
+ * The outputs of an answer: its tensors, or one output of BYTES with the whole answer, as the route `request` would return it. If the caller names
+ * outputs, only these are returned, in the caller's order. Throws WAGGLE_INFERENCE_OUTPUT for an output that the answer does not have.
  */
 export function outputsOf(answer: Payload, requested: readonly RequestedOutput[]): readonly InferenceOutput[] {
   const all =
@@ -41,7 +41,7 @@ export function outputsOf(answer: Payload, requested: readonly RequestedOutput[]
   })
 }
 
-/** Refuses what a caller asks of outputs and Waggle does not do. Throws WAGGLE_INFERENCE_OUTPUT. */
+/** Refuses parameters of requested outputs that Waggle does not support. Throws WAGGLE_INFERENCE_OUTPUT. */
 export function checkRequested(requested: readonly RequestedOutput[]): void {
   if (requested.length > maxOutputs) throw wrongOutput(`more than ${maxOutputs} outputs are asked for`)
   if (new Set(requested.map(({ name }) => name)).size !== requested.length) throw wrongOutput('an output is asked for twice')
@@ -51,7 +51,7 @@ export function checkRequested(requested: readonly RequestedOutput[]): void {
   }
 }
 
-/** The elements as little-endian bytes, as the binary tensor extension and `raw_output_contents` have them. */
+/** The elements as little-endian bytes, in the format of the binary tensor extension and of `raw_output_contents`. */
 export function rawBytes({ data }: InferenceOutput): Buffer {
   if (ArrayBuffer.isView(data)) return Buffer.from(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength)
   const [element] = data
@@ -61,14 +61,14 @@ export function rawBytes({ data }: InferenceOutput): Buffer {
   return bytes
 }
 
-/** The elements as the text of a JSON list. Throws WAGGLE_INFERENCE_OUTPUT for elements that JSON cannot hold. */
+/** The elements as the text of a JSON list. Throws WAGGLE_INFERENCE_OUTPUT for elements that JSON cannot represent. */
 export function jsonList({ name, datatype, data }: InferenceOutput): string {
   if (!ArrayBuffer.isView(data)) return JSON.stringify(data.map((element) => textOf(name, element)))
   if (datatype === 'BOOL') return `[${Array.from(data as Uint8Array, (byte) => byte !== 0).join(',')}]`
   const values = Array.from<number | bigint>(data as Iterable<number | bigint>)
   if (values.some((value) => typeof value === 'number' && !Number.isFinite(value)))
     throw wrongOutput(`the output ${shown(name)} holds NaN or infinite numbers: ask for it with binary_data`)
-  // JSON's integers have any number of digits, so 64-bit ones are exact here.
+  // Integers in JSON may have any number of digits, so 64-bit integers are exact here.
   return `[${values.map((value) => (Object.is(value, -0) ? '-0' : String(value))).join(',')}]`
 }
 

@@ -15,11 +15,11 @@ export interface TensorHead {
   readonly datatype: InferenceDatatype
   readonly shape: readonly number[]
   readonly parameters: ReadonlyMap<string, InferenceParameter>
-  /** The number of elements that the shape says. */
+  /** The number of elements that follows from the shape. */
   readonly elements: number
 }
 
-/** An input of an inference request. The elements of FP16 and BF16 are a Float32Array, those of BYTES a list. */
+/** An input of an inference request. The elements of FP16 and BF16 are a Float32Array; the elements of BYTES are a list. */
 export interface InferenceTensor extends TensorHead {
   readonly data: TensorData | readonly Uint8Array[]
 }
@@ -31,7 +31,7 @@ export interface UncheckedHead {
   readonly parameters: ReadonlyMap<string, InferenceParameter>
 }
 
-/** Checks what a request says of a tensor before its data is read. Throws WAGGLE_INFERENCE_INPUT. */
+/** Checks the description of a tensor before its data is read. Throws WAGGLE_INFERENCE_INPUT. */
 export function checkedHead({ name, datatype, shape, parameters }: UncheckedHead): TensorHead {
   if (typeof name !== 'string' || name === '' || !name.isWellFormed() || name.length > maxNameLength)
     throw wrongInput(`the name of an input is not a text of 1 to ${maxNameLength} characters`)
@@ -48,14 +48,14 @@ export function checkedHead({ name, datatype, shape, parameters }: UncheckedHead
   return { name, datatype: known, shape: shape as readonly number[], parameters, elements }
 }
 
-/** A tensor from its little-endian bytes, as the binary tensor extension and `raw_input_contents` have them. Throws WAGGLE_INFERENCE_INPUT. */
+/** A tensor from its little-endian bytes, in the format of the binary tensor extension and of `raw_input_contents`. Throws WAGGLE_INFERENCE_INPUT. */
 export function tensorOfBytes(head: TensorHead, bytes: Uint8Array): InferenceTensor {
   const { name, datatype, shape, elements } = head
   if (datatype === 'BYTES') return { ...head, data: elementsOf(head, bytes) }
   const width = datatype === 'FP16' || datatype === 'BF16' ? 2 : (datatypeBytes(datatype) ?? 1)
   if (bytes.byteLength !== elements * width)
     throw wrongInput(`the input ${shown(name)} has ${bytes.byteLength} bytes, where ${datatype} [${shape.join(', ')}] has ${elements * width}`)
-  // A typed array begins at a multiple of its width. Bytes of a request begin anywhere.
+  // A typed array must begin at a multiple of its element width, but the bytes of a request may begin anywhere.
   const aligned = bytes.byteOffset % width === 0 ? bytes : Uint8Array.prototype.slice.call(bytes)
   const { buffer, byteOffset, byteLength } = aligned
   if (datatype === 'FP16') return { ...head, data: Float32Array.from(new Float16Array(buffer as ArrayBuffer, byteOffset, elements)) }
@@ -82,7 +82,7 @@ export function wrongInput(why: string): ProblemError {
   return new ProblemError('WAGGLE_INFERENCE_INPUT', `The request has an input that cannot be: ${why}`)
 }
 
-/** A value of a stranger for a message. */
+/** A caller's value, shortened for an error message. */
 export function shown(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.slice(0, 60).toWellFormed())
   return typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint' ? String(value) : typeof value
@@ -91,14 +91,14 @@ export function shown(value: unknown): string {
 const maxNameLength = 1024
 const maxRank = 32
 const maxSize = 2 ** 32 - 1
-/** An element of no bytes takes 4 bytes of a request, and 100 in memory. */
+/** The most elements of BYTES. An empty element takes 4 bytes of a request, but 100 bytes in memory. */
 const maxTexts = 250_000
 
 function checkTexts({ name, elements }: Pick<TensorHead, 'name' | 'elements'>): void {
   if (elements > maxTexts) throw wrongInput(`the input ${shown(name)} has more than ${maxTexts} elements of BYTES`)
 }
 
-/** The elements of BYTES: each its length in 4 bytes, then its bytes. */
+/** The elements of BYTES: each element is its length in 4 bytes, followed by its bytes. */
 function elementsOf({ name, elements }: TensorHead, bytes: Uint8Array): readonly Uint8Array[] {
   checkTexts({ name, elements })
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
@@ -172,7 +172,7 @@ function arrayOf(datatype: InferenceDatatype, values: readonly unknown[], unfit:
   }
 }
 
-/** A 64-bit integer: a number that a double holds exactly, a bigint, or its digits. */
+/** A 64-bit integer from a number that a double represents exactly, a bigint, or a text of digits. */
 function largeInteger(value: unknown): bigint | null {
   if (typeof value === 'bigint') return value
   if (Number.isSafeInteger(value)) return BigInt(value as number)

@@ -6,7 +6,7 @@ import { elementNames } from './inference-output.ts'
 export interface TensorMetadata {
   readonly name: string
   readonly datatype: string
-  /** -1 is a free dimension. */
+  /** The shape; -1 stands for a free dimension. */
   readonly shape: readonly number[]
 }
 
@@ -20,7 +20,7 @@ export interface ModelMetadata {
 
 export const serverMetadata = { name: 'waggle', version: ownPackage.version, extensions: ['binary_tensor_data'] } as const
 
-/** The metadata of a model, under the name by which the caller found it. */
+/** The metadata of a model, under the name that the caller has used for it. */
 export async function metadataOf(name: string, model: InferenceModel): Promise<ModelMetadata> {
   const { input, output }: EdgeTypes = await model.types()
   return {
@@ -32,7 +32,7 @@ export async function metadataOf(name: string, model: InferenceModel): Promise<M
   }
 }
 
-/** A type that is not tensors is one element of BYTES: JSON, a picture or any bytes. */
+/** The tensors of a payload type. A type that is not tensors becomes one element of BYTES: JSON, a picture or any bytes. */
 function tensorMetadata(type: PayloadType | null, elementName: string): readonly TensorMetadata[] {
   const tensors = tensorsOf(type)
   if (tensors === null) return [{ name: elementName, datatype: 'BYTES', shape: [1] }]

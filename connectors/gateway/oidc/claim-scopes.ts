@@ -1,7 +1,7 @@
 import { highestPriority } from '../access/caller-limits.ts'
 import { isScope, type Scope, Scopes } from '../access/scopes.ts'
 
-/** The permissions of a caller, as the token of its issuer gives them. */
+/** The permissions that an issuer's token gives to a caller. */
 export interface ClaimedRights {
   readonly scopes: Scopes
   /** The highest priority of the caller's requests, 0 to 9. */
@@ -15,7 +15,7 @@ interface Entry {
 
 /** Turns the values of a claim, such as the groups of a person, into scopes. */
 export class ClaimScopes {
-  /** The entries by the value of the claim; null: a value counts if it is itself a scope. */
+  /** The entries by the value of the claim. Null: a value counts if it is itself the name of a scope. */
   readonly #entries: ReadonlyMap<string, Entry> | null
 
   private constructor(entries: ReadonlyMap<string, Entry> | null) {
@@ -23,11 +23,10 @@ export class ClaimScopes {
   }
 
   /**
-   * Reads `VALUE=SCOPE,SCOPE`, several with `;` or line breaks between them. `priority:N` among the scopes limits `X-Priority`. With null, each value
-   * that is a scope counts as it is, and no other value does. Throws a RangeError.
+   * Reads entries `VALUE=SCOPE,SCOPE`, separated by `;` or line breaks. `priority:N` among the scopes limits `X-Priority`. With null, a value of the
+   * claim counts only if it is itself the name of a scope. Throws a RangeError.
    *
-   * @example
-   * ClaimScopes.parse('shop=ask:teddy; operators=read,manage').of(['shop']).scopes.allow('ask:teddy') // true
+   * @example ClaimScopes.parse('shop=ask:teddy; operators=read,manage').of(['shop']).scopes.allow('ask:teddy') // true
    */
   static parse(text: string | null): ClaimScopes {
     if (text === null) return new ClaimScopes(null)
@@ -53,7 +52,7 @@ export class ClaimScopes {
   }
 }
 
-/** The values of a claim: the words of a text, or the texts of a list. The name may be a path with dots, as in `realm_access.roles`. */
+/** The values of a claim: the words of a text, or the texts of a list. The claim's name may be a path with dots, such as `realm_access.roles`. */
 export function valuesOfClaim(claims: { readonly [name: string]: unknown }, name: string): readonly string[] {
   const value = Object.hasOwn(claims, name) ? claims[name] : memberAt(claims, name.split('.'))
   if (typeof value === 'string') return value.split(' ').filter((word) => word !== '')
@@ -67,7 +66,7 @@ function memberAt(value: unknown, [first, ...rest]: readonly string[]): unknown 
 }
 
 function entryOf(line: string): readonly [string, Entry] {
-  // Scopes have no `=`, and a value may have one.
+  // A scope contains no `=`, but a value may contain one.
   const at = line.lastIndexOf('=')
   const value = line.slice(0, at).trim()
   if (at < 1 || value === '') throw new RangeError(`${JSON.stringify(line.slice(0, 100))} is not of the form VALUE=SCOPE,SCOPE`)

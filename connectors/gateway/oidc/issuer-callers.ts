@@ -7,7 +7,7 @@ import { type ClaimScopes, valuesOfClaim } from './claim-scopes.ts'
 import { IssuerAway, IssuerKeys, type IssuerKeysOptions } from './issuer-keys.ts'
 
 export interface IssuerCallersOptions extends IssuerKeysOptions {
-  /** A token must name this audience. */
+  /** The audience that a token must name. */
   readonly audience: string
   /** The signature algorithms that a token may have. None of them is symmetric. */
   readonly algorithms: readonly string[]
@@ -18,14 +18,14 @@ export interface IssuerCallersOptions extends IssuerKeysOptions {
 }
 
 /**
- * Callers with a token (JWT, RFC 7519) that an OpenID Connect provider has signed. Such a token is checked once, and then known for at most a minute,
- * so that a request does not pay for its signature.
+ * Callers with a token (JWT, RFC 7519) that an OpenID Connect provider has signed. Each token is checked once and then cached for at most a minute,
+ * so that most requests need no signature check.
  */
 export class IssuerCallers {
   readonly #options: IssuerCallersOptions
   readonly #keys: IssuerKeys
   readonly #known = new Map<string, KnownToken>()
-  /** Makes the names of known tokens, so that the time of a look-up tells nothing about a token. */
+  /** The key for the cache names of known tokens. With this key, the time of a look-up reveals nothing about a token. */
   readonly #secret = randomBytes(32)
 
   constructor(options: IssuerCallersOptions) {
@@ -34,8 +34,8 @@ export class IssuerCallers {
   }
 
   /**
-   * The caller with this token; null if the text is not a signed JWT. Throws Unauthenticated with the reason (WAGGLE_TOKEN_REFUSED), and
-   * a ProblemError WAGGLE_ISSUER_AWAY while the keys of the issuer cannot be fetched.
+   * The caller with this token; null if the text is not a signed JWT. Throws Unauthenticated with the reason (WAGGLE_TOKEN_REFUSED). Throws a
+   * ProblemError WAGGLE_ISSUER_AWAY while the issuer's keys cannot be fetched.
    */
   find(token: string): Caller | null | Promise<Caller> {
     if (!signed.test(token)) return null
@@ -78,7 +78,7 @@ export class IssuerCallers {
       if (thrown instanceof IssuerAway)
         throw new ProblemError('WAGGLE_ISSUER_AWAY', `Nobody can say whether the token is valid: ${thrown.message}`, retryAfterSeconds)
       if (thrown instanceof errors.JOSEError) throw refused(reasonOf(thrown))
-      // `jose` and WebCrypto throw these for a key that is too short, or that is no key.
+      // `jose` and WebCrypto throw these errors for a key that is too short, or that is not a key.
       if (thrown instanceof TypeError || thrown instanceof DOMException) throw refused('the key that the issuer names for it cannot be used')
       throw thrown
     }
@@ -93,7 +93,7 @@ export class IssuerCallers {
 interface KnownToken {
   readonly caller: Caller
   readonly checkAgainAtMs: number
-  /** In epoch milliseconds. */
+  /** The time in epoch milliseconds. */
   readonly expiresAt: number
 }
 
@@ -101,7 +101,7 @@ function refused(why: string): Unauthenticated {
   return new Unauthenticated('WAGGLE_TOKEN_REFUSED', `The token is not accepted: ${why}`)
 }
 
-/** The reason for callers. It names the check and repeats nothing of the token. */
+/** The reason for the caller. It names the failed check, and quotes nothing of the token. */
 function reasonOf(error: errors.JOSEError): string {
   if (error instanceof errors.JWTExpired) return 'it has expired'
   if (error instanceof errors.JWTClaimValidationFailed) {
@@ -118,7 +118,7 @@ function reasonOf(error: errors.JOSEError): string {
   return 'it is not a signed JSON Web Token'
 }
 
-/** Three parts, of which the first begins as JSON in base64url: `{"`. An unsigned token has an empty third part. */
+/** Three parts. The first part begins with `{"` in base64url. The third part is empty in an unsigned token. */
 const signed = /^eyJ[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*$/
 const maxKnown = 10_000
 const longestKnownMs = 60_000

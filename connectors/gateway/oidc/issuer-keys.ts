@@ -7,26 +7,26 @@ import { isLoopback } from '../../http/loopback.ts'
 import { ExchangeFailure, exchange } from '../../http-calls/http-exchange.ts'
 
 export interface IssuerKeysOptions {
-  /** The issuer's name, which is an address: its tokens have it as `iss`. */
+  /** The issuer's name, which is an address. Tokens of the issuer have this name as `iss`. */
   readonly issuer: string
-  /** The address of the keys; null: the issuer's discovery document names it. */
+  /** The address of the keys. Null: the address comes from the issuer's discovery document. */
   readonly jwksUrl: string | null
-  /** The servers that may be asked for the document and the keys. */
+  /** The servers from which the document and the keys may be fetched. */
   readonly hosts: AllowedHosts
   /** Finds the addresses of a name. Default: the lookup of the operating system. */
   readonly lookup?: LookupFunction
   readonly clock: Clock
-  /** Called with a line for operators when the keys cannot be fetched. */
+  /** Called with a notice for operators when the keys cannot be fetched. */
   readonly onProblem: (problem: string) => void
 }
 
-/** The keys of an issuer cannot be fetched, so nobody can say whether a token is its own. */
+/** The error while an issuer's keys cannot be fetched, so that no token of the issuer can be checked. */
 export class IssuerAway extends Error {}
 
 /**
- * The public keys of an issuer (RFC 7517), fetched over a guarded connection and kept. Keys older than ten minutes are fetched again while the old ones
- * serve on. A token with an unknown key makes Waggle look for new keys, at most once in ten seconds. After a failure the pause before the next try
- * doubles, up to a minute, and the old keys serve for at most a day.
+ * The public keys of an issuer (RFC 7517), fetched over a guarded connection and cached. Keys older than ten minutes are fetched again; the old keys
+ * stay in use meanwhile. A token with an unknown key also causes a fetch, at most once in ten seconds. After each failure the pause before the next
+ * attempt doubles, up to a minute. Old keys stay in use for at most a day.
  */
 export class IssuerKeys {
   readonly #options: IssuerKeysOptions
@@ -41,7 +41,10 @@ export class IssuerKeys {
     this.#options = options
   }
 
-  /** The key that a token's header names. Throws JWKSNoMatchingKey and JWKSMultipleMatchingKeys of `jose`, and an IssuerAway without usable keys. */
+  /**
+   * The key that a token's header names. Throws JWKSNoMatchingKey and JWKSMultipleMatchingKeys of `jose`. Throws an IssuerAway if there are no usable
+   * keys.
+   */
   async find(header: CompactJWSHeaderParameters): Promise<CryptoKey> {
     const known = this.#usable()
     if (known === null) return (await this.#renewed()).find(header)
@@ -62,7 +65,7 @@ export class IssuerKeys {
     this.#closed.abort(new IssuerAway('Waggle stops'))
   }
 
-  /** The keys after a try to renew them. */
+  /** The keys after an attempt to fetch them again. */
   async #renewed(): Promise<Keys> {
     await this.#renew()
     const keys = this.#usable()
@@ -78,7 +81,7 @@ export class IssuerKeys {
     return this.#options.clock.elapsedMs() - fetchedAtMs
   }
 
-  /** Fetches the keys, unless the pause after a failure lasts. All callers share one fetch. */
+  /** Fetches the keys, except during the pause after a failure. All callers share one fetch. */
   #renew(): Promise<void> {
     if (this.#renewal !== null) return this.#renewal
     if (this.#options.clock.elapsedMs() < this.#triesAgainAtMs) return Promise.resolve()
@@ -95,7 +98,7 @@ export class IssuerKeys {
       this.#keys = { find: createLocalJWKSet({ keys: [...fetched] }), fetchedAtMs: clock.elapsedMs() }
       this.#failures = 0
     } catch (thrown) {
-      // An answer of the issuer, whatever it holds, must not end the process. A failure of any kind has its pause.
+      // No answer of the issuer may end the process, so every kind of error counts as a failure and starts the pause.
       this.#problem = thrown instanceof Error ? thrown.message : 'the keys cannot be read'
       const pauseMs = Math.min(firstPauseMs * 2 ** this.#failures++, longestPauseMs)
       this.#triesAgainAtMs = clock.elapsedMs() + pauseMs
@@ -159,7 +162,7 @@ interface Keys {
   readonly fetchedAtMs: number
 }
 
-/** True for an address whose answer nobody on the way can replace. */
+/** True for an address whose answer nobody on the network can replace. */
 export function isUsable({ protocol, hostname, username, password }: URL): boolean {
   if (username !== '' || password !== '') return false
   return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname))
@@ -174,7 +177,7 @@ function jsonIn(bytes: Uint8Array): { readonly [name: string]: unknown } | null 
   }
 }
 
-/** A secret key (`oct`) is left out: with it, everybody who can read the document could sign tokens. */
+/** False for a secret key (`oct`): everybody who can read the document could sign tokens with it. */
 function isPublicKey(key: unknown): key is JWK {
   return key !== null && typeof key === 'object' && 'kty' in key && typeof key.kty === 'string' && ['RSA', 'EC', 'OKP'].includes(key.kty)
 }

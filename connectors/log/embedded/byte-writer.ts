@@ -98,7 +98,7 @@ export class ByteReader {
     return this.#bytes.readInt32LE(this.#at - 4)
   }
 
-  /** The next number. The reader stays before it. */
+  /** Reads the next number without moving past it. */
   peekI32(): number {
     return this.#bytes.readInt32LE(this.#at)
   }

@@ -1,6 +1,6 @@
 import type { RocksChange } from '../../rocksdb/rocks.ts'
 
-/** Rows to write outside of a commit, with the same change to the objects in memory. */
+/** A change outside of a commit: rows to write, and the same change to the objects in memory. */
 export interface Change {
   readonly rows: readonly RocksChange[]
   /** Called when the rows are written, so that memory is never ahead of the database. */

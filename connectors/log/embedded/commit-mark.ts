@@ -21,7 +21,7 @@ export interface MarkOnDisk extends Marked {
   readonly isWhole: boolean
 }
 
-/** One of RocksDB's manifest files: its number, its least length, and the checksum of its first `bytes` bytes. */
+/** One of RocksDB's manifest files: its number, its minimum length, and the checksum of its first `bytes` bytes. */
 export interface Manifest {
   readonly number: number
   readonly bytes: number

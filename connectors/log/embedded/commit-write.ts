@@ -32,7 +32,7 @@ export interface CommitDisk {
   readonly uses: SegmentUses
   readonly mark: CommitMark
   readonly storeIds: StoreIds
-  /** The memory that runs are encoded into. It must stay unchanged until the database has the commit. */
+  /** The memory into which the runs are encoded. It must stay unchanged until the commit is in the database. */
   readonly writer: ByteWriter
 }
 

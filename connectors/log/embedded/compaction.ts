@@ -125,5 +125,5 @@ function nameOf(key: Uint8Array): string {
   return Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1')
 }
 
-/** About the memory that one entry of a map takes. */
+/** The approximate memory of one map entry, without the key. */
 const entryBytes = 64

@@ -298,7 +298,7 @@ export class EmbeddedLog implements Log {
     for (const group of this.#groups.values()) for (const member of group.members) if (member.isHanded) member.lose()
   }
 
-  /** Writes a second log directory with everything that is committed now. No commit is missing from it, and none is in it by half. */
+  /** Writes a second log directory with everything that is committed now. Each commit is in the directory as a whole or not at all. */
   async snapshot(into: string): Promise<void> {
     await this.#cycle.sync()
     await this.#cycle.change(() => {

@@ -10,11 +10,11 @@ export interface ExpiryOptions {
 }
 
 export interface ExpiryLimits {
-  /** Records with an older timestamp are deleted. Epoch milliseconds. */
+  /** Records with an older timestamp are deleted. In epoch milliseconds. */
   readonly before: number
-  /** Records with this timestamp or a later one stay in any case. Epoch milliseconds. */
+  /** Records with this timestamp or a later one always stay. In epoch milliseconds. */
   readonly sparedFrom: number
-  /** While the partition has more bytes than this, its oldest records are deleted; null: no limit. */
+  /** While the partition has more bytes than this limit, its oldest records are deleted. Null: no limit. */
   readonly maxBytes: number | null
   readonly readers: Readers
 }
@@ -110,7 +110,7 @@ export class Expiry {
   }
 }
 
-/** A partition's share of its topic's limit in bytes; null without a limit. */
+/** A partition's share of its topic's limit in bytes; null if the topic has no limit. */
 export function partitionBytes({ retentionBytes = null, partitions }: TopicSpec): number | null {
   return retentionBytes === null ? null : retentionBytes / partitions
 }

@@ -187,7 +187,7 @@ export class GroupConsumer implements Consumer, Watcher {
     this.#wait.end()
   }
 
-  /** True if a poll must wait for something before it collects records. Nearly all polls need no wait. */
+  /** True if a poll must prepare before it collects records. Nearly all polls need no preparation. */
   get #mustPrepare(): boolean {
     return this.#closed || this.#mustReassign || this.#ready.some(isBehindStart)
   }

@@ -49,7 +49,8 @@ export async function openLogDirectory({ directory, acceptLoss, wasMade, onNotic
   const topics = readTopics(directory)
   const read = mark.read()
   const marked = read === 'damaged' ? null : read
-  // The mark is not synced, so a power failure may tear it. A torn mark proves no loss, and its readable slots are still compared.
+  // The mark is not synced, so a power failure may damage a part of it. A damaged mark is no sign of a loss, and its readable slots are still
+  // compared.
   if (marked !== null && !marked.isWhole) {
     onNotice('The mark of the last durable commit is damaged: at this start nobody can tell whether the end of the log is all there.')
   }
@@ -81,12 +82,12 @@ export async function openLogDirectory({ directory, acceptLoss, wasMade, onNotic
     isWhole = false
   }
   const segments = new Segments(join(directory, 'segments'))
-  // Versions of Waggle before the mark wrote neither a mark nor topics.json, so their directories have lost nothing.
+  // Versions of Waggle before the mark wrote neither a mark nor topics.json, so a directory of such a version has lost nothing.
   const holds = disk === null || disk.sequence > 0 || segments.sizes().size > 0
   if (!isGone && read === null && (wasMade || (topics !== null && holds))) {
     found.push(`${directory}/mark is missing: nobody can tell whether the end of the log is all there`)
   }
-  // A power failure cannot damage the start of the mark, which is synced at each start.
+  // The start of the mark is synced at each start of Waggle, so a power failure cannot damage the start.
   if (read === 'damaged') found.push(`${directory}/mark is damaged: nobody can tell whether the end of the log is all there`)
   const damagedSegments = damagedFiles(segments, marked, found)
   if (found.length > 0 && !acceptLoss) {
@@ -162,7 +163,7 @@ export function manifestOf(database: string, upTo = Number.POSITIVE_INFINITY): M
 
 /**
  * True if the manifest is older than the marked one, or if its marked bytes have changed. A manifest that has only grown passes, because only the
- * marked bytes are compared. A newer manifest file passes unchecked, because the mark knows only the older one.
+ * marked bytes are compared. A newer manifest file is not checked, because the mark describes only the older file.
  */
 function isOther(found: Manifest, marked: Manifest): boolean {
   return found.number < marked.number || (found.number === marked.number && (found.bytes < marked.bytes || found.crc !== marked.crc))
@@ -277,7 +278,7 @@ function keepLinks(directory: string): string | null {
   return links
 }
 
-/** Deletes the links of this process and of earlier processes. This process has locked the database, so no other process needs them. */
+/** Deletes the links of this process and of earlier processes. This process has locked the database, so no other process needs the links. */
 function removeLinks(directory: string): void {
   for (const name of readdirSync(directory)) if (name.startsWith(linksName)) rmSync(join(directory, name), { recursive: true })
 }

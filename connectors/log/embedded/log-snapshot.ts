@@ -3,8 +3,9 @@ import { join } from 'node:path'
 import { manifestOf } from './log-directory.ts'
 
 /**
- * Writes a second log directory with the files of `directory` as they are now. Files that never change are linked, so this takes little time and space.
- * The caller sees to it that no commit runs. RocksDB may still flush and compact, so the files are taken again until none has changed meanwhile.
+ * Writes a second log directory with the files of `directory` as they are now. Files that never change are linked, so a snapshot takes little time
+ * and space. No commit may run during the call. RocksDB may still flush and compact, so the files are taken again until no file has changed during
+ * the taking.
  */
 export function snapshotLog(directory: string, into: string): void {
   rmSync(into, { recursive: true, force: true })
@@ -20,7 +21,7 @@ export function snapshotLog(directory: string, into: string): void {
   for (const name of ['mark', 'topics.json']) if (existsSync(join(directory, name))) copyFileSync(join(directory, name), join(into, name))
 }
 
-/** False if a file has disappeared: RocksDB has compacted it. */
+/** Returns false if a file has disappeared because RocksDB has compacted it. */
 function takeDatabase(database: string, into: string): boolean {
   mkdirSync(into)
   try {
@@ -35,7 +36,7 @@ function takeDatabase(database: string, into: string): boolean {
   }
 }
 
-/** Links a file that only grows or never changes; copies it on a file system without links. */
+/** Links a file that only grows or never changes. On a file system without links, copies the file. */
 export function take(from: string, to: string): void {
   try {
     linkSync(from, to)
@@ -53,7 +54,7 @@ function filesOf(database: string): readonly string[] {
     .toSorted()
 }
 
-/** The names of the files, and the state of the list of tables. A flush or a compaction changes both. */
+/** The names of the files, and the state of the manifest. A flush or a compaction changes both. */
 function stateOf(database: string): string {
   return JSON.stringify([filesOf(database), manifestOf(database)])
 }

@@ -111,7 +111,9 @@ export class Retention {
     if (!isShort) this.#nameHeld(held)
   }
 
-  /** The time from which a topic's records stay. What was young when the process ended gets as much time again, for readers that start now. */
+  /**
+   * The time from which a topic's records stay. Records that were young when the process ended get the same time again, for readers that start now.
+   */
   #sparedFrom({ leastAgeMs = 0 }: TopicSpec): number {
     if (leastAgeMs === 0) return Number.POSITIVE_INFINITY
     const now = this.#options.clock.now()

@@ -167,8 +167,8 @@ function corrupt(message: string, cause?: unknown): WaggleError {
 }
 
 /**
- * Makes the error of a failed read. A missing file is damage. A file that cannot be opened at the moment is no damage: too many files are open, the
- * permission is missing, or the disk fails.
+ * Makes the error of a failed read. A missing file is damage. A file that cannot be opened at the moment is not damage: too many files may be open,
+ * the permission may be missing, or the disk may fail.
  */
 function readError(path: string, cause: unknown): WaggleError {
   const { code, message } = cause as NodeJS.ErrnoException

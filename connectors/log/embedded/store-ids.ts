@@ -3,8 +3,8 @@ import type { Change } from './change.ts'
 import { prefix, storeIdKey } from './keys.ts'
 
 /**
- * Gives each store of each task a short number as its id, which stands for both names in the keys of the store's state. A store gets its id in the
- * first commit that writes to it.
+ * Gives each store of each task a short number as its id. In the keys of the store's state, the id stands for the names of the task and the store. A
+ * store gets its id in the first commit that writes to the store.
  */
 export class StoreIds {
   readonly #ids = new Map<string, number>()
@@ -45,7 +45,7 @@ export class StoreIds {
     return [...new Set([...this.#ids.keys()].map(applicationOf))]
   }
 
-  /** The stores of an application, each with the part of its task's name behind the application's: the partition. */
+  /** The stores of an application, each with its partition. The partition is the part of the task's name after the application's name. */
   stores(application: string): readonly { readonly task: string; readonly partition: string; readonly store: string }[] {
     return [...this.#ids.keys()].flatMap((name) => {
       const [task = '', store = ''] = name.split('\0')

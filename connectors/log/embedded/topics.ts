@@ -144,7 +144,7 @@ export class Topics {
     }
     return {
       rows: Array.from(moved, ([partition, to]) => partition.ends(to)),
-      // A crash may leave runs before the start. No reader reads them, and the next deletion removes them.
+      // A crash may leave runs before the start. No reader reads these runs, and the next deletion removes them.
       apply() {
         for (const [partition, { start, bytes }] of moved) {
           partition.start = start

@@ -19,7 +19,7 @@ export interface UnusedSegmentsOptions {
  */
 export class UnusedSegments {
   readonly #options: UnusedSegmentsOptions
-  /** Segments that were unused in the last round. All commits that ran then have ended, so no commit can name them any more. */
+  /** Segments that were unused in the last round. All commits of that time have ended, so no commit can use these segments any more. */
   #unused: ReadonlySet<number> = new Set()
 
   constructor(options: UnusedSegmentsOptions) {

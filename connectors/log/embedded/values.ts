@@ -16,7 +16,7 @@ export function endsBytes({ start, end, bytes: size }: PartitionEnds): Buffer {
   return bytes
 }
 
-/** A partition that has no entry is empty. */
+/** The ends of a partition. A partition without an entry is empty. */
 export function endsOf(value: Uint8Array | null): PartitionEnds {
   if (value === null) return { start: 0, end: 0, bytes: 0 }
   const bytes = Buffer.from(value)

@@ -48,8 +48,8 @@ export interface KafkaLogOptions {
   /** The size limit of records in new topics, in bytes. Default: the brokers' setting, about 1 MiB. */
   readonly maxRecordBytes?: number
   /**
-   * The name of this process within its application, from which transactions get their ids. A process that restarts under the same name aborts the
-   * transactions that it left open. Default: a new name at each start.
+   * The name of this process within its application. Transactions derive their ids from the name. A process that restarts under the same name aborts
+   * the transactions that it left open. Default: a new name at each start.
    */
   readonly instance?: string
   readonly transactionTimeoutMs?: number
@@ -99,7 +99,7 @@ class KafkaLog implements Log {
   readonly #transactions: Connections | null
   readonly #cluster: Cluster
   readonly #fetcher: Fetcher
-  /** Many parts of a program ask for the offsets of a topic at once, one part for each partition. They share the calls. */
+  /** Shares calls for the offsets of a topic. Many parts of a program ask at once, one part for each partition. */
   readonly #topicInfos: SharedCalls<TopicInfo | null>
   readonly #consumers = new Set<GroupConsumer>()
   readonly #taskProducers = new Map<KafkaTaskProducer, string>()
@@ -264,7 +264,7 @@ class KafkaLog implements Log {
 
   async close(): Promise<void> {
     this.#closed = true
-    // Readers of a closed log fail. If they ended normally, it would look as if they had read everything.
+    // Readers of a closed log fail. A normal end would mean that they had read everything.
     for (const reader of this.#readers.values()) reader.fail(closedLog())
     await Promise.all([...this.#consumers].map((consumer) => consumer.close()))
     await Promise.all([...this.#taskProducers.keys(), ...this.#producers].map((producer) => producer.close()))
@@ -278,8 +278,8 @@ class KafkaLog implements Log {
   }
 
   /**
-   * The lowest free number for a producer's name. A new producer thus takes the name of a fenced one, and so aborts the transaction that the fenced
-   * one left open.
+   * The lowest free number for a producer's name. A new producer thus reuses the name of a fenced producer, and aborts the transaction that the
+   * fenced producer left open.
    */
   #freeNumber(group: string): number {
     const names = new Set(this.#taskProducers.values())

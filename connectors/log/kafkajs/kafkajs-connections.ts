@@ -1,5 +1,5 @@
-// A project that uses a clone of Waggle compiles these sources, and finds the declarations only by this reference.
-/// <reference path="./kafkajs-internals.d.ts" />
+// This reference is for projects that compile a clone of Waggle: without it, they do not find the declarations. / <reference
+// path="./kafkajs-internals.d.ts" />
 
 import KafkaJsBroker from 'kafkajs/src/broker/index.js'
 import loggers from 'kafkajs/src/loggers/index.js'
@@ -40,7 +40,7 @@ export class KafkaJsConnections {
   async raw<T>(at: At, { key, version, payload, parse }: RawRequest<T>): Promise<T> {
     const broker = await this.#connect(at)
     // These versions of requests need a header that ends with tags, but kafkajs writes the older header without tags. So the tags are added before
-    // the body, and removed before the body of the response.
+    // the body of the request, and removed before the body of the response.
     const bytes = Buffer.concat([noTags, ...payload])
     const request = { apiKey: key, apiVersion: version, apiName: `${key}`, encode: async () => new Encoder(bytes.length).writeBuffer(bytes) }
     const response = { decode: async (answer: Buffer) => parse(answer.subarray(noTags.length)), parse: async (decoded: T) => decoded }
@@ -144,7 +144,7 @@ function withLength(bytes: Buffer): Buffer {
 }
 
 const lengthBytes = 4
-/** kafkajs's name of the error for a refused sign-in. */
+/** The name of kafkajs's error for a refused sign-in. */
 const refusedName = 'KafkaJSSASLAuthenticationError'
 
 const noTags = Buffer.from([0])

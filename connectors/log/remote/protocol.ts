@@ -36,7 +36,7 @@ export type RemoteSubscription = Pick<Subscription, 'group' | 'topics' | 'offset
   readonly asksOutOfRange: boolean
 }
 
-/** Calls from the thread with the log to the other thread. That thread handles them within its own `poll`. */
+/** Calls from the thread with the log to the other thread. The other thread handles the calls within its own `poll`. */
 export interface ListenerCalls {
   assigned(argument: ConsumerPartitions): void
   revoked(argument: ConsumerPartitions): void
@@ -52,7 +52,7 @@ export interface ConsumerPartitions {
 export interface PolledRuns {
   /** Runs in the encoding of `record-wire.ts`. */
   readonly runs: Uint8Array<ArrayBuffer>
-  /** Partitions that have more records than the ones in `runs`. The list is sent only to a consumer of several topics. */
+  /** Partitions that have more records than `runs` contains. The list is sent only to a consumer of several topics. */
   readonly more: readonly TopicPartition[]
 }
 

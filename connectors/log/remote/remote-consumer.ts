@@ -23,7 +23,7 @@ interface RemoteConsumerOptions {
   closed(): void
 }
 
-/** A notice from the log's thread about partitions. The poll in that thread waits until a poll in this thread has called the listener. */
+/** A notice about partitions from the log's thread. The poll in the log's thread waits until a poll in this thread has called the listener. */
 interface Told {
   readonly kind: keyof AssignmentListener
   readonly partitions: readonly TopicPartition[]

@@ -47,8 +47,8 @@ export class ServedConsumer {
         await peer.call('lost', { consumer: number, partitions })
       },
     }
-    // The other thread gets only committed records. Uncommitted records may still be dropped, and could not be taken back from a task that runs
-    // there.
+    // The other thread gets only committed records. Uncommitted records may still be dropped, and a dropped record cannot be taken back from a task
+    // of the other thread.
     const outOfRange = (place: TopicPartition, offset: number) => peer.call('outOfRange', { consumer: number, ...place, offset })
     const consumer = await log.subscribe({ group, topics, offsetReset, isolation: 'committed', listener, ...(asksOutOfRange ? { outOfRange } : {}) })
     return new ServedConsumer(consumer, owned, topics.length > 1)

@@ -8,7 +8,7 @@ export function rowsWithin(maxBytes: number, inputs: NamedTensors, rows: number)
   return Math.max(1, bytes <= maxBytes ? rows : Math.floor((rows * maxBytes) / bytes))
 }
 
-/** Cuts rows out of tensors: from `from` to before `to`. All tensors begin with the batch of `rows`. */
+/** Cuts the rows from `from` (inclusive) to `to` (exclusive) out of tensors. All tensors begin with the batch dimension of size `rows`. */
 export function partOf(inputs: NamedTensors, rows: number, from: number, to: number): NamedTensors {
   if (from === 0 && to === rows) return inputs
   const cut = ({ datatype, shape, data }: RunTensor): RunTensor => {

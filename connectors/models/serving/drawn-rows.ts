@@ -15,7 +15,7 @@ export class DrawnRows {
     this.#resampler = new PictureResampler(picture)
   }
 
-  /** Only one picture is made in each turn of the event loop, because a picture takes milliseconds and this process has other work. */
+  /** Makes only one picture in each turn of the event loop, because a picture takes milliseconds and this process has other work. */
   async of(rows: readonly ModelRow[]): Promise<readonly ModelRow[]> {
     const drawn: ModelRow[] = []
     for (const row of rows) {

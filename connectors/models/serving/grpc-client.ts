@@ -19,8 +19,8 @@ import { typeName } from './tensor-types.ts'
 export class GrpcClient implements ServingClient {
   readonly #options: ServingClientOptions
   /**
-   * The connection. Null before the first call, and after a call that the server has not accepted, because the server's name may have another address
-   * by then.
+   * The connection. It is null before the first call. It is also null after a call that the server has not accepted, because the server's name may
+   * then have another address.
    */
   #client: Promise<Client> | null = null
 
@@ -41,7 +41,7 @@ export class GrpcClient implements ServingClient {
       'grpc.max_send_message_length': -1,
       'grpc.default_authority': address.hostname.includes(':') ? `[${address.hostname}]:${address.port}` : `${address.hostname}:${address.port}`,
       ...(isSecure ? { 'grpc.ssl_target_name_override': address.hostname } : {}),
-      // The swarm names the server. A proxy from the environment, or a record in the DNS, must not choose another server or another policy.
+      // The swarm names the server. A proxy from the environment, or a DNS record, must not choose another server or another policy.
       'grpc.enable_http_proxy': 0,
       'grpc.service_config_disable_resolution': 1,
       'grpc.use_local_subchannel_pool': 1,
@@ -104,7 +104,7 @@ export class GrpcClient implements ServingClient {
     return { name: model, ...(version !== null ? { version: { value: version } } : label !== null ? { versionLabel: label } : {}) }
   }
 
-  /** Makes a call, and returns the message of the answer. */
+  /** Makes a call, and returns the message of the response. */
   async #call(method: string, request: Buffer, limit: CallLimit): Promise<Buffer> {
     this.#client ??= this.#connect()
     const client = this.#client
@@ -116,7 +116,7 @@ export class GrpcClient implements ServingClient {
     }
   }
 
-  /** Makes a call on one connection. If the connection is not open within `connectMs`, the server counts as away. */
+  /** Makes a call on one connection. If the connection is not open within `connectMs`, the server counts as unreachable. */
   #callOn(client: Client, method: string, request: Buffer, { signal, deadline }: CallLimit): Promise<Buffer> {
     const { connectMs, after } = this.#options
     return new Promise((resolve, reject) => {
@@ -166,7 +166,7 @@ function tensorsOf(tensors: { readonly [name: string]: RawTensorInfo }): readonl
   )
 }
 
-/** https://grpc.github.io/grpc/core/md_doc_statuscodes.html */
+/** The failure for a gRPC status code: https://grpc.github.io/grpc/core/md_doc_statuscodes.html */
 function failureOf(error: ServiceError, signal: AbortSignal): ServingFailure {
   // If no connection was made, grpc-js puts its own words around the reason.
   const said = quoted(error.details || error.message)

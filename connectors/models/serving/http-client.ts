@@ -12,7 +12,7 @@ import {
 } from './serving-client.ts'
 import { ServingFailure } from './serving-failure.ts'
 
-/** The client of a TensorFlow Serving over HTTP: https://www.tensorflow.org/tfx/serving/api_rest. It follows no redirects. */
+/** The client of a TensorFlow Serving over HTTP: https://www.tensorflow.org/tfx/serving/api_rest. The client follows no redirects. */
 export class HttpClient implements ServingClient {
   readonly #options: ServingClientOptions
   readonly #agent: HttpAgent
@@ -40,7 +40,7 @@ export class HttpClient implements ServingClient {
     this.#agent.destroy()
   }
 
-  /** Makes a call, and returns the body of the answer. If the connection is not open within `connectMs`, the server counts as away. */
+  /** Makes a call, and returns the body of the response. If the connection is not open within `connectMs`, the server counts as unreachable. */
   #call(method: 'GET' | 'POST', action: string, body: string, { signal }: CallLimit): Promise<string> {
     const { address, connectMs, after } = this.#options
     const bytes = Buffer.from(body)

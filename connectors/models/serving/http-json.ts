@@ -33,7 +33,10 @@ function nested({ datatype, shape, data }: RunTensor): string {
   return text
 }
 
-/** Nine digits give any FP32 exactly. They are written much faster than the seventeen digits that a double needs. */
+/**
+ * Writes a float with nine digits, which represent any FP32 exactly. Nine digits are written much faster than the seventeen digits that a double
+ * needs.
+ */
 function shortFloat(value: number): string {
   return Number.isInteger(value) ? String(value) : value.toPrecision(9)
 }
@@ -83,12 +86,12 @@ export function errorIn(text: string): string {
     const error = member(JSON.parse(text), 'error')
     if (typeof error === 'string') return quoted(error)
   } catch {
-    // The body is no JSON, so its start is shown.
+    // The body is not JSON, so its start is shown.
   }
   return quoted(beginning)
 }
 
-/** The longest errors of TensorFlow Serving quote a node of a graph. */
+/** The limit of an error's text. The longest errors of TensorFlow Serving quote a node of a graph. */
 const maxErrorCharacters = 1024 * 1024
 
 /** Parses JSON that may contain TensorFlow Serving’s tokens NaN and Infinity. Large integers become bigints if `isLarge`. */
@@ -105,7 +108,7 @@ function parsed(text: string, isLarge: boolean): unknown {
   } catch {
     try {
       return JSON.parse(
-        // A string without an end matches up to the end of the text, so that each character is read only once.
+        // The pattern for a string also matches an unclosed string up to the end of the text, so that each character is read only once.
         text.replace(/"(?:[^"\\]|\\[\s\S])*(?:"|\\?$)|NaN|-?Infinity/g, (token) => notFinite.get(token) ?? token),
         reviver,
       )
@@ -116,7 +119,7 @@ function parsed(text: string, isLarge: boolean): unknown {
 }
 
 /**
- * The number of values in a JSON text, or a higher number: a comma or a bracket precedes each value except the first. Brackets count too, because an
+ * An upper bound for the number of values in a JSON text: a comma or a bracket precedes each value except the first. Brackets count too, because an
  * empty list has two characters in the text and some 30 bytes in memory.
  */
 function valuesIn(text: string): number {

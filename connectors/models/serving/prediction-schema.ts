@@ -32,7 +32,7 @@ message SignatureDefMap { map<string, SignatureDef> signature_def = 1; }
 `
 const { root } = protobuf.parse(schema)
 
-/** A 64-bit number as protobufjs gives it. `String` of it gives its digits. */
+/** A 64-bit number as protobufjs returns it. `String(number)` gives all digits. */
 type Integer64 = number | { toString(): string }
 
 export interface RawTensorProto {
@@ -88,7 +88,7 @@ export function encodeMessage<Name extends keyof Messages>(name: Name, message: 
   return Buffer.from(root.lookupType(name).encode(message).finish())
 }
 
-/** Decodes a message. Throws a ServingFailure for bytes that are not such a message, and for a message with too many values. */
+/** Decodes a message. Throws a ServingFailure for bytes that are not a message of this type, and for a message with too many values. */
 export function decodeMessage<Name extends keyof Messages>(name: Name, bytes: Uint8Array): Messages[Name] {
   const type = root.lookupType(name)
   try {

@@ -71,7 +71,7 @@ function inputOf(shown: string, signature: string, input: ServedTensor): TensorS
 
 const maxRowValues = 16_777_216
 
-/** The tensor as a bee sees it; null for a tensor of a type or rank that no bee takes or gives. */
+/** The tensor as a bee sees it; null for a tensor whose type or rank no bee supports. */
 function tensorOf({ name, type, shape }: ServedTensor): TensorSignature | null {
   const datatype = datatypeOf(type)
   return datatype === null || shape === null ? null : { name, datatype, shape, dimensions: shape.map(() => '') }

@@ -9,7 +9,7 @@ import { ServingFailure } from './serving-failure.ts'
 /** The servers that a `url` may name. `WAGGLE_MODEL_HOSTS` lists them; without that setting, only this machine may be named. */
 export class ServerHosts {
   readonly #hosts: AllowedHosts
-  /** Looks up a name for a connection, and gives only addresses that the name may have. */
+  /** Looks up a name for a connection, and returns only addresses that the name may have. */
   readonly guardedLookup: LookupFunction
 
   /** `lookup` finds the addresses of a name. Default: the lookup of the operating system. */
@@ -29,7 +29,7 @@ export class ServerHosts {
     })
   }
 
-  /** The addresses of a name that it may have. Throws a ServingFailure if the name has no such address. */
+  /** The allowed addresses of a name. Throws a ServingFailure if no address of the name is allowed. */
   addressesOf(hostname: string): Promise<readonly LookupAddress[]> {
     return new Promise((resolve, reject) => {
       this.guardedLookup(hostname, { all: true }, (error, found) => {

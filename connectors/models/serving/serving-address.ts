@@ -11,7 +11,7 @@ export interface ServingAddress {
   readonly model: string
   /** The version; null if the server chooses. */
   readonly version: number | null
-  /** The label that the server’s configuration gives to a version; null without a label. */
+  /** The label that the server’s configuration gives to a version; null if the address has no label. */
   readonly label: string | null
   /** The address as it is shown in messages. */
   readonly shown: string
@@ -59,7 +59,7 @@ const protocols: ReadonlyMap<string, ServingAddress['protocol']> = new Map([
   ['grpcs:', 'grpcs'],
 ])
 
-/** The ports without a port in the URL. For gRPC they are TensorFlow Serving's usual port, and for HTTP the web's. */
+/** The default ports. For gRPC the default is TensorFlow Serving's usual port, and for HTTP the web's default port. */
 const defaultPorts = { http: 80, https: 443, grpc: 8500, grpcs: 8500 } as const
 
 function versionOf(url: string, text: string | undefined): number {

@@ -5,17 +5,17 @@ import { ServingFailure } from './serving-failure.ts'
 
 export interface ServingCallsOptions {
   readonly clock: Clock
-  /** The time from the beginning of an outage for which calls wait for the server, in ms. */
+  /** While a server is unreachable: the time, counted from the beginning of the outage, for which calls wait for the server, in ms. */
   readonly patienceMs: number
 }
 
 /**
- * Makes calls to one server, and repeats a call where that does no harm:
+ * Makes calls to one server, and repeats a call if the repetition does no harm:
  *
  * - A call that the server has not accepted waits and is made again, until `patienceMs` have passed since the beginning of the outage. Later calls of
- *    the same outage are made once, so during a long outage each request costs only one attempt.
- * - A call whose connection broke off may have been computed. A prediction changes nothing and gives the same result, so the call is made once more,
- *    because a server that restarts breaks off all its connections. The call is not made a third time, because it may itself be what ends the server.
+ *   the same outage are made once, so during a long outage each request costs only one attempt.
+ * - A call whose connection broke off is made once more. A server that restarts breaks off all its connections, and a second prediction does no harm:
+ *   it changes nothing and gives the same result. The call is not made a third time, because the call itself may crash the server.
  *  - Any other failure is final. A call that is late is not made again, because the server may still compute it.
  */
 export class ServingCalls {

@@ -3,10 +3,10 @@ import type { RunTensor } from '../model-runtime.ts'
 import type { ServerHosts } from './server-hosts.ts'
 import type { ServingAddress } from './serving-address.ts'
 
-/** The client of a TensorFlow Serving. HTTP and gRPC have one each. Every method throws a ServingFailure. */
+/** The client of a TensorFlow Serving. There is one client for HTTP and one for gRPC. Every method throws a ServingFailure. */
 export interface ServingClient {
   metadata(limit: CallLimit): Promise<ServedMetadata>
-  /** `outputs` are the outputs that the caller needs. The server may answer with more. */
+  /** `outputs` are the outputs that the caller needs. The server may return more outputs. */
   predict(inputs: NamedTensors, outputs: readonly ExpectedOutput[], limit: CallLimit): Promise<NamedTensors>
   close(): void
 }
@@ -23,7 +23,7 @@ export interface ServingClientOptions {
 /** The limits of one call. */
 export interface CallLimit {
   readonly signal: AbortSignal
-  /** Epoch milliseconds; null without a deadline. */
+  /** The deadline in epoch milliseconds; null if there is none. */
   readonly deadline: number | null
 }
 
@@ -37,7 +37,7 @@ export interface ExpectedOutput {
   readonly shape: readonly number[]
 }
 
-/** A model’s metadata: the answer of `/metadata` or GetModelMetadata. */
+/** A model’s metadata: the response of `/metadata` or GetModelMetadata. */
 export interface ServedMetadata {
   readonly version: string | null
   readonly signatures: ReadonlyMap<string, ServedSignature>
@@ -52,16 +52,16 @@ export interface ServedTensor {
   readonly name: string
   /** TensorFlow’s name of the datatype, such as `DT_FLOAT`. */
   readonly type: string
-  /** Sizes with -1 for a free dimension; null for a tensor of unknown rank. */
+  /** Sizes, with -1 for a free dimension; null for a tensor of unknown rank. */
   readonly shape: readonly number[] | null
 }
 
-/** The largest answer that is read, in bytes. A larger one is a failure. */
+/** The size limit of a response, in bytes. A larger response is a failure. */
 export const maxAnswerBytes = 64 * 1024 * 1024
 
 /**
- * The most values in an answer that are small on the wire: numbers in JSON, integers and strings over gRPC. This is the number of pixels in 16 masks
- * of 512 × 512. So many values take some 300 MB for a moment.
+ * The most values in a response that may be short on the wire: numbers in JSON, or integers and strings over gRPC. The limit is the number of pixels
+ * in 16 masks of 512 × 512. So many values take some 300 MB for a moment.
  */
 export const maxAnswerValues = 4_194_304
 

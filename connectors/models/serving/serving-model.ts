@@ -28,9 +28,9 @@ export interface ServingModelOptions {
  */
 export class ServingModel implements ServerModel {
   readonly #options: ServingModelOptions
-  /** Runs that no call uses now. A call must not use a run, with its tensors, that another call still uses. */
+  /** Runs that no call is using. A call must not use a run, with its tensors, that another call still uses. */
   readonly #free: Run[] = []
-  /** The number of rows in the largest batch that the server takes; infinite until the server tells it. */
+  /** The number of rows in the largest batch that the server accepts; infinite until the server reports a limit. */
   #batchLimit = Number.POSITIVE_INFINITY
   /** Draws pictures into tensors. Null for a model that takes no pictures. */
   readonly #drawn: DrawnRows | null
@@ -65,7 +65,7 @@ export class ServingModel implements ServerModel {
       const drawn = (await this.#drawn?.of(rows)) ?? rows
       const buffer = new SharedArrayBuffer(bytesOfRows(drawn))
       const results = resultsOf(await run.runs.run({ call: 0, buffer, rows: packRows(drawn, buffer) }))
-      // The tensors of a failed call may still be on their way to the server, so its run is not used again.
+      // The tensors of a failed call may still be on their way to the server, so the run of a failed call is not used again.
       if (this.#free.length < 2) this.#free.push(run)
       return results
     } catch (thrown) {
@@ -97,7 +97,7 @@ export class ServingModel implements ServerModel {
         parts.push(await this.#call(partOf(inputs, rows, from, to), to - from, limit))
         from = to
       } catch (thrown) {
-        // If a batch exceeds the server's limit, the server refuses it before it computes any row. So the batch may be sent again in parts.
+        // If a batch exceeds the server's limit, the server refuses the batch before it computes any row. So the batch may be sent again in parts.
         if (!(thrown instanceof ServingFailure) || thrown.batchLimit === null || thrown.batchLimit >= to - from) throw thrown
         this.#batchLimit = thrown.batchLimit
       }
@@ -128,7 +128,7 @@ function misshaped({ name }: ExpectedOutput, shape: readonly number[], wanted: r
   return new ServingFailure('unusable', `${given}, where ${rows === 1 ? 'one row has' : `${rows} rows have`} [${wanted.join(', ')}]`)
 }
 
-/** Turns a failure into an error with a code that callers and operators know. Any other error stays as it is. */
+/** Turns a failure into an error with a code that callers and operators know. Any other error is returned unchanged. */
 export function failureAsError(thrown: unknown, { shown }: ServingAddress): unknown {
   if (!(thrown instanceof ServingFailure)) return thrown
   const message = `The TensorFlow Serving at ${shown} ${thrown.message}`

@@ -6,7 +6,7 @@ import { saidBy, WaggleError } from '../../../topology/waggle-error.ts'
 import type { ServingAddress } from './serving-address.ts'
 
 /**
- * Reads each PEM file. A setting that already is PEM text stays as it is. Throws WAGGLE_FILE_NOT_FOUND, and WAGGLE_MODEL_ADDRESS for texts that no
+ * Reads each PEM file. A setting that is already PEM text is kept. Throws WAGGLE_FILE_NOT_FOUND, and WAGGLE_MODEL_ADDRESS for texts that no
  * connection can use.
  */
 export async function readTls(tls: ServingTls, { protocol, shown }: ServingAddress): Promise<ServingTls> {

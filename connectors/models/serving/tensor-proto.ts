@@ -15,7 +15,7 @@ export function tensorProto({ datatype, shape, data }: RunTensor): RawTensorProt
 }
 
 /**
- * Reads a TensorProto of the expected type. Its values are bytes, or a list that may be too short: the last value then stands for all missing ones.
+ * Reads a TensorProto of the expected type. Its values are bytes or a list. If the list is too short, its last value stands for all missing values.
  * Throws a ServingFailure.
  */
 export function readTensorProto({ name, datatype }: ExpectedOutput, proto: RawTensorProto): RunTensor {
@@ -96,7 +96,7 @@ function filled(datatype: Numeric, values: readonly unknown[], count: number): T
   return data
 }
 
-/** The numbers that these bit patterns of 16 bits stand for. */
+/** Decodes 16-bit patterns into numbers. */
 function halves(bits: readonly unknown[]): ArrayLike<number> {
   return new Float16Array(Uint16Array.from(bits, Number).buffer)
 }

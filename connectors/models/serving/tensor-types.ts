@@ -1,6 +1,6 @@
 import type { ModelDatatype } from '../../../topology/swarm/ports/models.ts'
 
-/** TensorFlow's name and number (tensorflow/core/framework/types.proto) of each datatype that a bee takes or gives. */
+/** TensorFlow's name and number (tensorflow/core/framework/types.proto) of each datatype that bees support. */
 const types: readonly (readonly [name: string, number: number, datatype: ModelDatatype])[] = [
   ['DT_FLOAT', 1, 'FP32'],
   ['DT_DOUBLE', 2, 'FP64'],
@@ -21,7 +21,7 @@ const byName: ReadonlyMap<string, ModelDatatype> = new Map(types.map(([name, , d
 const names: ReadonlyMap<number, string> = new Map(types.map(([name, number]) => [number, name]))
 const numbers: ReadonlyMap<ModelDatatype, number> = new Map(types.map(([, number, datatype]) => [datatype, number]))
 
-/** The datatype for a name such as `DT_FLOAT`; null for a type that no bee takes or gives. */
+/** The datatype for a name such as `DT_FLOAT`; null for a type that bees do not support. */
 export function datatypeOf(name: string): ModelDatatype | null {
   return byName.get(name) ?? null
 }

@@ -22,7 +22,7 @@ export interface TensorFlowServingOptions {
   readonly connectMs?: number
   /** The time limit for the metadata, in ms. Default: 10 s. */
   readonly metadataMs?: number
-  /** The time from the beginning of an outage for which calls wait for the server, in ms. Default: 5 s. */
+  /** While a server is unreachable: the time, counted from the beginning of the outage, for which calls wait for the server, in ms. Default: 5 s. */
   readonly patienceMs?: number
 }
 
@@ -63,7 +63,7 @@ export class TensorFlowServing implements ModelServers {
     } catch (thrown) {
       client.close()
       const error = failureAsError(thrown, address)
-      // If a server gives no metadata within the limit, it counts as away.
+      // If a server sends no metadata within the limit, it counts as unreachable.
       if (error instanceof WaggleError && error.code === 'WAGGLE_DEADLINE') throw new WaggleError('WAGGLE_MODEL_SERVER_AWAY', error)
       throw error
     } finally {
@@ -97,7 +97,7 @@ export class TensorFlowServing implements ModelServers {
       }
       return null
     })()
-    // All calls share this promise. If each call added listeners, they would fill the memory while the server is away.
+    // All calls share this promise. If each call added listeners, the listeners would fill the memory while the server is unreachable.
     const waited = Promise.race([opened, aborted(patience.signal), aborted(closing.signal)])
     return {
       opened,

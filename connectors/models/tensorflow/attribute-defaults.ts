@@ -1,6 +1,6 @@
 import { dataTypes, type RawAttr } from './graph-schema.ts'
 
-/** The attributes of a node. Attributes that a SavedModel leaves out have TensorFlow's defaults. */
+/** The attributes of a node. Attributes that a SavedModel leaves out get TensorFlow's defaults. */
 export function withDefaults(op: string, attr: ReadonlyMap<string, RawAttr>): ReadonlyMap<string, RawAttr> {
   const known = defaults.get(op)
   return known === undefined ? attr : new Map([...known, ...attr])

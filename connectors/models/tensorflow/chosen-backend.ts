@@ -47,7 +47,7 @@ async function translatedGraph(
   } catch (thrown) {
     return { why: `no translation to ONNX: ${messageOf(thrown)}` }
   }
-  // If only tfjs can use the GPU, tfjs is better than the translation.
+  // If only tfjs can use the GPU, tfjs is preferred to the translation.
   if (loaded.warning !== null && hasTfjsGpu()) return { why: `${loaded.warning}, and tfjs-node-gpu is installed` }
   const inputs = randomInputs(graph)
   if (inputs === null) return { loaded, choice: 'translated to ONNX, and not compared with tfjs, because its inputs are too large' }

@@ -8,7 +8,7 @@ export interface Constant {
   readonly bytes: Uint8Array
 }
 
-/** A constant of a graph. `isFilled`: the file has fewer values than the shape, so its last value stands for the rest. */
+/** A constant of a graph. `isFilled`: the file has fewer values than the shape, so the last value stands for all missing values. */
 interface ReadConstant extends Constant {
   readonly isFilled: boolean
 }
@@ -23,8 +23,8 @@ interface ConstantBounds {
 }
 
 /**
- * Reads a constant. If the list of values is shorter than the shape, its last value stands for the rest. Throws RangeError for a constant that is not
- * whole, or that exceeds the bounds.
+ * Reads a constant. If the list of values is shorter than the shape, its last value stands for all missing values. Throws RangeError for an
+ * incomplete constant, or a constant that exceeds the bounds.
  */
 export function constantOf(tensor: RawTensor, { maxBytes, maxFilledBytes }: ConstantBounds): ReadConstant {
   const { dtype, tensorContent: content } = tensor

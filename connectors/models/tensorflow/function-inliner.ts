@@ -5,7 +5,7 @@ import { outputPlaces } from './output-places.ts'
 /** A graph without calls of functions. An input of a node is written `node` or `node:output`; control inputs are left out. */
 export interface FlatGraph {
   readonly nodes: ReadonlyMap<string, FlatNode>
-  /** The output in this graph for a reference of the original graph, such as `StatefulPartitionedCall:1`. */
+  /** The output in this graph that corresponds to a reference of the original graph, such as `StatefulPartitionedCall:1`. */
   resolve(reference: string): string
 }
 
@@ -17,8 +17,8 @@ export interface FlatNode {
 }
 
 /**
- * Replaces each call of a function by the function's nodes. Throws WAGGLE_MODEL_INVALID for calls that never end, and if the nodes exceed the bounds
- * in number or size.
+ * Replaces each call of a function by the function's nodes. Throws WAGGLE_MODEL_INVALID for endless calls, and if the number or the size of the nodes
+ * exceeds the bounds.
  */
 export function inlinedGraph(path: string, { node, library }: RawGraph): FlatGraph {
   const inliner = new FunctionInliner(path, library?.function ?? [])
@@ -41,23 +41,22 @@ interface CallScope {
 const maxNodes = 200_000
 const maxDepth = 32
 /**
- * The most characters of all names and references in the graph without calls. Each input, attribute, argument and output counts as `partCharacters`
- * more.
+ * The most characters of all names and references in the inlined graph. Each input, attribute, argument and output counts as `partCharacters` more.
  */
 const maxCharacters = 2 ** 27
 const partCharacters = 64
-/** The most characters of a node's name, including the names of the calls before it. */
+/** The most characters of a node's name, including the names of the enclosing calls. */
 const maxNameCharacters = 8192
 
 class FunctionInliner {
   readonly #path: string
   readonly #functions: ReadonlyMap<string, RawFunction>
   readonly #nodes = new Map<string, FlatNode>()
-  /** For each output of a call, the output inside the function that it stands for. */
+  /** For each output of a call, the corresponding output inside the function. */
   readonly #aliases = new Map<string, string>()
   /** For each function, the first index of each of its named outputs. */
   readonly #places: ReadonlyMap<string, ReadonlyMap<string, number>>
-  /** For each reference of the original graph, the output that it stands for. */
+  /** For each reference of the original graph, the corresponding output. */
   readonly #resolved = new Map<string, string>()
   #count = 0
   #charactersLeft = maxCharacters

@@ -1,6 +1,6 @@
 import protobuf from 'protobufjs'
 
-/** The parts of TensorFlow's graph, saved_model and tensor_bundle protos that serving a model needs. */
+/** The parts of TensorFlow's graph, saved_model and tensor_bundle protos that are needed to serve a model. */
 const schema = `
 syntax = "proto3";
 message Dim { int64 size = 1; }

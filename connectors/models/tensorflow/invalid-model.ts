@@ -1,6 +1,6 @@
 import { WaggleError } from '../../../topology/waggle-error.ts'
 
-/** The error for a file that cannot be read as a model. `next` replaces the usual advice. */
+/** The error for a file that cannot be read as a model. `next` replaces the default advice. */
 export function invalidModel(path: string, why: string, { next, cause }: { readonly next?: string; readonly cause?: unknown } = {}): WaggleError {
   return new WaggleError('WAGGLE_MODEL_INVALID', {
     message: `${path} is not a TensorFlow model that can be run: ${why}`,
@@ -9,7 +9,7 @@ export function invalidModel(path: string, why: string, { next, cause }: { reado
   })
 }
 
-/** The error for a model that can be read, but has a part that is not supported. */
+/** The error for a model that can be read, but contains an unsupported part. */
 export function unsupportedModel(path: string, why: string, next: string): WaggleError {
   return new WaggleError('WAGGLE_MODEL_SHAPE', { message: `${path} ${why}`, next })
 }

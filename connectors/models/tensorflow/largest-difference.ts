@@ -3,7 +3,7 @@ import type { Tensors } from './loaded-graph.ts'
 
 /**
  * The largest difference between the values of two results, as a fraction of the range of the expected values. Infinity if outputs or shapes differ,
- * or if one value is a number where the other is NaN.
+ * or if exactly one of two values is NaN.
  */
 export function largestDifference(given: Tensors, expected: Tensors): number {
   const found = new Map(Object.entries(given))

@@ -2,7 +2,7 @@ import type { Tensors } from './loaded-graph.ts'
 import { type InputDatatype, nodeOf, type ServedGraph, type ServedInput } from './served-graph.ts'
 import { maxRowValues } from './tensor-size.ts'
 
-/** Tensors for all inputs. `sizeOf` gives the size of a free dimension, by its place among the `rank` dimensions. */
+/** Tensors for all inputs. `sizeOf` returns the size of a free dimension, from its index among the `rank` dimensions. */
 export function filledInputs(
   inputs: readonly ServedInput[],
   sizeOf: (axis: number, rank: number) => number,
@@ -20,8 +20,8 @@ export function filledInputs(
 }
 
 /**
- * Random tensors for the inputs of a graph, the same at each call. A free dimension has the size 2 if it is the batch, 64 if it is a side of a
- * picture, and else 7. Null if the tensors would exceed the bound on values.
+ * Random tensors for the inputs of a graph, the same at each call. The size of a free dimension is 2 for the batch, 64 for a side of a picture, and 7
+ * for any other dimension. Null if the tensors would exceed the bound on values.
  */
 export function randomInputs({ inputs, nodes, constants }: ServedGraph): Tensors | null {
   const values = inputs.reduce(
@@ -30,7 +30,7 @@ export function randomInputs({ inputs, nodes, constants }: ServedGraph): Tensors
   )
   if (!(values <= maxRowValues)) return null
   const next = randomNumbers()
-  // An integer is mostly the number of a word. Such a number must be in the graph's table of words.
+  // An integer input is usually the number of a word. Such a number must be in the graph's table of words.
   const tables = nodes.filter(({ op }) => op === 'Gather' || op === 'GatherV2').map(({ input }) => constants.get(nodeOf(input[0] ?? ''))?.shape[0])
   const words = Math.max(2, Math.min(...tables.filter((size) => size !== undefined), 10))
   return filledInputs(inputs, freeSize, (datatype) =>
@@ -46,7 +46,7 @@ function sizeAt(size: number, axis: number, shape: readonly number[]): number {
   return size < 0 ? freeSize(axis, shape.length) : size
 }
 
-/** A generator of numbers from 0 to 1 (mulberry32). It gives the same numbers each time. */
+/** A generator of numbers from 0 to 1 (mulberry32). It produces the same numbers each time. */
 function randomNumbers(): () => number {
   let state = 20
   return () => {

@@ -3,9 +3,9 @@ import { basename, dirname, join } from 'node:path'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 
 /**
- * The folder of the SavedModel that a path stands for. The path may be that folder, the path of its `saved_model.pb`, or a folder with numbered
- * folders. Among these, `version` chooses one; by default the highest number counts. Null for a path that is no folder, such as a frozen graph.
- * Throws WAGGLE_MODEL_NOT_FOUND.
+ * The folder of the SavedModel at a path. The path may be that folder, its `saved_model.pb`, or a folder with numbered versions. `version` chooses
+ * one of the numbered versions; the default is the highest number. Null for a path that is not a folder, such as a frozen graph. Throws
+ * WAGGLE_MODEL_NOT_FOUND.
  */
 export function savedModelFolder(path: string, version: number | undefined): string | null {
   if (basename(path) === modelFile) return dirname(path)

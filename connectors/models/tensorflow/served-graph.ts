@@ -37,11 +37,11 @@ export interface ServedOutput {
 export interface GraphEnds {
   readonly inputs: readonly NamedInput[]
   readonly outputs: readonly ServedOutput[]
-  /** Makes a node work without variables. A variable becomes a constant, and a node that reads a variable becomes one that reads a tensor. */
+  /** Makes a node work without variables. A variable becomes a constant, and a node that reads a variable becomes a node that reads a tensor. */
   readonly freeze: (node: FlatNode) => FlatNode
 }
 
-/** An input with the name that the file gives it. The shape is null if the rank is unknown. */
+/** An input with its name from the file. The shape is null if the rank is unknown. */
 interface NamedInput {
   readonly name: string
   readonly node: string
@@ -93,7 +93,7 @@ function checkSizes(path: string, inputs: readonly ServedInput[]): void {
   throw unsupportedModel(path, `takes ${values} values a row, and at most ${maxRowValues} are supported`, 'Export it with smaller inputs.')
 }
 
-/** A placeholder in the place of a node. Any node of a graph may be an input, and the nodes before it are then not needed. */
+/** A placeholder that replaces a node. Any node of a graph may be an input, and the nodes before the input are then not needed. */
 function placeholder(name: string, dtype: number): FlatNode {
   return { name, op: 'Placeholder', input: [], attr: new Map([['dtype', { value: 'type', type: dtype }]]) }
 }
@@ -115,7 +115,7 @@ function servedInput(path: string, { name, node, dtype, shape }: NamedInput): Se
   return { signature: { name, datatype, shape, dimensions: shape.map(() => '') }, datatype, node, dtype }
 }
 
-/** Integers have at most 32 bits on every backend, because tfjs has no larger ones. */
+/** The supported data types of inputs. Integers have at most 32 bits on every backend, because tfjs has no larger integers. */
 const datatypes: ReadonlyMap<number, InputDatatype> = new Map([
   [dataTypes.float, 'FP32'],
   [dataTypes.int32, 'INT32'],

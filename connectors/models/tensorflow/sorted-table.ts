@@ -22,7 +22,8 @@ export function sortedTable(bytes: Buffer): ReadonlyMap<string, Buffer> {
   const countEntry = () => {
     if (--entriesLeft < 0) throw new RangeError(`it has more than ${maxEntries} entries`)
   }
-  // Several handles may name the same block, and several entries the same key. The bounds count each of them, because each takes time to read.
+  // Several handles may name the same block, and several entries the same key. The bounds count every occurrence, because every occurrence takes time
+  // to read.
   for (const [, value] of entriesOf(blockAt(bytes, footer.handle(), maxBlockBytes))) {
     countEntry()
     const block = blockAt(bytes, new VarintReader(value).handle(), bytesLeft)

@@ -9,7 +9,7 @@ import { sortedTable } from './sorted-table.ts'
 import { bytesOfType, sizeOfShape } from './tensor-size.ts'
 
 /**
- * The stored variables of a SavedModel. `PREFIX.index` gives the position of each tensor in `PREFIX.data-00000-of-0000N`. Sizes, positions and
+ * The stored variables of a SavedModel. `PREFIX.index` contains the position of each tensor in `PREFIX.data-00000-of-0000N`. Sizes, positions and
  * checksums are checked. Throws WAGGLE_MODEL_INVALID.
  */
 export class TensorBundle {
@@ -19,7 +19,7 @@ export class TensorBundle {
   readonly #shards: number
   #bytesLeft: number
 
-  /** `maxBytes`: the most bytes of all tensors that are read, together. */
+  /** `maxBytes`: the most bytes of all read tensors together. */
   constructor(prefix: string, maxBytes: number) {
     this.#prefix = prefix
     this.#model = join(dirname(dirname(prefix)), 'saved_model.pb')

@@ -1,9 +1,9 @@
 import { dataTypes } from './graph-schema.ts'
 
-/** The most bytes of all constants and variables of a graph together. One ONNX file can hold no more, and neither can WebAssembly's memory. */
+/** The most bytes of all constants and variables of a graph together. An ONNX file and WebAssembly's memory have the same limit. */
 export const maxModelBytes = 2 ** 31 - 2 ** 20
 
-/** The most bytes of all constants together in which one value of the file stands for several. */
+/** The most bytes of all filled constants together. In a filled constant, one value of the file stands for several values. */
 export const maxFilledBytes = 2 ** 26
 
 /** The most values in one row of all inputs together. A free dimension counts as one. */

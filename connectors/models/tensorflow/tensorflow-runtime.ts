@@ -37,7 +37,7 @@ export async function openTensorFlow(
   return { runtime, warning: loaded.warning }
 }
 
-/** Runs one row of zeros. The run tells the shapes of the outputs, and warms the model up. A free dimension counts as one. */
+/** Runs one row of zeros. The run reveals the shapes of the outputs, and warms the model up. A free dimension counts as one. */
 async function firstRun({ path, inputs, outputs }: ServedGraph, { run, device }: LoadedGraph, choice: string): Promise<Tensors> {
   const zeros = filledInputs(
     inputs,

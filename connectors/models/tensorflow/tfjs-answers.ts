@@ -12,10 +12,7 @@ export interface TfjsQuestion {
 
 export type TfjsReply = { readonly answers: Tensors; readonly device: string } | { readonly failure: string }
 
-/**
- * The outputs that tfjs computes for these inputs. A thread of its own computes them, because WebAssembly gives its memory back only when its thread
- * ends.
- */
+/** The outputs that tfjs computes for these inputs, in a separate thread. WebAssembly releases its memory only when its thread ends. */
 export function tfjsAnswers(question: TfjsQuestion): Promise<TfjsReply> {
   const worker = new Worker(moduleFile(new URL('./tfjs-thread.ts', import.meta.url)), { workerData: question, stdout: false, stderr: false })
   return new Promise((resolve) => {

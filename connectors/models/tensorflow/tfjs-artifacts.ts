@@ -37,12 +37,12 @@ function weightOf(name: string, constant: Constant): { readonly spec: WeightSpec
   const shape = [...constant.shape]
   if (dtype === dataTypes.float) return { spec: { name, shape, dtype: 'float32' }, bytes }
   if (dtype === dataTypes.bool) return { spec: { name, shape, dtype: 'bool' }, bytes }
-  // tfjs has only integers of 32 bits, so larger types are converted.
+  // tfjs has only 32-bit integers, so larger types are converted.
   const whole = dtype === dataTypes.int32 ? bytes : new Uint8Array(Int32Array.from(numbersOf(constant), saturated).buffer)
   return { spec: { name, shape, dtype: 'int32' }, bytes: whole }
 }
 
-/** A slice up to the end has the largest 64-bit integer as its end, so values past 32 bits become the nearest 32-bit integer. */
+/** The nearest 32-bit integer. A slice up to the end has the largest 64-bit integer as its end, which tfjs cannot represent. */
 function saturated(value: number): number {
   return Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, value))
 }

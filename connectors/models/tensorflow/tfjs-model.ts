@@ -6,8 +6,8 @@ import type { ServedGraph } from './served-graph.ts'
 import { tfjsArtifacts } from './tfjs-artifacts.ts'
 
 /**
- * Loads a graph on the first backend of tfjs that is available: tfjs-node-gpu (only for a bee that asks for a GPU), tfjs-node, or WebAssembly. The
- * user must have installed the first two.
+ * Loads a graph on the first backend of tfjs that is available: tfjs-node-gpu (only for a bee that asks for a GPU), tfjs-node, or WebAssembly.
+ * tfjs-node-gpu and tfjs-node are available only if the user has installed them.
  */
 export async function loadOnTfjs(graph: ServedGraph, gpu: number): Promise<LoadedGraph> {
   const { tf, converter, backend } = await loadBackend(gpu)

@@ -23,8 +23,8 @@ export function isVariable({ op }: FlatNode): boolean {
 }
 
 /**
- * A node that works without variables. A variable becomes a constant, and a node that reads a variable becomes one that reads a tensor. Any other
- * node stays. `restored` gives the value of a variable.
+ * A node that works without variables. A variable becomes a constant, and a node that reads a variable becomes a node that reads a tensor. Any other
+ * node is returned unchanged. `restored` returns the value of a variable.
  */
 export function frozenNode(node: FlatNode, restored: (variable: FlatNode) => RawTensor): FlatNode {
   if (isVariable(node)) {
@@ -51,7 +51,7 @@ const readers: ReadonlyMap<string, string> = new Map([
   ['VariableShape', 'Shape'],
 ])
 
-/** Follows a reference back through nodes that only pass a value on. Returns the reference to the output where the value comes from. */
+/** Follows a reference back through nodes that only pass a value on. Returns the reference to the output that produces the value. */
 function sourceOf(nodes: FlatGraph['nodes'], reference = ''): string {
   let at = reference
   for (let left = maxPassed; left > 0; left--) {

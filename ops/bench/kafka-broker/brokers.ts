@@ -25,14 +25,14 @@ export interface KafkaNode {
   /** Stops the broker as an operator does. The leaders of partitions move to other brokers first. */
   stop(): Promise<void>
   start(): Promise<void>
-  /** Suspends the broker. Connections stay open and the broker does not answer, as in a cut network. */
+  /** Suspends the broker. Connections stay open and the broker does not respond, as in a network partition. */
   freeze(): void
   thaw(): void
 }
 
 export interface ClusterWish {
   readonly nodes?: 1 | 3
-  /** Returns additional settings of a broker. It is called once for each broker, before the first start. */
+  /** Returns additional settings of a broker. Called once for each broker, before the first start. */
   readonly settings?: () => { readonly [name: string]: string }
   readonly scramUsers?: readonly { readonly name: string; readonly password: string }[]
   /** The protocol of the clients' listener. Brokers use plain text among each other. */

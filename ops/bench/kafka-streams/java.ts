@@ -9,8 +9,8 @@ export type KafkaStreamsProgram = { readonly libs: string; readonly classes: str
 export const kafkaStreamsVersion = '4.4.0'
 
 /**
- * Fetches the jars of Kafka Streams from Maven Central once, into a cache of the user. Compiles a Java program, together with the files of its folder
- * that it needs.
+ * Fetches the jars of Kafka Streams from Maven Central once, into a cache of the user. Compiles a Java program and the files of its folder that the
+ * program needs.
  */
 export function withKafkaStreams(source: string): KafkaStreamsProgram {
   if (spawnSync('javac', ['-version']).status !== 0) return { missing: 'javac is not on this machine' }

@@ -26,7 +26,7 @@ export function mavenJars({ name, pom }: { readonly name: string; readonly pom: 
     try {
       renameSync(target, libs)
     } catch (error) {
-      // Another process may have put the folder there first.
+      // Another process may have created the folder first.
       if (!existsSync(libs)) throw error
     }
     return { libs, cache }

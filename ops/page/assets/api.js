@@ -1,17 +1,17 @@
 const key = 'waggle-token'
 
-/** Keeps the token for this tab, until it closes. */
+/** Stores the token until this tab closes. */
 export function signIn(token) {
   sessionStorage.setItem(key, token)
 }
 
-/** A call of the API, with the token if there is one. */
+/** Calls the API, with the token if there is one. */
 export function call(path, init = {}) {
   const token = sessionStorage.getItem(key)
   return fetch(path, { ...init, headers: { ...init.headers, ...(token === null ? {} : { authorization: `Bearer ${token}` }) } })
 }
 
-/** The JSON of an answer of the API. Throws the problem's text. */
+/** The JSON of a response of the API. Throws the problem's text. */
 export async function answered(path, init) {
   const response = await call(path, init)
   if (response.status === 204) return null
@@ -31,7 +31,7 @@ export async function* eventsIn(response) {
     const parts = text.split('\n\n')
     text = parts.pop()
     for (const part of parts) {
-      // The text of JSON may have U+2028, where a line of a regular expression ends.
+      // The text of JSON may contain U+2028, which ends a line for a regular expression.
       const field = (name) =>
         part
           .split('\n')
@@ -42,7 +42,7 @@ export async function* eventsIn(response) {
   }
 }
 
-/** A failure as a problem, for people. A fetch that reaches nothing throws a TypeError. */
+/** A failure as a problem, in words for people. A fetch that reaches no server throws a TypeError. */
 export function failureOf(error) {
   return error instanceof TypeError
     ? { title: 'The server cannot be reached', detail: 'It may have stopped. The page reconnects when it is back.' }

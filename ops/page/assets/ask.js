@@ -2,7 +2,7 @@ import { html, useRef, useState } from 'htm/preact/standalone'
 import { call, eventsIn, failureOf } from './api.js'
 import { timeText } from './live.js'
 
-/** The form that sends a request. `onProgress` gets each bee that is done, and `onDone` the request's id at its end. */
+/** The form that sends a request. `onProgress` gets each bee that has finished. `onDone` gets the request's id at the end. */
 export function Ask({ swarm, onBegin, onProgress, onDone }) {
   const [gateway, setGateway] = useState(swarm.gateways[0]?.gateway)
   const chosen = swarm.gateways.find((one) => one.gateway === gateway) ?? swarm.gateways[0]
@@ -67,7 +67,7 @@ function Answer({ result: { answer, problem, id, ms } }) {
     ${isPicture ? html`<img alt="The answer" src=${`data:${answer.content_type};base64,${answer.base64}`} />` : html`<pre tabindex="0">${JSON.stringify(answer, null, 2)}</pre>`}`
 }
 
-/** Sends the body, and follows its events until the answer. */
+/** Sends the body, and follows the events of the request until the answer. */
 async function asked({ gateway, answers, bee: entrance, respond, body, contentType, onProgress }) {
   const path = `./v1/gateways/${encodeURIComponent(gateway)}/${answers ? 'request' : 'submit'}`
   const response = await call(path, { method: 'POST', body, headers: { 'content-type': contentType, accept: 'text/event-stream' } })

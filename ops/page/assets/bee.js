@@ -4,7 +4,7 @@ import { rateText, timeText } from './live.js'
 import { usePolled } from './polled.js'
 import { Records } from './records.js'
 
-/** One bee: its numbers, spec, model, log and newest records. */
+/** The view of one bee: its numbers, spec, model, log and newest records. */
 export function Bee({ swarm, bee, numbers, onFollow, onClose }) {
   const at = `./v1/swarms/${encodeURIComponent(swarm)}/bees/${encodeURIComponent(bee.name)}`
   const { answer: row, problem } = usePolled(at, 0)

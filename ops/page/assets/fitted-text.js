@@ -1,7 +1,7 @@
 const context = document.createElement('canvas').getContext('2d')
 const known = new Map()
 
-/** The text, cut in its middle to fit a width in pixels. `font` is weight and size, as in `600 13px`. */
+/** The text, cut in its middle to fit a width in pixels. `font` is weight and size, such as `600 13px`. */
 export function fitted(text, width, font) {
   const key = `${font} ${width} ${text}`
   const there = known.get(key)
@@ -14,7 +14,7 @@ export function fitted(text, width, font) {
     const head = Math.ceil(kept * 0.6)
     shown = `${characters.slice(0, head).join('')}…${characters.slice(characters.length - (kept - head)).join('')}`
   }
-  // Texts with numbers change each second, so old ones are forgotten.
+  // Texts with numbers change each second, so the cache is cleared when it is large.
   if (known.size > 5000) known.clear()
   known.set(key, shown)
   return shown

@@ -1,6 +1,7 @@
 /**
- * The rows of a flame graph of a V8 CPU profile: frames with the same function and the same callers are one bar, as wide as their time. `start` and `width`
- * are parts of the whole, from 0 to 1. Bars narrower than `least` and rows below `maxDepth` are left out, so that any profile can be drawn.
+ * The rows of a flame graph of a V8 CPU profile. Frames with the same function and the same callers are one bar, as wide as their time. `start` and
+ * `width` are fractions of the whole, from 0 to 1. Bars narrower than `least` and rows below `maxDepth` are left out, so that any profile can be
+ * drawn.
  */
 export function flameRows(profile, { least = 0.001, maxDepth = 60 } = {}) {
   const nodes = new Map(profile.nodes.map((node) => [node.id, node]))
@@ -8,7 +9,7 @@ export function flameRows(profile, { least = 0.001, maxDepth = 60 } = {}) {
   const root = profile.nodes[0]
   if (root === undefined) return { total: 0, rows: [] }
   const times = new Map()
-  // Children come after their parents in no certain order, so the tree is walked, and sums are made on the way back.
+  // The order of children and parents in a profile is not fixed, so the tree is walked, and sums are computed on the way back.
   const order = []
   const waiting = [root]
   while (waiting.length > 0) {
@@ -61,16 +62,16 @@ export function flameRows(profile, { least = 0.001, maxDepth = 60 } = {}) {
   }
 }
 
-/** Time in which nothing ran is no part of the graph. */
+/** True for a node of idle time, which is not shown. */
 function isQuiet({ callFrame }) {
   return callFrame.functionName === '(idle)' || callFrame.functionName === '(root)'
 }
 
-/** The microseconds for which each node was at the top. */
+/** For each node, the microseconds in which it was at the top of the stack. */
 function ownTimes({ nodes, samples = [], timeDeltas = [] }) {
   const times = new Map()
   if (samples.length === 0) for (const { id, hitCount = 0 } of nodes) times.set(id, hitCount * 1000)
-  // The time after a sample is that of its node. The last sample has none.
+  // The time after a sample belongs to the sample's node. The last sample has no time.
   samples.forEach((id, at) => times.set(id, (times.get(id) ?? 0) + Math.max(0, timeDeltas[at + 1] ?? 0)))
   return times
 }

@@ -2,7 +2,10 @@ import { html, useEffect, useState } from 'htm/preact/standalone'
 import { answered, failureOf } from './api.js'
 import { flameRows } from './flame-layout.js'
 
-/** A profile of the process on demand: where a request's time goes by bee, and a flame graph of each thread. It needs nothing of the rest of the page. */
+/**
+ * The view of a profile, which is made on demand: the time of requests by bee, and a flame graph of each thread. This module uses no other part of
+ * the page.
+ */
 export function Profile({ seconds: usual = 10 }) {
   const [seconds, setSeconds] = useState(usual)
   const [state, setState] = useState({ kind: 'none' })
@@ -56,7 +59,7 @@ function Bees({ bees }) {
   </table>`
 }
 
-/** A flame graph of a V8 CPU profile: callers above, the widest first. A click, or Enter, makes a bar as wide as the graph. */
+/** A flame graph of a V8 CPU profile: callers above, the widest bar first. A click, or Enter, widens a bar to the width of the graph. */
 function FlameGraph({ cpu }) {
   const [view, setView] = useState({ start: 0, width: 1 })
   const [told, setTold] = useState(null)
@@ -91,7 +94,7 @@ function FlameGraph({ cpu }) {
     </div>`
 }
 
-/** The share of a bar that is its own work, in four steps: the warmer, the more. */
+/** The share of a bar that is its own work, as one of four colours. A warmer colour means a larger share. */
 function heatOf({ own, width }) {
   return Math.min(3, Math.floor((own / width) * 4))
 }

@@ -1,6 +1,9 @@
 import dagre from '@dagrejs/dagre'
 
-/** Places and edges of the bees. `isTall` puts them from top to bottom, for a phone. dagre needs seconds for hundreds of bees, so these are put by columns. */
+/**
+ * The places of the bees and the edges between them. `isTall` arranges them from top to bottom, for a phone. dagre needs seconds for hundreds of
+ * bees, so large swarms are arranged in columns.
+ */
 export function layout(bees, { box, isTall }) {
   const names = new Set(bees.map(({ name }) => name))
   const edges = bees.flatMap(({ name, after }) => after.flatMap((from) => (names.has(from) ? [{ from, to: name }] : [])))
@@ -11,7 +14,7 @@ function byDagre(bees, edges, { box, isTall }) {
   const graph = new dagre.graphlib.Graph()
   graph.setGraph({ rankdir: isTall ? 'TB' : 'LR', nodesep: 22, ranksep: isTall ? 38 : 54, marginx: 8, marginy: 8 })
   graph.setDefaultEdgeLabel(() => ({}))
-  // dagre keeps nodes in plain objects, whose own names a bee may have. So it gets numbers.
+  // dagre keeps nodes in plain objects, whose inherited names may be names of bees. So dagre gets numbers.
   const numbers = new Map(bees.map(({ name }, at) => [name, String(at)]))
   for (const number of numbers.values()) graph.setNode(number, { ...box })
   for (const { from, to } of edges) graph.setEdge(numbers.get(from), numbers.get(to))
@@ -28,20 +31,20 @@ function byDagre(bees, edges, { box, isTall }) {
   }
 }
 
-/** Columns by the longest way from an entrance. A column with many bees becomes several, so that the figure stays near to a square. */
+/** Arranges bees in columns by their longest path from an entrance. A column with many bees is split, so that the figure stays almost square. */
 function byColumns(bees, edges, { box, isTall }) {
   const inputs = Map.groupBy(edges, ({ to }) => to)
   const ranks = new Map()
   const rankOf = (name, seen) => {
     if (ranks.has(name)) return ranks.get(name)
-    // A loop of bees has no longest way.
+    // In a loop of bees there is no longest path.
     if (seen.has(name)) return 0
     const before = (inputs.get(name) ?? []).map(({ from }) => rankOf(from, new Set(seen).add(name)) + 1)
     const rank = Math.max(0, ...before)
     ranks.set(name, rank)
     return rank
   }
-  // A bee stands behind its inputs in most files, so the way back is short.
+  // In most files a bee follows its inputs, so the recursion stays short.
   for (const { name } of bees) rankOf(name, new Set())
   const most = Math.max(8, Math.ceil(Math.sqrt(bees.length)))
   const places = new Map()

@@ -6,7 +6,7 @@ import { countText, rateText, timeText } from './live.js'
 const box = { width: 204, height: 84 }
 const inside = box.width - 24
 
-/** The swarm as a graph. `progress` maps bees to `done` or `failed` while a request travels. The arrow keys move from bee to bee. */
+/** The swarm as a graph. While a request is in flight, `progress` maps bees to `done` or `failed`. The arrow keys move from bee to bee. */
 export function Graph({ swarm, numbers, progress, selected, onSelect, isTall }) {
   const drawn = useMemo(() => layout(swarm.bees, { box, isTall }), [swarm, isTall])
   const topics = useMemo(() => new Map(swarm.bees.map(({ name, topic }) => [name, topic ?? ''])), [swarm])
@@ -33,7 +33,7 @@ export function Graph({ swarm, numbers, progress, selected, onSelect, isTall }) 
   </svg>`
 }
 
-/** An edge, with dots that move while records do, and the number of records that wait at its end. */
+/** An edge, with dots that move while records pass, and the number of records that wait at its end. */
 function Edge({ path, middle, rate, waits, isLit }) {
   const width = Math.round(Math.min(6, 1.5 + Math.log10(1 + rate)) * 2) / 2
   const isMoving = rate > 0 || isLit

@@ -2,7 +2,7 @@ import { html } from 'htm/preact/standalone'
 import { bytesText, countText } from './live.js'
 import { usePolled } from './polled.js'
 
-/** The state of a swarm in this process: what waits, pending joins, stores with their sizes, the files of the log. */
+/** The state of a swarm in this process: waiting records, pending joins, stores with their sizes, and the files of the log. */
 export function Inside({ swarm }) {
   const { answer: state, problem } = usePolled(`./v1/live/${encodeURIComponent(swarm)}`)
   if (problem && state === null) return html`<p class="bad">${problem.detail}</p>`
@@ -26,7 +26,7 @@ function atLeast(count, isCut) {
   return `${isCut ? '≥ ' : ''}${countText(count)}`
 }
 
-/** A small table. A cell of a last column is a number. */
+/** A small table. The last cell of a row is a number. */
 function Rows({ title, head, rows, none }) {
   return html`<div><h3>${title}</h3>
     ${

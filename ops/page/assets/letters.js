@@ -2,7 +2,7 @@ import { html, useState } from 'htm/preact/standalone'
 import { answered, failureOf } from './api.js'
 import { usePolled } from './polled.js'
 
-/** The dead letters of a swarm, with a retry and a discard. */
+/** The dead letters of a swarm. Each letter can be retried or discarded. */
 export function Letters({ swarm, onFollow }) {
   const [after, setAfter] = useState(null)
   const query = new URLSearchParams({ max: '20', swarm, ...(after === null ? {} : { after }) })

@@ -2,10 +2,10 @@ import { useEffect, useState } from 'htm/preact/standalone'
 import { call, eventsIn } from './api.js'
 
 /**
- * The swarms of the process and their counts, which come each second. `state` is `connecting`, `live`, `away`, `signed-out`
- * (the server wants a token), or `elsewhere` (it shows itself to callers of its own machine alone). `restartedAt` is the time at which the page found
- * another run of the server. `rates` are records a second for each topic, and `calls` has the rate, the mean time, the batch and the failures of each
- * bee since the counts before.
+ * The swarms of the process and their counts, which arrive every second. `state` is `connecting`, `live`, `away`, `signed-out` (the server requires a
+ * token), or `elsewhere` (the server shows the page only to callers on its own machine). `restartedAt` is the time at which the page noticed another
+ * run of the server. `rates` are records a second for each topic. `calls` contains the rate, the mean time, the batch and the failures of each bee
+ * since the last counts.
  */
 export function useLive() {
   const [live, setLive] = useState(nothing)
@@ -20,7 +20,7 @@ export function useLive() {
 
 const nothing = { state: 'connecting', shape: null, swarms: new Map(), restartedAt: null }
 
-/** Follows the counts, and connects again a second after each end. */
+/** Follows the counts, and reconnects a second after the stream has ended. */
 async function follow(signal, setLive) {
   for (let tries = 0; !signal.aborted; tries++) {
     if (tries > 0) await new Promise((resolve) => setTimeout(resolve, 1000))
@@ -40,7 +40,7 @@ async function follow(signal, setLive) {
         setLive((now) => ({ ...now, state: 'live', swarms: earlier === null ? now.swarms : measured(earlier, data, now.swarms) }))
       }
     } catch {
-      // The server is away, or the page has ended this call.
+      // The server is unreachable, or the page has aborted this call.
     }
     if (!signal.aborted) setLive((now) => ({ ...now, state: 'away' }))
   }
@@ -51,7 +51,7 @@ function shaped(now, shape) {
   return { ...now, state: 'live', shape, restartedAt: isOther ? new Date() : now.restartedAt }
 }
 
-/** The numbers of each swarm. Counts whose times do not follow each other, as after a jump of the server's clock, give no rate. */
+/** The numbers of each swarm. If the times of two counts are out of order, for example after a jump of the server's clock, there is no rate. */
 function measured(before, counts, known) {
   const seconds = (counts.at - before.at) / 1000
   if (!(seconds > 0.1 && seconds < 60)) return known

@@ -150,7 +150,10 @@ function useMedia(query) {
   return matches
 }
 
-/** A function that is the same one at each call, and does what the newest one does. So the bees of a graph need not be drawn again for it. */
+/**
+ * Returns a function that stays the same object, and calls the newest `act`. The bees of a graph therefore need not be drawn again when `act`
+ * changes.
+ */
 function useSame(act) {
   const [holder] = useState(() => {
     const made = { act, same: (...given) => made.act(...given) }

@@ -1,6 +1,9 @@
 import { useEffect, useState } from 'htm/preact/standalone'
 
-/** The view that the address names behind `#`, with the chosen swarm, bee, request and topic, so that a view can be linked and the browser's Back works. */
+/**
+ * The view that the address names after `#`, with the chosen swarm, bee, request and topic. A view can therefore be linked, and the browser's Back
+ * button works.
+ */
 export function usePlace() {
   const [place, setPlace] = useState(read)
   useEffect(() => {
@@ -8,7 +11,7 @@ export function usePlace() {
     addEventListener('hashchange', change)
     return () => removeEventListener('hashchange', change)
   }, [])
-  /** Changes parts of the place. A part that is null is left out. */
+  /** Changes parts of the place. A part that is null is removed. */
   const go = (parts) => {
     const next = new URLSearchParams(Object.entries({ ...read(), ...parts }).filter(([, value]) => value !== null))
     location.hash = next.toString()

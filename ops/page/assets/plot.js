@@ -1,7 +1,7 @@
 import { html, useEffect, useRef } from 'htm/preact/standalone'
 import uPlot from 'uplot'
 
-/** Lines over time. `series` are `{label, values}` of the same length as `times`, which are epoch milliseconds; a value may be null. */
+/** A plot of lines over time. `series` are `{label, values}` of the same length as `times`, which are epoch milliseconds. A value may be null. */
 export function Plot({ title, times, series, unit = '' }) {
   const place = useRef(null)
   useEffect(() => {
@@ -63,7 +63,7 @@ function drawn({ element, times, series, unit }) {
         label,
         stroke: palette[at % palette.length],
         width: 2,
-        // A value between two missing ones has no line.
+        // A value between two missing values has no line, so it is drawn as a point.
         points: { show: values.some((value) => value === null), size: 5 },
       })),
     ],

@@ -1,7 +1,9 @@
 import { useEffect, useState } from 'htm/preact/standalone'
 import { answered, failureOf } from './api.js'
 
-/** Reads a path of the API now and each `everyMs`, while `path` is not null. Gives the last answer, the problem, and a function that reads at once. */
+/**
+ * Reads a path of the API now and every `everyMs`, while `path` is not null. Returns the last answer, the problem, and a function that reads at once.
+ */
 export function usePolled(path, everyMs = 5000) {
   const [read, setRead] = useState({ path: null, answer: null, problem: null })
   const [turn, setTurn] = useState(0)
@@ -14,7 +16,7 @@ export function usePolled(path, everyMs = 5000) {
         const answer = await answered(path)
         if (!isOver) setRead({ path, answer, problem: null })
       } catch (error) {
-        // The last answer stays, so that a page of a server that restarts still shows something.
+        // The last answer is kept, so that the page still shows data while the server restarts.
         if (!isOver) setRead((before) => ({ path, answer: before.path === path ? before.answer : null, problem: failureOf(error) }))
       }
       if (!isOver && everyMs > 0) timer = setTimeout(load, everyMs)

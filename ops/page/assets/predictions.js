@@ -2,7 +2,7 @@ import { html, useMemo, useState } from 'htm/preact/standalone'
 import { Plot } from './plot.js'
 import { usePolled } from './polled.js'
 
-/** The saved predictions of a swarm: how many by model and label, their latency, where models disagree, and the drift of their scores. */
+/** The saved predictions of a swarm: their number by model and label, their latency, the disagreements of models, and the drift of scores. */
 export function Predictions({ swarm, onFollow }) {
   const { answer: tables, problem } = usePolled('./v1/predictions', 0)
   const own = [...new Set((tables ?? []).flatMap((row) => (row.swarm === swarm ? [row.table] : [])))]
@@ -126,7 +126,7 @@ function Card({ title, problem, answer, none = 'There are no predictions in this
   </section>`
 }
 
-/** One line for each label of the rows. `missing` is the value at times without a row. */
+/** One line for each label in the rows. `missing` is the value at times without a row. */
 function linesOf({ from, to, step_ms: step }, rows, valuesOf, missing) {
   if (rows.length === 0) return null
   const times = Array.from({ length: Math.round((to - from) / step) }, (_, at) => from + at * step)

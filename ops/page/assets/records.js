@@ -1,7 +1,7 @@
 import { html, useEffect, useState } from 'htm/preact/standalone'
 import { answered, failureOf } from './api.js'
 
-/** Decoded records of a topic: the newest first, and older ones page by page. */
+/** Decoded records of a topic: the newest first, and older records page by page. */
 export function Records({ topic, most = 20, onFollow }) {
   const [page, setPage] = useState({ records: [], before: null })
   const [problem, setProblem] = useState(null)
@@ -30,14 +30,15 @@ export function Records({ topic, most = 20, onFollow }) {
     </ul>`
 }
 
-/** The records before a place, the newest first. `before` maps partitions to offsets; null: the end. */
+/** The records before a place, the newest first. `before` maps partitions to offsets; null means the end. */
 async function recordsBefore(topic, before, most) {
   const row = (await answered('./v1/topics')).find(({ name }) => name === topic)
   if (row === undefined) return { records: [], before: null }
   const ends = row.offsets.map(({ end }, partition) => before?.get(partition) ?? end)
   const from = row.offsets.map(({ start }, partition) => Math.max(start, ends[partition] - most))
   const cursor = from.map((offset, partition) => `${partition}:${offset}`).join(',')
-  // Each partition gives as many as may be the newest, and the answer ends at a number of records, so each is asked for all of its own.
+  // Each partition is asked for as many records as may be the newest of all. A response ends at a number of records, so each partition is asked
+  // separately.
   const { records } = await answered(`./v1/topics/${encodeURIComponent(topic)}/records?max=${Math.min(1000, most * row.partitions)}&from=${cursor}`)
   const own = records.filter(({ partition, offset }) => offset < ends[partition]).sort((a, b) => b.timestamp - a.timestamp || b.offset - a.offset)
   const shown = own.slice(0, most)

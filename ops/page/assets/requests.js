@@ -2,7 +2,7 @@ import { html, useState } from 'htm/preact/standalone'
 import { timeText } from './live.js'
 import { usePolled } from './polled.js'
 
-/** The newest requests of a swarm. With `isWhole` they are found by key, time and outcome too. */
+/** The newest requests of a swarm. With `isWhole`, they can also be searched by key, time and outcome. */
 export function Requests({ swarm, onFollow, isWhole = false }) {
   const [state, setState] = useState('')
   const [key, setKey] = useState('')
@@ -24,7 +24,7 @@ export function Requests({ swarm, onFollow, isWhole = false }) {
       </label>
       ${
         isWhole &&
-        // The fields have no `value`: each drawing would put the old one in place of what the user has typed so far.
+        // The fields have no `value`, because each drawing would replace the user's text by the old value.
         html`<label>Key <input type="search" onChange=${({ target }) => setKey(target.value)} placeholder="Idempotency-Key" /></label>
         <label>From <input type="datetime-local" step="1" onChange=${({ target }) => setFrom(target.value)} /></label>
         <label>To <input type="datetime-local" step="1" onChange=${({ target }) => setTo(target.value)} /></label>`
@@ -44,7 +44,7 @@ export function Requests({ swarm, onFollow, isWhole = false }) {
     ${answer?.next && isWhole && html`<p class="quiet">There are more: narrow the time, or use <code>waggle requests list</code>.</p>`}`
 }
 
-/** The time of a field in the browser's own zone, as the API takes it. */
+/** Converts the time of a field, which is in the browser's time zone, into the form of the API. */
 function timeOf(text) {
   const time = text === '' ? Number.NaN : Date.parse(text)
   return Number.isNaN(time) ? '' : String(time)

@@ -1,7 +1,7 @@
 import { html, useState } from 'htm/preact/standalone'
 import { signIn } from './api.js'
 
-/** The form for a token, where the server wants one. `isRefused` tells that the last one had not the scope `read`. */
+/** The form for a token, if the server requires a token. `isRefused`: the last token did not have the scope `read`. */
 export function SignIn({ isRefused, onSignIn }) {
   const [token, setToken] = useState('')
   const send = (event) => {

@@ -2,7 +2,7 @@ import { html, useState } from 'htm/preact/standalone'
 import { answered, failureOf } from './api.js'
 import { usePolled } from './polled.js'
 
-/** The swarms of the server: states, versions, the text of one, an edit with its difference, updates and roll-backs. */
+/** The swarms of the server: their states, versions and texts, an edit with its difference, updates and roll-backs. */
 export function Swarms({ chosen, onChoose }) {
   const { answer: swarms, problem, reload } = usePolled('./v1/swarms')
   const name = swarms?.find((one) => one.name === chosen)?.name ?? swarms?.[0]?.name

@@ -3,7 +3,7 @@ import { countText } from './live.js'
 import { usePolled } from './polled.js'
 import { Records } from './records.js'
 
-/** The topics of the log, and the decoded records of one. */
+/** The topics of the log, and the decoded records of a chosen topic. */
 export function Topics({ chosen, onChoose, onFollow }) {
   const { answer: topics, problem } = usePolled('./v1/topics')
   const [sought, setSought] = useState('')

@@ -2,7 +2,7 @@ import { html, useEffect, useState } from 'htm/preact/standalone'
 import { answered, failureOf } from './api.js'
 import { timeText } from './live.js'
 
-/** The way of a request: a bar for each step, from its start to its end, with the time that it waited before, and the requests that shared its batch. */
+/** The path of a request: a bar for each step from its start to its end, with the wait before the step, and the requests that shared its batch. */
 export function Waterfall({ id, onFind }) {
   const [found, setFound] = useState(null)
   const [sought, setSought] = useState('')
@@ -59,7 +59,7 @@ function Bars({ trace, onFind }) {
     ${!complete && html`<p class="quiet">The search ended at its bound. Steps may be missing.</p>`}`
 }
 
-/** The batch, the model's version, the attempt and the round of a step, if there is something to tell. */
+/** The batch, the model's version, the attempt and the round of a step; empty if none of them is known. */
 function noteOf({ bee, batch_size, batch_sent, model, model_version, attempt, round }) {
   const notes = [
     ...(batch_size > 1 ? [`batch of ${batch_size}${batch_sent ? ` (${batch_sent})` : ''}`] : []),

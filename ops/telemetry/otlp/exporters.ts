@@ -3,7 +3,10 @@ import type { PushMetricExporter } from '@opentelemetry/sdk-metrics'
 import type { SpanExporter } from '@opentelemetry/sdk-trace'
 import type { Protocol } from './otlp-settings.ts'
 
-/** The exporter of spans for a protocol. Only its package is loaded. Address, headers, certificates and time limits come from its own variables. */
+/**
+ * The exporter of spans for a protocol. Only the package of this protocol is loaded. The package reads address, headers, certificates and time limits
+ * from its own variables.
+ */
 export async function spanExporter(protocol: Protocol): Promise<SpanExporter> {
   if (protocol === 'grpc') return new (await import('@opentelemetry/exporter-trace-otlp-grpc')).OTLPTraceExporter()
   if (protocol === 'http/json') return new (await import('@opentelemetry/exporter-trace-otlp-http')).OTLPTraceExporter()

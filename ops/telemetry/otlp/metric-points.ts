@@ -2,7 +2,7 @@ import type { HrTime } from '@opentelemetry/api'
 import { AggregationTemporality, DataPointType, InstrumentType, type MetricData } from '@opentelemetry/sdk-metrics'
 import { type Family, type Labels, maxSeriesAFamily, type Sample } from '../exposition.ts'
 
-/** The families of `GET /metrics` as OpenTelemetry's metrics. Both have the same names, so one dashboard fits both. */
+/** The families of `GET /metrics` as OpenTelemetry metrics. The names are the same, so one dashboard fits both. */
 export function metricPoints(families: readonly Family[], times: { readonly startTime: HrTime; readonly endTime: HrTime }): MetricData[] {
   return families.filter(({ samples }) => samples.length > 0).map((family) => ({ ...pointsOf(family, times) }))
 }
@@ -24,7 +24,10 @@ interface HistogramPoint {
   readonly value: { buckets: { boundaries: number[]; counts: number[] }; sum: number; count: number }
 }
 
-/** Puts the lines of each histogram together. Prometheus' buckets count everything below their bound, and OpenTelemetry's only their own part. */
+/**
+ * Puts the lines of each histogram together. A Prometheus bucket counts all values below its bound; an OpenTelemetry bucket counts only the values
+ * above the previous bound.
+ */
 function histograms(samples: readonly Sample[]): Iterable<HistogramPoint> {
   const points = new Map<string, HistogramPoint & { below: number }>()
   for (const { labels, value, suffix } of samples) {

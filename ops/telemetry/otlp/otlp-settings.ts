@@ -1,4 +1,4 @@
-/** One kind of telemetry that a collector takes. */
+/** One kind of telemetry that a collector accepts. */
 export type Signal = (typeof signals)[number]
 
 export const signals = ['traces', 'metrics', 'logs'] as const
@@ -16,11 +16,11 @@ export interface OtlpSettings {
   readonly spans: QueueSettings
   readonly logs: QueueSettings
   readonly metrics: { readonly exportIntervalMillis: number; readonly exportTimeoutMillis: number }
-  /** Values that were ignored, as sentences for the log. The specification wants a warning, and no failure. */
+  /** Ignored values, as sentences for the log. The specification requires a warning instead of a failure. */
   readonly remarks: readonly string[]
 }
 
-/** A bounded queue before an exporter. What comes while it is full is dropped. */
+/** The settings of a bounded queue before an exporter. A full queue drops new items. */
 export interface QueueSettings {
   readonly maxQueueSize: number
   readonly maxExportBatchSize: number
@@ -30,7 +30,7 @@ export interface QueueSettings {
 
 type Env = { readonly [name: string]: string | undefined }
 
-/** Reads the variables; null where nothing is to be sent, because no endpoint is set or the SDK is disabled. */
+/** Reads the variables. Null if nothing is to be sent, because no endpoint is set or the SDK is disabled. */
 export function otlpSettings(env: Env): OtlpSettings | null {
   const read = new Variables(env)
   if (read.text('OTEL_SDK_DISABLED')?.toLowerCase() === 'true') return null
@@ -75,7 +75,7 @@ function queueOf(prefix: string, delayMs: number, read: Variables): QueueSetting
   }
 }
 
-/** Reads variables. A value that is none of the allowed ones counts as unset, and gives a remark. */
+/** Reads variables. A value that is not allowed counts as unset, and adds a remark. */
 class Variables {
   readonly remarks: string[] = []
   readonly #env: Env

@@ -16,8 +16,8 @@ export interface RecordedSpansOptions {
 }
 
 /**
- * Makes the spans of requests, and gives them to a span processor, which has a bounded queue. The spans of bees are made when their calls have ended.
- * Their ids are hashes (`trace-context.ts`), so other processes can name a span before it is made.
+ * Makes the spans of requests, and passes them to a span processor, which has a bounded queue. The spans of bees are made after their calls have
+ * ended. Their ids are hashes (`trace-context.ts`), so other processes can refer to a span before it is made.
  */
 export class RecordedSpans implements Tracing {
   readonly #options: RecordedSpansOptions
@@ -112,7 +112,7 @@ export class RecordedSpans implements Tracing {
     return { traceId, spanId, isSampled: isParentBased && parent !== null ? parent.isSampled : this.#samplesRoot(traceId) }
   }
 
-  /** A batch has requests of many traces, so it is a trace of its own, to which each of its requests has a link. */
+  /** The span of a batch. A batch contains requests of many traces, so it is a separate trace, with a link to each of its requests. */
   #batchOf({ context }: CallSpan): TraceContext {
     return { traceId: randomBytes(16).toString('hex'), spanId: context.spanId, isSampled: true }
   }
@@ -153,7 +153,7 @@ interface Recorded {
   readonly parentSpanId: string | null
   /** Start and end, in epoch milliseconds. */
   readonly times: readonly [number, number]
-  /** The message of an error; null without one. */
+  /** The message of an error; null if there is none. */
   readonly failure: string | null
   readonly attributes: Attributes
   readonly links?: readonly SpanContext[]
@@ -173,7 +173,7 @@ function spanContext({ traceId, spanId, isSampled }: TraceContext): SpanContext 
   return { traceId, spanId, traceFlags: isSampled ? 1 : 0 }
 }
 
-/** Seconds and nanoseconds. */
+/** An epoch time as seconds and nanoseconds. */
 export function hrTime(ms: number): HrTime {
   return [Math.floor(ms / 1000), Math.round((ms % 1000) * 1e6)]
 }

@@ -17,7 +17,7 @@ import { watched } from './watched-exporter.ts'
 
 type Logger = ReturnType<LoggerProvider['getLogger']>
 
-/** Sends traces, metrics and logs with OpenTelemetry's own packages. Their queues are bounded, and drop what they cannot hold. */
+/** Sends traces, metrics and logs with OpenTelemetry's own packages. Their queues are bounded. A full queue drops new items. */
 export class SentTelemetry implements Otlp {
   tracing: Tracing | undefined
   #families: () => readonly Family[] = () => []
@@ -119,5 +119,5 @@ const severities: { readonly [level in LogLevel]: SeverityNumber } = {
   error: SeverityNumber.ERROR,
 }
 
-/** A stop waits this long, in ms, for a collector. */
+/** The longest time that a stop waits for a collector, in ms. */
 const maxFlushMs = 2000

@@ -10,8 +10,8 @@ interface Exporter<T> {
 }
 
 /**
- * Says in one line that a collector takes nothing any more, and in one line that it takes telemetry again. The exporter retries by itself, and what its
- * queue cannot hold is dropped, so nothing in Waggle waits for a collector.
+ * Logs one line when a collector stops accepting telemetry, and one line when it accepts telemetry again. The exporter retries by itself, and a full
+ * queue drops new items, so nothing in Waggle waits for a collector.
  */
 export function watched<T, E extends Exporter<T>>(exporter: E, signal: Signal, say: (level: 'warn' | 'info', message: string) => void): E {
   const send = exporter.export.bind(exporter)

@@ -18,7 +18,7 @@ export class JoinWindowProcessor extends StoredProcessor {
     this.#records = this.store<Buffered>(this.#operator.store)
   }
 
-  /** Forwards the record to the join first, which emits it alone if no match can come any more. Then puts it into the window. */
+  /** Forwards the record to the join, and then puts the record into the window. The join emits a record alone if no match can come any more. */
   process(record: Record<unknown, unknown>): void {
     this.context.forward(record)
     if (record.key !== null) this.#records?.put(record.key, record.value, record.timestamp)

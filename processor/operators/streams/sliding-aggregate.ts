@@ -16,8 +16,9 @@ interface Around {
 }
 
 /**
- * Sliding windows (KIP-450). A record belongs to each window around it, and may create three new windows: the window that ends with it (its left
- * window), the window that starts right after it (its right window, if it contains a record), and the right window of the record before.
+ * Sliding windows (KIP-450). A record belongs to each window around it. A record may also create three windows. The first ends with the record (the
+ * record's left window). The second starts right after the record, if it contains another record (the record's right window). The third is the right
+ * window of the previous record.
  */
 export class SlidingAggregateProcessor extends WindowedProcessor<SlidingAggregate> {
   process(record: Record<unknown, unknown>): void {

@@ -21,14 +21,15 @@ interface Place {
 }
 
 /**
- * Holds a table's updates back, and keeps only the newest update of each key, until the time of that update has come or the buffer is full (KIP-328).
+ * Holds a table's updates back, and keeps only the newest update of each key (KIP-328). An update is emitted when its time has come or when the
+ * buffer is full.
  */
 export class SuppressProcessor extends StoredProcessor {
   readonly #operator: Suppress
   #buffer: Buffered | null = null
   #topic = ''
   readonly #places = new Heap<Place>(inOrder)
-  /** Bytes as Kafka Streams counts them. Counting serialises each update, so only a buffer with a byte limit counts them. */
+  /** Bytes as Kafka Streams counts them. Counting serialises each update, so bytes are counted only in a buffer with a byte limit. */
   #bytes = 0
   #streamTime: KeptNumber = { value: -1 }
   #meters: { readonly buffer: BufferMeters; readonly emit: Sensor } | null = null
@@ -84,8 +85,8 @@ export class SuppressProcessor extends StoredProcessor {
   }
 
   /**
-   * Forwards the oldest update, and only then deletes it. While the update is forwarded, a join may look up its key here, and must still find the
-   * earlier value.
+   * Forwards the oldest update, and deletes it only afterwards. While the update is forwarded, a join may look up its key here, and must still find
+   * the earlier value.
    */
   #emitOldest(): void {
     const place = this.#places.least

@@ -4,7 +4,7 @@ import type { TableUpdates } from '../operator-context.ts'
 import { StoredProcessor } from './stored-processor.ts'
 import { openRows, type TableRows } from './table-rows.ts'
 
-/** A processor that makes the updates of a table. It keeps the table's rows, if the table has a store. */
+/** A processor that makes the updates of a table. The processor keeps the table's rows, if the table has a store. */
 export abstract class TableProcessor<Operator extends { readonly oldValues: OldValues }> extends StoredProcessor {
   protected readonly operator: Operator
   #rows: TableRows | null = null

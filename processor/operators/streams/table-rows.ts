@@ -7,7 +7,7 @@ export type Row = ValueAndTimestamp<unknown>
 /** A table's rows, in a store of any kind. */
 export interface TableRows {
   get(key: unknown): Row | null
-  /** Stores an update, and returns it in the form to forward; null if it is too old. */
+  /** Stores an update, and returns it in the form to forward; null if the update is too old. */
   put(key: unknown, value: unknown, timestamp: number, oldValue: unknown): Change<unknown> | null
 }
 

@@ -25,7 +25,7 @@ export class WindowEmission {
     this.#meters = context.meters.finalEmit
   }
 
-  /** True if a cache holds updates. Such a cache has closed windows that their store has dropped already. */
+  /** True if a cache holds updates. The cache may contain closed windows that their store has dropped already. */
   get isCached(): boolean {
     return this.#updates.areHeldBack
   }
@@ -35,8 +35,8 @@ export class WindowEmission {
   }
 
   /**
-   * Takes an update of a window. `before` is the window's stored value, null for a new window. `oldAggregate` is the aggregate before the update; for a
-   * new window it is the initial one, or null for the right window of a sliding window.
+   * Takes an update of a window. `before` is the window's stored value; null for a new window. `oldAggregate` is the aggregate before the update. For
+   * a new window `oldAggregate` is the initial aggregate, or null for the right window of a sliding window.
    */
   update(record: Record<unknown, unknown>, window: Window, before: unknown, oldAggregate: unknown, newValue: unknown, timestamp: number): void {
     if (this.#onClose) return
@@ -44,7 +44,7 @@ export class WindowEmission {
     this.#updates.send({ key: { key: record.key, window }, change, timestamp, removedAt: record.timestamp, headers: record.headers, before })
   }
 
-  /** `range` returns the window starts to look at for a close time; null if no window can have closed. */
+  /** Emits the windows that have closed. `range` gives the starts of the windows to look at; null if no window can have closed. */
   closed(
     headers: readonly Header[],
     windows: Windows,

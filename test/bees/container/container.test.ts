@@ -48,10 +48,10 @@ describeWithDocker('A swarm with a container bee', (docker) => {
   const letters = async (swarm: SwarmHere) =>
     ((await swarm.topic('.dead-letters'))?.offsets ?? []).reduce((sum, { start, end }) => sum + end - start, 0)
 
-  it('answers 422 where the container refuses and 502 with a dead letter where the container dies, and answers the next request', async () => {
+  it('answers 422 if the container refuses and 502 with a dead letter if the container dies, and answers the next request', async () => {
     await using swarm = await SwarmHere.open({}, { bees: beesOf(ofImage({ cpus: 1 }), ', timeout_seconds: 120') })
     assert.equal((await swarm.ask({ refuse: true })).status, 422)
-    // The container starts twice before the request is known to kill it.
+    // The container starts twice before the request counts as the cause of its death.
     const died = await swarm.ask({ die: true }, { headers: { 'x-timeout-seconds': '120' } })
     const problem = (await died.json()) as { readonly bee: string; readonly detail: string }
     assert.deepEqual([died.status, problem.bee], [502, 'svm'])
@@ -60,27 +60,27 @@ describeWithDocker('A swarm with a container bee', (docker) => {
     await eventually(async () => (await letters(swarm)) === 1)
   })
 
-  it('answers 502 with a dead letter where the container never answers, and answers the next request', async () => {
+  it('answers 502 with a dead letter if the container never answers, and answers the next request', async () => {
     await using swarm = await SwarmHere.open({}, { bees: beesOf(ofImage({ cpus: 1 }), ', timeout_seconds: 4') })
     const hung = await swarm.ask({ hang: true })
     assert.equal(hung.status, 502)
     assert.match(((await hung.json()) as { readonly detail: string }).detail, /No result within 4000 ms/)
     await eventually(async () => (await letters(swarm)) === 1)
-    // A request that waits too long for the next container fails too.
+    // A request that waits too long for the next container also fails.
     await eventually(async () => (await swarm.ask({ photo: 1 })).status === 200)
   })
 
   it('shares its requests among as many containers as it has replicas', async () => {
     await using swarm = await SwarmHere.open({}, { bees: beesOf(ofImage(), ', replicas: 2') })
     const host = async () => ((await (await swarm.ask({ who: true })).json()) as { readonly host: string }).host
-    // Both containers are ready when the swarm is open. Requests come one after the other, so the containers alternate.
+    // Both containers are ready when the swarm is open. Requests arrive one after the other, so the containers alternate.
     const hosts = [await host(), await host(), await host(), await host()]
     assert.equal(new Set(hosts.slice(0, 2)).size, 2)
     assert.deepEqual(hosts.slice(2), hosts.slice(0, 2))
     assert.equal((await docker().client.listContainers({ filters: { label: ['waggle.bee=svm'] } })).length, 2)
   })
 
-  it('gets a second container while requests wait, shares them, and removes it when one is enough', async () => {
+  it('gets a second container while requests wait, shares the requests, and removes the container when one is enough', async () => {
     await using bee = await ReplicatedBee.open(`max_replicas: 2, type: container, spec: ${JSON.stringify(ofImage())}`)
     const containers = async () => (await docker().client.listContainers({ filters: { label: ['waggle.bee=work'] } })).length
     const hosts = (results: readonly Payload[]) =>
@@ -104,7 +104,7 @@ describeWithDocker('A swarm with a container bee', (docker) => {
     })
   })
 
-  it('does not start if its container would share the machine’s network, or has a memory bound that Docker refuses', async () => {
+  it('does not start if its container would share the machine’s network, or has a memory limit that Docker refuses', async () => {
     await assert.rejects(SwarmHere.open({}, { bees: beesOf(ofImage({ network: 'host' })) }), /svm asks for the network of this machine/)
     await assert.rejects(SwarmHere.open({}, { bees: beesOf(ofImage({ memory: '512' })) }), /svm has 512 of memory, and needs at least 6m/)
   })

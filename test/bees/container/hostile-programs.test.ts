@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { eventually, SwarmHere } from '../../support/swarm-here.ts'
 
-/** A program in JSON lines that misbehaves at the request `bad`, and answers any other request with its input. */
+/** A program of JSON lines that misbehaves at the request `bad`, and answers any other request with its input. */
 const program = (bad: string) => `
   import { createInterface } from 'node:readline'
   console.log(JSON.stringify({ waggle: 1 }))
@@ -16,7 +16,7 @@ const program = (bad: string) => `
 interface Case {
   readonly what: string
   readonly bad: string
-  /** The detail of the answer with status 502. */
+  /** Matches the detail of the response with status 502. */
   readonly detail: RegExp
 }
 
@@ -54,7 +54,7 @@ describe('A program that misbehaves at one request', () => {
     ((await swarm.topic('.dead-letters'))?.offsets ?? []).reduce((sum, { start, end }) => sum + end - start, 0)
 
   for (const { what, bad, detail } of failing)
-    it(`has an error with the cause and one dead letter, and answers the next request: it ${what}`, async () => {
+    it(`causes an error with the reason and one dead letter, and answers the next request: it ${what}`, async () => {
       await using swarm = await open(bad)
       const response = await swarm.ask('bad', { headers: { 'x-timeout-seconds': '60' } })
       const problem = (await response.json()) as { readonly bee: string; readonly detail: string }
@@ -64,7 +64,7 @@ describe('A program that misbehaves at one request', () => {
       await eventually(async () => (await letters(swarm)) === 1)
     })
 
-  it('has the first answer of a request that it answers twice, a line in the log, and the next request is answered', async () => {
+  it('provides the first of two answers to a request, causes a line in the log, and answers the next request', async () => {
     await using swarm = await open('answer(id, 1); answer(id, 2)')
     assert.equal(await (await swarm.ask('bad')).json(), 1)
     assert.equal(await (await swarm.ask('next')).json(), 'next')
@@ -75,7 +75,7 @@ describe('A program that misbehaves at one request', () => {
     assert.equal(await letters(swarm), 0)
   })
 
-  it('has a bounded log if it floods standard error, and its answers come', async () => {
+  it('has a limited log if it floods standard error, and its answers still arrive', async () => {
     await using swarm = await open("for (let i = 0; i < 6000; i++) process.stderr.write('lens cap '.repeat(100) + '\\n'); answer(id, json)")
     assert.equal(await (await swarm.ask('bad')).json(), 'bad')
     assert.equal(await (await swarm.ask('next')).json(), 'next')

@@ -18,7 +18,7 @@ describe('An expression', () => {
     assert.deepEqual(evaluate('[[`1`], [`2`, `3`]][]', input), [1, 2, 3])
   })
 
-  it('reads a field called constructor or __proto__ only if the input itself has it', () => {
+  it('reads a field called constructor or __proto__ only if the input itself has that field', () => {
     for (const name of ['constructor', 'toString', '__proto__']) assert.equal(evaluate(`"${name}"`, {}), null)
     assert.equal(evaluate('"constructor"', { constructor: 1 }), 1)
     assert.equal(evaluate('"__proto__"', JSON.parse('{"__proto__": 2}')), 2)
@@ -57,12 +57,12 @@ describe('An expression', () => {
     assert.throws(() => evaluate("trim(a, 'x', 'y')", { a: 'a' }), { code: codeOf })
   })
 
-  it('replaces parts of a long text within its bound of steps', () => {
+  it('replaces parts of a long text within its limit of steps', () => {
     assert.equal(evaluate("replace(a, 'lo', 'LO')", { a: `hello ${long}` }), `helLO ${long}`)
     assert.equal(evaluate("replace(a, 'l', 'L', `1`)", { a: 'hello' }), 'heLlo')
   })
 
-  it('groups and merges by keys such as __proto__ and constructor like by any other key', () => {
+  it('groups and merges by keys such as __proto__ and constructor as by any other key', () => {
     const a = ['__proto__', 'constructor', 'x', '__proto__'].map((k) => ({ k }))
     assert.deepEqual(
       Object.entries(evaluate('group_by(a, &k)', { a }) as object).map(([key, group]) => [key, (group as readonly unknown[]).length]),
@@ -93,7 +93,7 @@ describe('An expression', () => {
     assert.deepEqual(evaluate('sort(@)', []), [])
   })
 
-  it('finds, splits and replaces long texts as it does short ones', () => {
+  it('finds, splits and replaces long texts in the same way as short texts', () => {
     for (const needle of ['ab', 'ab'.repeat(50), `${'a'.repeat(80)}b`]) {
       const input = { text: `x${needle}y${needle}a${needle}`, needle, other: `${needle}z` }
       const { text } = input
@@ -121,19 +121,19 @@ describe('An expression', () => {
 
   const [many, part] = ['a'.repeat(400_000), 'a'.repeat(40_000)]
   const slow: { readonly [what: string]: readonly [text: string, input: unknown] } = {
-    'a long text in a longer one': ['contains(a, b)', { a: many, b: `${part}b${part}` }],
-    'the same from the end': ['find_last(a, b)', { a: many, b: `${part.slice(1)}ba` }],
-    'a place for a long text': ['find_first(a, b)', { a: many, b: `${part}b${part}` }],
-    'a cut by a long text': ['length(split(a, b))', { a: many, b: `${part}b${part}` }],
+    'a long text inside a longer text': ['contains(a, b)', { a: many, b: `${part}b${part}` }],
+    'a search for a long text from the end': ['find_last(a, b)', { a: many, b: `${part.slice(1)}ba` }],
+    'a search for a long text from the start': ['find_first(a, b)', { a: many, b: `${part}b${part}` }],
+    'a split by a long text': ['length(split(a, b))', { a: many, b: `${part}b${part}` }],
     'a replacement of a long text': ["length(replace(a, b, 'c'))", { a: many, b: `${part}b${part}` }],
-    'a replacement with a pattern of the engine': [`length(replace('xb', 'b', '$\`b', \`28\`))`, {}],
+    'a replacement that contains a pattern of JavaScript': [`length(replace('xb', 'b', '$\`b', \`28\`))`, {}],
     'a trim by many characters': ['length(trim(a, b))', { a: many, b: `${'b'.repeat(400_000)}a` }],
     'a sort by long texts': ['length(sort_by(a, &join($.c, [$.b, $.c])))', { a: Array(20).fill(0), b: part, c: 'x' }],
-    'a sort by one long text': ['length(sort_by(a, &$.b))', { a: Array(5_000).fill(0), b: many }],
-    'equal long texts for each element': ['length(a[?$.b == $.c])', { a: Array(10_000).fill(0), b: many, c: `${many.slice(1)}b` }],
+    'a sort of many elements by the same long text': ['length(sort_by(a, &$.b))', { a: Array(5_000).fill(0), b: many }],
+    'a comparison of long texts for each element': ['length(a[?$.b == $.c])', { a: Array(10_000).fill(0), b: many, c: `${many.slice(1)}b` }],
   }
   for (const [what, [text, input]] of Object.entries(slow)) {
-    it(`takes at most 1.5 s of CPU, whether it gives a result or is stopped: ${what}`, () => {
+    it(`takes at most 1.5 s of CPU, whether it returns a result or is stopped: ${what}`, () => {
       const before = process.cpuUsage()
       try {
         assert.equal(typeof evaluate(text, input), text.startsWith('contains') ? 'boolean' : text.startsWith('find') ? 'object' : 'number')
@@ -171,7 +171,7 @@ describe('An expression', () => {
     ],
   }
   for (const [what, [text, input]] of Object.entries(hostile)) {
-    it(`is stopped after a bounded number of steps: ${what}`, () => {
+    it(`is stopped after a limited number of steps: ${what}`, () => {
       const before = process.cpuUsage()
       assert.throws(() => evaluate(text, input), { code: codeOf, message: /takes more than 100000 steps/ })
       const { user, system } = process.cpuUsage(before)

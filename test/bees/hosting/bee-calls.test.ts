@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { BeeCalls } from '../../../bees/hosting/bee-calls.ts'
 
-/** Calls whose clock a test moves, with the lines that they log. */
+/** Calls with a clock that the test moves, and the lines that the calls log. */
 function scene() {
   const time = { now: 0 }
   const lines: string[] = []
@@ -10,7 +10,7 @@ function scene() {
 }
 
 describe('A bee that computes without a pause', () => {
-  it('is named in the log with its request and the time that it took', async () => {
+  it('is named in the log, with its request and the time that it took', async () => {
     const { time, lines, calls } = scene()
     await calls.call('slow', [{ id: 'r1' }], () => {
       time.now += 1234
@@ -27,7 +27,7 @@ describe('A bee that computes without a pause', () => {
     assert.match(lines.join(), /\(request r1 and 2 more\)/)
   })
 
-  it('is not named if it only waits, or computes for less than 250 ms', async () => {
+  it('is not named if it only waits, or if it computes for less than 250 ms', async () => {
     const { time, lines, calls } = scene()
     await calls.call('waits', [{ id: 'r1' }], async () => {
       await Promise.resolve()
@@ -41,7 +41,7 @@ describe('A bee that computes without a pause', () => {
 })
 
 describe('The activity of bees', () => {
-  it('includes a bee while a call of the bee is open, and once more after that call', async () => {
+  it('includes a bee while the bee has an open call, and once more after that call', async () => {
     const { calls } = scene()
     const { promise, resolve } = Promise.withResolvers<void>()
     const call = calls.call('long', [], () => promise)

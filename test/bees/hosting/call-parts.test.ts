@@ -8,9 +8,9 @@ import { WaggleError } from '../../../topology/waggle-error.ts'
 const json = (value: unknown): Payload => ({ kind: 'json', json: value })
 
 interface Given {
-  /** The parts of earlier runs; null: the log has some of them no more. */
+  /** The parts of earlier runs; null: the log no longer has some of them. */
   readonly before?: readonly unknown[] | null
-  /** The writes that fail, counted from 0. */
+  /** The numbers of writes that fail, counted from 0. */
   readonly failing?: readonly number[]
   readonly signal?: AbortSignal
 }
@@ -49,7 +49,7 @@ describe('The parts of a call', () => {
     assert.equal((parts.result() as { readonly json: readonly unknown[] }).json[50], '…')
   })
 
-  it('that an earlier run has written are compared and not written again', async () => {
+  it('are compared and not written again if an earlier run has written them', async () => {
     const { parts, written } = await opened({ before: ['a', '…'] })
     assert.deepEqual(parts.published, ['a', '…'])
     for (const part of ['a', 'secret', 'c']) await parts.publish(part)
@@ -58,11 +58,11 @@ describe('The parts of a call', () => {
     assert.deepEqual(parts.result(), json('a…c'))
   })
 
-  it('fail if the log has no more all parts of an earlier run', async () => {
+  it('fail if the log no longer has all parts of an earlier run', async () => {
     await assert.rejects(opened({ before: null }), { code: 'WAGGLE_PARTS_DIFFER' })
   })
 
-  it('fail if they differ from those of an earlier run, and if there are fewer of them', async () => {
+  it('fail if they differ from the parts of an earlier run, or if there are fewer of them', async () => {
     const differing = await opened({ before: ['a', 'b'] })
     await differing.parts.publish('a')
     await assert.rejects(differing.parts.publish('c'), { code: 'WAGGLE_PARTS_DIFFER' })
@@ -72,17 +72,17 @@ describe('The parts of a call', () => {
     await assert.rejects(fewer.parts.finish(), { code: 'WAGGLE_PARTS_DIFFER' })
   })
 
-  it('wait for a log that takes nothing now, and come in order all the same', async () => {
+  it('wait for a log that accepts no records now, and still arrive in order', async () => {
     const { parts, written } = await opened({ failing: [0, 2, 5] })
     for (const part of ['a', 'b', 'c']) await parts.publish(part)
     await parts.finish()
-    // A number that came before the missing one does not count, and comes again behind it.
+    // A number that arrived before the missing number does not count, and is written again after it.
     const inOrder: string[] = []
     for (const record of written) if (Number(record.split(':')[0]) === inOrder.length) inOrder.push(record)
     assert.deepEqual(inOrder, ['0:a', '1:b', '2:c'])
   })
 
-  it('end with their call', async () => {
+  it('end with the call', async () => {
     const abort = new AbortController()
     const { parts } = await opened({ signal: abort.signal, failing: Array.from({ length: 1000 }, (_, at) => at) })
     await parts.publish('a')

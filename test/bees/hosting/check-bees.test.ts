@@ -12,7 +12,7 @@ import { checkSwarm } from '../../../topology/swarm/check/check.ts'
 import { SwarmDocument } from '../../../topology/swarm/document.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 
-/** The findings of the check as lines, for a swarm of these bees behind the gateway `g`. No model and no image is on this machine. */
+/** The findings of the check as lines, for a swarm with these bees behind the gateway `g`. This machine has no model and no image. */
 async function found(
   bees: string,
   types: readonly BeeType[] = [],
@@ -64,7 +64,7 @@ describe('The check of a swarm’s bees', () => {
     assert.deepEqual((await found('- { name: save, type: save-to-database, input: { name: g }, spec: { table: own.predictions_2 } }\n')).mistakes, [])
   })
 
-  it('warns of each setting that a bee does not read, with the place of the setting', async () => {
+  it('warns of each setting that its bee does not read, with the place of the setting', async () => {
     const call = 'type: http-call, input: { name: g }, spec: { url: "http://127.0.0.1/" }'
     const workers = 'type: python, input: { name: g }, spec: { file: a.py, bee: a, workers: 8 }'
     const beside = async (bee: string) => (await found(`- { name: b, ${bee} }\n`)).warnings.filter((one) => one.includes('no effect'))
@@ -96,7 +96,7 @@ describe('The check of a swarm’s bees', () => {
     )
   })
 
-  it('compares output and input types that bee types make from their specs', async () => {
+  it('compares the output and input types that bee types derive from their specs', async () => {
     const columns = Type.Object({ columns: Type.Array(Type.String()) }, { additionalProperties: false })
     const shape = async ({ spec }: { readonly spec: Static<typeof columns> }) =>
       Type.Object(Object.fromEntries(spec.columns.map((name) => [name, Type.Number()])))

@@ -59,7 +59,7 @@ describe('A bee whose spec has a secret', () => {
     assert.throws(() => stream.connect({} as never, {} as never), { message: 'no {{ secrets.TOKEN }}' })
   })
 
-  it('leaves the results of another bee as they are', () => {
+  it('leaves the results of another bee unchanged', () => {
     const stream = redactedHost(telling, { errors: redaction, resultsOf: () => null }).streamOf(bee)
     assert.deepEqual(stream.payloadOf(1), { kind: 'json', json: { output: 1, token } })
   })

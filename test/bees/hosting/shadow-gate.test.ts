@@ -8,7 +8,7 @@ function gateOn(clock: SimulatedClock): ShadowGate {
 }
 const requests = (...keys: readonly string[]) => keys.map((key) => ({ key }))
 
-/** The outcome of a promise, as far as there is one. */
+/** The outcome of a promise, or `waits` if there is no outcome yet. */
 function watched<T>(promise: Promise<T>): { value: T | 'waits' } {
   const outcome: { value: T | 'waits' } = { value: 'waits' }
   void promise.then((value) => {
@@ -49,7 +49,7 @@ describe('The gate of a shadow', () => {
     assert.equal(entry.value, false)
   })
 
-  it('lets the shadow compute after a second if the bee has these requests elsewhere, and at once if the bee does nothing here', async () => {
+  it('lets the shadow compute after a second if the bee gets these requests in another process, and at once if the bee gets no requests in this process', async () => {
     const clock = new SimulatedClock()
     const gate = gateOn(clock)
     assert.equal(await gate.enter(requests('a')), true)

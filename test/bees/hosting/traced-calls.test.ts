@@ -18,7 +18,7 @@ function callOf(key: string, flags: string | null, signal = new AbortController(
   return { key, value: null, timestamp: 0, headers, attempt: 1, metadata: { topic: 't', partition: 0, offset: 1n }, signal }
 }
 
-/** Runs a call of a bee of three rows, and gives what was recorded. */
+/** Runs a call of a bee with three rows, and returns the recorded spans. */
 async function recorded(
   calls: readonly AsyncCall<string>[],
   act: (calls: readonly AsyncCall<string>[]) => Promise<readonly (Payload | WaggleError)[]>,
@@ -36,7 +36,7 @@ async function recorded(
 }
 
 describe('The calls of a bee whose spans are recorded', () => {
-  it('give the bee its own span, and record it for each request whose trace is recorded', async () => {
+  it('pass the bee its own span, and record a span for each request whose trace is recorded', async () => {
     const calls = [callOf('r1', '01'), callOf('r2', '00'), callOf('r3', null)]
     const failed = new WaggleError('WAGGLE_BEE_FAILED', { message: 'it broke', next: 'Mend it.' })
     const { made, seen, outcomes } = await recorded(calls, async () => [failed, ...rows.slice(1)])
@@ -58,13 +58,13 @@ describe('The calls of a bee whose spans are recorded', () => {
     ])
   })
 
-  it('record nothing where no trace is recorded', async () => {
+  it('record no span if no trace is recorded', async () => {
     const calls = [callOf('r1', '00'), callOf('r2', null), callOf('r3', null)]
     const { made, seen } = await recorded(calls, async () => rows)
     assert.deepEqual([made, seen], [[], [`00-${traceId}-${parentSpanId}-00`, '', '']])
   })
 
-  it('say that a batch which failed as a whole is tried again, and throw its error', async () => {
+  it('report that a batch which failed as a whole is tried again, and throw the batch’s error', async () => {
     const thrown = new Error('no')
     const { made, outcomes } = await recorded(
       ['r1', 'r2', 'r3'].map((id) => callOf(id, '01')),
@@ -74,7 +74,7 @@ describe('The calls of a bee whose spans are recorded', () => {
     assert.deepEqual([made[0]?.isRepeated, made[0]?.spans.length, made[0]?.spans[0]?.error?.message], [true, 3, 'no'])
   })
 
-  it('are recorded at once when they are aborted, and only once', async () => {
+  it('are recorded at once when they are aborted, and are recorded only once', async () => {
     const abort = new AbortController()
     const late = Promise.withResolvers<readonly Payload[]>()
     const calls = ['r1', 'r2', 'r3'].map((id) => callOf(id, '01', abort.signal))

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { SwarmHere } from '../../support/swarm-here.ts'
 
 describe('A setting that a bee does not read', () => {
-  it('is a warning in the log of a run, with the place of the setting', async () => {
+  it('causes a warning in the log of a run, with the place of the setting', async () => {
     await using swarm = await SwarmHere.open(
       {},
       {

@@ -64,7 +64,7 @@ describe('An http-call bee', () => {
     assert.equal(headers['idempotency-key'], answer.headers.get('x-request-id'))
   })
 
-  it('sends the trace and the baggage of the request, where they are valid', async () => {
+  it('sends the trace and the baggage of the request if they are valid', async () => {
     await using swarm = await open(`url: "${base}/next", headers: {tracestate: "mine=1"}`, [json({})])
     const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
     await swarm.ask({}, { headers: { traceparent, tracestate: 'theirs=1', baggage: 'shop=den' } })
@@ -78,7 +78,7 @@ describe('An http-call bee', () => {
     )
   })
 
-  it('sends another idempotency key in each round of a loop, so that the service acts once a round', async () => {
+  it('sends another idempotency key in each round of a loop, so that the service acts once for each round', async () => {
     const spec = `{url: "${base}/next"}`
     seen.length = 0
     answers = [({ body }, response) => json({ n: (JSON.parse(body) as { readonly n: number }).n + 1 })({} as Seen, response)]
@@ -136,7 +136,7 @@ describe('An http-call bee', () => {
     assert.doesNotMatch(texts.join(), /hunter2/)
   })
 
-  it('refuses an input that the service refuses, and makes a dead letter of any other failure', async () => {
+  it('refuses an input that the service refuses, and makes a dead letter for any other failure', async () => {
     await using swarm = await open(`url: "${base}/", max_answer_bytes: 100`, [
       json({ title: 'Bad', detail: 'label is missing\nhere' }, 422),
       json({}, 401),
@@ -186,19 +186,19 @@ describe('An http-call bee', () => {
     assert.match(await letters(swarm), /WAGGLE_HTTP_CALL_AWAY/)
   })
 
-  it('fails at once if a service asks for a wait past the deadline, and after its last attempt if nobody listens', async () => {
+  it('fails at once if a service asks for a wait beyond the deadline, and after its last attempt if no server listens', async () => {
     await using swarm = await open(`url: "${base}/"`, [json({}, 503, { 'retry-after': '3600' })])
     assert.match((await problem(swarm, {})).detail, /answers 503, and asks to wait 3600 s/)
     await using lost = await open('url: "http://127.0.0.1:1/", attempts: 2', [])
     assert.match((await problem(lost, {})).detail, /takes no connection: .*ECONNREFUSED.*\(2 attempts\)/)
   })
 
-  it('gives up an attempt that takes too long', async () => {
+  it('stops an attempt that takes too long', async () => {
     await using swarm = await open(`url: "${base}/", attempt_seconds: 0.2`, [() => {}])
     assert.match((await problem(swarm, {})).detail, /gave no answer within 0\.2 s/)
   })
 
-  it('returns bytes with their type and an empty answer as null, and sends a single field if the spec names one', async () => {
+  it('returns bytes with their type and null for an empty body, and sends a single field if the spec names one', async () => {
     await using swarm = await open(`url: "${base}/", body: a.b`, [
       (_, response) => void response.writeHead(200, { 'content-type': 'text/plain' }).end('hello'),
       (_, response) => void response.writeHead(204).end(),
@@ -209,7 +209,7 @@ describe('An http-call bee', () => {
     assert.match((await problem(swarm, { a: {} })).detail, /no field a\.b, which is to be sent/)
   })
 
-  it('does not start with an address or a header that cannot be used, and names the place in the file', async () => {
+  it('does not start with an unusable address or header, and the error names the place in the file', async () => {
     for (const [spec, message] of [
       ['url: "ftp://127.0.0.1/"', /is not a URL that begins with http/],
       ['url: "http://{host}/"', /a field may stand in the path and the query only/],

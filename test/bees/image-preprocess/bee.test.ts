@@ -8,7 +8,7 @@ import { decodePicture } from '../../../connectors/pictures/picture-decoder.ts'
 import type { Tensor } from '../../../topology/swarm/payload/payload.ts'
 import { Refused, WaggleError } from '../../../topology/waggle-error.ts'
 
-/** A left half of one colour and a right half of another, 60 × 40 pixels. */
+/** A picture of 60 × 40 pixels with a left half in one colour and a right half in another colour. */
 const halves = () =>
   sharp({ create: { width: 60, height: 40, channels: 3, background: '#ff0000' } }).composite([
     { input: { create: { width: 30, height: 40, channels: 3, background: '#0000ff' } }, left: 30, top: 0 },
@@ -23,7 +23,7 @@ function readBy(pictures: readonly TakenPicture[]): () => Promise<ReadonlyMap<st
   return async () => new Map(pictures.map((picture, at) => [`model-${at}`, { picture }]))
 }
 
-/** The tensor that a bee of this spec makes. */
+/** The tensor that a bee with this spec makes. */
 async function made(spec: PreprocessSpec, input: unknown = photo, readers: readonly TakenPicture[] = []): Promise<Tensor> {
   const { create } = definition.definition
   const context = { spec, ports: { pictures: { decode: decodePicture } }, readers: readBy(readers) }
@@ -40,12 +40,12 @@ async function found(spec: PreprocessSpec, readers: readonly TakenPicture[] = []
   return findings
 }
 
-/** The first pixel of a NHWC tensor. */
+/** The first pixel of an NHWC tensor. */
 const firstOf = ({ data }: Tensor) => Array.from(data.subarray(0, 3), Number)
 const near = (value: number | bigint | undefined, wanted: number) => assert.ok(Math.abs(Number(value) - wanted) < 0.02, `${value}, not ${wanted}`)
 
-describe('An image-preprocess', () => {
-  it('makes a UINT8 picture of the size that a picture model takes', async () => {
+describe('An image-preprocess bee', () => {
+  it('makes a UINT8 picture in the size that a picture model takes', async () => {
     const { datatype, shape, data } = await made({}, photo, [vgg])
     assert.deepEqual([datatype, shape, data.length], ['UINT8', [24, 32, 3], 24 * 32 * 3])
   })
@@ -61,12 +61,12 @@ describe('An image-preprocess', () => {
     assert.deepEqual([datatype, shape], ['UINT8', [40, 60, 3]])
   })
 
-  it('resizes the shorter side and keeps the aspect, or stretches to a size', async () => {
+  it('resizes the shorter side and keeps the aspect ratio, or stretches the picture to a size', async () => {
     assert.deepEqual((await made({ resize: 20 })).shape, [20, 30, 3])
     assert.deepEqual((await made({ resize: [10, 50] })).shape, [10, 50, 3])
   })
 
-  it('covers a size with the centre of the picture, or pads the picture with bars in the colour of pad', async () => {
+  it('fills a size with the centre of the picture, or pads the picture with bars in the colour of pad', async () => {
     const cover = await made({ resize: [20, 20], fit: 'cover' })
     assert.deepEqual(
       [cover.shape, firstOf(cover)],
@@ -99,7 +99,7 @@ describe('An image-preprocess', () => {
     assert.deepEqual((await made({ resize: 20, crop: 16 })).shape, [16, 16, 3])
   })
 
-  it('turns a picture upright by each of the eight orientations, unless orient is false', async () => {
+  it('turns a picture upright for each of the eight orientations, unless orient is false', async () => {
     for (let orientation = 1; orientation <= 8; orientation++) {
       const bytes = await halves().withMetadata({ orientation }).jpeg({ quality: 100, chromaSubsampling: '4:4:4' }).toBuffer()
       const { shape, data } = await made({}, bytes)
@@ -111,7 +111,7 @@ describe('An image-preprocess', () => {
     }
   })
 
-  it('resizes and crops a picture after it was turned upright', async () => {
+  it('resizes and crops a picture after the picture was turned upright', async () => {
     const bytes = await halves().withMetadata({ orientation: 6 }).jpeg({ quality: 100 }).toBuffer()
     assert.deepEqual((await made({ resize: 20 }, bytes)).shape, [30, 20, 3])
     const { shape, data } = await made({ resize: [60, 40], crop: [60, 10], layout: 'NHWC' }, bytes)
@@ -121,7 +121,7 @@ describe('An image-preprocess', () => {
     assert.ok((first[0] ?? 0) > 240 && (first[2] ?? 0) < 20 && (last[2] ?? 0) > 240, `${first} ${last}`)
   })
 
-  it('normalises alike with a mean and a deviation of 0–1 and of 0–255', async () => {
+  it('normalises equally with a mean and a deviation of 0–1 and of 0–255', async () => {
     const mean = [0.485, 0.456, 0.406]
     const std = [0.229, 0.224, 0.225]
     const times = (values: readonly number[]) => values.map((value) => value * 255)
@@ -137,7 +137,7 @@ describe('An image-preprocess', () => {
     }
   })
 
-  it('normalises each channel into its own plane in NCHW, and takes one number for all channels', async () => {
+  it('normalises each channel into its own plane in NCHW, and accepts one number for all channels', async () => {
     const { shape, data } = await made({ normalize: { mean: 0.5, std: 0.5 }, layout: 'NCHW', crop: 2 })
     assert.deepEqual(shape, [3, 2, 2])
     for (const [at, wanted] of [1, -1, 1, -1, -1, -1, -1, -1, -1, 1, -1, 1].entries()) near(data[at], wanted)
@@ -181,7 +181,7 @@ describe('An image-preprocess', () => {
     assert.deepEqual((await made({ channels: 1 }, photo)).shape, [40, 60, 1])
   })
 
-  it('gives the first frame of an animated GIF or WebP file', async () => {
+  it('returns the first frame of an animated GIF or WebP file', async () => {
     const frames = Buffer.concat([Buffer.alloc(4 * 4 * 3, 0x20), Buffer.alloc(4 * 4 * 3, 0xe0)])
     const animated = () => sharp(frames, { raw: { width: 4, height: 8, channels: 3, pageHeight: 4 } })
     for (const file of [await animated().gif().toBuffer(), await animated().webp({ lossless: true }).toBuffer()]) {
@@ -214,7 +214,7 @@ describe('An image-preprocess', () => {
     }
   })
 
-  it('refuses a value that is not a picture, and one with more pixels or bytes than the spec allows', async () => {
+  it('refuses a value that is not a picture, and a picture with more pixels or bytes than the spec allows', async () => {
     const refused = (spec: PreprocessSpec, input: unknown, said: RegExp) =>
       assert.rejects(made(spec, input), (error: unknown) => error instanceof Refused && said.test(error.message))
     for (const input of [null, 7, 'text', {}, [], { tensors: {} }]) await refused({}, input, /A picture is needed/)
@@ -230,12 +230,12 @@ describe('An image-preprocess', () => {
     await refused({}, large, /without resize at most 4,194,304/)
   })
 
-  it('leaves a picture unturned if its EXIF data is 60,000 bytes of noise or names an orientation that does not exist', async () => {
+  it('leaves a picture unturned if its EXIF data is 60,000 bytes of noise or names an unknown orientation', async () => {
     const jpeg = await halves().jpeg().toBuffer()
     const segment = Buffer.concat([Buffer.of(0xff, 0xe1, 0xea, 0x60), Buffer.from('Exif\0\0'), Buffer.alloc(0xea60 - 8, 0xff)])
     assert.deepEqual((await made({}, Buffer.concat([jpeg.subarray(0, 2), segment, jpeg.subarray(2)]))).shape, [40, 60, 3])
     const turned = await halves().withMetadata({ orientation: 6 }).jpeg().toBuffer()
-    // Tag 0x0112 is the orientation: a u16, once.
+    // Tag 0x0112 is the orientation: one u16.
     const at = Math.max(turned.indexOf(Buffer.of(0x12, 0x01, 3, 0, 1, 0, 0, 0)), turned.indexOf(Buffer.of(0x01, 0x12, 0, 3, 0, 0, 0, 1)))
     assert.ok(at > 0)
     for (const orientation of [0, 9, 255]) {
@@ -247,8 +247,8 @@ describe('An image-preprocess', () => {
   })
 })
 
-describe('An image-preprocess whose reader cannot tell its input yet', () => {
-  /** The outcomes of two photos. The reader is away at the first. */
+describe('An image-preprocess bee whose reader does not know its input yet', () => {
+  /** The outcomes of two photos. The reader is unreachable for the first photo. */
   async function twoOf(spec: PreprocessSpec): Promise<readonly unknown[]> {
     let asked = 0
     const readers = async () => {
@@ -273,7 +273,7 @@ describe('An image-preprocess whose reader cannot tell its input yet', () => {
   })
 })
 
-describe('The check of an image-preprocess', () => {
+describe('The check of an image-preprocess bee', () => {
   it('finds the type and shape of the output', async () => {
     const { output, summary } = await found({}, [vgg])
     assert.deepEqual(output, { tensors: { image: { dtype: 'UINT8', shape: [24, 32, 3] } } })
@@ -281,7 +281,7 @@ describe('The check of an image-preprocess', () => {
     assert.deepEqual((await found({ resize: 256 }, [vgg])).output, { tensors: { image: { dtype: 'UINT8', shape: [-1, -1, 3] } } })
   })
 
-  it('warns if its readers take pictures of different sizes, and uses the largest size', async () => {
+  it('warns if the readers take pictures of different sizes, and uses the largest size', async () => {
     const other = { ...vgg, size: { height: 64, width: 64 } }
     const { remarks = [], output } = await found({}, [vgg, other])
     assert.equal(remarks[0]?.kind, 'warning')

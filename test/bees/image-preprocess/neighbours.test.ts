@@ -40,7 +40,7 @@ const photo = await sharp({ create: { width: 8, height: 4, channels: 3, backgrou
   .png()
   .toBuffer()
 
-/** A swarm of an image-preprocess on line 4 and models on lines 5 and later, which read it through a batch. */
+/** A swarm with an image-preprocess bee on line 4, and with models on line 5 and later, which read it through a batch. */
 function swarmOf(spec: string, files: readonly string[], modelSpec = '', more = ''): CheckedSwarm {
   const lines = files.map(
     (file, at) => `  - { name: ${file}-${at}, type: tensor-rt, input: { name: gather }, spec: { model: ${file}.onnx${modelSpec} } }\n`,
@@ -70,7 +70,7 @@ function check(swarm: CheckedSwarm): Promise<CheckedBees> {
   })
 }
 
-/** The tensor of the photo, and what the first model gives for it. The model is opened before the first photo if `isOpen`. */
+/** The tensor of the photo, and the result of the first model for it. The model is opened before the first photo if `isOpen`. */
 async function run(swarm: CheckedSwarm, isOpen = true): Promise<{ readonly image: unknown; readonly pixels: readonly number[] }> {
   const host = await SwarmHost.create({
     swarm: 'pictures',
@@ -122,16 +122,16 @@ const near = (values: readonly number[], wanted: readonly number[]) => {
 const planes = (r: number, g: number, b: number) => [r, g, b].flatMap((value) => Array<number>(8).fill(value))
 const rows = (r: number, g: number, b: number) => Array.from({ length: 8 }, () => [r, g, b]).flat()
 
-describe('An image-preprocess and its neighbours', () => {
+describe('An image-preprocess bee between its neighbours', () => {
   after(() => rmSync(directory, { recursive: true }))
 
-  it('makes a picture of the size that a model behind a batch takes, and the model converts type and layout', async () => {
+  it('makes a picture in the size that a model after a batch takes, and the model converts type and layout', async () => {
     const { image, pixels } = await run(swarmOf('', ['planes']))
     assert.deepEqual(image, { datatype: 'UINT8', shape: [2, 4, 3] })
     near(pixels, planes(255, 128, 0))
   })
 
-  it('asks only those of its readers that are models', async () => {
+  it('asks only the readers that are models for their pictures', async () => {
     for (const spec of ['image: "elsewhere/svm:1"', 'command: [node, ./svm.ts]']) {
       const beside = `  - { name: svm, type: container, input: { name: gather }, spec: { ${spec} } }\n`
       assert.deepEqual((await run(swarmOf('', ['planes'], '', beside))).image, { datatype: 'UINT8', shape: [2, 4, 3] })
@@ -143,7 +143,7 @@ describe('An image-preprocess and its neighbours', () => {
     assert.deepEqual((await run(swarmOf('', ['planes']), false)).image, { datatype: 'UINT8', shape: [2, 4, 3] })
   })
 
-  it('normalises to the same values as the model behind it would', async () => {
+  it('normalises to the same values as the model after it would', async () => {
     const normalize = 'normalize: { mean: [0.5, 0.25, 0.125], std: [0.5, 0.25, 0.5] }'
     const wanted = planes(1, (128 / 255 - 0.25) / 0.25, -0.25)
     const here = await run(swarmOf(normalize, ['planes']))

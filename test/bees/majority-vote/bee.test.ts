@@ -7,7 +7,7 @@ const votes = (labels: { readonly [bee: string]: string }) => new Map(Object.ent
 const equal = weightsOf({})
 
 describe('A majority vote', () => {
-  it('takes the label with the most votes, and gives each label its share', () => {
+  it('chooses the label with the most votes, and gives each label its share', () => {
     assert.deepEqual(majorityOf(votes({ a: 'x', b: 'y', c: 'y' }), equal, []), {
       label: 'y',
       scores: { x: 1 / 3, y: 2 / 3 },

@@ -44,7 +44,7 @@ describe('The input of a model from JSON', () => {
   const one = model(input('x', 'FP32', [2, 2]))
   const several = model(input('age', 'INT64', [1]), input('fare', 'FP32', [1]), input('sex', 'BYTES', [1]), input('alone', 'BOOL', [1]))
 
-  it('is accepted as lists of the input’s shape, alone or under the input’s name, or as a single value if the shape holds one', () => {
+  it('is accepted as lists of the input’s shape, alone or under the input’s name, or as a single value if the shape has one element', () => {
     assert.deepEqual(
       arraysOf(
         [
@@ -212,7 +212,7 @@ describe('The input of a model from tensors', () => {
   const ids: Tensor = { datatype: 'INT64', shape: [2], data: BigInt64Array.of(1n, 2n) }
   const weight: Tensor = { datatype: 'FP32', shape: [1, 1], data: Float32Array.of(0.5) }
 
-  it('is accepted by name, with or without a batch of one, and under any name if the model has one input', () => {
+  it('is accepted by name, with or without a batch of one row, and under any name if the model has one input', () => {
     assert.deepEqual(arraysOf({ tensors: { weight, ids } }, pair), [ids.data, weight.data])
     assert.deepEqual(arraysOf({ tensors: { image: weight } }, model(input('x', 'FP32', [1]))), [weight.data])
   })

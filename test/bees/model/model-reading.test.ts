@@ -21,7 +21,7 @@ for (const [from, reading] of [
   ['a file beside the model', () => readingOf({ model: 'm' }, { ...signature, labels: { names, from: 'labels.txt' } })],
   ['the model’s classes', () => readingOf({ model: 'm' }, { ...signature, classes: names })],
 ] as const)
-  it(`A label that comes twice in ${from} gets a number behind it, and no score is lost`, () => {
+  it(`A label that occurs twice in ${from} gets a number as a suffix, and no score is lost`, () => {
     assert.deepEqual(predictionOf(result, reading(), { model: 'bee' }), {
       label: 'crane (4)',
       scores: { crane: 0.1, 'crane (2)': 0.2, 'crane (3)': 0.3, 'crane (4)': 0.4 },

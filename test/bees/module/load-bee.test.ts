@@ -12,7 +12,7 @@ import { fixedReplicas } from '../../support/fixed-replicas.ts'
 const index = pathToFileURL(resolve(import.meta.dirname, '..', '..', '..', 'ops', 'index.ts')).href
 
 interface Broken {
-  /** Files by name. The first is the module. */
+  /** Files by name. The first file is the module. */
   readonly files: { readonly [name: string]: string }
   readonly message: RegExp
   readonly next: RegExp
@@ -98,7 +98,7 @@ const broken: { readonly [what: string]: Broken } = {
     next: /top-level await ends/,
   },
   'no export': { files: { 'r.ts': '' }, message: /r\.ts has no export default/, next: /export default \(input\) => output/ },
-  'another export': {
+  'a different export': {
     files: { 's.ts': 'export const detect = () => 1' },
     export: 'detekt',
     message: /has no export detekt/,
@@ -134,7 +134,7 @@ describe('A module that cannot be a bee', () => {
   after(() => rmSync(directory, { recursive: true, force: true }))
 
   for (const [what, { files, message, next, export: name = 'default' }] of Object.entries(broken)) {
-    it(`is refused, and the error has its file, its line and the next step: ${what}`, async () => {
+    it(`is refused, and the error has the module’s file, its line and the next step: ${what}`, async () => {
       for (const [file, source] of Object.entries(files)) writeFileSync(join(directory, file), source)
       const path = join(directory, Object.keys(files)[0] ?? '')
       await assert.rejects(loadBee({ path, export: name }, 300), (error: unknown) => {

@@ -16,14 +16,14 @@ describe('A module that is imported again in the same process', () => {
     assert.equal(await read('same.mjs'), await read('same.mjs'))
   })
 
-  it('is new when its file has changed', async () => {
+  it('is a new object when its file has changed', async () => {
     write('changed.mjs', 'export default 1\n')
     assert.equal(await read('changed.mjs'), 1)
     write('changed.mjs', 'export default 22\n')
     assert.equal(await read('changed.mjs'), 22)
   })
 
-  it('is new when a file that it imports has changed', async () => {
+  it('is a new object when a file that it imports has changed', async () => {
     write('helper.mjs', 'export const word = "old"\n')
     write('outer.mjs', "import { word } from './helper.mjs'\nexport default word\n")
     assert.equal(await read('outer.mjs'), 'old')
@@ -31,7 +31,7 @@ describe('A module that is imported again in the same process', () => {
     assert.equal(await read('outer.mjs'), 'newer')
   })
 
-  it('is named in errors by its file alone, without the number of its generation', async () => {
+  it('appears in errors with its file name, without the number of its generation', async () => {
     write('wrong.mjs', 'export default 1\n')
     await read('wrong.mjs')
     write('wrong.mjs', "throw new Error('it is wrong')\n")

@@ -59,14 +59,14 @@ describe('A module bee with workers', () => {
     return bee.process(input, { ...request(), ...more })
   }
 
-  it('runs in threads of its own, and calls at the same time run in different threads', async () => {
+  it('runs in separate threads, and calls at the same time run in different threads', async () => {
     const alone = (await ask({ do: 'thread' })) as { readonly isMainThread: boolean }
     assert.equal(alone.isMainThread, false)
     const both = (await Promise.all([ask({ do: 'meet' }), ask({ do: 'meet' })])) as { readonly threadId: number }[]
     assert.equal(new Set(both.map(({ threadId }) => threadId)).size, 2)
   })
 
-  it('passes the request, bytes and the errors of other bees to the module', async () => {
+  it('passes the request, bytes, and the errors of other bees to the module', async () => {
     assert.deepEqual(await ask({ do: 'request' }), { id: 'r1', attempt: 2, offset: '12345678901234567890', header: 'value' })
     assert.deepEqual(await ask(Buffer.from('five!'), { contentType: 'text/plain' }), { size: 5, memory: 5 })
     const error = new ErrorInput({ code: 'WAGGLE_TIMEOUT', title: '', status: 504, detail: '', bee: 'model' })
@@ -84,12 +84,12 @@ describe('A module bee with workers', () => {
     await assert.rejects(ask({ do: 'function' }), { code: 'WAGGLE_BEE_OUTPUT' })
   })
 
-  it('fails the calls of a thread that ends, and starts the thread again', async () => {
+  it('fails the calls of a thread that ends, and restarts the thread', async () => {
     await assert.rejects(ask({ do: 'end' }), { code: 'WAGGLE_BEE_FAILED', message: /A thread of work ended: it ended with status 7/ })
     for (let call = 0; call < 4; call++) assert.ok(await ask({ do: 'thread' }))
   })
 
-  it('fails only the call that ends the thread: the other open calls are tried again, alone', async () => {
+  it('fails only the call that ends its thread, and tries the other open calls again, one at a time', async () => {
     const one = await openThreadedBee({ module: { path, export: 'default' }, bee: 'work', log }, fixedReplicas(1))
     assert.ok('process' in one)
     const innocents = [1, 2, 3].map(() => one.process({ do: 'meet' }, request()))
@@ -99,12 +99,12 @@ describe('A module bee with workers', () => {
     await one.close?.()
   })
 
-  it('fails only the call that hangs past its time, as long as the thread still takes other calls', async () => {
+  it('fails only the call that hangs past its time, as long as the thread still accepts other calls', async () => {
     const one = await openThreadedBee({ module: { path, export: 'default' }, bee: 'work', log }, fixedReplicas(1))
     assert.ok('process' in one)
     const abort = new AbortController()
     const hanging = one.process({ do: 'hang' }, { ...request(), signal: abort.signal })
-    // The thread takes its calls in order, so it has the first one by now.
+    // The thread accepts its calls in order, so it has the first call by now.
     await one.process({ do: 'thread' }, request())
     const innocent = one.process({ do: 'meet' }, request())
     abort.abort(new Error('its time is over'))
@@ -114,7 +114,7 @@ describe('A module bee with workers', () => {
     await assert.rejects(async () => one.process({ do: 'thread' }, request()), { code: 'WAGGLE_BEE_FAILED', message: 'work is closed' })
   })
 
-  it('starts a thread again that throws after its answer, and logs the place', async () => {
+  it('restarts a thread that throws after its answer, and logs the place', async () => {
     lines.length = 0
     assert.deepEqual(await ask({ do: 'throw later' }), { ok: true })
     for (let call = 0; lines.length === 0 && call < 1000; call++) await ask({ do: 'thread' })
@@ -130,14 +130,14 @@ describe('A module bee with workers', () => {
     assert.ok(await ask({ do: 'thread' }))
   })
 
-  it('aborts a call in its thread when the call’s time is over', async () => {
+  it('aborts a call in its thread when the call’s time has passed', async () => {
     const abort = new AbortController()
     const call = ask({ do: 'wait' }, { signal: abort.signal })
     abort.abort(new WaggleError('WAGGLE_TIMEOUT', { message: 'No result within 5 ms', next: '' }))
     await assert.rejects(call, { code: 'WAGGLE_TIMEOUT', message: 'No result within 5 ms' })
   })
 
-  it('takes batches if the module exports processBatch', async () => {
+  it('accepts batches if the module exports processBatch', async () => {
     const lists = await openThreadedBee({ module: { path, export: 'lists' }, bee: 'lists', log }, fixedReplicas(1))
     assert.ok('processBatch' in lists)
     const [one, two, three] = await lists.processBatch([1, 2, 3], [request(), request(), request()])

@@ -22,7 +22,7 @@ describe('A query with named parameters', () => {
       assert.equal(NamedStatement.parse(query).text, query)
   })
 
-  it('knows the line and column in the written query for each place in the statement', () => {
+  it('knows the line and column in the original query for each place in the statement', () => {
     const query = 'SELECT :a_long_name,\n :other, oops'
     const statement = NamedStatement.parse(query)
     assert.equal(statement.text, 'SELECT $1,\n $2, oops')
@@ -30,7 +30,7 @@ describe('A query with named parameters', () => {
     assert.equal(statement.lineAndColumnOf(7), 'line 1, column 8')
   })
 
-  it('counts as read-only if no word of it changes data', () => {
+  it('counts as read-only if none of its words changes data', () => {
     const isRead = (query: string) => NamedStatement.parse(query).isRead
     for (const query of ['select 1', 'SELECT \'insert\', "update" -- delete', 'WITH a AS (SELECT 1) SELECT * FROM a', 'VALUES (1)'])
       assert.equal(isRead(query), true, query)
@@ -45,7 +45,7 @@ describe('A query with named parameters', () => {
       assert.equal(isRead(query), false, query)
   })
 
-  it('takes its values from the input’s own fields and from the id of the request', () => {
+  it('gets its values from the input’s own fields and from the id of the request', () => {
     const { fields } = NamedStatement.parse('SELECT :request_id, :a, :b.c')
     const values = (input: unknown) => statementValues(input, 'id-1', { fields, types: ['text', 'jsonb', 'text[]'] })
     assert.deepEqual(values({ request_id: 'forged', a: { b: 1 }, b: { c: ['x', '{"}\\'] } }), ['id-1', '{"b":1}', '{"x","{\\"}\\\\"}'])

@@ -33,7 +33,7 @@ describe('A postgres bee', { skip: skipsPostgres() }, () => {
     assert.deepEqual(row, { request_id: answer.headers.get('x-request-id'), label })
   })
 
-  it('gives each column type as JSON has it', async () => {
+  it('converts each column type to JSON', async () => {
     await using swarm = await open(
       `SELECT count(*) AS bees, 9007199254740993::int8 AS large, 1.50::numeric AS exact, 'NaN'::float8 AS none, true AS yes, NULL AS nothing,
         timestamptz '2026-11-30 08:00:00.123456+00' AT TIME ZONE 'UTC' AS at, date '2026-11-30' AS day, '\\x00ff'::bytea AS bytes, '{"a":[1]}'::json AS json,
@@ -60,7 +60,7 @@ describe('A postgres bee', { skip: skipsPostgres() }, () => {
     ])
   })
 
-  it('refuses an input that lacks a field or has a value that does not fit, and names the field', async () => {
+  it('refuses an input that lacks a field or has an unsuitable value, and names the field', async () => {
     await using swarm = await open('SELECT :age::int AS age, :name::text AS name')
     for (const [body, detail] of [
       [{ name: 'a' }, /this input has no field age, which the query needs/],
@@ -78,7 +78,7 @@ describe('A postgres bee', { skip: skipsPostgres() }, () => {
     assert.deepEqual(await (await swarm.ask({ age: null, name: 'a', more: 1 })).json(), [{ age: null, name: 'a' }])
   })
 
-  it('does not start with a query that the server does not parse, and says where it is wrong', async () => {
+  it('does not start with a query that the server cannot parse, and the error names the place in the query', async () => {
     for (const [query, message] of [
       ['SELECT :a, nothing FROM predictions', /swarm\.yaml:4:\d+|column "nothing" does not exist, at line 1, column 12 of the query/],
       ['SELECT label\nFROM predictionz WHERE label = :label', /relation "predictionz" does not exist, at line 2, column 6 of the query/],
@@ -125,7 +125,7 @@ describe('A postgres bee', { skip: skipsPostgres() }, () => {
     assert.equal(letters.match(/WAGGLE_POSTGRES_QUERY/g)?.length, 2, letters)
   })
 
-  it('tries again while the server is away, and writes each request once even if the connection is lost', async () => {
+  it('retries while the server is unreachable, and writes each request once even if the connection is lost', async () => {
     await server.query('CREATE TABLE once (label text)')
     await using swarm = await open('INSERT INTO once VALUES (:label) RETURNING label')
     assert.equal((await swarm.ask({ label: 'before' })).status, 200)
@@ -157,7 +157,7 @@ describe('A postgres bee', { skip: skipsPostgres() }, () => {
     )
   })
 
-  it('starts without its server, and answers as soon as the server is there', async () => {
+  it('starts without its server, and answers as soon as the server is reachable', async () => {
     await server.pause()
     await using swarm = await open('SELECT 1 AS one')
     assert.ok(

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { SharedPreparation } from '../../../bees/postgres/shared-preparation.ts'
 
 describe('A preparation that several calls share', () => {
-  /** A preparation whose attempts the test ends, in order. An attempt also ends with its signal. */
+  /** A preparation whose attempts end, in order, when the test asks for it. An attempt also ends with its signal. */
   function opened() {
     const attempts: PromiseWithResolvers<string>[] = []
     const preparation = new SharedPreparation((signal) => {
@@ -15,7 +15,7 @@ describe('A preparation that several calls share', () => {
     return { preparation, attempts }
   }
 
-  it('goes on for the other calls when the call that started it is aborted', async () => {
+  it('continues for the other calls when the call that started it is aborted', async () => {
     const { preparation, attempts } = opened()
     const abort = new AbortController()
     const first = preparation.result(abort.signal)

@@ -25,7 +25,7 @@ def ask(swarm, data, context):
     swarm.respond({"asked": data["label"]}, context)
 `
 
-it('A bee in the middle of a swarm answers by swarm.respond, and the next bee gets what it publishes', { skip: skipWithoutPython }, async () => {
+it('A bee in the middle of a swarm answers by swarm.respond, and the next bee gets the published value', { skip: skipWithoutPython }, async () => {
   const bee = (name: string, input: string) => `  - {name: ${name}, type: python, input: {name: ${input}}, spec: {file: ./sort.py, bee: ${name}}}`
   await using swarm = await SwarmHere.open({}, { bees: [bee('sort', 'entrance'), bee('ask', 'sort')].join('\n'), files: { 'sort.py': sorting } })
   const answers = [0.95, 0.85, 0.5].map(async (score) => (await swarm.ask({ score, label: 'bear' })).json())

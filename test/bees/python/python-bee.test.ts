@@ -68,7 +68,7 @@ describe('A swarm with a Python bee', { skip: skipWithoutPython }, () => {
     return { ...(problem as Problem), status }
   }
 
-  /** The number of dead letters is one more than before. */
+  /** Checks that there is one more dead letter than before. */
   const isBuried = async () => {
     letters++
     await eventually(async () => {
@@ -78,11 +78,11 @@ describe('A swarm with a Python bee', { skip: skipWithoutPython }, () => {
     assert.deepEqual(await answerTo('next'), { status: 200, body: { got: 'next' } })
   }
 
-  it('answers with the value that the function returns', async () => {
+  it('answers with the returned value of the function', async () => {
     assert.deepEqual(await answerTo({ name: 'teddy', tags: ['ä', '🐻'] }), { status: 200, body: { got: { name: 'teddy', tags: ['ä', '🐻'] } } })
   })
 
-  it('fails a request whose function raises with the line of the error, and keeps a dead letter', async () => {
+  it('fails a request with the line of the error if the function raises an error, and keeps a dead letter', async () => {
     const { status, code, detail, bee } = await failureOf('raise')
     assert.deepEqual([status, code, bee, detail], [502, 'WAGGLE_BEE_FAILED', 'work', 'ValueError: no such bear (work.py:11)'])
     await isBuried()
@@ -100,7 +100,7 @@ describe('A swarm with a Python bee', { skip: skipWithoutPython }, () => {
     await isBuried()
   })
 
-  it('answers all of many requests that are open while the process dies', async () => {
+  it('answers all requests that are open while the process dies', async () => {
     const outcomes = await Promise.all(Array.from({ length: 40 }, (_, at) => answerTo(at === 20 ? 'die' : at)))
     outcomes.forEach(({ status, body }, at) => {
       assert.equal(status, at === 20 ? 502 : 200, JSON.stringify(body))
@@ -114,7 +114,7 @@ describe('A swarm with a Python bee', { skip: skipWithoutPython }, () => {
     assert.ok(swarm.said.includes('info {"id": 1, "json": 2}'))
   })
 
-  it('answers requests of a function that floods its outputs, and logs only a part of the lines', async () => {
+  it('answers requests of a function that floods its outputs, and logs only some of the lines', async () => {
     const lines = swarm.said.length
     assert.deepEqual(await answerTo('flood'), { status: 200, body: { got: 'flood' } })
     assert.ok(swarm.said.length - lines < 4000, `${swarm.said.length - lines} lines`)
@@ -152,7 +152,7 @@ describe('A Python bee that cannot start', { skip: skipWithoutPython }, () => {
       { code: 'WAGGLE_BEE_NOT_STARTED', message: /SyntaxError: invalid syntax/, place: /work\.py:2$/ },
     ],
     [
-      'that raises while it loads',
+      'that raises an error while it loads',
       { 'work.py': 'x = 1\nx / 0\n' },
       undefined,
       { code: 'WAGGLE_BEE_NOT_STARTED', message: /ZeroDivisionError/, place: /work\.py:2$/ },
@@ -177,19 +177,19 @@ describe('A Python bee that cannot start', { skip: skipWithoutPython }, () => {
     ],
     ['whose file has no bee', { 'work.py': 'x = 1\n' }, undefined, { code: 'WAGGLE_BEE_NOT_STARTED', message: /registers none/ }],
     [
-      'whose file is no Python',
+      'whose file is not Python',
       { 'work.txt': 'x' },
       '{file: ./work.txt, bee: work}',
       { code: 'WAGGLE_BEE_NOT_STARTED', message: /\.py file or a notebook/ },
     ],
     [
-      'whose notebook is none',
+      'whose notebook is not a notebook',
       { 'work.ipynb': 'this is no JSON' },
       '{file: ./work.ipynb, bee: work}',
       { code: 'WAGGLE_BEE_NOT_STARTED', message: /notebook/ },
     ],
     [
-      'with an image that is nowhere',
+      'with an image that does not exist',
       { 'work.py': work },
       '{file: ./work.py, bee: work, image: "127.0.0.1:1/python:3"}',
       { code: 'WAGGLE_NOT_RESOLVED', message: /the image 127\.0\.0\.1:1\/python:3/ },
@@ -201,7 +201,7 @@ describe('A Python bee that cannot start', { skip: skipWithoutPython }, () => {
       { code: 'WAGGLE_FILE_NOT_FOUND', message: /none\.txt/ },
     ],
   ] as const) {
-    it(`gives an error that says so: ${what}`, async () => {
+    it(`causes an error with the reason: ${what}`, async () => {
       await assert.rejects(open(files, spec), (error: unknown) => {
         assert.ok(error instanceof WaggleError, String(error))
         assert.equal(error.code, wanted.code)
@@ -265,7 +265,7 @@ describe('A Python bee in development', { skip: skipWithoutPython }, () => {
   const write = (body: string) =>
     writeFileSync(file, `import time\nfrom waggle import register_bee\n@register_bee(name="work")\ndef work(payload):\n    ${body}\n`)
 
-  it('is loaded again when its file is saved, and loses no request; if the new file cannot be loaded, the earlier version goes on', async () => {
+  it('is loaded again when its file is saved, and loses no request; if the new file cannot be loaded, the earlier version continues', async () => {
     write('return "first"')
     const own = bees.replace('./work.py', JSON.stringify(file))
     await using swarm = await SwarmHere.open({ WAGGLE_DEV: '1' }, { bees: own })

@@ -61,7 +61,7 @@ describeWithDocker('A Python bee in an image', (docker) => {
     assert.equal(new Set([await host(), await host()]).size, 2)
   })
 
-  it('gives an error with the line of its file if it cannot start', { skip: skipWithoutPython }, async () => {
+  it('causes an error with the line of its file if it cannot start', { skip: skipWithoutPython }, async () => {
     const broken = { ...files, 'beside.py': 'value = 7\nimport no_such_package\n' }
     await assert.rejects(SwarmHere.open({}, { bees: bees({ image }), files: broken }), (error: Error & { readonly place: string }) => {
       assert.match(error.message, /work cannot start: ModuleNotFoundError.*no_such_package/)
@@ -83,7 +83,7 @@ describe('A Python bee with an image', { skip: skipWithoutPython }, () => {
     assert.equal(((await (await swarm.ask({})).json()) as { readonly beside: number }).beside, 7)
   })
 
-  it('is refused if it has requirements too, because the image has its packages', async () => {
+  it('is refused if it also has requirements, because the image contains its packages', async () => {
     const opening = SwarmHere.open({}, { bees: bees({ image: 'python:3', requirements: './r.txt' }), files: { ...files, 'r.txt': '' } })
     await assert.rejects(opening, /work has an image and requirements/)
   })

@@ -10,7 +10,10 @@ import { skipWithoutPython } from '../../support/python-bee.ts'
 import { pythonEnvironment } from '../../support/python-environment.ts'
 import { SwarmHere } from '../../support/swarm-here.ts'
 
-/** Writes a wheel with one module: its path, the name of package and module, and the source. A wheel is an archive with three files of metadata. */
+/**
+ * Writes a wheel with one module. Its arguments are the path, the name of package and module, and the source. A wheel is an archive with three files
+ * of metadata.
+ */
 const writeWheel = `
 import sys, zipfile
 path, name, source = sys.argv[1:]
@@ -48,7 +51,7 @@ describe('A Python bee with requirements', { skip: withoutPip }, () => {
   const uv = withoutPip === false ? pythonEnvironment('python-uv-1', [['uv>=0.9']]) : { missing: withoutPip }
   const tools = [
     { tool: 'venv and pip', path: process.env.PATH ?? '', skip: isHere('uv') ? 'uv is in PATH' : false },
-    // The folder of uv has a python3 too, which would be another one than that of PATH, so a folder with uv alone is made.
+    // The folder of uv also contains a different python3 than PATH, so a folder that contains only uv is made.
     { tool: 'uv', path: `${join(folder, 'bin')}${delimiter}${process.env.PATH}`, skip: 'missing' in uv ? uv.missing : false },
   ]
   before(() => {
@@ -60,7 +63,7 @@ describe('A Python bee with requirements', { skip: withoutPip }, () => {
   async function withPath(path: string | undefined, files: { readonly [name: string]: string }, look: (swarm: SwarmHere) => Promise<void>) {
     const before_ = process.env.PATH
     process.env.PATH = path
-    // The cache of uv would hide that a wheel has changed.
+    // The cache of uv would hide a change of a wheel.
     process.env.UV_NO_CACHE = '1'
     try {
       await using swarm = await SwarmHere.open({}, { bees, files })
@@ -97,7 +100,7 @@ describe('A Python bee with requirements', { skip: withoutPip }, () => {
     )
   })
 
-  it('may come from a package, which is refused if it does not have the hash in the requirements', { skip }, async () => {
+  it('may come from a package, which is refused if its hash differs from the hash in the requirements', { skip }, async () => {
     const packaged = join(folder, 'waggle_bee_words-1.0-py3-none-any.whl')
     const source = (factor: number) =>
       `from waggle import register_bee\n@register_bee(name="work")\ndef work(payload):\n    return len(payload.split()) * ${factor}\n`

@@ -7,19 +7,19 @@ import { json, PythonBee, skipWithoutPython } from '../../support/python-bee.ts'
 const hello = resolve(import.meta.dirname, '..', '..', '..', 'swarms', 'hello-python', 'hello.py')
 
 describe('The module waggle.runner', { skip: skipWithoutPython }, () => {
-  it('passes on what a bee of 2021 publishes, and logs what the bee prints', async () => {
+  it('passes on the values that a bee of 2021 publishes, and logs the lines that the bee prints', async () => {
     await using bee = await PythonBee.open(hello, 'hello')
     assert.deepEqual(await bee.ask(json({ name: 'Bee' })), json({ name: 'Bee' }))
     await bee.close()
     assert.deepEqual(bee.lines, ['hello Bee'])
   })
 
-  it('returns what a bee of 2021 responds as the bee’s result', async () => {
+  it('returns the value with which a bee of 2021 responds as the bee’s result', async () => {
     await using bee = await PythonBee.open(hello, 'goodbye')
     assert.deepEqual(await bee.ask(json({ name: 'Bee' })), json('goodbye Bee'))
   })
 
-  it('fails a request whose bee raises, with the type, the message and the line in the user’s file', async () => {
+  it('fails a request whose bee raises an error, with the type, the message and the line in the user’s file', async () => {
     await using bee = await PythonBee.open(hello, 'hello')
     const outcome = await bee.ask(json({}))
     assert.ok(outcome instanceof WaggleError)

@@ -48,7 +48,7 @@ describe('The Python SDK', { skip: skipWithoutPython }, () => {
   })
 
   for (const [kind, file] of Object.entries(distributions))
-    it(`installs from its ${kind} with its types and its pytest plugin`, { skip }, () => installs(file))
+    it(`can be installed from its ${kind} with its types and its pytest plugin`, { skip }, () => installs(file))
 
   function installs(file: string): void {
     const home = join(directory, `installed-${file}`)
@@ -64,7 +64,7 @@ describe('The Python SDK', { skip: skipWithoutPython }, () => {
       'test_bee.py',
       'from bee import double\n\ndef test_double(swarm):\n    assert swarm.call(double, 21) == 42\n    assert swarm.published == [42]\n',
     )
-    // The packages of the tests lie in the environment that made this one.
+    // The packages of the tests are in the environment that has made this environment.
     const env = { PYTHONPATH: tools }
     assert.match(done(own, ['-m', 'pytest', '-q', '-p', 'no:cacheprovider', join(directory, 'test_bee.py')], env), /1 passed/)
     write('typed.py', 'from waggle import get_secret, Gateway\n\nsecret: str = get_secret("a")\nwrong: int = Gateway().submit(1, gateway="g")\n')

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { type ReplicaDecision, type ReplicaLoad, ReplicaRule } from '../../../bees/replicas/replica-rule.ts'
 
-/** Shows a load to a rule every half a second. `loadOf` returns the load at a time with this number of replicas. */
+/** Applies a load to a rule every half a second. `loadOf` returns the load at a time with this number of replicas. */
 class Played {
   readonly #rule: ReplicaRule
   readonly #openMs: number
@@ -41,7 +41,7 @@ class Played {
   }
 }
 
-/** The load of `clients`, each of which always has one request open. Each replica does 10 rows a second, one after the other. */
+/** The load of `clients` clients, each with one open request at all times. Each replica computes 10 rows a second, one after the other. */
 const cpuBound = (clients: number) => (replicas: number) => {
   const busy = Math.min(clients, replicas)
   return { callsInFlight: clients, rowsDone: 5 * busy, waitedMs: 0 }
@@ -65,21 +65,21 @@ describe('The number of replicas', () => {
     assert.equal(new Played({ min: 1, max: 8 }).run(60_000, cpuBound(1)).replicas, 1)
   })
 
-  it('stays as it is if rows wait only briefly', () => {
+  it('stays the same if rows wait only briefly', () => {
     assert.equal(new Played({ min: 1, max: 4 }).run(60_000, () => ({ callsInFlight: 8, rowsDone: 2000, waitedMs: 3 })).replicas, 1)
   })
 
-  it('grows if rows wait in the log, however short the calls are', () => {
+  it('grows if rows wait in the log, even if the calls are short', () => {
     const played = new Played({ min: 1, max: 2 }).run(10_000, (replicas) => ({ callsInFlight: 8, rowsDone: 2000 * replicas, waitedMs: 4000 }))
     assert.equal(played.replicas, 2)
   })
 
-  it('does not grow for a burst that is over before a second has passed', () => {
+  it('does not grow for a burst that ends before a second has passed', () => {
     const burst = (_: number, nowMs: number) => (nowMs % 2000 < 500 ? cpuBound(32)(1) : idle())
     assert.deepEqual(new Played({ min: 1, max: 4 }).run(60_000, burst).changes, [])
   })
 
-  it('falls back when a new replica adds nothing, and grows again after a minute, then after two', () => {
+  it('falls back when a new replica brings no gain, and grows again after a minute, then after two minutes', () => {
     const sharedDatabase = () => ({ callsInFlight: 8, rowsDone: 40, waitedMs: 200 })
     const played = new Played({ min: 1, max: 4 }).run(240_000, sharedDatabase)
     assert.deepEqual(played.changes, ['grow', 'take back', 'grow', 'take back', 'grow', 'take back'])
@@ -102,7 +102,7 @@ describe('The number of replicas', () => {
     assert.ok((first ?? 0) >= 50_000 && (second ?? 0) - (first ?? 0) >= 30_000)
   })
 
-  it('does not shrink if calls come again within half a minute', () => {
+  it('does not shrink if calls arrive again within half a minute', () => {
     const waves = (replicas: number, nowMs: number) => (nowMs % 20_000 < 10_000 ? cpuBound(32)(replicas) : idle())
     assert.ok(!new Played({ min: 1, max: 2 }).run(200_000, waves).changes.includes('shrink'))
   })
@@ -113,7 +113,7 @@ describe('The number of replicas', () => {
     assert.equal(played.run(600_000, cpuBound(1000)).replicas, 3)
   })
 
-  it('stays as it is for a minute after a replica could not be opened', () => {
+  it('stays the same for a minute after a replica could not be opened', () => {
     const rule = new ReplicaRule({ min: 1, max: 2 })
     const load = (nowMs: number) => ({ nowMs, spanMs: 500, replicas: 1, callsDone: 5, ...cpuBound(32)(1) })
     const grows = (from: number, to: number) => {

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { type Replica, type ReplicaCounts, Replicas } from '../../../bees/replicas/replicas.ts'
 import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
 
-/** A replica that does one call after the other, each in `callMs`. */
+/** A replica that computes one call after the other, each in `callMs`. */
 class Worker implements Replica {
   readonly #clock: SimulatedClock
   #last: Promise<void> = Promise.resolve()
@@ -81,7 +81,7 @@ describe('Replicas', () => {
     )
   })
 
-  it('get no call while they start again, if another replica is ready', async () => {
+  it('get no call while they restart, if another replica is ready', async () => {
     const { workers, load } = await opened({ min: 2, max: 2 })
     const [first, second] = workers
     assert.ok(first !== undefined && second !== undefined)
@@ -111,7 +111,7 @@ describe('Replicas', () => {
     assert.deepEqual(closedWith(), counts)
   })
 
-  it('stay at work if one more replica cannot be opened', async () => {
+  it('keep working if one more replica cannot be opened', async () => {
     const { replicas, lines, load } = await opened({ min: 1, max: 2 }, (number) => number === 2)
     await load(8, 10_000)
     assert.deepEqual(replicas.counts, { replicas: 1, changes: { grown: 0, shrunk: 0, takenBack: 0, failed: 1 } })
@@ -119,7 +119,7 @@ describe('Replicas', () => {
     await replicas.close()
   })
 
-  it('do not start if one of the minimum number cannot be opened, and the others are closed', async () => {
+  it('do not start if one of the minimum number cannot be opened, and the other replicas are closed', async () => {
     const workers: Worker[] = []
     const clock = new SimulatedClock()
     const opening = Replicas.open<Worker>({
@@ -140,7 +140,7 @@ describe('Replicas', () => {
     assert.equal(workers[0]?.isClosed, true)
   })
 
-  it('take no call after they are closed', async () => {
+  it('accept no call after they are closed', async () => {
     const { replicas } = await opened({ min: 1, max: 1 })
     await replicas.close()
     await assert.rejects(

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { skipWithoutPython } from '../../support/python-bee.ts'
 import { eventually, SwarmHere } from '../../support/swarm-here.ts'
 
-/** Takes 50 ms of its thread for each input, without the processor, so that threads help on every machine. */
+/** Blocks its thread for 50 ms for each input, without using the processor, so that threads help on every machine. */
 const work = `import { threadId } from 'node:worker_threads'
 export default () => {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50)
@@ -11,7 +11,7 @@ export default () => {
 }
 `
 
-/** The same in Python. */
+/** The same bee in Python. */
 const python = `import os, time
 from waggle import register_bee
 @register_bee(name="slow")

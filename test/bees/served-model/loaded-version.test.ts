@@ -9,7 +9,7 @@ import { rowSignature as signature } from '../../support/row-model.ts'
 const { signal } = new AbortController()
 const deadly = 13
 
-/** A model whose thread dies of one input, and takes all calls with it that are in flight. */
+/** A model whose thread dies of one input, and loses all calls in flight. */
 class MortalModel implements OpenModel {
   readonly signature = signature
   readonly device = 'cpu'
@@ -41,7 +41,7 @@ function versionOf(model: OpenModel): LoadedVersion {
 }
 
 describe('A version whose thread dies', () => {
-  it('tries the calls that were in flight once more, one at a time, so that only the deadly input fails', async () => {
+  it('tries the calls in flight once more, one at a time, so that only the deadly input fails', async () => {
     const model = new MortalModel()
     const version = versionOf(model)
     const outcomes = await Promise.allSettled([1, deadly, 2].map((value) => version.predict([[value]], signal)))

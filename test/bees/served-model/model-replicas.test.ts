@@ -6,7 +6,7 @@ import { smallModel } from '../../../ops/bench/small-model.ts'
 import { ReplicatedBee } from '../../support/replicated-bee.ts'
 import { eventually } from '../../support/swarm-here.ts'
 
-/** Node tells of each thread that it starts on this channel. */
+/** The channel on which Node reports each thread that it starts. */
 const channel = 'worker_threads'
 
 describe('The replicas of a model', () => {

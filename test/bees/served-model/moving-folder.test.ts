@@ -11,7 +11,7 @@ describe('A folder of versions from an object store', () => {
     ['/cache/b', [found(1), found(2)]],
   ])
   const store = { path: '/cache/a', asked: 0, nowMs: 0 }
-  /** The number of keepers of each path. */
+  /** The number of users of each path. */
   const kept = new Map<string, number>()
   const keep = (path: string, until: AbortSignal) => {
     kept.set(path, (kept.get(path) ?? 0) + 1)
@@ -32,7 +32,7 @@ describe('A folder of versions from an object store', () => {
     return MovingFolder.at(await keptFiles(async (until) => keep(at, until)), { path, folderAt, now: () => store.nowMs })
   }
 
-  it('asks the store every half minute, and then finds the versions at the new path', async () => {
+  it('is searched for changes in the store every half minute, and its versions are then found at the new path', async () => {
     Object.assign(store, { path: '/cache/a', asked: 0, nowMs: 0 })
     const folder = await open()
     store.path = '/cache/b'
@@ -44,13 +44,13 @@ describe('A folder of versions from an object store', () => {
     assert.deepEqual([folder?.use().path, store.asked], ['/cache/b', 1])
   })
 
-  it('asks the store at once when a reload is requested', async () => {
+  it('is searched for changes at once when a reload is requested', async () => {
     Object.assign(store, { path: '/cache/b', asked: 0, nowMs: 0 })
     const folder = await open()
     assert.deepEqual(await folder?.lookTwice(), [found(1), found(2)])
   })
 
-  it('keeps its path if the store now has a model without versions, or is away, and asks again half a minute later', async () => {
+  it('keeps its path if the store now has a model without versions or is unreachable, and asks again half a minute later', async () => {
     Object.assign(store, { path: '/cache/model.onnx', asked: 0, nowMs: 0 })
     const folder = await open()
     store.nowMs = 30_000
@@ -62,11 +62,11 @@ describe('A folder of versions from an object store', () => {
     assert.deepEqual([folder?.use().path, store.asked], ['/cache/a', 2])
   })
 
-  it('does not exist if the path is a model itself', async () => {
+  it('does not exist if the path itself is a model', async () => {
     assert.equal(await open('/cache/model.onnx'), null)
   })
 
-  it('keeps the files of an earlier look until a newer look finds others and nobody uses the earlier files', async () => {
+  it('keeps the files of an earlier look until a newer look finds other files and nobody uses the earlier files', async () => {
     Object.assign(store, { path: '/cache/a', asked: 0, nowMs: 0 })
     const folder = await open()
     assert.ok(folder)

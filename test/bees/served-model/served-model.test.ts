@@ -9,20 +9,20 @@ import type { FoundVersion, ModelResult, ModelSignature, OpenModel, VersionFolde
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { rowScores as scores, rowSignature as signature, rowInput as x } from '../../support/row-model.ts'
 
-/** Versions on a shelf of the test, in place of files. */
+/** Versions on a shelf of the test, instead of files. */
 class Shelf implements VersionFolder {
   readonly lines: string[] = []
-  /** Versions that are open now. */
+  /** The versions that are open now. */
   readonly open: number[] = []
   readonly opened: number[] = []
   readonly signatures = new Map<number, ModelSignature>()
-  /** Versions that cannot be loaded. */
+  /** The versions that cannot be loaded. */
   readonly broken = new Set<number>()
-  /** Versions whose weights are not numbers. */
+  /** The versions whose weights are not numbers. */
   readonly lost = new Set<number>()
-  /** Versions whose every run fails. */
+  /** The versions whose runs all fail. */
   readonly failing = new Set<number>()
-  /** The calls that a version holds back until the test lets them go. */
+  /** The calls that a version holds back until the test releases them. */
   readonly held = new Map<number, () => void>()
   readonly holds = new Set<number>()
   found: readonly FoundVersion[] = []
@@ -95,7 +95,7 @@ const answers = async (model: ServedModel, count = 1) =>
 const states = (model: ServedModel) => model.state.versions.map(({ version, state }) => `${version} ${state}`)
 
 describe('A model with versions', () => {
-  it('answers from its highest version, and from a higher one after its next look at the folder', async () => {
+  it('answers from its highest version, and from a higher version after its next look at the folder', async () => {
     const shelf = new Shelf()
     shelf.put(1, 3)
     const model = await shelf.serve()
@@ -143,10 +143,10 @@ describe('A model with versions', () => {
     ],
     ['an input of another type', { rows: [{ ...x, datatype: 'INT64' }] }, /has the input x \(INT64 \[1\]\)/],
     ['an input of another name', { rows: [{ ...x, name: 'y' }] }, /has no input x/],
-    ['one input more', { rows: [x, { ...x, name: 'y' }] }, /has the input y \(FP32 \[1\]\) too/],
+    ['an additional input', { rows: [x, { ...x, name: 'y' }] }, /has the input y \(FP32 \[1\]\) too/],
     ['other labels', { labels: { names: ['bear', 'teddy'], from: 'a file' } }, /gives no score of "0"/],
   ] as const satisfies readonly (readonly [string, Partial<ModelSignature>, RegExp])[])
-    it(`refuses a newer version with ${what} once, and goes on with the old one`, async () => {
+    it(`refuses a newer version with ${what} once, and continues with the old version`, async () => {
       const shelf = new Shelf()
       shelf.put(1)
       const model = await shelf.serve()
@@ -163,7 +163,7 @@ describe('A model with versions', () => {
       assert.deepEqual(shelf.open, [1])
     })
 
-  it('refuses a newer version that gives NaN where the old version gives numbers', async () => {
+  it('refuses a newer version that returns NaN where the old version returns numbers', async () => {
     const shelf = new Shelf()
     shelf.put(1)
     const model = await shelf.serve()
@@ -177,7 +177,7 @@ describe('A model with versions', () => {
     assert.deepEqual(shelf.open, [2], 'both give NaN for zeros, so zeros tell nothing')
   })
 
-  it('refuses a newer version that fails where the old version gives numbers', async () => {
+  it('refuses a newer version that fails where the old version returns numbers', async () => {
     const shelf = new Shelf()
     shelf.put(1)
     const model = await shelf.serve()
@@ -189,7 +189,7 @@ describe('A model with versions', () => {
     assert.deepEqual(shelf.open, [1])
   })
 
-  it('answers from a newer version that fails for zeros if the old version fails for zeros too', async () => {
+  it('answers from a newer version that fails for zeros if the old version also fails for zeros', async () => {
     const shelf = new Shelf()
     shelf.failing.add(1).add(2)
     shelf.put(1)
@@ -211,7 +211,7 @@ describe('A model with versions', () => {
     assert.deepEqual(await answers(model), ['2'])
   })
 
-  it('tries a version that cannot be loaded again later, and at once if its files have changed', async () => {
+  it('tries a version that cannot be loaded again later, and at once if the version’s files have changed', async () => {
     const shelf = new Shelf()
     shelf.put(1)
     const model = await shelf.serve()
@@ -231,7 +231,7 @@ describe('A model with versions', () => {
     assert.deepEqual(states(model), ['2 serving'])
   })
 
-  it('goes back to an older version when the newer one is removed', async () => {
+  it('goes back to an older version when the newer version is removed', async () => {
     const shelf = new Shelf()
     shelf.put(1, 2)
     const model = await shelf.serve()
@@ -244,7 +244,7 @@ describe('A model with versions', () => {
     assert.deepEqual(await answers(model), ['1'], 'an empty folder takes nothing away')
   })
 
-  it('starts with an older version if the highest one cannot be loaded, and fails with the cause if none can be loaded', async () => {
+  it('starts with an older version if the highest version cannot be loaded, and fails with the cause if no version can be loaded', async () => {
     const shelf = new Shelf()
     shelf.put(1, 2)
     shelf.broken.add(2)
@@ -306,7 +306,7 @@ describe('A model with versions', () => {
     assert.deepEqual(await answers(model), ['1'])
   })
 
-  it('closes every version when it is closed, and opens no further one', async () => {
+  it('closes every version when it is closed, and opens no further version', async () => {
     const shelf = new Shelf()
     shelf.put(1, 2)
     const model = await shelf.serve({ versions: 'all' })
@@ -325,7 +325,7 @@ describe('A model with traffic', () => {
       answer instanceof WaggleError ? answer.message : answer.version,
     )
 
-  it('gives each version its share of the requests, and gives a repeated request to the same version', async () => {
+  it('gives each version its share of the requests, and a repeated request to the same version', async () => {
     const shelf = new Shelf()
     shelf.put(1, 2, 3)
     const model = await shelf.serve(stableAndCanary)

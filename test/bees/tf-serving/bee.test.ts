@@ -8,7 +8,7 @@ describe('The place of a TensorFlow model in a spec', () => {
     tfServing.definition.check?.({ spec, resolve: async (uri: string) => uri } as unknown as BeeCheckContext<never>) ?? Promise.reject()
   const url = 'http://127.0.0.1:8501/v1/models/teddy'
 
-  it('is either model or url, and a setting of the other one is refused', async () => {
+  it('is either model or url, and a setting that belongs to the other is refused', async () => {
     const cases: readonly (readonly [spec: object, said: RegExp])[] = [
       [{ labels: ['a'] }, /names neither model nor url/],
       [{ model: './a.pb', url }, /names both model and url/],

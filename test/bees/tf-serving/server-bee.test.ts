@@ -40,7 +40,7 @@ describe('A swarm whose model is on a TensorFlow Serving', { skip }, () => {
     }
   })
 
-  it('shows the version in its model’s address, and none if the server chooses the version', async () => {
+  it('shows the version in its model’s address, and no version if the server chooses the version', async () => {
     const server = await start()
     for (const [url, version] of addresses(server).flatMap((url) => [[`${url}/versions/3`, '3'] as const, [url, undefined] as const])) {
       await using swarm = await SwarmHere.open({}, { bees: bees(url) })
@@ -51,7 +51,7 @@ describe('A swarm whose model is on a TensorFlow Serving', { skip }, () => {
     }
   })
 
-  it('lists its model with the server, and goes on with the model after a reload that finds no server', async () => {
+  it('lists its model with the server, and continues with the model after a reload that finds no server', async () => {
     const server = await start()
     const [url = ''] = addresses(server)
     await using swarm = await SwarmHere.open({}, { bees: bees(url) })
@@ -78,7 +78,7 @@ describe('A swarm whose model is on a TensorFlow Serving', { skip }, () => {
     await eventually(async () => (await ask(swarm)).label === 'low')
   })
 
-  it('names the failure while the server is away, and answers when the server is back', async () => {
+  it('names the failure while the server is unreachable, and answers when the server is back', async () => {
     const first = await start()
     const ports = { http_port: first.http, grpc_port: first.grpc }
     for (const url of addresses(first)) {
@@ -95,7 +95,7 @@ describe('A swarm whose model is on a TensorFlow Serving', { skip }, () => {
     }
   })
 
-  it('starts without the server, and answers when the server is there', async () => {
+  it('starts without the server, and answers when the server is reachable', async () => {
     const first = await start()
     await first.stop()
     for (const url of addresses(first)) {
@@ -143,7 +143,7 @@ describe('A key in the tls of a spec', () => {
     ['spaces', '  '],
     ['the comments of openssl', 'Bag Attributes\n    localKeyID: 01\nKey Attributes: <No Attributes>\n'],
   ] as const)
-    it(`is read as a text and not as a path, with ${what} in front`, async () => {
+    it(`is read as a text and not as a path, with ${what} before the key`, async () => {
       const given = Promise.withResolvers<unknown>()
       const context = {
         spec: { url: 'https://127.0.0.1/v1/models/m', tls: { key: `${before}${key}` } },

@@ -40,12 +40,12 @@ describe('The weighted average of predictions', () => {
     assert.ok(Math.abs((models.a?.weight ?? 0) - 2 / 3) < 1e-12)
   })
 
-  it('fails with a reason if no prediction is left to average', () => {
+  it('fails with a reason if there is no prediction to average', () => {
     assert.throws(() => averageOf(new Map(), {}), /No prediction with a weight above 0/)
     assert.throws(() => averageOf(new Map([['a', prediction(1)]]), { a: 0 }), /No prediction with a weight above 0/)
   })
 
-  it('lies between the lowest and the highest prediction, and its scores add up to one', () => {
+  it('is between the lowest and the highest prediction, and its scores add up to one', () => {
     const models = fc.array(fc.tuple(fc.double({ min: 0, max: 1, noNaN: true }), fc.double({ min: 0.01, max: 100, noNaN: true })), {
       minLength: 1,
       maxLength: 8,

@@ -37,7 +37,7 @@ describe('A claim', () => {
     assert.deepEqual(await claims.fetch(claim, never), { kind: 'json', json: { honey: 'and milk' } })
   })
 
-  it('is another one for each payload, also of the same bytes', async () => {
+  it('names an object of its own for each payload, also for equal bytes', async () => {
     const { claims, store } = opened()
     const [one, two] = [await claims.put(honey, 'image/x', never), await claims.put(honey, 'image/x', never)]
     assert.notEqual(one.key, two.key)
@@ -122,7 +122,7 @@ describe('A payload in a claim store', () => {
     await assert.rejects(put, { code: 'WAGGLE_CLAIM_STORE_AWAY' })
   })
 
-  it('gets room in memory in the order of those who ask, and a large one gets all of it', async () => {
+  it('gets room in memory in the order in which readers ask, and a very large one gets all of the room', async () => {
     const { claims, clock } = opened()
     const order: string[] = []
     const take = async (name: string, bytes: number, signal = never) => {

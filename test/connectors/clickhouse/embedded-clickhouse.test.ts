@@ -71,7 +71,7 @@ describe('The embedded ClickHouse', () => {
     })
   }
 
-  /** Sends a statement over HTTP. Gives the status, ClickHouse's error code, and the text. */
+  /** Sends a statement over HTTP. Returns the status, ClickHouse's error code, and the text. */
   async function asked(sql: string, path = '/?'): Promise<{ status: number; code: string | null; text: string }> {
     const answer = await get(path, { method: 'POST', body: sql })
     return { status: answer.status, code: answer.headers.get('x-clickhouse-exception-code'), text: await answer.text() }
@@ -93,7 +93,7 @@ describe('The embedded ClickHouse', () => {
     assert.equal(text, 'teddy\t0.25\n')
   })
 
-  it('stores a repeated row once, even if the row comes in another block', async () => {
+  it('stores a repeated row once, even if the repetition arrives in another block', async () => {
     const table = await database.openTable({ table: 'once', log: () => {} })
     await table.insert([row(1), row(2)], signal)
     await table.insert([row(1), row(2)], signal)
@@ -107,7 +107,7 @@ describe('The embedded ClickHouse', () => {
     assert.equal(await count('lab.predictions'), 1)
   })
 
-  it('refuses a table that would count a repeated row twice: a plain table, a view without FINAL, an engine without replacement', async () => {
+  it('refuses a table that would count a repeated row twice: a plain table, a view without FINAL, or an engine without replacement', async () => {
     const columns = `swarm String, bee String, request_id String, model String, label String, score Float64, scores Map(String, Float64), payload String,
       latency_ms Float64, batch_size UInt32, predicted_at DateTime64(3), topic String, partition Int32, offset Int64`
     const refused = async (table: string) => {
@@ -153,7 +153,7 @@ describe('The embedded ClickHouse', () => {
     assert.deepEqual(text.trim().split('\n').toSorted(), ['"",1', '"7",1'])
   })
 
-  it('makes the other views and saves rows where a table of the user has the name of a view', async () => {
+  it('still saves rows, and makes its other views, if a table of the user has the name of one of its views', async () => {
     await written('CREATE TABLE taken_drift (a Int8) ENGINE = ReplacingMergeTree ORDER BY a')
     const said: string[] = []
     const table = await database.openTable({ table: 'taken', log: (_, message) => void said.push(message) })
@@ -163,7 +163,7 @@ describe('The embedded ClickHouse', () => {
     assert.equal(await count('taken_by_hour'), 1)
   })
 
-  it('measures the drift of scores against the week before', async () => {
+  it('measures the drift of scores by comparison with the week before', async () => {
     const table = await database.openTable({ table: 'drifting', log: () => {} })
     const day = 24 * 3_600_000
     const at = (id: number, score: number, predicted_at: number): PredictionRow => ({ ...row(id), scores: { teddy: score }, predicted_at })
@@ -197,7 +197,7 @@ describe('The embedded ClickHouse', () => {
     assert.equal(await count('killed'), sent)
   })
 
-  it('keeps an insert waiting while the server is away, until the caller gives up', async () => {
+  it('keeps an insert waiting while the server is unreachable, until the caller gives up', async () => {
     const lines: string[] = []
     const nowhere = new ClickHouseDatabase({ url: 'http://127.0.0.1:9', socketPath: null, clock: systemClock, random: new SystemRandom() })
     const table = await nowhere.openTable({ table: 'later', log: (_, line) => lines.push(line) })
@@ -340,7 +340,7 @@ describe('The embedded ClickHouse', () => {
     assert.equal((await asked('SELECT number FROM numbers(2000000)')).code, '396')
   })
 
-  it('refuses pages of other sites, foreign host names, and requests for a picture in another site’s page', async () => {
+  it('refuses pages of other sites, foreign host names, and requests for a picture from a page of another site', async () => {
     const { port } = new URL(server.url)
     for (const [headers, status] of [
       [{ 'sec-fetch-site': 'cross-site' }, 403],
@@ -368,7 +368,7 @@ describe('The embedded ClickHouse', () => {
     rmSync(other, { recursive: true })
   })
 
-  it('reports a wrong query with ClickHouse’s own error code and message', async () => {
+  it('answers a wrong query with ClickHouse’s own error code and message', async () => {
     const syntax = await get(`/?query=${encodeURIComponent('SELEC 1')}`, { method: 'POST' })
     assert.deepEqual([syntax.status, syntax.headers.get('x-clickhouse-exception-code')], [400, '62'])
     assert.match(await syntax.text(), /SYNTAX_ERROR/)

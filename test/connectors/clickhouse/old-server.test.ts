@@ -11,8 +11,8 @@ import { freePort } from '../../support/free-port.ts'
 import { SwarmHere } from '../../support/swarm-here.ts'
 
 /**
- * Debian's package is the only ClickHouse server in a package registry. It is from 2018, and too old for Waggle's tables. Other tests show how
- * predictions reach an external server, with chDB's engine behind a port (`startWritableClickHouse`).
+ * Debian's package is the only ClickHouse server in a package registry. The server is from 2018, and too old for Waggle's tables. Other tests show
+ * that predictions reach an external server. They use chDB's engine behind a port (`startWritableClickHouse`).
  */
 const server = programOfDebian('clickhouse-server')
 if ('missing' in server && process.env.CI === 'true') throw new Error(`The tests need another ClickHouse: ${server.missing}`)
@@ -48,7 +48,7 @@ describe('A ClickHouse server that is not Waggle’s own', { skip: 'missing' in 
     rmSync(directory, { recursive: true, force: true })
   })
 
-  it('is refused at the start of a swarm, with its version and the next step, if it is too old for the table', async () => {
+  it('is refused at the start of a swarm if it is too old for the table, and the error names its version and the next step', async () => {
     const bees = `  - {name: model, type: tensor-rt, input: {name: entrance}, spec: {model: ./small.onnx, labels: [no, yes]}}
   - {name: save, type: save-to-database, input: {name: model}, spec: {table: rows}}`
     const files = { 'small.onnx': smallModel({ features: 4, labels: 2 }) }

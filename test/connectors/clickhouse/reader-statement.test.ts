@@ -61,7 +61,7 @@ describe('A statement on the public port of the embedded ClickHouse', () => {
           await refused(`${before}SELECT 1 AS \`a'\` INTO OUTFILE '${outfile}'${end}${format}`, '164')
   })
 
-  it('can call only table functions that read nothing, also in DESCRIBE', async () => {
+  it('can call only table functions that read no data, also in DESCRIBE', async () => {
     for (const call of [`sqlite('${outfile}', 't')`, `\`sqlite\`('${outfile}', 't')`, `SQLite('${outfile}', 't')`])
       for (const sql of [
         `SELECT * FROM ${call}`,
@@ -102,7 +102,7 @@ describe('A statement on the public port of the embedded ClickHouse', () => {
       assert.deepEqual(await asked(sql), { status: 200, code: null, text }, sql)
   })
 
-  it('is refused if it reads a file and answered if it does not, whatever quotes, comments and escapes surround the function', async () => {
+  it('is refused if it reads a file and answered if it does not, regardless of quotes, comments and escapes around the function', async () => {
     const random = new SimulatedRandom(1)
     const below = (end: number) => Math.floor(random.next() * end)
     const one = <T>(of: readonly [T, ...T[]]): T => of[below(of.length)] ?? of[0]

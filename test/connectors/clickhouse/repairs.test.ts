@@ -29,7 +29,7 @@ describe('The repairs of an embedded ClickHouse', () => {
     repairs.done(swarm, 'table', new Map())
   }
 
-  it('find no loss if the table does not exist, or if a part holds each block', () => {
+  it('find no loss if the table does not exist, or if a part contains each block', () => {
     assert.deepEqual(new Repairs(join(directory, 'nowhere')).lostFor('one', 'table'), [])
     assert.deepEqual(lost(), [])
     parts('all_1_1_1', 'all_2_9_2', 'all_3_3_1', 'all_10_10_1')
@@ -41,7 +41,7 @@ describe('The repairs of an embedded ClickHouse', () => {
     assert.deepEqual(lost(), ['blocks 1 to 2', 'blocks 4 to 5', 'blocks 10 to 10'])
   })
 
-  it('remember lost blocks even after the engine has merged the blocks around them, until each swarm has written its rows again', () => {
+  it('remember lost blocks until each swarm has written its rows again, even after the engine has merged the neighbouring blocks', () => {
     parts('all_1_1_1', 'all_3_3_1')
     assert.deepEqual(lost(), ['blocks 2 to 2'])
     parts('all_1_3_2')
@@ -51,7 +51,7 @@ describe('The repairs of an embedded ClickHouse', () => {
     assert.deepEqual(lost('two'), ['blocks 2 to 2'])
   })
 
-  it('distinguish a new gap from an old one next to it', () => {
+  it('distinguish a new gap from an old gap beside it', () => {
     parts('all_1_1_1', 'all_3_3_1', 'all_4_4_1')
     dealtWith()
     assert.deepEqual(lost(), [])
@@ -72,7 +72,7 @@ describe('The repairs of an embedded ClickHouse', () => {
     assert.deepEqual(lost(), ['blocks 2 to 2'])
   })
 
-  it('remember up to which offset records were read again, as long as the last row is the same', () => {
+  it('remember the offset up to which records were read again, as long as the last row is the same', () => {
     new Repairs(directory).done('one', 'table', new Map([['save topic 0', { next: 10, position: 20 }]]))
     const repairs = new Repairs(directory)
     assert.equal(repairs.readUpTo('table', 'save topic 0', 10), 20)
@@ -80,7 +80,7 @@ describe('The repairs of an embedded ClickHouse', () => {
     assert.equal(repairs.readUpTo('table', 'save topic 1', 10), 0)
   })
 
-  it('start from nothing if their file is damaged', () => {
+  it('start empty if their file is damaged', () => {
     parts('all_1_1_1', 'all_3_3_1')
     dealtWith()
     writeFileSync(join(directory, 'repairs.json'), '{"table":')

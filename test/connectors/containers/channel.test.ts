@@ -61,7 +61,7 @@ describe('A bee that connects to its socket', () => {
     assert.deepEqual(lines, ['the process ended with status 3; starting it again in 0.1 s'])
   })
 
-  it('has its whole answer read even if it exits right after the answer', async () => {
+  it('loses no byte of its answer even if it exits right after the answer', async () => {
     const script = onSocket({ waggle: 1 }, `channel.write(JSON.stringify({ id, json: 'x'.repeat(1_000_000) }) + '\\n', () => process.exit(3))`)
     const opened = await openScript(file(script))
     assert.deepEqual(await call(opened, 1), json('x'.repeat(1_000_000)))
@@ -82,7 +82,7 @@ describe('A bee that connects to its socket', () => {
     await opened.close()
   })
 
-  it('may flood standard output and standard error: the log stays bounded, and results arrive', async () => {
+  it('may flood standard output and standard error: its log stays bounded, and its results arrive', async () => {
     const lines: string[] = []
     const flood = `for (let at = 0; at < 5000; at++) { process.stdout.write('out\\n'); process.stderr.write('err\\n') }`
     const opened = await openScript(file(onSocket({ waggle: 1 }, `${flood}\nwrite({ id, json })`)), { lines })

@@ -52,7 +52,7 @@ describe('A closed process of a bee', () => {
     assert.deepEqual(await Promise.all(answers), [0, 1, 2, 3, 4, 5].map(json))
   })
 
-  it('hands its waiting calls to the next process, and finishes its own calls however long they take', async () => {
+  it('hands its waiting calls to the next process, and finishes its own calls regardless of their duration', async () => {
     const { clock, runs, watched } = processes()
     const old = watched()
     const next = watched()

@@ -11,7 +11,7 @@ describe('The heartbeat of a process', () => {
     return { clock, events, heartbeat }
   }
 
-  it('sends a ping after 10 seconds of silence, and gives the process up after 30 more seconds', async () => {
+  it('sends a ping after 10 seconds of silence, and reports the process as frozen after 30 more seconds', async () => {
     const { clock, events } = started()
     await clock.advance(9_999)
     assert.deepEqual(events, [])
@@ -25,7 +25,7 @@ describe('The heartbeat of a process', () => {
     assert.deepEqual(events, ['ping 1', 'hangs'])
   })
 
-  it('sends no ping to a process that writes, and sends one again after the next silence', async () => {
+  it('sends no ping while the process writes, and sends a ping again after the next silence', async () => {
     const { clock, events, heartbeat } = started()
     for (let second = 0; second < 60; second++) {
       await clock.advance(1000)

@@ -34,7 +34,7 @@ describe('A bee in its own process', () => {
 
   const json = (value: unknown): Payload => ({ kind: 'json', json: value })
 
-  /** The ten lines of bees/PROTOCOL.md's example, in JavaScript. */
+  /** The example of ten lines in bees/PROTOCOL.md, written in JavaScript. */
   const lineByLine = (answer: string) => `
     import { createInterface } from 'node:readline'
     console.log(JSON.stringify({ waggle: 1 }))
@@ -49,7 +49,7 @@ describe('A bee in its own process', () => {
     await opened.close()
   })
 
-  it('gets bytes, tensors, join parts, its identity and its environment, and no other variable of Waggle’s environment', async () => {
+  it('gets bytes, tensors, join parts, its identity and its environment, but no other variable of Waggle’s environment', async () => {
     process.env.WAGGLE_SECRET_OF_TEST = 'hidden'
     const opened = await open(lineByLine('(request) => ({ json: { request, env: process.env } })'), { env: { OWN: 'yes' } })
     const payload: Payload = {
@@ -110,7 +110,7 @@ describe('A bee in its own process', () => {
     await opened.close()
   })
 
-  it('answers further inputs after it has refused one and failed for one', async () => {
+  it('still answers after it has refused one input and failed for another', async () => {
     const opened = await open(lineByLine('({ json }) => json === 1 ? { refuse: "not a photo" } : json === 2 ? { error: "lens cap" } : { json }'))
     const refused = await call(opened, json(1))
     assert.ok(refused instanceof Refused)
@@ -137,7 +137,7 @@ describe('A bee in its own process', () => {
     await opened.close()
   })
 
-  it('is started again if it dies, and only an input that kills it twice fails', async () => {
+  it('is restarted if it dies, and only an input that kills it twice fails', async () => {
     const lines: string[] = []
     const opened = await open(
       lineByLine(`({ json, attempt }) => {
@@ -158,7 +158,7 @@ describe('A bee in its own process', () => {
     await opened.close()
   })
 
-  it('is stopped if it writes an invalid message, with a line in the log, and started again', async () => {
+  it('is stopped and restarted if it writes an invalid message, with a line in the log', async () => {
     const lines: string[] = []
     const opened = await open(
       lineByLine(`({ json, attempt }) => { if (attempt === 1 && json === 'noise') console.log('loading model…'); return { json } }`),
@@ -169,7 +169,7 @@ describe('A bee in its own process', () => {
     await opened.close()
   })
 
-  it('fails the requests past their time limit if it hangs, and is started again', async () => {
+  it('is restarted if it hangs, and the requests past their time limit fail', async () => {
     const opened = await open(lineByLine(`({ json }) => { if (json === 'hang') for (;;); return { json } }`))
     const abort = new AbortController()
     const hanging = call(opened, json('hang'), abort.signal)
@@ -210,7 +210,7 @@ describe('A bee in its own process', () => {
     assert.ok(existsSync(mark))
   })
 
-  /** The beginning of programs that do more than answer: `answer(id, json)` writes a result. */
+  /** The beginning of longer programs: `answer(id, json)` writes a result. */
   const withAnswer = (body: string) => `
     import { spawn } from 'node:child_process'
     import { appendFileSync, writeFileSync } from 'node:fs'
@@ -225,7 +225,7 @@ describe('A bee in its own process', () => {
   const starts = (lines: readonly string[]) => lines.filter((line) => line.includes('starting it again')).length
 
   for (const detached of [false, true]) {
-    it(`is started again if it dies while a ${detached ? 'process outside of its group' : 'grandchild'} holds its pipes`, async () => {
+    it(`is restarted if it dies while a ${detached ? 'process outside of its group' : 'grandchild'} keeps its pipes open`, async () => {
       const pids = join(directory, `grandchild-${detached}`)
       const opened = await open(
         withAnswer(`
@@ -244,7 +244,7 @@ describe('A bee in its own process', () => {
     })
   }
 
-  it('ends together with all processes that it started when it is closed', async () => {
+  it('ends together with all processes that it has started when it is closed', async () => {
     const opened = await open(withAnswer(`const started = spawn('sleep', ['60'], { stdio: 'ignore' })\nstarted.unref()\nanswer(id, started.pid)`))
     const outcome = await call(opened, json('start'))
     assert.ok(!(outcome instanceof Error) && outcome.kind === 'json')
@@ -263,7 +263,7 @@ describe('A bee in its own process', () => {
     ['a line that never ends', `process.stdout.write('x'.repeat(70 * 1024 * 1024))`, /more than 67108864 bytes/],
     ['a second hello', `console.log(JSON.stringify({ waggle: 1 }))`, /without the id of its request/],
   ] as const) {
-    it(`is stopped if it writes ${what}, with a line in the log, and started again`, async () => {
+    it(`is stopped and restarted if it writes ${what}, with a line in the log`, async () => {
       const lines: string[] = []
       const opened = await open(withAnswer(`if (json === 'flood' && attempt === 1) { ${flood} }\nelse answer(id, json)`), { lines })
       assert.deepEqual(await call(opened, json('flood')), json('flood'))
@@ -276,7 +276,7 @@ describe('A bee in its own process', () => {
     })
   }
 
-  it('still gets answers through if it floods its log, and only a limited part of its output is logged', async () => {
+  it('still gives answers while it floods its log, and only a limited part of its output is logged', async () => {
     const lines: string[] = []
     const opened = await open(
       withAnswer(`
@@ -298,7 +298,7 @@ describe('A bee in its own process', () => {
     ['a range outside of the body', `{ id, content_type: 'text/plain', at: 0, length: 5 }`],
     ['a content type of two lines', `{ id, content_type: 'text/plain\\r\\nx: y', base64: 'AAAA' }`],
   ] as const) {
-    it(`fails only that request if it answers one request with ${what}`, async () => {
+    it(`fails only the affected request if it answers one request with ${what}`, async () => {
       const lines: string[] = []
       const opened = await open(withAnswer(`json === 'bad' ? console.log(JSON.stringify(${result})) : answer(id, json)`), { lines })
       const { signal } = new AbortController()
@@ -313,7 +313,7 @@ describe('A bee in its own process', () => {
     })
   }
 
-  it('keeps running if a result comes after its request has timed out', async () => {
+  it('keeps running if a result arrives after its request has timed out', async () => {
     const lines: string[] = []
     const opened = await open(
       withAnswer(`
@@ -329,7 +329,7 @@ describe('A bee in its own process', () => {
     assert.deepEqual(await call(opened, json('first')), json('first'))
     abort.abort()
     assert.ok((await late) instanceof WaggleError)
-    // Answers come in order: when this one is there, the late one has come.
+    // Answers arrive in order: when this answer is there, the late answer has arrived too.
     assert.deepEqual(await call(opened, json('next')), json('next'))
     assert.equal(starts(lines), 0)
     await opened.close()
@@ -360,7 +360,7 @@ describe('A bee in its own process', () => {
     })
   }
 
-  it('is started again after a death even if a waiting input cannot be written as JSON', async () => {
+  it('is restarted after a death even if a waiting input cannot be written as JSON', async () => {
     const opened = await open(withAnswer(`if (json === 'die' && attempt === 1) process.exit(3)\nanswer(id, json)`))
     const dying = call(opened, json('die'))
     const bad = call(opened, json(nested(100_000)))
@@ -371,7 +371,7 @@ describe('A bee in its own process', () => {
 
   for (const [which, body] of [
     ['in order', `if (json === 'bad') process.exit(3)\nanswer(id, json)`],
-    ['side by side', `json === 'bad' ? setTimeout(() => process.exit(3), 30) : setTimeout(answer, 60, id, json)`],
+    ['concurrently', `json === 'bad' ? setTimeout(() => process.exit(3), 30) : setTimeout(answer, 60, id, json)`],
   ] as const) {
     it(`answers 63 of 64 requests after few deaths if it works ${which} and dies at one request`, async () => {
       const lines: string[] = []
@@ -388,7 +388,7 @@ describe('A bee in its own process', () => {
     })
   }
 
-  it('is started again without a longer wait if it dies at several requests in a row', async () => {
+  it('is restarted without a longer wait if it dies at several requests in a row', async () => {
     const lines: string[] = []
     const opened = await open(withAnswer(`if (json === 'bad') process.exit(3)\nanswer(id, json)`), { lines })
     for (let round = 0; round < 4; round++) assert.ok((await call(opened, json('bad'))) instanceof WaggleError)
@@ -401,7 +401,7 @@ describe('A bee in its own process', () => {
     await opened.close()
   })
 
-  it('is started again after longer and longer waits if it dies without a request', async () => {
+  it('is restarted after longer and longer waits if it dies without a request', async () => {
     const lines: string[] = []
     const died = Promise.withResolvers<void>()
     const file = join(directory, 'at-rest.mjs')
@@ -428,7 +428,7 @@ describe('A bee in its own process', () => {
     assert.ok((await call(opened, json('late'))) instanceof WaggleError)
   })
 
-  it('is started again if its program was missing after a death and is back', async () => {
+  it('is restarted as soon as its missing program exists again', async () => {
     const program = join(directory, 'program')
     const put = () =>
       writeFileSync(
@@ -466,7 +466,7 @@ describe('A bee in its own process', () => {
     })
   })
 
-  it('is started again if it dies while the machine has no file descriptors left, as soon as there are some', async () => {
+  it('is restarted after a death without free file descriptors, as soon as there are free descriptors', async () => {
     const bee = join(directory, 'descriptors-bee.mjs')
     writeFileSync(bee, withAnswer(`if (json === 'die' && attempt === 1) process.exit(3)\nanswer(id, json)`))
     const program = join(directory, 'descriptors.mjs')
@@ -532,12 +532,12 @@ describe('A bee in its own process', () => {
   }
 })
 
-/** Resolves when the process is no more. */
+/** Settles when the process no longer exists. */
 async function ended(pid: number): Promise<void> {
   while (isRunning(pid)) await new Promise((resolve) => setImmediate(resolve))
 }
 
-/** False also for a process that has ended and that its parent has not reaped. */
+/** False also for a process that has ended but was not reaped by its parent. */
 function isRunning(pid: number): boolean {
   try {
     return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))

@@ -8,7 +8,7 @@ import { skipWithoutPython } from '../../support/python-bee.ts'
 
 const megabyte = 1024 ** 2
 
-/** Takes 64 MB, then forks three children, which end with it. Each child takes as much as it is told. */
+/** Takes 64 MB, then forks three children, which end together with it. Each child takes the given amount. */
 const program = `import os, sys
 kept = bytearray(b"x" * ${64 * megabyte})
 for _ in range(3):
@@ -24,8 +24,8 @@ sys.stdin.read()`
 
 describe('The memory of a process and its children', { skip: MemoryWatch.isPossible ? skipWithoutPython : 'this system does not tell it' }, () => {
   for (const [what, ownBytes, isExceeded] of [
-    ['once where forked children share it with their parent', 0, false],
-    ['of each child that has its own', 64 * megabyte, true],
+    ['pages that forked children share with their parent only once', 0, false],
+    ['the own pages of each child', 64 * megabyte, true],
   ] as const)
     it(`counts ${what}`, async () => {
       const child = spawn('python3', ['-c', program, String(ownBytes)], { stdio: ['pipe', 'pipe', 'inherit'] })

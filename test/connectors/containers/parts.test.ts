@@ -5,7 +5,7 @@ import type { ProcessParts } from '../../../topology/swarm/ports/processes.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { call, json, onSocket, openScript, scriptFolder } from '../../support/bee-script.ts'
 
-/** Keeps the parts of a call, as the log would. */
+/** Stores the parts of a call, as the log would. */
 class KeptParts implements ProcessParts {
   readonly published: Payload[]
 
@@ -25,7 +25,7 @@ const hello = { waggle: 1, wants: ['parts', 'cancel'] }
 describe('A process that publishes parts', () => {
   const folder = scriptFolder()
 
-  it('has each part published in order, and then gives its result', async () => {
+  it('publishes each part in order, and then its result', async () => {
     const body = `for (let number = 0; number < json; number++) write({ part: id, number, json: 'part ' + number })
       write({ id, json: 'all' })`
     const open = await openScript(folder.file(onSocket(hello, body)))
@@ -49,7 +49,7 @@ describe('A process that publishes parts', () => {
     await open.close()
   })
 
-  it('gives the same parts again after it has died, and then goes on', async () => {
+  it('gives the same parts again after it has died, and then continues', async () => {
     const file = folder.file(
       onSocket(
         hello,
@@ -64,7 +64,7 @@ describe('A process that publishes parts', () => {
     await open.close()
   })
 
-  it('loses only the request whose part cannot be taken, and is told to give it up', async () => {
+  it('loses only the request whose part cannot be published, and is told to give up that request', async () => {
     const body = `if (message.cancel !== undefined) { write({ id: message.cancel, cancelled: true }); continue }
       for (let number = 0; number < json; number++) write({ part: id, number, json: number })
       if (json < 5) write({ id, json: 'all' })`
@@ -83,7 +83,7 @@ describe('A process that publishes parts', () => {
       body: 'write({ part: 77, number: 0, json: 1 })',
       said: /a part of request 77, which no open request has/,
     },
-    'a part whose number is no count': { body: 'write({ part: id, number: -1, json: 1 })', said: /whose number is no count/ },
+    'a part whose number is not a count': { body: 'write({ part: id, number: -1, json: 1 })', said: /whose number is no count/ },
   }
   for (const [what, { body, said }] of Object.entries(wrong))
     it(`is stopped at ${what}`, async () => {
@@ -99,7 +99,7 @@ describe('A process that publishes parts', () => {
     'a part without a value': 'write({ part: id, number: 0 })',
     'a part that its hello does not announce': 'write({ part: id, number: 0, json: 1 })',
   }))
-    it(`fails the request alone for ${what}`, async () => {
+    it(`fails only the affected request for ${what}`, async () => {
       const announced = what.endsWith('value')
       const script = onSocket(
         announced ? hello : { waggle: 1, wants: ['cancel'] },

@@ -4,7 +4,7 @@ import { describe, it } from 'node:test'
 import { ProcessLog } from '../../../connectors/containers/process-log.ts'
 import type { Clock } from '../../../processor/ports.ts'
 
-/** A clock that has the timers which were neither run nor cancelled. */
+/** A clock that lists the timers which were neither run nor cancelled. */
 class CountingClock implements Clock {
   readonly timers = new Set<() => void>()
   now = () => 0
@@ -18,7 +18,7 @@ class CountingClock implements Clock {
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 
 describe('The log of a process', () => {
-  it('leaves no timer behind when the process ends within the second of a line, and says how many lines were left out', async () => {
+  it('leaves no timer behind when the process ends within a second of its last line, and reports the number of omitted lines', async () => {
     const clock = new CountingClock()
     const stream = new PassThrough()
     const lines: string[] = []
@@ -32,7 +32,7 @@ describe('The log of a process', () => {
     assert.equal(stream.destroyed, true)
   })
 
-  it('has the last line of a process that died while the log read nothing, however much came before it', async () => {
+  it('contains the last line of a process that died while the log was not reading, regardless of the amount of text before that line', async () => {
     const stream = new PassThrough()
     const log = new ProcessLog(stream, new CountingClock(), () => {})
     const megabyte = `${'x'.repeat(1023)}\n`.repeat(1024)

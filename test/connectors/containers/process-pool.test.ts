@@ -60,8 +60,8 @@ describe('Several processes of a bee', () => {
     await opened.close()
   })
 
-  it('take over the calls that wait behind a busy process', async () => {
-    // The first call keeps its process busy until all others are done, though each process holds the next two.
+  it('take over the calls that wait behind a busy process of the group', async () => {
+    // The first call keeps its process busy until all others have ended, although each process holds two more calls.
     const script = onSocket(
       { waggle: 1, window: 16 },
       `
@@ -73,7 +73,7 @@ describe('Several processes of a bee', () => {
     const opened = await open(script)
     const blocked = call(opened, 'block')
     const others = Array.from({ length: 20 }, (_, at) => call(opened, at))
-    // The blocked process holds one further call at most.
+    // The blocked process holds at most one more call.
     let done = 0
     for (const other of others) void other.then(() => done++)
     while (done < 19) await new Promise((resolve) => setImmediate(resolve))
@@ -82,7 +82,7 @@ describe('Several processes of a bee', () => {
     await opened.close()
   })
 
-  it('answer all calls although one of the processes dies again and again', async () => {
+  it('answer all calls even if one of the processes dies again and again', async () => {
     const lines: string[] = []
     const script = onSocket({ waggle: 1 }, `if (json === 'bad') process.exit(3)\nsetTimeout(write, 5, { id, json })`)
     const opened = await open(script, { workers: 3, lines })
@@ -95,8 +95,8 @@ describe('Several processes of a bee', () => {
     await opened.close()
   })
 
-  it('take the calls while one process is starting again', async () => {
-    // A process that is started again says hello when the test lets it.
+  it('take over the calls of a process that is restarting', async () => {
+    // A restarted process says hello when the test allows it.
     const script = `
       import { existsSync, writeFileSync } from 'node:fs'
       const mark = ${JSON.stringify(file('', 'started'))} + '-died'
@@ -115,8 +115,8 @@ describe('Several processes of a bee', () => {
     await opened.close()
   })
 
-  it('take over the calls that wait for a process that has died, even if each process was opened by itself', async () => {
-    // A process that is started again says hello when the test lets it.
+  it('take over the calls that wait for a dead process, even if each process was opened separately', async () => {
+    // A restarted process says hello when the test allows it.
     const script = `
       import { existsSync, writeFileSync } from 'node:fs'
       const mark = ${JSON.stringify(file('', 'alone'))} + '-died'
@@ -134,7 +134,7 @@ describe('Several processes of a bee', () => {
     await Promise.all([first.close(), second.close()])
   })
 
-  it('all end if one of them cannot start', async () => {
+  it('all end if one of the processes cannot start', async () => {
     const script = `
       import { mkdirSync } from 'node:fs'
       try { mkdirSync(${JSON.stringify(file('', 'second'))} + '-dir') } catch { console.log(JSON.stringify({ failed: 'only one can start' })); process.exit(1) }

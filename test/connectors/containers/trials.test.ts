@@ -3,7 +3,7 @@ import { it } from 'node:test'
 import fc from 'fast-check'
 import { Trials } from '../../../connectors/containers/trials.ts'
 
-it('A call that kills its process is found within 3 + log2(n) deaths, whichever calls are answered before it', () => {
+it('A call that kills its process is found within 3 + log2(n) deaths, regardless of the calls that are answered before it', () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 1, max: 1024 }),
@@ -12,7 +12,7 @@ it('A call that kills its process is found within 3 + log2(n) deaths, whichever 
       (count, seed, chances) => {
         const killer = seed % count
         const trials = new Trials<number>()
-        /** The calls without an answer when the process dies: the killer, and a random part of the other calls of the group. */
+        /** The calls without an answer when the process dies: the killing call, and a random part of the other calls of the group. */
         const open = (group: readonly number[]) => {
           const share = chances.next().value
           return group.filter((call) => call === killer || chances.next().value < share)

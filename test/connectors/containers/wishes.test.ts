@@ -30,7 +30,7 @@ describe('A bee that wants cancellations', () => {
     await opened.close()
   })
 
-  it('is started again if it keeps a cancelled request for 5 seconds, and then answers the next request', async () => {
+  it('is restarted if it keeps a cancelled request for 5 seconds, and then answers the next request', async () => {
     const lines: string[] = []
     const opened = await openScript(file(onSocket(hello, `if (json === 'hang') for (;;); write({ id, json })`)), { lines, clock: hastyClock(20) })
     const abort = new AbortController()
@@ -43,7 +43,7 @@ describe('A bee that wants cancellations', () => {
     await opened.close()
   })
 
-  it('fails a request that it reports as cancelled although nobody cancelled it', async () => {
+  it('fails a request that it reports as cancelled although nobody has cancelled the request', async () => {
     const opened = await openScript(file(onSocket(hello, 'write({ id, cancelled: true })')))
     const outcome = await call(opened, 1)
     assert.ok(outcome instanceof WaggleError && outcome.code === 'WAGGLE_BEE_PROTOCOL')
@@ -72,7 +72,7 @@ describe('A bee that wants no cancellations', () => {
 describe('A bee with a window', () => {
   const { file } = scriptFolder()
 
-  it('never has more requests without a result than its window', async () => {
+  it('never has more requests without a result than its window allows', async () => {
     const script = onSocket(
       { waggle: 1, window: 3 },
       `
@@ -101,7 +101,7 @@ describe('A bee with a window', () => {
     await opened.close()
   })
 
-  it('gets the requests of a batch one by one if its window is 1, without the mark that another one follows', async () => {
+  it('gets the requests of a batch one by one if its window is 1, without the mark that another request follows', async () => {
     const opened = await openScript(file(onSocket({ waggle: 1, window: 1 }, 'write({ id, json: message.more ?? null })')))
     assert.deepEqual(await opened.call(calls(['a', 'b'])), [json(null), json(null)])
     await opened.close()
@@ -120,7 +120,7 @@ describe('A bee with a window', () => {
 describe('A bee that gets a batch', () => {
   const { file } = scriptFolder()
 
-  it('is told with each request but the last that another request follows', async () => {
+  it('is told with each request except the last that another request follows', async () => {
     const opened = await openScript(file(onSocket({ waggle: 1 }, 'write({ id, json: message.more ?? null })')))
     assert.deepEqual(await opened.call(calls(['a', 'b', 'c'])), [json(true), json(true), json(null)])
     assert.deepEqual(await call(opened, 'alone'), json(null))
@@ -140,7 +140,7 @@ describe('A bee that wants headers', () => {
   const { file } = scriptFolder()
   const headers = () => [textHeader('tenant', 'bears'), { key: 'raw', value: Uint8Array.of(0xff) }, { key: 'none', value: null }]
 
-  it('gets the headers that are text', async () => {
+  it('gets the headers that are valid text', async () => {
     const opened = await openScript(
       file(onSocket({ waggle: 1, wants: ['headers', 'a wish of the future'] }, 'write({ id, json: message.headers ?? null })')),
     )
@@ -150,7 +150,7 @@ describe('A bee that wants headers', () => {
     await opened.close()
   })
 
-  it('is the only bee that gets headers', async () => {
+  it('gets headers, and other bees get none', async () => {
     const opened = await openScript(file(onSocket({ waggle: 1 }, 'write({ id, json: message.headers ?? null })')))
     assert.deepEqual(await call(opened, 1, { headers }), json(null))
     await opened.close()
@@ -160,7 +160,7 @@ describe('A bee that wants headers', () => {
 describe('A bee that wants pings', () => {
   const { file } = scriptFolder()
 
-  it('is started again if it does not answer a ping, and its request is sent again', async () => {
+  it('is restarted if it does not answer a ping, and its request is sent again', async () => {
     const lines: string[] = []
     const script = onSocket({ waggle: 1, wants: ['ping'] }, `if (message.attempt === 1) for (;;); write({ id, json: message.attempt })`)
     const opened = await openScript(file(script), { lines, clock: hastyClock(100) })
@@ -181,7 +181,7 @@ describe('A bee that wants pings', () => {
     await opened.close()
   })
 
-  it('is stopped if it answers a ping that nobody sent', async () => {
+  it('is stopped if it answers a ping that was not sent', async () => {
     const lines: string[] = []
     const script = onSocket({ waggle: 1, wants: ['ping'] }, `if (message.attempt === 1) write({ pong: 7 }); else write({ id, json })`)
     const opened = await openScript(file(script), { lines })
@@ -219,7 +219,7 @@ describe('A bee that says why it cannot start', () => {
   const { file } = scriptFolder()
   const failing = (failure: object) => `console.error('a traceback'); console.log(JSON.stringify(${JSON.stringify(failure)})); process.exit(1)`
 
-  it('gives its own words, place and next step to the error', async () => {
+  it('provides the words, the place and the next step of the error', async () => {
     const failure = { failed: 'No module named torch', place: '/bees/bee.py:3:8', next: 'Add torch to requirements.txt.' }
     await assert.rejects(openScript(file(failing(failure))), {
       code: 'WAGGLE_BEE_NOT_STARTED',

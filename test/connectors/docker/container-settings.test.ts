@@ -23,7 +23,7 @@ describe('The settings of a container', () => {
     for (const user of ['1000', '1000:1000', '65532:65532', '10:staff']) assert.equal(userFor(user), user)
   })
 
-  it('use the user 65532 instead of root and instead of a name, because a name may stand for the number 0', () => {
+  it('use the user 65532 instead of root and instead of a named user, because a name may stand for the number 0', () => {
     for (const user of ['', 'root', '0', '00:5', '0:0', ':5', 'toor', 'app', 'app:1000', '-0', '1e0', ' 0'])
       assert.equal(userFor(user), '65532:65532', user)
   })

@@ -142,7 +142,7 @@ describeWithDocker('A bee in a container', (docker) => {
     }
   })
 
-  it('is started again after it has died, and only the request that kills it fails', async () => {
+  it('is restarted after it has died, and only the request that kills it fails', async () => {
     const lines: string[] = []
     const opened = await open(lineByLine('({ json }) => json === "die" ? process.exit(7) : { json }'), { lines })
     const [died, lived] = await Promise.all([call(opened, 'die'), call(opened, 'live')])
@@ -157,7 +157,7 @@ describeWithDocker('A bee in a container', (docker) => {
     await opened.close()
   })
 
-  it('gets an error that names its memory bound when it runs out of memory', async () => {
+  it('fails with an error that names its memory limit when it runs out of memory', async () => {
     const opened = await open(lineByLine('({ json }) => ({ json: Buffer.alloc(json, 1).length })'), {
       limits: { memoryBytes: 96 * 1024 ** 2, cpus: 1, pids: 64 },
     })
@@ -169,7 +169,7 @@ describeWithDocker('A bee in a container', (docker) => {
     await opened.close()
   })
 
-  it('is stopped and started again if it prints anything but messages', async () => {
+  it('is stopped and restarted if it prints anything other than messages', async () => {
     const opened = await open(lineByLine('({ json }) => json === "print" ? (console.log("rubbish"), { json }) : { json }'))
     const outcome = await call(opened, 'print')
     assert.ok(outcome instanceof WaggleError)
@@ -187,7 +187,7 @@ describeWithDocker('A bee in a container', (docker) => {
     await opened.close()
   })
 
-  it('answers requests while it floods its standard error, and only a bounded part is logged', async () => {
+  it('answers requests while it floods its standard error, and only a bounded part of that output is logged', async () => {
     const lines: string[] = []
     const opened = await open(lineByLine('({ json }) => { for (let at = 0; at < 20_000; at++) console.error("x".repeat(500)); return { json } }'), {
       lines,
@@ -199,7 +199,7 @@ describeWithDocker('A bee in a container', (docker) => {
     assert.ok(lines.some((line) => /were left out/.test(line)))
   })
 
-  it('is not started if its program ends at once, and the error has its last words', async () => {
+  it('is not started if its program ends at once, and the error quotes the program’s last output', async () => {
     await assert.rejects(open('console.error("no weights"); process.exit(3)'), ({ code, message, next }: WaggleError) => {
       assert.equal(code, 'WAGGLE_BEE_NOT_STARTED')
       assert.match(message, /^The container of script, image waggle-test\/node:1, ended with status 3; its last words: no weights$/)
@@ -218,7 +218,7 @@ describeWithDocker('A bee in a container', (docker) => {
     await eventually(async () => (await leftContainers()) === 0)
   })
 
-  it('waits for the health check of its image, and is started again if that check fails later', async () => {
+  it('waits for the health check of its image, and is restarted if that check fails later', async () => {
     const image = await docker().build('waggle-test/healthy:1', [
       `HEALTHCHECK --interval=1s --timeout=10s --retries=1 CMD ["node", "-e", "require('fs').existsSync('/tmp/sick') ? (console.log('a cough'), process.exit(1)) : 0"]`,
     ])
@@ -239,7 +239,7 @@ describeWithDocker('A bee in a container', (docker) => {
     await assert.rejects(open(lineByLine('({ json }) => ({ json })'), { image }), /failed its health check/)
   })
 
-  it('runs without a GPU and with a warning if Docker has none, and fails to start if a GPU is required', async () => {
+  it('runs without a GPU and with a warning if Docker has no GPU, and fails to start if a GPU is required', async () => {
     const lines: string[] = []
     const opened = await open(lineByLine('({ json }) => ({ json })'), { gpu: 1, lines })
     assert.equal(await answer(opened, 1), 1)
@@ -271,7 +271,7 @@ describeWithDocker('A bee in a container', (docker) => {
     })
   })
 
-  it('fails to start with the names of both processors if its image is for another processor', async () => {
+  it('fails to start if its image is for another processor, and the error names both processors', async () => {
     await using registry = await startRegistry({ layer: docker().layer, architecture: 's390x' })
     await assert.rejects(open('process.exit(1)', { image: `${registry.image}:s390x` }), ({ code, message }: WaggleError) => {
       assert.equal(code, 'WAGGLE_BEE_NOT_STARTED')
@@ -280,7 +280,7 @@ describeWithDocker('A bee in a container', (docker) => {
     })
   })
 
-  it('runs the image that its name meant at the first start, even if the name means another image now', async () => {
+  it('runs the image that its name meant at the first start, even if the name means a different image now', async () => {
     const name = 'waggle-test/moving:1'
     await docker().build(name, ['ENV AGE=old'])
     const containers = new DockerContainers({ engine: new DockerEngine(), clock: systemClock, dataDirectory: directory })
@@ -296,7 +296,7 @@ describeWithDocker('A bee in a container', (docker) => {
     await assert.rejects(open('', { network: 'no-such-network' }), /cannot be started: .*no-such-network/)
   })
 
-  it('gets another name if a container has its name already', async () => {
+  it('gets a different name if another container already has its name', async () => {
     const engine = new DockerEngine()
     const client = await engine.client
     const taken = await client.createContainer({ Image: docker().image, Cmd: ['node'], name: 'waggle-taken' })
@@ -312,7 +312,7 @@ describeWithDocker('A bee in a container', (docker) => {
     await taken.remove()
   })
 
-  it('is removed at the next start with the same data directory if its process was killed, and no other container is', async () => {
+  it('is removed at the next start with the same data directory if its process was killed, while other containers stay', async () => {
     const others = await open(lineByLine('() => ({ json: token })', 'const token = Math.random()'))
     const token = await answer(others, 1)
     const killed = spawn(process.execPath, [resolve(import.meta.dirname, '../../support/container-process.ts'), directory, docker().image], {
@@ -333,7 +333,7 @@ describeWithDocker('A bee in a container', (docker) => {
   })
 })
 
-/** The ten lines of bees/PROTOCOL.md's example, in JavaScript. */
+/** The example of ten lines in bees/PROTOCOL.md, written in JavaScript. */
 const lineByLine = (answer: string, first = '') => `
   import { createInterface } from 'node:readline'
   ${first}

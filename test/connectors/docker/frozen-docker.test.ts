@@ -21,7 +21,7 @@ describe('A Docker that does not answer', () => {
     rmSync(directory, { recursive: true })
   })
 
-  /** A Docker that answers a ping, and leaves every other question to the test. */
+  /** A Docker that answers a ping, and leaves every other response to the test. */
   async function frozen() {
     const socketPath = join(directory, `${stops.length}.sock`)
     const asked: { readonly call: string; readonly response: ServerResponse }[] = []
@@ -47,7 +47,7 @@ describe('A Docker that does not answer', () => {
     return { engine: new DockerEngine({ socketPath }), asked, question }
   }
 
-  it('does not keep a killed bee from ending, and a container that Docker creates later is removed', async () => {
+  it('does not prevent a killed bee from ending, and a container that Docker creates later is removed', async () => {
     const { engine, asked, question } = await frozen()
     const clock = new SimulatedClock()
     const gone: string[] = []
@@ -86,7 +86,7 @@ describe('A Docker that does not answer', () => {
     )
   })
 
-  it('lets new containers start: leftovers stay, with a line in the log', async () => {
+  it('does not prevent new containers from starting: leftovers stay, with a line in the log', async () => {
     const { engine, question } = await frozen()
     const clock = new SimulatedClock()
     const lines: string[] = []
@@ -109,7 +109,7 @@ describe('A Docker that does not answer', () => {
     await found
   })
 
-  it('fails a pull without progress after 300 seconds, and lets a pull with progress go on', async () => {
+  it('fails a pull after 300 seconds without progress, and lets a pull with progress continue', async () => {
     const { engine, question } = await frozen()
     const clock = new SimulatedClock()
     const lines: string[] = []
@@ -121,7 +121,7 @@ describe('A Docker that does not answer', () => {
     looks.writeHead(404, { 'content-type': 'application/json' }).end('{"message":"no such image"}')
     const pull = await question('POST /images/create')
     pull.writeHead(200, { 'content-type': 'application/json' })
-    // The first event shows that the client listens. Each later event comes 200 s after the one before, which is in time.
+    // The first event shows that the client listens. Each later event arrives 200 s after the previous event, which is in time.
     for (const megabytes of [1, 2, 3, 4]) {
       const event = { id: 'layer', status: 'Downloading', progressDetail: { current: megabytes * 1e6, total: 8e6 } }
       if (megabytes > 1) await clock.advance(200_000)

@@ -17,7 +17,7 @@ describe('The image of a bee', () => {
     rmSync(directory, { recursive: true })
   })
 
-  /** A Docker whose answers are `answers`, by method and path. */
+  /** A Docker that responds with `answers`, by method and path. */
   async function engineOf(answers: { readonly [call: string]: readonly [status: number, body: unknown] }): Promise<DockerEngine> {
     const socketPath = join(directory, `${servers.length}.sock`)
     const server = createServer((request, response) => {
@@ -33,7 +33,7 @@ describe('The image of a bee', () => {
     return new Images({ engine, clock: systemClock }).find(image, { bee: 'svm', log: (_, line) => void lines.push(line) })
   }
 
-  it('cannot be found without Docker, and the error says how to go on without Docker', async () => {
+  it('cannot be found without Docker, and the error says how to continue without Docker', async () => {
     await assert.rejects(
       find(new DockerEngine({ socketPath: join(directory, 'none.sock') }), 'far/away:1'),
       ({ code, message, next }: WaggleError) => {
@@ -48,14 +48,14 @@ describe('The image of a bee', () => {
     )
   })
 
-  it('cannot be found if Docker’s socket refuses, and the error names the cause', () => {
+  it('cannot be found if Docker’s socket refuses the connection, and the error names the cause', () => {
     const refusal = (code: string) => absenceOf(Object.assign(new Error('connect'), { code }), '/var/run/docker.sock')
     assert.match(refusal('EACCES'), /^this user may not use the Docker at \/var\/run\/docker\.sock: add it to the socket’s group/)
     assert.equal(refusal('ECONNREFUSED'), 'no Docker listens at /var/run/docker.sock')
     assert.equal(refusal('ECONNRESET'), 'the Docker at /var/run/docker.sock does not answer (connect)')
   })
 
-  it('gives an error with Docker’s reason and the next step if it does not exist', async () => {
+  it('leads to an error with Docker’s reason and the next step if it does not exist', async () => {
     const engine = await engineOf({
       'GET /_ping': [200, 'OK'],
       'POST /images/create': [404, { message: 'pull access denied for far/away, repository does not exist or may require docker login' }],
@@ -70,7 +70,7 @@ describe('The image of a bee', () => {
     assert.deepEqual(lines, ['far/away is not on this machine: pulling it'])
   })
 
-  it('gives an error if its pull breaks off', async () => {
+  it('leads to an error if its pull breaks off', async () => {
     const engine = await engineOf({
       'GET /_ping': [200, 'OK'],
       'POST /images/create': [
@@ -81,7 +81,7 @@ describe('The image of a bee', () => {
     await assert.rejects(find(engine, 'far/away:1'), /cannot be pulled: .*unexpected EOF/)
   })
 
-  it('is reported as unfit if it is for another processor', async () => {
+  it('is reported as unsuitable if it is for another processor', async () => {
     const engine = await engineOf({
       'GET /_ping': [200, 'OK'],
       'GET /images/far/away:1/json': [200, { Id: 'sha256:1', Os: 'linux', Architecture: 'arm64', Config: { User: 'node' } }],
@@ -96,7 +96,7 @@ describe('The image of a bee', () => {
     })
   })
 
-  it('is reported as present, absent, or unknown without Docker', async () => {
+  it('is reported as present or absent, and as unknown if there is no Docker', async () => {
     const engine = await engineOf({ 'GET /images/here:1/json': [200, { Id: 'sha256:1' }] })
     assert.equal(await engine.hasImage('here:1'), true)
     assert.equal(await engine.hasImage('away:1'), false)

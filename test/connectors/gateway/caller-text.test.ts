@@ -16,14 +16,14 @@ describe('An error text for a caller', () => {
     for (const [text, expected] of texts) assert.equal(callerText(text), expected)
   })
 
-  it('shows no folders of a relative path, whether the file exists or not', () => {
+  it('shows no folders of a relative path, whether or not the file exists', () => {
     assert.equal(callerText('../data/mark cannot be written'), '…/mark cannot be written')
     assert.equal(callerText('See topology/graph.ts, a/b/nowhere.ts and text/vnd.abc'), 'See …/graph.ts, …/nowhere.ts and text/vnd.abc')
     const [there, nowhere] = ['../../../../etc/passwd', '../../../../etc/nowhere']
     assert.deepEqual([there, nowhere].map(callerText), ['…/passwd', '…/nowhere'])
   })
 
-  it('shows no folder with a space in its name, and no folder behind a colon', () => {
+  it('shows no folder with a space in its name, and no folder after a colon', () => {
     const texts = [
       ['Error:/home/me/a.ts', 'Error:…/a.ts'],
       ["ENOENT:'/home/my user/a b.ts'", "ENOENT:'…/a b.ts'"],
@@ -42,7 +42,7 @@ describe('An error text for a caller', () => {
     for (const [text, expected] of texts) assert.equal(callerText(text), expected)
   })
 
-  it('shows no folder of any path, however the path and the text around it look', () => {
+  it('shows no folder of any path, regardless of the form of the path and the text around it', () => {
     const folder = fc.constantFrom(
       'hidden',
       'hidden one',
@@ -133,7 +133,7 @@ describe('An error text for a caller', () => {
       assert.equal(callerText(text), text)
   })
 
-  it('is cut, because a stranger’s words may be in it', () => {
+  it('is cut, because a stranger may have written parts of it', () => {
     assert.equal(callerText('‘ '.repeat(1_000_000)), `${'‘ '.repeat(4096)}…`)
   })
 

@@ -129,12 +129,12 @@ describe('The HTTP gateway', () => {
   describe('with the content type that curl sends for -d', () => {
     const form = { 'content-type': 'application/x-www-form-urlencoded' }
     for (const json of ['{"a":1}', ' \n [1,2]', '"text"', '\ufeff{"a":1}']) {
-      it(`takes ${JSON.stringify(json)} as JSON`, async () => {
+      it(`reads ${JSON.stringify(json)} as JSON`, async () => {
         assert.deepEqual(await (await post(entrance, json, form)).json(), { got: JSON.parse(json.replace('\ufeff', '')) })
       })
     }
 
-    it('takes a form as an object of its fields', async () => {
+    it('reads a form as an object of its fields', async () => {
       const answer = await post(entrance, 'a=b+c&d=%7B%C3%A9%26&e=&__proto__=f', { 'content-type': `${form['content-type']}; charset=UTF-8` })
       assert.equal(await answer.text(), '{"got":{"a":"b c","d":"{é&","e":"","__proto__":"f"}}')
     })
@@ -148,7 +148,7 @@ describe('The HTTP gateway', () => {
       ['a picture', Uint8Array.of(0xff, 0xd8, 0x3d, 0x80)],
       ['a picture of ASCII bytes', Uint8Array.of(0x47, 0x49, 0x3d, 0x01)],
     ] as const) {
-      it(`refuses ${what}, and says which types to send`, async () => {
+      it(`refuses ${what}, and says which content types to send`, async () => {
         const said = await problem(await post(entrance, body, form))
         assert.equal(said.code, 'WAGGLE_CONTENT_TYPE')
         assert.match(said.detail, /curl sends this type unless it is told another\. Send JSON with -H "content-type: application\/json"/)
@@ -159,14 +159,14 @@ describe('The HTTP gateway', () => {
       assert.match((await problem(await post(entrance, '{name: bear}', form))).detail, /^The body is not JSON: /)
     })
 
-    it('refuses a field that comes twice, and more than 100 fields', async () => {
+    it('refuses a repeated field, and more than 100 fields', async () => {
       assert.match((await problem(await post(entrance, 'a=1&a=2', form))).detail, /has the field "a" twice/)
       const many = Array.from({ length: 101 }, (_, at) => `f${at}=1`).join('&')
       assert.equal((await problem(await post(entrance, many, form))).status, 413)
     })
   })
 
-  it('answers a submit with 202 and an id that finds the answer later', async () => {
+  it('answers a submit with 202 and an id under which the answer is found later', async () => {
     const response = await post('/v1/gateways/door/submit', '{"b":2}')
     assert.equal(response.status, 202)
     const { request_id: id } = (await response.json()) as { request_id: string }
@@ -208,7 +208,7 @@ describe('The HTTP gateway', () => {
     assert.notEqual(await idOf(new SystemRandom().bytes(32)), id)
   })
 
-  it('answers 422 if an idempotency key comes again with another body', async () => {
+  it('answers 422 if an idempotency key is used again with another body', async () => {
     const headers = { 'idempotency-key': 'reused' }
     await post(entrance, '{"c":3}', headers)
     const said = await problem(await post(entrance, '{"c":4}', headers))
@@ -216,7 +216,7 @@ describe('The HTTP gateway', () => {
     assert.equal(said.code, 'WAGGLE_KEY_REUSED')
   })
 
-  it('answers 422 if a bee refuses the input and 502 if it fails, with the bee’s name', async () => {
+  it('answers 422 if a bee refuses the input and 502 if the bee fails, with the bee’s name', async () => {
     const refused = await problem(await post(entrance, '{"refuse":"too blurred"}'))
     assert.deepEqual([refused.status, refused.detail, refused.bee], [422, 'too blurred', 'work'])
     const failed = await problem(await post(entrance, '{"fail":"out of memory"}'))
@@ -224,7 +224,7 @@ describe('The HTTP gateway', () => {
     assert.match(failed.detail, /out of memory/)
   })
 
-  it('answers 504 at the deadline that the caller set, to the request and to a query for its id', async () => {
+  it('answers 504 at the caller’s deadline, both to the request and to a query for its id', async () => {
     const said = await problem(await post(entrance, '{"hold":true}', { 'x-timeout-seconds': '0.2' }))
     assert.equal(said.status, 504)
     assert.equal((await settled(said.request_id)).problem?.status, 504)
@@ -304,7 +304,7 @@ describe('The HTTP gateway', () => {
     assert.equal((await fetch(`${gateway.url}/readyz`)).status, 200)
   })
 
-  it('is not ready while a swarm starts, and gives the reason', async () => {
+  it('is not ready while a swarm starts, and reports the reason', async () => {
     const starting = await openHttpGateway(optionsFor(swarm.requests, { notReady: () => 'three is CREATED' }))
     const response = await fetch(`${starting.url}/readyz`)
     assert.equal(response.status, 503)
@@ -382,7 +382,7 @@ describe('The HTTP gateway', () => {
     await assert.rejects(fetch(`${closing.url}/healthz`))
   })
 
-  it('fails the requests that still wait and cuts off an unfinished body when its time to close is over', async () => {
+  it('fails the requests that still wait, and cuts off an unfinished body, when its time to close has passed', async () => {
     const closing = await openHttpGateway(optionsFor(swarm.requests))
     const waiting = fetch(`${closing.url}${entrance}`, { method: 'POST', body: '{"hold":true}', headers: { 'content-type': 'application/json' } })
     const { port } = new URL(closing.url)

@@ -13,7 +13,7 @@ import { connected, heard, type RawResponse, talk } from '../../support/raw-http
 const maxBodyBytes = 4 * 1024 * 1024
 const entrance = '/v1/gateways/door/request'
 
-/** Answers every request with its own body. */
+/** Answers every request with the request's own body. */
 const echo: Requests = {
   gateways: ['door'],
   refusal: () => null,
@@ -89,7 +89,7 @@ describe('The HTTP gateway and misbehaving callers', () => {
     return fetch(`${gateway.url}${entrance}`, { method: 'POST', body, headers })
   }
 
-  /** Checks that a response is a problem with this status, and gives its code. */
+  /** Checks that a response is a problem with this status, and returns the problem's code. */
   function problemIn(response: RawResponse | undefined, status: number, what = ''): string {
     assert.equal(response?.status, status, what)
     assert.match(response?.headers.get('content-type') ?? '', /^application\/problem\+json(;|$)/, what)
@@ -118,7 +118,7 @@ describe('The HTTP gateway and misbehaving callers', () => {
     for (const socket of silent) socket.destroy()
   })
 
-  it('a silent connection at the limit closes an older one, so that no more are open than allowed', async () => {
+  it('a silent connection at the limit closes an older connection, so that no more connections are open than allowed', async () => {
     const bounded = await openHttpGateway(
       optionsFor({ maxConnections: 5, timeLimits: { ...timeLimits, headersMs: 60_000, requestMs: 60_000, idleMs: 60_000 } }),
     )
@@ -158,7 +158,7 @@ describe('The HTTP gateway and misbehaving callers', () => {
     clearInterval(dripping)
   })
 
-  it('a caller that sends a body slowly, or stops, gets 408, and the received bytes are freed', async () => {
+  it('a caller that sends a body slowly, or stops sending, gets 408, and the received bytes are freed', async () => {
     const slow = await open(head({ 'content-length': 100_000, 'content-type': 'image/png' }) + 'x'.repeat(5000))
     const dripping = setInterval(() => slow.write('x'), 50)
     assert.equal(problemIn((await heard(slow))[0], 408), 'WAGGLE_SLOW_BODY')
@@ -175,7 +175,7 @@ describe('The HTTP gateway and misbehaving callers', () => {
     assert.equal(gateway.heldBytes, 0)
   })
 
-  it('an unfinished body is dropped if there is no memory for a later one', async () => {
+  it('an unfinished body is dropped if a later body needs its memory', async () => {
     const stalled = [await open(), await open()].map((socket) => {
       socket.write(head({ 'content-length': maxBodyBytes, 'content-type': 'image/png' }))
       socket.write(Buffer.alloc(maxBodyBytes - 1))
@@ -341,7 +341,7 @@ describe('The HTTP gateway and misbehaving callers', () => {
     }
   })
 
-  it('a body of ten gigabytes is refused, announced or not, and no more of it is read than a body may have', async () => {
+  it('a body of ten gigabytes is refused, whether announced or not, and is read only up to the limit of a body', async () => {
     const tenGigabytes = 10 * 1024 ** 3
     const [announced] = await talk(gateway.url, head({ 'content-length': tenGigabytes, 'content-type': 'image/png' }))
     problemIn(announced, 413)
@@ -359,7 +359,7 @@ describe('The HTTP gateway and misbehaving callers', () => {
     assert.equal(gateway.heldBytes, 0)
   })
 
-  it('a path that leads elsewhere finds nothing', async () => {
+  it('a path that leads elsewhere, such as out of the page’s folder, finds no file', async () => {
     for (const path of [
       '/../../etc/passwd',
       '/page/../../../etc/passwd',

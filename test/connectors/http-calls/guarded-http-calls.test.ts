@@ -15,7 +15,7 @@ const call = (url: string): HttpCall => ({
   ...{ maxAnswerBytes: 1000, deadline: null, signal: new AbortController().signal },
 })
 
-/** Answers one look-up after the other, as a name server does that changes its mind. */
+/** Answers one look-up after the other, as a name server with changing answers does. */
 function addresses(...found: readonly string[]): LookupFunction {
   let at = 0
   return (_, options, done) => {
@@ -32,7 +32,7 @@ async function listening(server: Server): Promise<{ readonly port: number } & As
 }
 
 describe('Guarded HTTP calls', () => {
-  it('connect to no private address under a listed name, even if the name changes between two look-ups', async () => {
+  it('connect to no private address under a listed name, even if the addresses of the name change between two look-ups', async () => {
     let requests = 0
     await using server = await listening(
       createServer((_, response) => {
@@ -58,7 +58,7 @@ describe('Guarded HTTP calls', () => {
     calls.check(new URL('https://prices.example:8443/a'))
   })
 
-  it('fail with the reason if TLS fails', async () => {
+  it('fail with the reason if the TLS handshake fails', async () => {
     const calls = new GuardedHttpCalls({ clock: systemClock, hosts: null })
     using certificates = new Certificates()
     const [key, cert] = [readFileSync(certificates.server.key), readFileSync(certificates.server.cert)]

@@ -29,7 +29,7 @@ describe('The list of hosts that models may come from', () => {
     )
   })
 
-  it('allows a listed address, however the address is written', () => {
+  it('allows a listed address in every spelling of the address', () => {
     for (const address of ['http://127.0.0.1:3/', 'http://0x7f.1/', 'http://2130706433/', 'http://[::ffff:127.0.0.1]/']) {
       assert.equal(has('127.0.0.1', address), true, address)
       assert.equal(has('models.example', address), false, address)

@@ -3,12 +3,12 @@ import { describe, it } from 'node:test'
 import { isOrigin } from '../../../connectors/http/cross-origin.ts'
 
 describe('The origin of a page', () => {
-  it('is a scheme, a host and a port that is not the usual one', () => {
+  it('is a scheme, a host, and a port that is not the scheme’s default', () => {
     for (const origin of ['https://shop.example', 'http://localhost:3000', 'https://[::1]:8443', 'HTTPS://Shop.example'])
       assert.equal(isOrigin(origin), true, origin)
   })
 
-  it('is no pattern, no address of a document, and not the origin of a page without one', () => {
+  it('is not a pattern, not the address of a document, and not the origin of a page without an origin', () => {
     const wrong = [
       '*',
       'null',

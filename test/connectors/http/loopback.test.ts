@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { isLoopback } from '../../../connectors/http/loopback.ts'
 
-it('A host of this machine alone is loopback, and a name or address that only looks like one is not', () => {
+it('A host that only this machine can reach is loopback, and a name or address that only resembles such a host is not', () => {
   for (const host of ['localhost', 'LOCALHOST', '127.0.0.1', '127.255.255.254', '::1', '[::1]']) assert.ok(isLoopback(host), host)
   for (const host of [
     '',

@@ -31,7 +31,7 @@ describe('A request to a server on this machine', () => {
     assert.equal(statusOf(['Host', 'proxy.example']), 421)
   })
 
-  it('is malformed without a Host header, with two of them or with an invalid one', () => {
+  it('is malformed without a Host header, with two Host headers, or with an invalid Host header', () => {
     assert.equal(statusOf(), 400)
     assert.equal(statusOf(['Host', 'localhost:8080'], ['host', 'evil.example']), 400)
     for (const host of ['', 'localhost:8080, evil.example', 'user@localhost:8080', 'localhost:8080/', 'lo calhost'])

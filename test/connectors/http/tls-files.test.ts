@@ -14,7 +14,7 @@ import type { Clock } from '../../../processor/ports.ts'
 import { openEchoGateway } from '../../support/echo-gateway.ts'
 import { Certificates } from '../../support/serving/certificates.ts'
 
-/** A clock that calls what is due when the test says so. */
+/** A clock that calls due timers when the test asks for it. */
 class SteppedClock implements Clock {
   #due: (() => void)[] = []
   now = () => systemClock.now()
@@ -97,7 +97,7 @@ describe('A gateway with a certificate', () => {
     }
   })
 
-  it('uses a new certificate for new connections, and keeps the old one while the new files do not fit together', async () => {
+  it('uses a new certificate for new connections, and keeps the old certificate while the new files do not fit together', async () => {
     const [cert, key] = [join(directory, 'cert.pem'), join(directory, 'key.pem')]
     const replace = (from: string, to: string) => {
       copyFileSync(from, `${to}.next`)

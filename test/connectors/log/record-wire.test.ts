@@ -6,7 +6,7 @@ import { Unavailable, WaggleError } from '../../../topology/waggle-error.ts'
 
 const error = new WaggleError('WAGGLE_LOG_CORRUPT', { message: 'part 7 is damaged', next: 'Skip it.' })
 
-it('A damaged value reaches another thread as damaged and with its error, and the records around it stay whole', () => {
+it('A damaged value arrives in another thread as damaged and with its error, and the neighbouring records stay intact', () => {
   const values: readonly (RecordValue | null)[] = [Buffer.from('before'), new DamagedValue(error), null, Buffer.from('')]
   const records = values.map((value, offset) => ({ offset, timestamp: offset, key: Buffer.from('k'), value, headers: [{ key: 'h', value: null }] }))
   const [run] = unpackRuns(packRuns([{ topic: 'in', partition: 3, seeks: 1, records }]))
@@ -25,7 +25,7 @@ it('A damaged value reaches another thread as damaged and with its error, and th
   )
 })
 
-it('A damaged value is not taken for an empty one: reading its bytes throws its error, and its size counts as 0', () => {
+it('A damaged value is not treated as empty: reading its bytes throws its error, and its size counts as 0', () => {
   assert.throws(() => bytesIn(new DamagedValue(error)), error)
   assert.equal(valueBytes(new DamagedValue(error)), 0)
 })

@@ -11,7 +11,7 @@ import { fixedReplicas } from '../../support/fixed-replicas.ts'
 describe('An exported model', () => {
   for (const { model, type, spec, requests } of exportedModels) {
     const named = spec.labels === undefined ? '' : ` with ${spec.labels.length} labels`
-    it(`gives the answers of Python, row by row and in one batch: ${model}${named}`, async () => {
+    it(`gives the same answers as Python, row by row and in one batch: ${model}${named}`, async () => {
       const context = {
         spec: { model, ...spec },
         gpu: 0,

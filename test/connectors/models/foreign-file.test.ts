@@ -11,7 +11,7 @@ import { WaggleError } from '../../../topology/waggle-error.ts'
 import { exportsDirectory } from '../../support/exported-models.ts'
 import { savedModelsDirectory } from '../../support/saved-models.ts'
 
-/** An archive as far as it is read: its beginning, and the names at its end. */
+/** The parts of an archive that are read: its beginning, and the names at its end. */
 const zip = (...names: readonly string[]) => `PK\x03\x04${'\0'.repeat(300)}${names.map((name) => `PK\x01\x02${name}`).join('')}PK\x05\x06`
 
 const foreign: readonly (readonly [file: string, bytes: string, is: RegExp, next: RegExp])[] = [
@@ -59,13 +59,13 @@ describe('A file that is not a model', () => {
     error instanceof WaggleError && error.code === 'WAGGLE_MODEL_INVALID' && is.test(error.message) && next.test(error.next)
 
   for (const [file, bytes, is, next] of foreign) {
-    it(`is refused by both libraries with its kind and the export that helps: ${file}`, () => {
+    it(`is refused by both libraries, with its kind and the export that helps: ${file}`, () => {
       const path = written(file, bytes)
       for (const runtime of ['onnx', 'tensorflow'] as const) assert.throws(() => refuseForeignFile(path, runtime), isInvalid(is, next))
     })
   }
 
-  it('is refused with the type of bee that runs such a file, if there is one', () => {
+  it('is refused with the type of bee that can run such a file, if there is one', () => {
     const refuses = (path: string, runtime: 'onnx' | 'tensorflow', is: RegExp, next: RegExp) =>
       assert.throws(() => refuseForeignFile(path, runtime), isInvalid(is, next))
     refuses(join(exportsDirectory, 'keras-frozen.pb'), 'onnx', /a graph of TensorFlow \(\.pb\), and not an ONNX file/, /tf-serving, which runs it/)
@@ -115,7 +115,7 @@ describe('A file that is not a model', () => {
     )
   })
 
-  it('is refused if the file of its weights is missing, and the error says where that file belongs', async () => {
+  it('is refused if its weight file is missing, and the error names the right place for that file', async () => {
     const path = written('outside.onnx', modelWithWeightsOutside())
     await assert.rejects(
       openOnnx(path, { gpu: 0, threads: 1 }, undefined),
@@ -124,7 +124,7 @@ describe('A file that is not a model', () => {
   })
 })
 
-/** A model whose weights lie in `outside.onnx.data`, as PyTorch exports larger ones. */
+/** A model whose weights are in `outside.onnx.data`, as PyTorch exports larger models. */
 function modelWithWeightsOutside(): Uint8Array {
   const schema = `
     syntax = "proto3";

@@ -33,7 +33,7 @@ describe('The labels of a model', () => {
     return (await checkModel(context, model.endsWith('.onnx') ? 'onnx' : 'tensorflow')).labels
   }
 
-  it('come from a file beside it', async () => {
+  it('come from a file beside the model', async () => {
     write('txt.onnx', smallModel({ features: 2, labels: 2 }))
     write('txt.labels.txt', 'no\nyes\n')
     assert.deepEqual(await labelsOf('txt.onnx'), ['no', 'yes'])
@@ -69,7 +69,7 @@ describe('The labels of a model', () => {
     })
   }
 
-  it('are a mistake if their file is a link out of the model’s folder, and are read if the folder itself is a link', async () => {
+  it('are a mistake if their file is a link out of the model’s folder, but are read if the folder itself is a link', async () => {
     write('secret', 'no\nyes\n')
     write('models/small.onnx', smallModel({ features: 2, labels: 2 }))
     symlinkSync(join(directory, 'secret'), join(directory, 'models', 'small.labels.txt'))
@@ -87,7 +87,7 @@ describe('The labels of a model', () => {
     await assert.rejects(labelsOf('saved'), refusal('WAGGLE_MODEL_INVALID', /labels\.txt is a link that leads out/))
   })
 
-  it('are a mistake, with the file and both numbers, if there are not as many labels as scores', async () => {
+  it('are a mistake, with the file and both numbers, if the number of labels differs from the number of scores', async () => {
     write('beside.onnx', smallModel({ features: 2, labels: 2 }))
     write('beside.labels.txt', 'no\n')
     await assert.rejects(
@@ -120,7 +120,7 @@ function refusal(code: string, said: RegExp): (thrown: unknown) => boolean {
   }
 }
 
-/** The file of a model with one more entry in its metadata. A field at the end of a message counts as one within it. */
+/** The file of a model with one more entry in its metadata. A field after the end of a message counts as a part of the message. */
 function withMetadata(model: Uint8Array, key: string, value: string): Uint8Array {
   const entry = protobuf.Writer.create().uint32(0x0a).string(key).uint32(0x12).string(value).finish()
   return Buffer.concat([

@@ -11,7 +11,7 @@ describe('A model that is larger than the memory', () => {
   after(() => rmSync(root, { recursive: true }))
   const gib = 2 ** 30
 
-  /** A file of this size that takes no room on the disk. */
+  /** A file of this size that takes no space on the disk. */
   const large = (path: string, bytes: number) => {
     const file = join(root, path)
     mkdirSync(join(file, '..'), { recursive: true })
@@ -34,16 +34,16 @@ describe('A model that is larger than the memory', () => {
     next: /WAGGLE_MODEL_MEMORY_BYTES/,
   })
 
-  it('is refused before it is read, with the memory that it needs and the memory that is left', async () => {
+  it('is refused before it is read, and the error names the needed memory and the free memory', async () => {
     await assert.rejects(open(large('a.onnx', 3 * gib), { memoryBytes: 4 * gib }), refused(6 * gib, 4 * gib))
   })
 
   it('is refused without any setting if the machine has less memory', async () => {
-    // A file of 8 TiB, which takes no room on the disk either.
+    // A file of 8 TiB, which takes no space on the disk either.
     await assert.rejects(open(large('huge.onnx', 2 ** 43)), { code: 'WAGGLE_MODEL_TOO_LARGE' })
   })
 
-  it('counts with the weights beside an ONNX file, and with the variables of a SavedModel', async () => {
+  it('counts together with the weights beside an ONNX file, or with the variables of a SavedModel', async () => {
     large('b.onnx.data', 2 * gib)
     await assert.rejects(open(large('b.onnx', gib), { memoryBytes: gib }), refused(6 * gib, gib))
     large('saved/saved_model.pb', gib)

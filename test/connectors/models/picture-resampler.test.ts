@@ -14,13 +14,13 @@ function resampled(
   return out
 }
 
-/** Pixels without any pattern. */
+/** Pixels without a pattern. */
 function picture(height: number, width: number): Uint8Array {
   return Uint8Array.from({ length: height * width * 3 }, (_, at) => (Math.imul(at + 1, 2_654_435_761) >>> 9) & 255)
 }
 
 /**
- * Computes each pixel by the definition of the filter: a windowed sinc of three lobes. Where a picture becomes smaller, the sinc is 1.15 times narrower
+ * Computes each pixel by the definition of the filter: a windowed sinc of three lobes. If a picture becomes smaller, the sinc is 1.15 times narrower
  * than the ratio of the sizes.
  */
 function defined(height: number, width: number, toHeight: number, toWidth: number): Float64Array {
@@ -78,7 +78,7 @@ describe('A picture that is fitted to a model', () => {
     assert.deepEqual(Array.from(resampled(6, 7, { height: 6, width: 7 }), Math.round), [...picture(6, 7)])
   })
 
-  it('has its colours in planes, scaled and shifted, if the model takes them so', () => {
+  it('has its colours in planes, scaled and shifted, if the model requires this', () => {
     const size = { height: 3, width: 2 }
     const rows = resampled(8, 9, size)
     const planes = resampled(8, 9, { ...size, layout: 'NCHW', values: { factors: [1, 2, 3], offsets: [10, 20, 30] } })
@@ -89,7 +89,7 @@ describe('A picture that is fitted to a model', () => {
     })
   })
 
-  it('is unaffected by a larger picture before it', () => {
+  it('is unaffected by a larger picture that was fitted before', () => {
     const resampler = new PictureResampler({ height: 7, width: 7, fit: 'fill', layout: 'NHWC', values: plain })
     const [alone, after, before] = [new Float32Array(147), new Float32Array(147), new Float32Array(147)]
     new PictureResampler({ height: 7, width: 7, fit: 'fill', layout: 'NHWC', values: plain }).write(picture(5, 6), 5, 6, alone, 0)

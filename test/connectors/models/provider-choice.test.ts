@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { onFirstProvider } from '../../../connectors/models/provider-choice.ts'
 
 describe('The provider that runs an ONNX model', () => {
-  /** The choice on a machine with these providers, and the providers that were tried. */
+  /** The chosen provider on a machine with these providers, and the providers that were tried. */
   async function chosen(gpu: number, there: readonly string[], hasGpuProviders = true) {
     const tried: string[] = []
     const choice = await onFirstProvider({

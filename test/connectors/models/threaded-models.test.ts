@@ -47,7 +47,7 @@ describe('A model in its own thread', () => {
     })
   }
 
-  it('returns to each call the results of its own rows, however many calls are in flight', async () => {
+  it('returns to each call the results of its own rows, regardless of the number of calls in flight', async () => {
     const features = 20_000
     const model = await open(file('wide.onnx', smallModel({ features, labels: 2 })))
     const row = (heavy: number): ModelRow => ({
@@ -94,7 +94,7 @@ describe('A model in its own thread', () => {
     }
   })
 
-  it('knows the picture’s size and layout from its signature', async () => {
+  it('reads the size and layout of its pictures from its signature', async () => {
     for (const [name, shape] of [
       ['teddy-bear-detector.onnx', [-1, 3, 224, 224]],
       ['teddy-bear-detector.pb', [-1, 224, 224, 3]],
@@ -109,9 +109,9 @@ describe('A model in its own thread', () => {
     }
   })
 
-  it('resizes a picture for an input of eight bits, and no value wraps around', async () => {
+  it('resizes a picture for an 8-bit input, and no value wraps around', async () => {
     const model = await open(join(exportsDirectory, 'graph-picture.onnx'))
-    // White lines beside black ones: the filter overshoots at their edges.
+    // White lines beside black lines: the filter overshoots at their edges.
     const lines = Uint8Array.from({ length: 16 * 16 * 3 }, (_, at) => (Math.floor(at / (16 * 3)) % 16 < 8 ? 255 : 0))
     const [same, fitted] = await model.run(
       [
@@ -138,7 +138,7 @@ describe('A model in its own thread', () => {
     await rejectsWith(open(path, { gpu: 1, requireGpu: true }), 'WAGGLE_GPU_MISSING', /asks for a GPU and none can be used: .*tensorrt.*cuda/)
   })
 
-  it('fails with the name of a missing file', async () => {
+  it('fails with the file’s name if its file is missing', async () => {
     await rejectsWith(open(join(directory, 'nowhere.pb')), 'WAGGLE_MODEL_NOT_FOUND', /nowhere\.pb/)
     await rejectsWith(open(join(directory, 'nowhere.onnx')), 'WAGGLE_MODEL_NOT_FOUND', /nowhere\.onnx/)
   })
@@ -158,7 +158,7 @@ describe('A model in its own thread', () => {
     await rejectsWith(open(file('variables.pb', graph)), 'WAGGLE_MODEL_INVALID', /has variables, whose values lie in files beside it/)
   })
 
-  it('fails with the shape if the shape does not fit', async () => {
+  it('fails with the names of both shapes if the shape of an input does not fit', async () => {
     const fit = { resize: [200, 200] } as const
     await rejectsWith(open(join(teddy, 'teddy-bear-detector.onnx'), { fit }), 'WAGGLE_MODEL_SHAPE', /224.*200/)
   })
@@ -186,14 +186,14 @@ describe('A model in its own thread', () => {
     const good: ModelRow = { kind: 'tensors', tensors: [{ shape: [8], data: new Float32Array(8).fill(0.1) }] }
     const wanted = await model.run([good], signal)
 
-    // The thread is ended with this call in flight.
+    // The thread is terminated while this call is in flight.
     const exited = threads[0]?.terminate()
     const inFlight = model.run([good], signal)
     await assert.rejects(inFlight, /dies\.onnx failed: it ended with/)
     await exited
     assert.deepEqual(await model.run([good], signal), wanted)
 
-    // The file is away when the thread starts again, so calls fail. The first call after the file is back gets an answer.
+    // The file is missing when the thread starts again, so calls fail. The first call after the file is back gets an answer.
     rmSync(path)
     await threads[1]?.terminate()
     await assert.rejects(model.run([good], signal))
@@ -204,7 +204,7 @@ describe('A model in its own thread', () => {
     await model.close()
   })
 
-  it('is started again only from a file with its former signature', async () => {
+  it('is restarted only from a file with its former signature', async () => {
     const threads: Worker[] = []
     const seen = (thread: Worker) => threads.push(thread)
     process.on('worker', seen)
@@ -246,13 +246,13 @@ describe('A model in its own thread', () => {
     )
   })
 
-  it('ends a thread that still computes after its call’s time is over, and answers the next call from a new thread', async () => {
+  it('ends a thread that still computes after its call’s time has passed, and answers the next call from a new thread', async () => {
     const lines: string[] = []
     const model = await open(join(teddy, 'teddy-bear-detector.onnx'), { lines, graceMs: 1 })
     const white: ModelRow = { kind: 'picture', height: 256, width: 300, pixels: new Uint8Array(256 * 300 * 3).fill(255) }
     const controller = new AbortController()
     const blocked = model.run(Array<ModelRow>(100).fill(white), controller.signal)
-    // The row reaches the thread before the signal is aborted.
+    // The row reaches the thread before the signal aborts.
     setImmediate(() => controller.abort())
     await assert.rejects(blocked, /failed: it computed on for 0\.001 s after its time was over/)
     assert.ok(

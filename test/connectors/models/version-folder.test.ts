@@ -18,7 +18,7 @@ async function folderAt(path: string, runtime: 'onnx' | 'tensorflow' = 'onnx'): 
 const shown = (found: readonly FoundVersion[]) => found.map(({ version, isComplete }) => `${version}${isComplete ? '' : ' incomplete'}`)
 
 describe('A folder of numbered versions', () => {
-  it('has a version as complete after two looks in a row have found the same files', async () => {
+  it('treats a version as complete after two looks in a row have found the same files', async () => {
     using versions = new ModelVersions()
     versions.add(1)
     const folder = await folderAt(versions.path)
@@ -31,7 +31,7 @@ describe('A folder of numbered versions', () => {
     assert.deepEqual(shown(await folder.look()), ['1', '12'])
   })
 
-  it('finds a model that is put into a version folder which was empty at every look before', async () => {
+  it('finds a model that is put into a version folder which was empty at all earlier looks', async () => {
     using versions = new ModelVersions()
     versions.add(1)
     const folder = await folderAt(versions.path)
@@ -42,7 +42,7 @@ describe('A folder of numbered versions', () => {
     assert.deepEqual(shown(await folder.look()), ['1', '2 incomplete'])
   })
 
-  it('loses a version that is removed', async () => {
+  it('no longer has a version that was removed', async () => {
     using versions = new ModelVersions()
     versions.add(1)
     versions.add(2)
@@ -53,7 +53,7 @@ describe('A folder of numbered versions', () => {
     assert.deepEqual(shown(await folder.look()), ['1'])
   })
 
-  it('counts only numbers with a model inside, and the shorter of two spellings of one number', async () => {
+  it('counts only numbered folders with a model inside, and the shorter of two spellings of a number', async () => {
     using versions = new ModelVersions()
     for (const name of ['7', '007', 'x8', '9.tmp', '-1', '1e3']) {
       mkdirSync(join(versions.path, name))
@@ -65,7 +65,7 @@ describe('A folder of numbered versions', () => {
     assert.deepEqual(shown(await (await folderAt(versions.path)).look()), ['7 incomplete'])
   })
 
-  it('has complete versions after two looks with a moment between them', async () => {
+  it('has its complete versions at the start after two looks with a moment between them', async () => {
     using versions = new ModelVersions()
     versions.add(3)
     const folder = await folderAt(versions.path)
@@ -78,7 +78,7 @@ describe('A folder of numbered versions', () => {
     assert.deepEqual(shown(found), ['3'])
   })
 
-  it('does not exist if the path is a model itself', async () => {
+  it('does not exist if the path itself is a model', async () => {
     using versions = new ModelVersions()
     versions.add(1)
     assert.equal(await LocalVersions.at(join(versions.path, '1', 'model.onnx'), 'onnx', clock), null)

@@ -13,7 +13,7 @@ describe('The lock of a cache', () => {
   const taker = (file: string, token: string, isAlive: (holder: string) => Promise<boolean>) =>
     CacheLock.tryToAcquire({ file, users: { token, isAlive }, clock: systemClock })
 
-  it('goes from a dead process to one of two processes that take it at the same moment', async () => {
+  it('goes from a dead process to only one of two processes that take it at the same moment', async () => {
     const file = join(directory, 'two')
     writeFileSync(file, 'dead 1')
     const looks = Promise.withResolvers<void>()
@@ -32,7 +32,7 @@ describe('The lock of a cache', () => {
     assert.deepEqual(readdirSync(directory), [])
   })
 
-  it('goes to a process that is looking while the lock is released', async () => {
+  it('goes to a process that is looking at the lock while the lock is released', async () => {
     const file = join(directory, 'released')
     const first = await taker(file, 'first', async () => true)
     const second = await taker(file, 'second', async () => {
@@ -44,7 +44,7 @@ describe('The lock of a cache', () => {
     assert.deepEqual(readdirSync(directory), [])
   })
 
-  it('stays with a process that has taken it over when the first holder releases it', async () => {
+  it('stays with a process that has taken over the lock when the first holder releases it', async () => {
     const file = join(directory, 'taken')
     const first = await taker(file, 'first', async () => true)
     const second = await taker(file, 'second', async () => false)

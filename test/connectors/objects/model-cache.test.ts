@@ -28,7 +28,7 @@ describe('The cache of models', () => {
     rmSync(directory, { recursive: true })
   })
 
-  /** A cache as another process has one, on the same directory. */
+  /** A cache on the same directory, as another process would have it. */
   const opened = (options: Partial<ModelCacheOptions> = {}) => {
     const storeOf = (): ObjectStore => store
     const cache = new ModelCache({ directory, maxBytes: 1_000_000, storeOf, clock: hastyClock(200), stallMs: 600_000, ...options })
@@ -102,7 +102,7 @@ describe('The cache of models', () => {
     assert.deepEqual(store.reads, [0, 4000])
   })
 
-  it('begins at the first byte after a break if the store cannot send a part of a file', async () => {
+  it('restarts a broken download at the first byte if the store cannot send a part of a file', async () => {
     store.put('a.onnx', 'h'.repeat(5000))
     store.breaks.push(2000)
     const read = store.read.bind(store)
@@ -111,7 +111,7 @@ describe('The cache of models', () => {
     assert.deepEqual(store.reads, [0, 0])
   })
 
-  it('gives many models at the same time, both fetched and cached ones', async () => {
+  it('provides many models at the same time, both fetched and cached models', async () => {
     const names = Array.from({ length: 20 }, (_, at) => `${at}.onnx`)
     for (const name of names) store.put(name, name)
     for (const cache of [opened(), opened()]) {
@@ -123,7 +123,7 @@ describe('The cache of models', () => {
     }
   })
 
-  it('begins again if the file changes during the download', async () => {
+  it('restarts a download if the file changes meanwhile', async () => {
     store.put('a.onnx', 'a'.repeat(5000))
     store.breaks.push(2000)
     store.beforeChunk = async () => {
@@ -133,7 +133,7 @@ describe('The cache of models', () => {
     assert.equal(globSync(`${directory}/*/*.partial`).length, 0)
   })
 
-  it('uses its newest version while the store is away, with a warning', async () => {
+  it('uses its newest version, with a warning, while the store is unreachable', async () => {
     store.put('a.onnx', 'honey')
     await closed(await withPath(opened(), 'a.onnx'))
     store.isAway = true
@@ -141,7 +141,7 @@ describe('The cache of models', () => {
     assert.match(said.at(-1) ?? '', /^warn s3:\/\/memory\/a\.onnx cannot be fetched: it is away; the version of 20\d\d-.* from the cache is used$/)
   })
 
-  it('asks again with longer and longer pauses until the store is there, and says what it waits for', async () => {
+  it('retries with longer and longer pauses until the store responds, and reports what it waits for', async () => {
     store.put('a.onnx', 'honey')
     store.isAway = true
     const cache = opened()
@@ -163,7 +163,7 @@ describe('The cache of models', () => {
     assert.match(said.at(-1) ?? '', /from the cache is used/)
   })
 
-  it('gives up a download that is too slow, and continues it later', async () => {
+  it('stops a download that is too slow, and continues it later', async () => {
     store.put('a.onnx', 'h'.repeat(5000))
     const { promise: never } = Promise.withResolvers<void>()
     let chunks = 0
@@ -176,7 +176,7 @@ describe('The cache of models', () => {
     )
   })
 
-  it('uses its own version if a newer one takes too long as a whole, and continues that download at the next start', async () => {
+  it('uses its own version if the fetch of a newer version takes too long, and continues that download at the next start', async () => {
     store.put('a.onnx', 'honey')
     await closed(await withPath(opened(), 'a.onnx'))
     store.put('a.onnx', 'h'.repeat(5000))
@@ -192,7 +192,7 @@ describe('The cache of models', () => {
     assert.deepEqual(store.reads, [0, 0, 2000])
   })
 
-  it('says that a model takes too long as a whole if it has no other version, and continues the download later', async () => {
+  it('reports that a fetch takes too long if it has no other version, and continues the download later', async () => {
     store.put('a.onnx', 'h'.repeat(5000))
     const clock = new SimulatedClock()
     store.beforeChunk = timeOfThirdChunk(clock, 60_000)
@@ -203,7 +203,7 @@ describe('The cache of models', () => {
     assert.deepEqual(store.reads, [0, 2000])
   })
 
-  it('gives up a download that brings more bytes than the store said', async () => {
+  it('stops a download that delivers more bytes than the store has announced', async () => {
     store.put('a.onnx', 'honey')
     const read = store.read.bind(store)
     store.read = async (object, fromByte, signal) => {
@@ -217,7 +217,7 @@ describe('The cache of models', () => {
     )
   })
 
-  it('stops waiting for a store that never answers a look, and asks again', async () => {
+  it('stops waiting for a store that never answers a look-up, and asks again', async () => {
     store.put('a.onnx', 'honey')
     const look = store.look.bind(store)
     const { promise: never } = Promise.withResolvers<never>()
@@ -226,7 +226,7 @@ describe('The cache of models', () => {
     assert.match(said[0] ?? '', /did not say what it has within 120 s; trying again/)
   })
 
-  it('refuses a file with another SHA-256 than the spec’s, and keeps nothing of the file', async () => {
+  it('refuses a file whose SHA-256 differs from the spec’s, and keeps no byte of the file', async () => {
     store.put('a.onnx', 'honey')
     const sha256 = createHash('sha256').update('honey').digest('hex')
     const wrong = createHash('sha256').update('wax').digest('hex')
@@ -270,7 +270,7 @@ describe('The cache of models', () => {
     assert.match(said.find((line) => line.startsWith('warn')) ?? '', /is not whole any more, and is fetched again/)
   })
 
-  it('deletes the models that were used longest ago to stay within its bound, and none that a process uses', async () => {
+  it('deletes the least recently used models to stay within its limit, but no model that a process uses', async () => {
     for (const name of ['a', 'b', 'c', 'd']) store.put(`${name}.onnx`, name.repeat(400))
     const user = opened({ maxBytes: 1000 })
     const used = await user.path(wish('a.onnx'))
@@ -306,7 +306,7 @@ describe('The cache of models', () => {
     assert.ok(path !== undefined && !existsSync(path))
   })
 
-  it('deletes an older version of the same file if both do not fit', async () => {
+  it('deletes an older version of the same file if both versions do not fit', async () => {
     store.put('a.onnx', 'a'.repeat(600))
     const cache = opened({ maxBytes: 1000 })
     const first = await cache.path(wish('a.onnx'))
@@ -316,7 +316,7 @@ describe('The cache of models', () => {
     assert.ok(!existsSync(first))
   })
 
-  it('refuses a model that is larger than its bound or than the disk, before it is fetched', async () => {
+  it('refuses a model that is larger than its limit or the disk, before the model is fetched', async () => {
     store.put('a.onnx', 'a'.repeat(2000))
     await assert.rejects(opened({ maxBytes: 1999 }).path(wish('a.onnx')), { code: 'WAGGLE_MODEL_TOO_LARGE', next: /WAGGLE_MODEL_CACHE_BYTES/ })
     const freeBytes = async () => 64 * 1024 * 1024 + 1000
@@ -345,7 +345,7 @@ describe('The cache of models', () => {
     assert.ok(!existsSync(join(directory, 'escape')) && !existsSync(join(directory, '..', 'escape')))
   })
 
-  it('says every few seconds how much of a model it has', async () => {
+  it('reports every few seconds how much of a model it has fetched', async () => {
     store.put('a.onnx', 'h'.repeat(6000))
     store.beforeChunk = () => new Promise((resolve) => setTimeout(resolve, 30))
     await opened().path(wish('a.onnx'))
@@ -369,7 +369,7 @@ describe('The cache of models', () => {
   }
 })
 
-/** The third chunk never comes, and the time passes meanwhile. */
+/** The third chunk never arrives, and the time passes meanwhile. */
 function timeOfThirdChunk(clock: SimulatedClock, ms: number): () => Promise<void> {
   let chunks = 0
   return async () => {

@@ -44,7 +44,7 @@ describeWithS3('S3', (server) => {
       }
     })
 
-  it('finds a folder by its prefix, with or without a final slash, and not by the beginning of a name', async () => {
+  it('finds a folder by its prefix, with or without a final slash, but not by the beginning of a name', async () => {
     await server().makeBucket('folders')
     for (const key of ['of/measures/1/saved_model.pb', 'of/measures/1/variables/variables.index', 'of/measures-old/x'])
       await server().put('folders', key, 'honey')
@@ -61,7 +61,7 @@ describeWithS3('S3', (server) => {
     }
   })
 
-  it('lists labels and weights that lie beside a model', async () => {
+  it('lists labels and weights that are beside a model', async () => {
     await server().makeBucket('beside')
     for (const key of ['iris.onnx', 'iris.onnx.data', 'iris.labels.txt', 'other.labels.txt']) await server().put('beside', key, 'honey')
     const { objects } = await look('s3://beside/iris.onnx')
@@ -71,14 +71,14 @@ describeWithS3('S3', (server) => {
     )
   })
 
-  it('follows the pages of a listing, up to the bound of keys', async () => {
+  it('follows the pages of a listing, up to the limit of keys', async () => {
     await server().makeBucket('pages')
     for (let at = 0; at < 1003; at++) server().place('pages', `many/${at}`, 'x')
     assert.equal((await look('s3://pages/many', server().env, 1003)).objects.length, 1003)
     await assert.rejects(look('s3://pages/many', server().env, 1002), { code: 'WAGGLE_MODEL_TOO_LARGE' })
   })
 
-  it('names the mistake: the bucket, the key, the rights, the user or the secret', async () => {
+  it('names the mistake in the error: the bucket, the key, the permissions, the user or the secret', async () => {
     await server().makeBucket('wrongs')
     await server().put('wrongs', 'there.onnx', 'honey')
     server().addUser('poor', 'poor-secret')
@@ -143,7 +143,7 @@ describeWithS3('S3', (server) => {
     }
   })
 
-  it('is given up if a listing or an error does not end', async () => {
+  it('stops at its limits if a listing or an error is endless', async () => {
     await using endless = await WebServer.start()
     endless.answer = ({ url = '' }, response) => {
       response.writeHead(url.includes('list-type') ? 200 : 404, { 'content-type': 'application/xml' })
@@ -160,7 +160,7 @@ describeWithS3('S3', (server) => {
     await assert.rejects(look('s3://endless/a.onnx', env), { message: /larger than 16777216 bytes/ })
   })
 
-  it('gives the size 0 for an empty object', async () => {
+  it('returns the size 0 for an empty object', async () => {
     await server().makeBucket('empty')
     await server().put('empty', 'nothing.onnx', '')
     assert.equal((await look('s3://empty/nothing.onnx')).objects[0]?.bytes, 0)

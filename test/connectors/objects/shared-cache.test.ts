@@ -38,7 +38,7 @@ describe('Processes that share a cache of models', { timeout: 120_000 }, () => {
     children.push(child)
     return child
   }
-  /** Requests of the model that ask for more than its first byte. */
+  /** Requests for more than the model's first byte. */
   const downloads = () => ranges.filter((range) => range !== 'bytes=0-0')
   let ranges: string[] = []
   beforeEach(() => {
@@ -88,7 +88,7 @@ describe('Processes that share a cache of models', { timeout: 120_000 }, () => {
     assert.ok(Number(/^bytes=(\d+)-$/.exec(range)?.[1]) > 0, range)
   })
 
-  it('keep a model of a living process, and not that of a killed one', async () => {
+  it('keep a model of a living process, but not the model of a killed process', async () => {
     const user = started()
     const [line] = (await once(user.stdout, 'data')) as [Buffer]
     const path = line.toString().trim()

@@ -42,7 +42,7 @@ describe('A file of a web server', () => {
     )
   }
 
-  it('has the labels that lie beside it, and none if its address has a query', async () => {
+  it('is fetched with the labels beside it, but without them if its address has a query', async () => {
     await using server = await WebServer.start()
     for (const name of ['iris.onnx', 'iris.labels.txt']) server.put(name, 'honey')
     const paths = async (address: string) => (await lookAt(address)).objects.map(({ path }) => path)
@@ -58,7 +58,7 @@ describe('A file of a web server', () => {
     assert.deepEqual(server.asked, [])
   })
 
-  it('is fetched along a redirect to the same server, and not along one to another server, port or protocol', async () => {
+  it('is fetched along a redirect to the same server, but not along a redirect to another server, port or protocol', async () => {
     await using server = await WebServer.start()
     await using other = await WebServer.start()
     server.put('there.bin', 'honey')
@@ -94,7 +94,7 @@ describe('A file of a web server', () => {
     await assert.rejects(lookAt(address, named), { code: 'WAGGLE_MODEL_REFUSED', message: /private network/, next: /WAGGLE_MODEL_HOSTS/ })
     assert.deepEqual(server.asked, [])
     const both = new WebObjects({ hosts: AllowedHosts.parse('models.example, 127.0.0.0/8'), clock: systemClock, lookup: rebound })
-    // The address is connected to now, and does not speak TLS.
+    // The address is now connected to, and does not speak TLS.
     await assert.rejects(lookAt(address, both), (thrown: unknown) => !/private network/.test(String(thrown)))
   })
 
@@ -144,14 +144,14 @@ describe('A file of a web server', () => {
     }
   })
 
-  it('is given up if the server accepts the connection and sends nothing', async () => {
+  it('is not waited for without end if the server accepts the connection and sends nothing', async () => {
     await using server = await WebServer.start()
     server.answer = () => true
     const hasty = new WebObjects({ hosts: AllowedHosts.parse('127.0.0.1'), clock: hastyClock(1000) })
     await assert.rejects(lookAt(server.addressOf('a.bin'), hasty), { code: 'WAGGLE_MODEL_UNREACHABLE', message: /did not answer within 30 s/ })
   })
 
-  it('is given up at once if the server switches to another protocol', async () => {
+  it('is refused at once if the server switches to another protocol', async () => {
     await using server = await WebServer.start()
     server.answer = (_, response) => {
       response.socket?.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n')
@@ -166,7 +166,7 @@ describe('A file of a web server', () => {
     })
   })
 
-  it('is shown without its query, which may be a signature', async () => {
+  it('is shown without the query of its address, which may be a signature', async () => {
     await using server = await WebServer.start()
     await assert.rejects(lookAt(server.addressOf('a.bin?signature=secret')), (thrown: unknown) => {
       assert.doesNotMatch(String(thrown), /secret/)
@@ -175,7 +175,7 @@ describe('A file of a web server', () => {
   })
 })
 
-/** A key and a certificate that is its own authority. */
+/** A key, and a certificate that is its own authority. */
 function certificate(name: string): { readonly key: string; readonly cert: string } {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-web-tls-'))
   try {

@@ -17,7 +17,7 @@ describe('The memory for pictures that are decoded at the same time', () => {
     return { begin, end: (name: string) => end.get(name)?.(), running, settled: () => new Promise((resolve) => setImmediate(resolve)) }
   }
 
-  it('stays within the budget, and goes to pictures in the order in which they came', async () => {
+  it('stays within the budget, and goes to pictures in the order of their arrival', async () => {
     const { begin, end, running, settled } = started()
     for (const [name, bytes] of [
       ['a', 90],
@@ -39,7 +39,7 @@ describe('The memory for pictures that are decoded at the same time', () => {
     assert.deepEqual(running, ['a', 'b', 'c', 'd'])
   })
 
-  it('goes to light pictures while heavy ones wait for each other', async () => {
+  it('goes to light pictures while heavy pictures wait for each other', async () => {
     const { begin, running, settled } = started()
     for (const name of ['heavy 1', 'heavy 2', 'heavy 3']) void begin(name, 100)
     for (const name of ['light 1', 'light 2', 'light 3', 'light 4']) void begin(name, 10)

@@ -2,10 +2,10 @@ import { crc32, deflateSync } from 'node:zlib'
 
 export interface PngOptions {
   readonly depth?: 8 | 16
-  /** Grey, RGB or RGBA. */
+  /** The number of channels: grey, RGB or RGBA. */
   readonly channels?: 1 | 3 | 4
   readonly chunks?: readonly Buffer[]
-  /** Without pixels the picture is only a header. */
+  /** False: the picture consists of a header only. */
   readonly pixels?: boolean
 }
 
@@ -49,7 +49,7 @@ export function jpegOfScans(width: number, height: number, scans: number): Buffe
   return Buffer.concat([Buffer.of(0xff, 0xd8), ...tables, frame, ...parts, Buffer.of(0xff, 0xd9)])
 }
 
-/** Draws a rectangle 100,000 times. */
+/** An SVG that draws a rectangle 100,000 times. */
 export const svgOfUses = Buffer.from(
   `<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64"><defs><g id="a0"><rect width="9" height="9"/></g>${[1, 2, 3, 4, 5]
     .map((at) => `<g id="a${at}">${`<use href="#a${at - 1}"/>`.repeat(10)}</g>`)

@@ -34,7 +34,7 @@ describe('The header of a JPEG', () => {
     assert.equal(jpegHeader(endless), null)
   })
 
-  it('gives a width of 65,535 pixels if the frame has it, without the pixels being read', () => {
+  it('gives a width of 65,535 pixels if the frame says so, without reading the pixels', () => {
     assert.equal(jpegHeader(jpegOfScans(65_535, 65_535, 1).subarray(0, 400))?.width, 65_535)
   })
 })

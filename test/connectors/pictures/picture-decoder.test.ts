@@ -9,10 +9,10 @@ const decode = (bytes: Uint8Array): Promise<Picture> => decodePicture(bytes, { s
 
 describe('The picture decoder', () => {
   for (const [what, width, height] of [
-    ['of the usual shape', 640, 480],
+    ['with a usual aspect ratio', 640, 480],
     ['of one pixel', 1, 1],
-    ['of twenty to one', 20, 1],
-    ['of one to twenty', 10, 200],
+    ['with an aspect ratio of 20 : 1', 20, 1],
+    ['with an aspect ratio of 1 : 20', 10, 200],
   ] as const) {
     it(`shrinks a picture ${what} to at most 256 × 1024 pixels, in its own aspect ratio`, async () => {
       const picture = await decode(png(width, height))
@@ -22,21 +22,21 @@ describe('The picture decoder', () => {
     })
   }
 
-  // Each picture is refused by its header alone: it has no pixels.
+  // Each picture is refused by its header alone, because it has no pixels.
   for (const [what, bytes, said] of [
     ['of 1 × 300 pixels', png(1, 300, { pixels: false }), /1 × 300.*longer side may be at most 20 times/],
     ['of 100,000 × 2 pixels', png(100_000, 2, { pixels: false }), /longer side/],
     ['of 30,000 × 30,000 pixels', png(30_000, 30_000, { channels: 1, pixels: false }), /pixels/],
     ['of 7,000 × 7,000 pixels with 8 bytes each', png(7000, 7000, { depth: 16, channels: 4, pixels: false }), /bytes to decode/],
     ['in 200 scans of 9 million pixels', jpegOfScans(3000, 3000, 200), /200 scans/],
-    ['whose header says 65,535 × 65,535 pixels', jpegHeader(65_535), /dimension|pixels/],
+    ['whose header announces 65,535 × 65,535 pixels', jpegHeader(65_535), /dimension|pixels/],
   ] as const) {
     it(`refuses a picture ${what} by its header`, async () => {
       await assert.rejects(decode(bytes), (error: unknown) => error instanceof Refused && said.test(error.message))
     })
   }
 
-  it('allows an AVIF picture fewer pixels than others, because each pixel takes more memory', async () => {
+  it('allows an AVIF picture fewer pixels than other pictures, because each pixel takes more memory', async () => {
     const flat = (side: number) =>
       sharp({ create: { width: side, height: side, channels: 3, background: '#777' } })
         .avif({ effort: 0 })
@@ -47,11 +47,11 @@ describe('The picture decoder', () => {
 
   for (const [what, bytes] of [
     ['an SVG', svgOfUses],
-    ['an SVG behind a byte order mark', Buffer.concat([Buffer.from('\ufeff'), svgOfUses])],
+    ['an SVG after a byte order mark', Buffer.concat([Buffer.from('\ufeff'), svgOfUses])],
     ['a PDF', Buffer.from('%PDF-1.7\n1 0 obj<</Type/Catalog>>endobj')],
     ['a TIFF', Buffer.from('II*\0\x08\0\0\0\0\0', 'latin1')],
     ['an SVG that begins like a JPEG', Buffer.concat([Buffer.from('\xff\xd8\xff', 'latin1'), svgOfUses])],
-    ['nothing', new Uint8Array(0)],
+    ['empty', new Uint8Array(0)],
     ['text', Buffer.from('this is no photo')],
   ] as const) {
     it(`refuses a body that is ${what}`, async () => {
@@ -63,7 +63,7 @@ describe('The picture decoder', () => {
     await assert.rejects(sharp(svgOfUses).metadata(), /unsupported image format/)
   })
 
-  it('decodes a picture with compressed texts without inflating the texts', async () => {
+  it('decodes a picture with compressed texts without inflating them', async () => {
     const text = compressedText(8_000_000)
     const bomb = png(64, 48, { chunks: Array.from({ length: 2000 }, () => text) })
     assert.deepEqual(await decode(bomb), await decode(png(64, 48)))
@@ -108,7 +108,7 @@ describe('The picture decoder', () => {
     }
   })
 
-  it('refuses or decodes a picture that is cut off at any byte, and decodes later pictures', async () => {
+  it('refuses or decodes a picture that is cut off at any byte, and still decodes later pictures', async () => {
     const whole = await sharp({ create: { width: 64, height: 48, channels: 3, background: '#0f0' } })
       .gif()
       .toBuffer()

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { ConnectionSlots } from '../../../connectors/postgres/connection-slots.ts'
 
 describe('The slots of a connection pool', () => {
-  it('go to calls in the order in which the calls came', async () => {
+  it('go to calls in the order of their arrival', async () => {
     const slots = new ConnectionSlots(1)
     await slots.take()
     const got: number[] = []

@@ -34,7 +34,7 @@ describe('A PostgreSQL database', { skip: skipsPostgres() }, () => {
     await server?.[Symbol.asyncDispose]()
   })
 
-  it('writes a request once, however often and over however many connections it comes, and returns the first rows each time', async () => {
+  it('writes a request once, regardless of the number of repetitions and connections, and returns the first rows each time', async () => {
     assert.equal(await database.makeWriteTable(), true)
     const insert = (requestId: string) =>
       database.run(call('INSERT INTO rows (label) VALUES (:label) RETURNING id, label', ['a'], { once: { swarm: 's', bee: 'b', requestId } }))
@@ -53,7 +53,7 @@ describe('A PostgreSQL database', { skip: skipsPostgres() }, () => {
     assert.deepEqual(await server.query('SELECT * FROM later'), [{ n: 1 }])
   })
 
-  it('goes on when the connection of a running statement breaks', async () => {
+  it('continues when the connection of a running statement breaks', async () => {
     await using proxy = await SwitchableProxy.before(`http://127.0.0.1:${server.port}/`)
     const db = new URL(server.url())
     db.port = new URL(proxy.url).port
@@ -121,8 +121,8 @@ describe('A PostgreSQL database', { skip: skipsPostgres() }, () => {
   })
 })
 
-describe('A PostgreSQL server that is away', () => {
-  it('is tried for ten seconds, and then the call fails without showing a password', async () => {
+describe('A PostgreSQL server that is unreachable', () => {
+  it('is retried for ten seconds, and then the call fails without showing a password', async () => {
     const waits: number[] = []
     let nowMs = 0
     const clock = {

@@ -16,7 +16,7 @@ describe('The check of a Python bee’s file', { skip: skipWithoutPython }, () =
     ['its first argument', '@register_bee("right", batch=True)'],
     ['a qualified decorator', '@waggle.register_bee(name = "right")'],
   ] as const)
-    it(`finds the name that ${how} gives, and not the function's own name`, async () => {
+    it(`finds the name that ${how} sets, instead of the function's own name`, async () => {
       const file = join(directory, 'bee.py')
       writeFileSync(file, `import waggle\nfrom waggle import register_bee\n\n${decorator}\ndef function(payload):\n    return payload\n`)
       const interpreter = await findInterpreter()
@@ -24,7 +24,7 @@ describe('The check of a Python bee’s file', { skip: skipWithoutPython }, () =
       await assert.rejects(checkBeeFile(interpreter, { file, name: 'function' }), { code: 'WAGGLE_INVALID_MODULE', next: /^It has right/ })
     })
 
-  it('accepts any name if only running the file shows the names', async () => {
+  it('accepts any name if only running the file reveals the names', async () => {
     const file = join(directory, 'computed.py')
     writeFileSync(file, 'from waggle import register_bee\nfor n in ("a", "b"):\n    register_bee(n)(lambda payload: payload)\n')
     await checkBeeFile(await findInterpreter(), { file, name: 'b' })

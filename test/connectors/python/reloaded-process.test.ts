@@ -10,7 +10,7 @@ import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts
 import { call, json } from '../../support/bee-script.ts'
 import { RunByHand } from '../../support/run-by-hand.ts'
 
-describe('The Python processes of a bee that are replaced when their file changes', () => {
+describe('Processes of a Python bee that are replaced after a change of their file', () => {
   const folder = mkdtempSync(join(tmpdir(), 'waggle-reloaded-'))
   after(() => rmSync(folder, { recursive: true }))
   const file = join(folder, 'bee.py')
@@ -48,7 +48,7 @@ describe('The Python processes of a bee that are replaced when their file change
     return { clock, runs, lines, save, open, state }
   }
 
-  it('loses no call: the new process does the waiting calls, and the old one finishes its own', async () => {
+  it('lose no call: the new process does the waiting calls, and the old process finishes its own calls', async () => {
     const { clock, runs, save, open } = await reloaded()
     const process = await open()
     const answers = Promise.all([call(process, 'sent'), call(process, 'waits'), call(process, 'waits too')])
@@ -67,7 +67,7 @@ describe('The Python processes of a bee that are replaced when their file change
     await closing
   })
 
-  it('ends the old process within its time limit when it is closed', async () => {
+  it('end the old process within its time limit when they are closed', async () => {
     const { clock, runs, save, open } = await reloaded()
     const process = await open()
     const answer = call(process, 'endless')
@@ -86,7 +86,7 @@ describe('The Python processes of a bee that are replaced when their file change
     assert.deepEqual(await answer, json('endless'))
   })
 
-  it('are replaced at one moment, when all new ones are ready, and then the old ones get no call', async () => {
+  it('are replaced all at once, when all new processes are ready, and then the old processes get no more calls', async () => {
     const { clock, runs, save, open, state } = await reloaded()
     const processes = [await open(), await open()] as const
     state.greets = false
@@ -94,7 +94,7 @@ describe('The Python processes of a bee that are replaced when their file change
     const [oldA, oldB, newA, newB] = runs as [RunByHand, RunByHand, RunByHand, RunByHand]
     newA.greet()
     await clock.settle()
-    // One new process is ready, and the other is not, so the file as it was before answers.
+    // One new process is ready, and the other is not, so the old processes still answer with the unchanged file.
     const before = processes.map((process) => call(process, 'before'))
     await clock.settle()
     assert.deepEqual(
@@ -104,7 +104,7 @@ describe('The Python processes of a bee that are replaced when their file change
     newB.greet()
     await clock.settle()
     const [a, b] = processes
-    // Three calls of one process: its neighbour has none and takes a waiting one. Both run the changed file.
+    // Three calls of one process: its neighbour has no call and takes a waiting call. Both run the changed file.
     const after_ = [call(a, 1), call(a, 2), call(a, 3), call(b, 4)]
     oldA.answer()
     oldB.answer()
@@ -123,7 +123,7 @@ describe('The Python processes of a bee that are replaced when their file change
     await closing
   })
 
-  it('all go on with the file as it was before if one new process cannot start', async () => {
+  it('all continue with the unchanged file if a new process cannot start', async () => {
     const { clock, runs, lines, save, open, state } = await reloaded()
     const processes = [await open(), await open()] as const
     state.greets = false

@@ -17,7 +17,7 @@ describe('The requirements of a Python bee', () => {
     return join(folder, 'bee.py')
   }
 
-  it('come from a file beside the bee, from requirements.txt rather than pyproject.toml', () => {
+  it('come from a file beside the bee, and from requirements.txt rather than pyproject.toml', () => {
     const project = '[project]\ndependencies = ["numpy"]\n'
     assert.equal(requirementsOf(null, beside({})), null)
     assert.match(requirementsOf(null, beside({ 'requirements.txt': 'numpy', 'pyproject.toml': project }))?.file ?? '', /requirements\.txt$/)

@@ -10,7 +10,7 @@ import { systemClock } from '../../../connectors/system/system-clock.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 
 /**
- * A stand-in for Python. It copies itself into each new environment, and notes each installation. A package `broken` cannot be installed, and the
+ * A stand-in for Python. It copies itself into each new environment, and records each installation. A package `broken` cannot be installed, and the
  * installation of `slow` waits for the file `go`.
  */
 const python = `#!/bin/sh
@@ -55,7 +55,7 @@ describe('A virtual environment', () => {
     }
   }
 
-  it('is made once, and used again by a later process', async () => {
+  it('is made once, and is used again by a later process', async () => {
     const requirements = place('numpy==2\n')
     const first = environments('once')
     const { python: made, release } = await first.use(requirements)
@@ -70,7 +70,7 @@ describe('A virtual environment', () => {
     assert.match(first.installed()[0] ?? '', /-m pip install .* -r .*requirements\.txt$/)
   })
 
-  it('changes with the requirements and the files that they include, and not with comments or other folders', async () => {
+  it('changes with the requirements and the files that they include, but not with comments or other folders', async () => {
     const { use } = environments('keys')
     const included = place('-r more.txt\nnumpy', 'requirements.txt', 'scipy')
     const made = new Set<string>()
@@ -90,7 +90,7 @@ describe('A virtual environment', () => {
     assert.equal(await add(withMore()), 4)
   })
 
-  it('is never taken from a half-made one', async () => {
+  it('is never used before it is complete', async () => {
     const requirements = place('numpy')
     const { use, directory } = environments('half')
     const { python: made, release } = await use(requirements)
@@ -103,7 +103,7 @@ describe('A virtual environment', () => {
     await again.release()
   })
 
-  it('is made again if its Python is gone', async () => {
+  it('is made again if its Python no longer exists', async () => {
     const requirements = place('numpy')
     const { use } = environments('gone')
     const { python: made, release } = await use(requirements)
@@ -114,7 +114,7 @@ describe('A virtual environment', () => {
     await again.release()
   })
 
-  it('is made by one of two processes, while the other one waits and says so', async () => {
+  it('is made by one of two processes, while the other process waits and reports the wait', async () => {
     const requirements = place('slow')
     const one = environments('two')
     const other = environments('two')
@@ -145,7 +145,7 @@ describe('A virtual environment', () => {
     await Promise.all(made.map(({ release }) => release()))
   })
 
-  it('is left alone if another process has begun it since the lock was taken', async () => {
+  it('is not deleted if another process has begun it since the lock was taken', async () => {
     const requirements = place('numpy')
     const { use, directory } = environments('younger')
     await (await use(requirements)).release()
@@ -175,7 +175,7 @@ describe('A virtual environment', () => {
     assert.deepEqual(readdirSync(directory).sort(), ['installed', 'users'])
   })
 
-  it('ends its installation if the process stops', async () => {
+  it('stops its installation if the process stops', async () => {
     const requirements = place('slow')
     const abort = new AbortController()
     const { use, installed } = environments('stopped', { signal: abort.signal })

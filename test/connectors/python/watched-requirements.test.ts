@@ -13,7 +13,7 @@ describe('Processes of a Python file in development', () => {
     writeFileSync(join(root, path), text)
   }
 
-  it('are replaced when their requirements file elsewhere changes, or a file that it includes', async () => {
+  it('are replaced when a requirements file in another folder changes, or a file that it includes', async () => {
     write('bee/bee.py', '')
     write('deps/list.txt', '-r more/common.txt\n-c later.txt\n')
     write('deps/more/common.txt', 'numpy\n')
@@ -32,7 +32,7 @@ describe('Processes of a Python file in development', () => {
       opened++
       return { isReady: true, call: async () => [], close: async () => {} }
     })
-    /** Two looks find the same state, and then the new processes open. */
+    /** Two checks find the same state, and then the new processes open. */
     const looksTwice = async () => {
       look()
       look()

@@ -44,7 +44,7 @@ describe('The query server of a process', () => {
     assert.equal(bare.status, 401)
   })
 
-  it('needs no secret on this machine, and does not listen on other addresses without one', async () => {
+  it('needs no secret on loopback, and does not listen on other addresses without a secret', async () => {
     assert.deepEqual(await ask(await open('localhost:0', null), null), [{ key: 'a' }])
     for (const address of ['0.0.0.0:0', 'example.org:80', '127.0.0.1.example.org:80', '10.0.0.1:0'])
       await assert.rejects(QueryServer.open(address, { secret: null, answer: () => Promise.reject(new Error()) }), {

@@ -33,7 +33,7 @@ describe('A RocksDB database', () => {
     assert.deepEqual([...rocks.range(null, null)].map(String), ['b,2'])
   })
 
-  it('fails the next write or sync if a range cannot be deleted, and no later one', async (t) => {
+  it('fails the next write or sync if a range cannot be deleted, but no later write or sync', async (t) => {
     const { prototype } = await loadRocksLevel()
     t.mock.method(prototype, '_clear', (_options: object, callback: (error: Error) => void) => process.nextTick(callback, new Error('IO error')))
     rocks.clear(bytes('a'), bytes('z'))
@@ -45,7 +45,7 @@ describe('A RocksDB database', () => {
     rocks.write([[bytes('c'), null]])
   })
 
-  it('keeps no memory after a write or scan has finished', () => {
+  it('releases the memory of a finished write or scan', () => {
     const used = () => {
       collect()
       return process.memoryUsage().heapUsed

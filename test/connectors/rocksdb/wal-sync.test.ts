@@ -28,14 +28,14 @@ function newestLog(directory: string): string {
   return basename(logs.sort().at(-1) ?? '')
 }
 
-/** Files that this process has open for reading only, as `WalSync` does. RocksDB has its log file open for writing. */
+/** Files that this process has open only for reading, as `WalSync` opens them. RocksDB has its log file open for writing. */
 function openFiles(): readonly string[] {
   return readdirSync('/proc/self/fd').flatMap((name) => {
     try {
       const [, flags = '1'] = /^flags:\s+(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${name}`, 'utf8')) ?? []
       return (Number.parseInt(flags, 8) & 0o3) === 0 ? [readlinkSync(`/proc/self/fd/${name}`)] : []
     } catch {
-      return [] // The descriptor of this listing is closed by now.
+      return [] // The descriptor of this listing is already closed.
     }
   })
 }

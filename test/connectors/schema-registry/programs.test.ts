@@ -40,7 +40,7 @@ async function totalsOf(streams: Streams, name: string, total: Serde<Total>, cou
 }
 
 describe('A program whose serdes have a schema registry', { skip }, () => {
-  it('registers schemas for the topics, repartition topics and changelogs that it writes, and none for topics that it only reads', async () => {
+  it('registers schemas for the topics, repartition topics and changelogs that it writes, but not for topics that it only reads', async () => {
     const registry = schemaRegistry({ url })
     const [sales, total] = [registry.avro<Sale>({ schema: saleSchema }), registry.avro<Total>({ schema: totalSchema })]
     await using streams = new Streams(totals('first', sales, total), config('first-app'))
@@ -80,7 +80,7 @@ describe('A program whose serdes have a schema registry', { skip }, () => {
     ])
   })
 
-  it('waits while the registry is away if a schema is new, and loses no record', async () => {
+  it('waits while the registry is unreachable if a schema is new, and loses no record', async () => {
     await using proxy = await SwitchableProxy.before(url)
     const far = schemaRegistry({ url: proxy.url })
     const total = far.avro<Total>({ schema: totalSchema })
@@ -92,7 +92,7 @@ describe('A program whose serdes have a schema registry', { skip }, () => {
     proxy.goAway()
     const newer = { ...saleSchema, fields: [...saleSchema.fields, field('clerk', 'string', { default: '' })] }
     const written = Produced.with(text, schemaRegistry({ url }).avro<Sale & { clerk: string }>({ schema: newer }))
-    // The library retries by itself, so one attempt makes four calls.
+    // The library itself retries, so one attempt makes four calls.
     const inVain = proxy.callsInVain(9)
     for (const pieces of [1, 2, 3]) await streams.send('waiting-sales', { key: null, value: { shop: 'A', pieces, clerk: 'C' } }, written)
     await inVain
@@ -104,7 +104,7 @@ describe('A program whose serdes have a schema registry', { skip }, () => {
     assert.match(`${streams.failure}`, new RegExp(proxy.url))
   })
 
-  it('writes a dead letter for a record with an unknown schema or without one, and goes on', async () => {
+  it('writes a dead letter for a record with an unknown schema or without a schema, and continues', async () => {
     const registry = schemaRegistry({ url })
     const [sales, total] = [registry.avro<Sale>({ schema: saleSchema }), registry.avro<Total>({ schema: totalSchema })]
     const failed: string[] = []

@@ -30,7 +30,7 @@ describe('The address of a schema registry', () => {
     return shown.at(-1)
   }
 
-  it('may contain a user and a password or have them beside it, and only the registry gets them', async () => {
+  it('may contain a user and a password or have them beside it, and only the registry gets these credentials', async () => {
     const wanted = `Basic ${Buffer.from('us:er:p@ss').toString('base64')}`
     assert.equal(await credentialsOf({ url: `http://${host}/`, auth: { username: 'us:er', password: 'p@ss' } }), wanted)
     assert.equal(await credentialsOf({ url: `http://us%3Aer:p%40ss@${host}` }), wanted)

@@ -31,7 +31,7 @@ function field(name: string, type: unknown, rest: object = {}): object {
   return { name, type, ...rest }
 }
 
-/** Calls the registry by Confluent's API, without our code. */
+/** Calls the registry by Confluent's API, without Waggle's code. */
 async function ask(path: string, body?: object, method = body === undefined ? 'GET' : 'POST') {
   const headers = { 'content-type': 'application/vnd.schemaregistry.v1+json' }
   const response = await fetch(`${url}${path}`, body === undefined ? { method } : { method, headers, body: JSON.stringify(body) })
@@ -60,7 +60,7 @@ describe('A schema-registry serde', { skip }, () => {
     assert.equal((await ask('/subjects/orders-key/versions/latest')).id, id)
     const head = Buffer.alloc(5)
     head.writeInt32BE(id, 1)
-    // Avro writes a string as its zigzag length and its bytes, and an int as zigzag.
+    // Avro writes a string as its zigzag length and its bytes, and an int as a zigzag varint.
     const body = Buffer.of(2 * 2, 'o'.charCodeAt(0), '7'.charCodeAt(0), 2 * 300 - 512 + 128, 4)
     assert.deepEqual(Buffer.from(serde.serialize('orders', { id: 'o7', pieces: 300 })), Buffer.concat([head, body]))
   })
@@ -80,7 +80,7 @@ describe('A schema-registry serde', { skip }, () => {
     assert.equal(reader.prepare?.('orders', bytes), null)
   })
 
-  it('reads values of another version of its Avro schema: new fields get their default, removed ones are dropped', async () => {
+  it('reads values of another version of its Avro schema: new fields get their default, and removed fields are dropped', async () => {
     const old = await opened(schemaRegistry({ url }).avro<Order>({ schema: orderSchema }), 'evolving')
     const newer = { ...orderSchema, fields: [field('id', 'string'), field('currency', 'string', { default: 'EUR' })] }
     const reader = schemaRegistry({ url }).avro<{ id: string; currency: string }>({ schema: newer })
@@ -126,7 +126,7 @@ describe('A schema-registry serde', { skip }, () => {
     const serde = await opened(schemaRegistry({ url }).protobuf<object>({ schema: orderProto, message: 'Order.Line' }), 'lines')
     const line = { article: 'ball', pieces: 2n ** 60n, kind: 'USED', notes: { size: 3 }, picture: Buffer.of(1, 2) }
     const bytes = serde.serialize('lines', line)
-    // The path to the message: the second message of the file, and the first within it.
+    // The path to the message: the second message of the file, and the first message inside that message.
     assert.equal(Buffer.from(bytes.subarray(5, 8)).toString('hex'), '040200')
     assert.deepEqual(await read(schemaRegistry({ url }).protobuf({ schema: orderProto, message: 'Order.Line' }), 'lines', bytes), line)
   })
@@ -154,7 +154,7 @@ describe('A schema-registry serde', { skip }, () => {
     await opened(schemaRegistry({ url }).avro({ schema: fits }), 'guarded')
   })
 
-  it('fails for a schema id that the registry does not know, and asks again for the next record', async () => {
+  it('fails for a schema id that the registry does not know, and asks the registry again for the next record', async () => {
     const serde = schemaRegistry({ url }).avro()
     const bytes = Buffer.from('0000ffffff02', 'hex')
     for (let times = 0; times < 2; times++) await assert.rejects(serde.prepare?.('t', bytes) ?? Promise.resolve(), { code: 'WAGGLE_SCHEMA_UNKNOWN' })
@@ -168,7 +168,7 @@ describe('A schema-registry serde', { skip }, () => {
     await assert.rejects(read(schemaRegistry({ url }).avro(), 'orders', bytes.subarray(0, 6)), { code: 'WAGGLE_INVALID_VALUE' })
   })
 
-  it('fails for a value that does not match its schema, with the topic', async () => {
+  it('fails, with the topic, for a value that does not match its schema', async () => {
     const serde = await opened(schemaRegistry({ url }).avro<Order>({ schema: orderSchema }), 'orders')
     assert.throws(() => serde.serialize('orders', { id: 'a', pieces: 1.5 }), { code: 'WAGGLE_INVALID_VALUE', message: /orders.*1\.5/ })
   })

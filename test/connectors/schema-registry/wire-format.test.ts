@@ -33,7 +33,7 @@ describe('The Confluent wire format', () => {
     [[0, 0], '040000'],
     [[64, 2], '04800104'],
   ] as const) {
-    it(`has the message indexes [${indexes}] as ${bytes}`, () => {
+    it(`has the message indexes [${indexes}] as the bytes ${bytes}`, () => {
       assert.equal(hex(messageIndexBytes(indexes)), bytes)
       assert.deepEqual(messageIndexesIn(Buffer.from(`${bytes}0801`, 'hex')), { indexes: [...indexes], length: bytes.length / 2 })
     })

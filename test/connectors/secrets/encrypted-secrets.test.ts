@@ -54,7 +54,7 @@ describe('Stored secrets', () => {
     assert.throws(() => secrets.names(), { code: 'WAGGLE_SECRETS_DAMAGED' })
   })
 
-  it('get a new key without being lost, and the older key may go afterwards', () => {
+  it('can be encrypted with a new key without being lost, and the older key can then be removed', () => {
     const [older, newer] = [newKey(), randomBytes(32).toString('hex')]
     at('rotated', older).set('A', 'hunter22')
     const before = readFileSync(fileOf('rotated'), 'utf8')
@@ -64,7 +64,7 @@ describe('Stored secrets', () => {
     assert.throws(() => at('rotated', older).find('A'), { code: 'WAGGLE_SECRET_UNREADABLE' })
   })
 
-  it('are encrypted differently each time, even with the same value', () => {
+  it('are encrypted differently each time, even for the same value', () => {
     const secrets = at('random', newKey())
     const texts = [1, 2].map(() => {
       secrets.set('A', 'hunter22')
@@ -82,7 +82,7 @@ describe('Stored secrets', () => {
   })
 })
 
-it('A key of the wrong length is refused, and not quoted', () => {
+it('A secrets key of the wrong length is refused, and the error does not quote it', () => {
   for (const text of ['short', randomBytes(31).toString('base64'), randomBytes(33).toString('hex'), `${newKey()},hunter22hunter22`, '!'.repeat(43)]) {
     assert.throws(
       () => SecretKeys.parse(text),

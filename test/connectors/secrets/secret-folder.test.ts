@@ -27,7 +27,7 @@ describe('A folder of secrets', () => {
     )
   })
 
-  it('gives the reason and never the content if a secret cannot be read', () => {
+  it('gives the reason, but never the content, if a secret cannot be read', () => {
     const bad = join(directory, 'bad')
     mkdirSync(join(bad, 'folder'), { recursive: true })
     writeFileSync(join(bad, 'binary'), Buffer.from([0x68, 0x75, 0x6e, 0x74, 0xff]))

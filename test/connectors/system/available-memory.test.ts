@@ -14,7 +14,7 @@ describe('The memory that a process can still take', () => {
     for (const root of roots.splice(0)) rmSync(root, { recursive: true })
   })
 
-  /** A machine with these files of the kernel. */
+  /** A machine with these kernel files. */
   function machine(files: { readonly [path: string]: string }): string {
     const root = mkdtempSync(join(tmpdir(), 'waggle-memory-'))
     roots.push(root)
@@ -25,7 +25,7 @@ describe('The memory that a process can still take', () => {
     return root
   }
 
-  it('is the machine’s free memory without a limit', async () => {
+  it('is the machine’s free memory if there is no limit', async () => {
     assert.equal(await availableMemory({ root: machine({}) }), 8 * gib)
     const own = { 'proc/self/cgroup': '0::/app\n', 'sys/fs/cgroup/app/memory.max': 'max\n', 'sys/fs/cgroup/app/memory.current': '5\n' }
     assert.equal(await availableMemory({ root: machine(own) }), 8 * gib)
@@ -33,7 +33,7 @@ describe('The memory that a process can still take', () => {
     assert.equal(await availableMemory({ root: machine({ 'proc/self/cgroup': '4:memory:/app\n', ...old }) }), 8 * gib)
   })
 
-  it('is the rest of a container’s limit, in which the file cache counts as free', async () => {
+  it('is the remainder of a container’s limit, and the file cache counts as free', async () => {
     const root = machine({
       'proc/self/cgroup': '0::/\n',
       'sys/fs/cgroup/memory.max': `${4 * gib}\n`,
@@ -43,7 +43,7 @@ describe('The memory that a process can still take', () => {
     assert.equal(await availableMemory({ root }), 2.5 * gib)
   })
 
-  it('is the rest of a cgroup version 1 limit, even if the group is named as on the host', async () => {
+  it('is the remainder of a cgroup version 1 limit, even if the group is named as on the host', async () => {
     const root = machine({
       'proc/self/cgroup': '5:cpu:/docker/1f\n4:hugetlb,memory:/docker/1f\n',
       'sys/fs/cgroup/memory/memory.limit_in_bytes': `${4 * gib}\n`,
@@ -53,7 +53,7 @@ describe('The memory that a process can still take', () => {
     assert.equal(await availableMemory({ root }), 2 * gib)
   })
 
-  it('is the least over all its groups, and never negative', async () => {
+  it('is the least of the values of all its groups, and never negative', async () => {
     const group = (path: string, limit: number, used: number) => ({
       [`sys/fs/cgroup/${path}/memory.max`]: `${limit}\n`,
       [`sys/fs/cgroup/${path}/memory.current`]: `${used}\n`,
@@ -63,7 +63,7 @@ describe('The memory that a process can still take', () => {
     assert.equal(await availableMemory({ root: machine({ ...own, ...group('pod/app', gib, 2 * gib) }) }), 0)
   })
 
-  it('is the machine’s whole memory if the machine does not tell its free memory', async () => {
+  it('is the machine’s whole memory if the machine does not report its free memory', async () => {
     assert.equal(await availableMemory({ root: machine({ 'proc/meminfo': 'nothing' }) }), totalmem())
   })
 })

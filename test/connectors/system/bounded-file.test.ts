@@ -24,17 +24,17 @@ const refused: readonly (readonly [file: string, why: RegExp])[] = [
   [path('nothing'), /ENOENT/],
 ]
 
-test('A file of the allowed size is read, and a longer one is refused', () => {
+test('A file of the allowed size is read, and a longer file is refused', () => {
   assert.equal(Buffer.from(readBounded(path('small'), { maxBytes: 12, next: 'Other' })).toString(), 'twelve bytes')
   assert.throws(() => readBounded(path('small'), { maxBytes: 11, next: 'Other' }), { code: 'WAGGLE_FILE_NOT_FOUND', message: /larger than 11 bytes/ })
 })
 
 for (const [file, why] of refused) {
-  test(`${file.replace(directory, 'a folder’s')} is no regular file, so it is refused at once, with its place`, () => {
+  test(`${file.replace(directory, 'a folder’s')} is not a regular file, so it is refused at once, with its place`, () => {
     assert.throws(() => readBounded(file, { maxBytes: 1000, next: 'Name a file.' }), { message: why, place: `${file}:1:1`, next: 'Name a file.' })
   })
 
-  test(`${file.replace(directory, 'a folder’s')} is no regular file, so it is refused as a model`, async () => {
+  test(`${file.replace(directory, 'a folder’s')} is not a regular file, so it is refused as a model`, async () => {
     await assert.rejects(new ResolveMap({}, directory).path(file, directory), { code: 'WAGGLE_FILE_NOT_FOUND' })
   })
 }

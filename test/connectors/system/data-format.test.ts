@@ -15,7 +15,7 @@ describe('The version of a data directory', () => {
   const write = (text: string) => writeFileSync(join(directory, 'FORMAT'), text)
   const read = () => readFileSync(join(directory, 'FORMAT'), 'utf8')
 
-  it('is written if the directory has none yet, and accepted at each later start', () => {
+  it('is written if the directory has no version yet, and accepted at each later start', () => {
     const fresh = join(directory, 'new')
     checkDataFormat(fresh)
     checkDataFormat(fresh)
@@ -35,7 +35,7 @@ describe('The version of a data directory', () => {
   })
 
   for (const text of ['', '\0\0', '2x', '-1', '0']) {
-    it(`is refused if its file holds ${JSON.stringify(text)}`, () => {
+    it(`is refused if its file contains ${JSON.stringify(text)}`, () => {
       write(text)
       assert.throws(() => checkDataFormat(directory), { code: 'WAGGLE_DATA_FORMAT', message: /is damaged/ })
     })

@@ -34,7 +34,7 @@ describe('The error for a file', () => {
     assert.equal(fileError(thrown('ENOSPC'))?.message, 'A file does not fit on its disk, which is full (ENOSPC)')
   })
 
-  it('is not used for a failed connection, a failed program and an error of a user’s code', () => {
+  it('is not used for a failed connection, a failed program, or an error of a user’s code', () => {
     assert.equal(fileError(Object.assign(new Error('no'), { code: 'EACCES', syscall: 'listen' })), null)
     assert.equal(fileError(Object.assign(new Error('no'), { code: 'EACCES' })), null)
     assert.equal(fileError(new Error('ENOSPC')), null)

@@ -20,7 +20,7 @@ describe('A lock on a file', () => {
   let count = 0
   const newFile = () => join(directory, String(++count), 'file.json')
 
-  it('is gone after the work, also if the work throws', () => {
+  it('is removed after the work, even if the work throws', () => {
     const file = newFile()
     assert.equal(
       withFileLock(file, () => existsSync(`${file}.lock`)),
@@ -36,7 +36,7 @@ describe('A lock on a file', () => {
     assert.deepEqual(readdirSync(join(file, '..')), [])
   })
 
-  it('keeps another process out while its holder lives, and that one says whom it waits for', () => {
+  it('keeps another process out while its holder lives, and that process reports whom it waits for', () => {
     const file = newFile()
     withFileLock(file, () => {})
     writeFileSync(`${file}.lock`, `${process.pid} - ${hostname()}`)
@@ -47,7 +47,7 @@ describe('A lock on a file', () => {
     assert.ok(existsSync(`${file}.lock`))
   })
 
-  it('is taken over from a process that has died, and from one whose number another process has now', async () => {
+  it('is taken over from a dead process, also if another process now has the dead process’s id', async () => {
     const child = spawn(process.execPath, ['-e', ''])
     await once(child, 'exit')
     for (const dead of [`${child.pid} - ${hostname()}`, `${process.pid} 1 ${hostname()}`]) {
@@ -61,14 +61,14 @@ describe('A lock on a file', () => {
     }
   })
 
-  it('is not taken over from a process of another machine, which nobody can see from here', () => {
+  it('is not taken over from a process of another machine, because that process is not visible here', () => {
     const file = newFile()
     withFileLock(file, () => {})
     writeFileSync(`${file}.lock`, '1 - elsewhere')
     assert.throws(() => withFileLock(file, () => assert.fail('it is locked')), { code: 'WAGGLE_FILE_LOCKED' })
   })
 
-  it('lets many processes create tokens at once, and none is lost', async () => {
+  it('keeps every token when many processes create tokens at the same time', async () => {
     const data = join(directory, 'tokens')
     await eachOf(
       6,
@@ -79,7 +79,7 @@ describe('A lock on a file', () => {
     assert.equal(new CreatedTokens(data).list().length, 30)
   })
 
-  it('lets many processes store secrets at once, and none is lost', async () => {
+  it('keeps every secret when many processes store secrets at the same time', async () => {
     const data = join(directory, 'secrets')
     await eachOf(
       6,
@@ -94,7 +94,7 @@ describe('A lock on a file', () => {
   })
 })
 
-/** Runs a program in several processes at once. */
+/** Runs a program in several processes at the same time. */
 async function eachOf(processes: number, program: (at: number) => string): Promise<void> {
   const run = promisify(execFile)
   await Promise.all(Array.from({ length: processes }, (_, at) => run(process.execPath, ['--input-type=module', '-e', program(at)])))

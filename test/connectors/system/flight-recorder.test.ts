@@ -7,9 +7,9 @@ import { FileFlightRecorder } from '../../../connectors/system/flight-recorder.t
 
 let file = ''
 
-/** Opens the file as the process after a death does: nothing was closed. */
+/** Opens the file as the process after a death does: the file was not closed. */
 const afterDeath = () => deathsOf(FileFlightRecorder.open(file))
-/** All deaths and lone deaths by record. */
+/** All deaths and all deaths without other flights, by record. */
 const deathsOf = ({ suspects }: FileFlightRecorder) => Object.fromEntries([...suspects].map(([record, { all, alone }]) => [record, [all, alone]]))
 
 describe('The flight recorder', () => {
@@ -25,7 +25,7 @@ describe('The flight recorder', () => {
     assert.deepEqual(afterDeath(), { '3': [1, 0], '4': [1, 0] })
   })
 
-  it('counts the deaths of a record, and the deaths at which nothing else was in flight', () => {
+  it('counts the deaths of a record, and separately the deaths at which no other record was in flight', () => {
     FileFlightRecorder.open(file).begin(['1', '2'])
     FileFlightRecorder.open(file).begin(['1'])
     assert.deepEqual(afterDeath(), { '1': [2, 1], '2': [1, 0] })
@@ -33,7 +33,7 @@ describe('The flight recorder', () => {
     assert.deepEqual(afterDeath(), { '1': [3, 2], '2': [1, 0] })
   })
 
-  it('forgets the deaths of a record that succeeded', () => {
+  it('forgets the deaths of a record that has succeeded', () => {
     FileFlightRecorder.open(file).begin(['1', '2'])
     const recorder = FileFlightRecorder.open(file)
     recorder.begin(['1'])()
@@ -54,7 +54,7 @@ describe('The flight recorder', () => {
     assert.deepEqual(afterDeath(), { '1': [1, 1] })
   })
 
-  it('keeps its file small and forgets no death, however long the process runs', () => {
+  it('keeps its file small and forgets no death, regardless of the process’s run time', () => {
     const recorder = FileFlightRecorder.open(file)
     recorder.begin(['still flying'])
     for (let call = 0; call < 20_000; call++) recorder.begin([`${call}-${'x'.repeat(90)}`])()
@@ -62,7 +62,7 @@ describe('The flight recorder', () => {
     assert.deepEqual(afterDeath(), { 'still flying': [1, 1] })
   })
 
-  it('reports damaged lines, and reads the others', () => {
+  it('reports damaged lines, and reads the other lines', () => {
     FileFlightRecorder.open(file).begin(['1', '2'])
     appendFileSync(file, 'damage\n[1]x\n[7,"no list"]\n{"3":7}\n')
     const notices: string[] = []

@@ -13,13 +13,13 @@ describe('Private places', { skip: process.platform === 'win32' }, () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-private-'))
   after(() => rmSync(directory, { recursive: true }))
 
-  it('are made with the rights of their user alone', () => {
+  it('are created with permissions for their user only', () => {
     const data = join(directory, 'new', 'data')
     new CreatedTokens(data).create({ name: 'web', scopes: ['read'], nowMs: 0 })
     assert.deepEqual([modeOf(join(directory, 'new')), modeOf(data), modeOf(join(data, 'tokens.json'))], ['700', '700', '600'])
   })
 
-  it('that belong to Waggle are closed if others may read them; those of the user are reported', () => {
+  it('are closed if they belong to Waggle and others may read them, and are only reported if they belong to the user', () => {
     const [own, given, folder, closed] = ['own', 'given', 'folder', 'closed'].map((name) => join(directory, name)) as [string, string, string, string]
     for (const file of [own, given, closed]) writeFileSync(file, 'secret')
     chmodSync(own, 0o644)
@@ -36,7 +36,7 @@ describe('Private places', { skip: process.platform === 'win32' }, () => {
     assert.deepEqual([own, given, folder].map(modeOf), ['600', '660', '755'])
   })
 
-  it('are looked at when a process starts', async () => {
+  it('are checked when a process starts', async () => {
     const data = join(directory, 'data')
     mkdirSync(data)
     chmodSync(data, 0o755)

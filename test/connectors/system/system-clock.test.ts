@@ -32,7 +32,7 @@ describe('The system clock', () => {
     assert.equal(warned.mock.callCount(), 0)
   })
 
-  it('shows the machine’s time as long as nobody sets the machine’s clock', () => {
+  it('shows the machine’s time as long as nobody changes the machine’s clock', () => {
     const { clock, pass } = machine()
     assert.equal(clock.now(), startMs)
     pass(1234)
@@ -40,7 +40,7 @@ describe('The system clock', () => {
     assert.equal(clock.wallAheadMs(), 0)
   })
 
-  it('ends a deadline of 30 s at most 1.5 s too early or late, even if the machine’s clock is set by an hour', () => {
+  it('ends a deadline of 30 s at most 1.5 s early or late, even if the machine’s clock is changed by an hour', () => {
     for (const byMs of [hourMs, -hourMs]) {
       const { clock, pass, set } = machine()
       const begin = clock.now()
@@ -51,7 +51,7 @@ describe('The system clock', () => {
     }
   })
 
-  it('never goes back, and reaches the machine’s new time', () => {
+  it('never goes back, and gradually reaches the machine’s new time', () => {
     const { clock, pass, set } = machine()
     set(-60_000)
     let last = clock.now()

@@ -1,6 +1,6 @@
 import type { Victim } from './victim.ts'
 
-/** One attack. `run` returns the broken promises that it saw; an empty list if all hold. */
+/** One attack. `run` returns the promises that it saw broken; an empty list if all promises held. */
 export interface Attack {
   readonly name: string
   run(victim: Victim): Promise<readonly string[]>

@@ -29,8 +29,8 @@ interface AttackReport {
 }
 
 /**
- * Attacks of one stranger on the others. Each attack runs against a real process while its neighbours send requests. It must not break a promise, and
- * the neighbours must not notice it.
+ * Attacks of one stranger on the others. Each attack runs against a real process while neighbours send requests. The attack must not break a promise,
+ * and the neighbours must not notice it.
  *
  *     npm run faults -- --attacks [--only REGEX]
  */
@@ -77,7 +77,7 @@ function lineOf({ name, broken, notice, beforeBytes, afterBytes }: AttackReport)
   return `${broken.length === 0 ? '✔' : '✖'} ${name}: ${asked} neighbours, median ${medianMs.toFixed(1)} ms, slowest ${slowestMs.toFixed(0)} ms; ${memory}`
 }
 
-/** Longest wait of a neighbour that is allowed: the two cores of this machine are busy with the attack. */
+/** The longest wait of a neighbour that is allowed. It is long, because the attack keeps the two cores of this machine busy. */
 const mostWaitMs = 5_000
 const mostMoreBytes = 768 * 1024 * 1024
 

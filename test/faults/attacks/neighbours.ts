@@ -11,7 +11,7 @@ export interface Notice {
   readonly wrong: readonly string[]
 }
 
-/** Other callers of the same process. They send twenty requests a second and record what they notice. */
+/** Other callers of the same process. They send twenty requests a second and record the answers. */
 export class Neighbours {
   readonly #victim: Victim
   #isAsking = true
@@ -26,7 +26,7 @@ export class Neighbours {
     this.#done = this.#ask()
   }
 
-  /** Settles when all of their requests are answered. */
+  /** Stops sending. Settles when all requests are answered. */
   async leave(): Promise<Notice> {
     this.#isAsking = false
     await this.#done

@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Attack } from './attack.ts'
 import type { Victim } from './victim.ts'
 
-/** Opens raw sockets to the gateway. Each has an error handler, since the gateway may refuse them. */
+/** Opens raw sockets to the gateway. Each socket has an error handler, because the gateway may refuse it. */
 async function sockets(victim: Victim, count: number, first: string): Promise<readonly Socket[]> {
   const { hostname, port } = new URL(victim.url)
   const opened: Socket[] = []
@@ -87,7 +87,7 @@ export const badRequests: Attack = {
   },
 }
 
-/** The gateway's answer to these bytes, up to its close or for two seconds. */
+/** The gateway's answer to these bytes, until it closes the connection or two seconds have passed. */
 async function said(victim: Victim, bytes: string): Promise<string> {
   const { hostname, port } = new URL(victim.url)
   return new Promise((resolve) => {

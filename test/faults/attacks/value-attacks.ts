@@ -58,7 +58,7 @@ const gifts: { readonly [gift: string]: readonly number[] } = {
   wrongTensor: [502],
   negativeTensor: [502],
   noTensor: [502],
-  // The labels differ from those of the other model. Either order is right.
+  // The labels differ from the labels of the other model. Either order is right.
   names: [200, 502],
   proto: [200, 502],
   strings: [200, 502],

@@ -31,7 +31,7 @@ export class Victim {
     return Victim.again(directory, env)
   }
 
-  /** Starts again on the same data, after a stop or a kill. */
+  /** Starts the process again on the same data, after a stop or a kill. */
   static async again(directory: string, env: { readonly [name: string]: string } = {}): Promise<Victim> {
     const swarms = Object.keys(files).filter((name) => name.endsWith('.yaml') && name !== 'waggle.yaml')
     const argv = [

@@ -14,7 +14,10 @@ const foreign: readonly { readonly [name: string]: string }[] = [
   // A link or an image sends no origin.
   { 'sec-fetch-site': 'cross-site' },
 ]
-/** The routes that pages of another site may call if the settings name the site: gateways, requests by their ids, and what is open to everybody. */
+/**
+ * True for the routes that pages of another site may call if the settings name the site: gateways, requests by their ids, and routes that are open to
+ * everybody.
+ */
 const isOfCallers = (path: string) =>
   /^\/v1\/gateways\/[^/]+\/(request|submit)$|^\/v1\/requests\/[^/]+(\/events)?$|^\/(healthz|readyz|openapi\.json)$|^\/v2(\/health\/(live|ready)|\/models\/[^/]+(\/versions\/[^/]+)?(\/infer|\/ready)?)?$/.test(
     path,
@@ -25,9 +28,9 @@ interface Route {
   readonly path: string
 }
 
-/** All routes of a server: those that its description names, and those that it leaves out. */
+/** All routes of a server: the routes in its API description, and the routes that the description leaves out. */
 async function routesOf(server: ServerHere): Promise<readonly Route[]> {
-  // A machine that is busy may hold up the process at its start, which then refuses calls for a moment.
+  // On a busy machine, the process may refuse calls for a moment after its start.
   const { body } = await eventually(async () => {
     const answer = await server.call('GET', '/openapi.json')
     return answer.status === 200 ? answer : null
@@ -40,7 +43,7 @@ async function routesOf(server: ServerHere): Promise<readonly Route[]> {
   return [...described, ...hidden]
 }
 
-/** The access that an answer gives to pages: the headers of CORS, and the code of a refusal. */
+/** The access that a response gives to pages: the CORS headers, and the code of a refusal. */
 async function accessOf(server: ServerHere, { method, path }: Route, headers: { readonly [name: string]: string }) {
   const body = method === 'POST' || method === 'PUT' ? { body: '{}' } : {}
   const response = await fetch(`${server.url}${path}`, { method, headers, ...body })
@@ -63,7 +66,7 @@ function preflightOf({ method, path }: Route): { readonly route: Route; readonly
 
 for (const [what, env] of [
   ['a server without the setting', {}],
-  ['a server that lets pages of one site in', { WAGGLE_CORS_ORIGINS: allowed.origin }],
+  ['a server that allows the pages of one site', { WAGGLE_CORS_ORIGINS: allowed.origin }],
 ] as const) {
   describe(`Every route of ${what}`, () => {
     let server: ServerHere
@@ -77,7 +80,7 @@ for (const [what, env] of [
     })
     after(() => server[Symbol.asyncDispose]())
 
-    it('is found, those of operators too', () => {
+    it('is found, including the routes of operators', () => {
       for (const path of ['/v1/swarms', '/v1/secrets/shelf', '/v1/tokens', '/v1/topics', '/v2/models', '/v1/live', '/metrics', '/'])
         assert.ok(
           routes.some((route) => route.path === path),
@@ -98,7 +101,7 @@ for (const [what, env] of [
       }
     })
 
-    it(`is ${Object.keys(env).length === 0 ? 'closed' : 'open'} to pages of the site if callers use it, and closed if operators do`, async () => {
+    it(`is ${Object.keys(env).length === 0 ? 'closed' : 'open'} to pages of the site if callers use the route, and closed if operators use it`, async () => {
       for (const route of routes) {
         const isOpen = Object.keys(env).length > 0 && isOfCallers(route.path)
         const { cors, isRefused, status, response } = await accessOf(server, route, allowed)
@@ -122,8 +125,8 @@ for (const [what, env] of [
   })
 }
 
-describe('A server that lets pages of one site in', () => {
-  it('answers their requests, errors too, and asks them for a token like everybody', async () => {
+describe('A server that allows the pages of one site', () => {
+  it('answers their requests, including errors, and requires a token from them as from everybody', async () => {
     await using server = await ServerHere.open({ WAGGLE_CORS_ORIGINS: allowed.origin, WAGGLE_TOKENS: 'web=web-0123456789abc:ask:*' })
     const ask = (headers: { readonly [name: string]: string }) =>
       fetch(`${server.url}/v1/gateways/none/request`, { method: 'POST', body: '1', headers: { ...allowed, ...headers } })

@@ -25,14 +25,14 @@ describe('The tokens of a server', () => {
   const none = { tokens: null, tokens_file: null }
   const reader = 'web=reader-0123456789:read'
 
-  it('are required if a file of tokens is set, even if that file has no token', () => {
+  it('are required if a file of tokens is set, even if that file contains no token', () => {
     writeFileSync(file, '# nobody yet\n')
     assert.equal(new ServerTokens({ ...none, data_dir: newDirectory() }, clock).areKnown, false)
     assert.equal(new ServerTokens({ ...none, tokens_file: file, data_dir: newDirectory() }, clock).areKnown, true)
     assert.equal(new ServerTokens({ ...none, tokens: '# nobody yet', data_dir: newDirectory() }, clock).areKnown, true)
   })
 
-  it('stay unchanged if the file of tokens is replaced by something else after the settings were checked', () => {
+  it('stay unchanged if the file of tokens is replaced by another kind of file after the settings were checked', () => {
     const tokens = new ServerTokens({ ...none, tokens: reader, data_dir: newDirectory() }, clock)
     writeFileSync(file, 'other=cut')
     assert.throws(() => tokens.replaceSettings({ ...none, tokens_file: file }), { code: 'WAGGLE_INVALID_CONFIG' })
@@ -67,7 +67,7 @@ describe('The tokens of a server', () => {
   })
 })
 
-it('A server whose settings change trusts the new issuer alone, and still asks everybody for a token without one', async () => {
+it('A server whose settings change trusts only the new issuer, and still requires a token from everybody if there is no new issuer', async () => {
   await using issuers = await bothIssuers()
   const [first, second] = issuers
   const directory = mkdtempSync(join(tmpdir(), 'waggle-issuers-'))

@@ -18,7 +18,7 @@ describe('The directory of a backup', () => {
   })
   afterEach(() => rmSync(root, { recursive: true }))
 
-  /** Makes a data directory of these files. */
+  /** Makes a data directory with these files. */
   const data = (name: string, files: { readonly [file: string]: string }) => {
     const directory = join(root, name)
     mkdirSync(directory)
@@ -28,10 +28,10 @@ describe('The directory of a backup', () => {
   const write = (dataDirectory: string, into: string, log: Log | null = null) =>
     writeBackup({ dataDirectory, into: join(root, into), log, clock: systemClock, waggle: '1.0.0' })
 
-  it('belongs to the first of two processes that write to it, and the second one leaves it alone', async () => {
+  it('belongs to the first of two processes that write to it, and the second process leaves it alone', async () => {
     const one = data('one', { 'file-1': 'text 1', 'file-2': 'text 2' })
     const log = await openEmbeddedLog({ directory: join(one, 'log'), clock: systemClock })
-    // The first one waits for a snapshot of its log while the second one begins.
+    // The first backup waits for a snapshot of its log while the second backup begins.
     const [first, second] = await Promise.allSettled([write(one, 'backup', log), write(data('two', { 'file-2': 'other' }), 'backup')])
     await log.close()
     assert.equal(first.status, 'fulfilled')
@@ -41,7 +41,7 @@ describe('The directory of a backup', () => {
     assert.equal(readFileSync(join(root, 'restored', 'file-2'), 'utf8'), 'text 2')
   })
 
-  it('gets tokens as they are when the log is taken, although they change while files are copied', async () => {
+  it('gets the tokens of the moment when the log is taken, even if tokens change while files are copied', async () => {
     const directory = data('one', { 'a-large-file': 'x'.repeat(64 * 1024 * 1024), 'tokens.json': 'old' })
     const written = write(directory, 'backup')
     while (!existsSync(join(root, 'backup', 'data', 'a-large-file'))) await new Promise(setImmediate)
@@ -50,7 +50,7 @@ describe('The directory of a backup', () => {
     assert.equal(readFileSync(join(root, 'backup', 'data', 'tokens.json'), 'utf8'), 'old')
   })
 
-  it('gets a user’s folder too, and the data directory keeps it', async () => {
+  it('also gets a folder of the user inside the data directory, which keeps that folder', async () => {
     const directory = data('one', {})
     mkdirSync(join(directory, 'backup-2026'))
     writeFileSync(join(directory, 'backup-2026', 'file'), 'mine')
@@ -63,8 +63,8 @@ describe('The directory of a backup', () => {
     assert.deepEqual(readdirSync(join(root, 'backup', 'data')), ['backup-2026'])
   })
 
-  it('is durable with all names in it before the backup is reported', async (test) => {
-    if (!existsSync('/proc/self/fd')) return test.skip('the file of a descriptor is found on Linux only')
+  it('is durable, with all names in it, before the backup is reported', async (test) => {
+    if (!existsSync('/proc/self/fd')) return test.skip('the file of a descriptor can be found only on Linux')
     const directory = data('one', { 'tokens.json': '{}' })
     mkdirSync(join(directory, 'folder'))
     writeFileSync(join(directory, 'folder', 'file'), 'text')

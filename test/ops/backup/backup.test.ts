@@ -7,7 +7,7 @@ import { after, before, describe, it } from 'node:test'
 import { restoreBackup } from '../../../ops/backup/restore.ts'
 import { ServerHere } from '../../support/server-here.ts'
 
-/** A swarm that counts its requests, answers each with the count, and saves a row for each. */
+/** A swarm that counts its requests, answers each request with the count, and saves a row for each request. */
 const counting = `name: counting
 bees:
   - {name: entrance, type: gateway-input, spec: {name: counting}}
@@ -44,7 +44,7 @@ describe('A backup of a running server', () => {
   const root = folder()
   const backup = join(root, 'backup')
   let server: ServerHere
-  /** The answers of requests that were answered before the backup began, by request id. */
+  /** The answers that were given before the backup began, by request id. */
   const answered = new Map<string, string>()
 
   before(async () => {
@@ -57,7 +57,7 @@ describe('A backup of a running server', () => {
       assert.equal(response.status, 200, await response.clone().text())
       return [response.headers.get('x-request-id') ?? '', await response.text()] as const
     }
-    // Values above 16 KiB lie in files beside the database.
+    // Values above 16 KiB are in files beside the database.
     for (let number = 0; number < 50; number++) answered.set(...(await ask(number, number % 10 === 0 ? 'x'.repeat(40_000) : '')))
     let isOver = false
     const callers = Array.from({ length: 4 }, async (_, caller) => {
@@ -73,7 +73,7 @@ describe('A backup of a running server', () => {
     rmSync(root, { recursive: true })
   })
 
-  it('has every answer that was given before, and the state that belongs to them', { timeout: 180_000 }, async () => {
+  it('contains every answer that was given before, and the state that belongs to the answers', { timeout: 180_000 }, async () => {
     const data = join(root, 'restored')
     await restoreBackup({ from: backup, dataDirectory: data })
     await using restored = await ServerHere.open({ ...env, WAGGLE_DATA_DIR: data })
@@ -101,7 +101,7 @@ describe('A backup of a running server', () => {
     assert.deepEqual((await restored.call('GET', '/v1/secrets')).body, [{ name: 'API_KEY' }])
   })
 
-  it('can also be written by the command, and restored by it', { timeout: 180_000 }, async () => {
+  it('can also be written and restored by the commands', { timeout: 180_000 }, async () => {
     await server.stop()
     const [copy, data] = [join(root, 'by-command'), join(root, 'data-by-command')]
     const waggle = (argv: readonly string[], variables: { readonly [name: string]: string }) =>
@@ -121,7 +121,7 @@ describe('A backup of a running server', () => {
     await server.start()
   })
 
-  it('is refused into a directory that has files, that is in the data directory, or that is no absolute path', async () => {
+  it('is refused if its directory contains files, is inside the data directory, or is not an absolute path', async () => {
     const put = async (directory: unknown) => {
       const { status, body } = await server.call('POST', '/v1/backups', JSON.stringify({ directory }))
       return [status, (body as { readonly code: string }).code]
@@ -135,7 +135,7 @@ describe('A backup of a running server', () => {
     assert.equal(existsSync(join(server.root, 'data', 'backup')), false)
   })
 
-  it('leaves nothing behind when the disk is full, and the server goes on', async (test) => {
+  it('leaves nothing behind when the disk is full, and the server continues', async (test) => {
     const disk = join(root, 'disk')
     mkdirSync(disk)
     if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', disk]).status !== 0)
@@ -150,7 +150,7 @@ describe('A backup of a running server', () => {
     }
   })
 
-  it('is not restored when a file of it is damaged or missing, or when another Waggle wrote it', async () => {
+  it('is not restored when one of its files is damaged or missing, or when a newer Waggle wrote it', async () => {
     const file = join(backup, 'data', 'log', 'mark')
     const manifest = join(backup, 'backup.json')
     const [mark, list] = [readFileSync(file), readFileSync(manifest, 'utf8')]
@@ -187,7 +187,7 @@ describe('A backup of a running server', () => {
   })
 })
 
-/** Asks the database of a server until it has so many rows. */
+/** Asks the database of a server until it has at least this number of rows. */
 async function untilRows(server: ServerHere, count = 0): Promise<number> {
   for (;;) {
     const response = await fetch(`${server.clickhouseUrl}/?query=${encodeURIComponent('SELECT count() FROM labels')}`)

@@ -27,7 +27,7 @@ describe('waggle restore', () => {
     volume = mkdtempSync(join(root, 'volume-'))
   })
 
-  it('works inside of the directory, which may be a volume that can be neither moved nor deleted', async () => {
+  it('works inside the directory, which may be a volume that can be neither moved nor deleted', async () => {
     mkdirSync(join(volume, 'lost+found'))
     const { ino } = statSync(volume)
     await restoreBackup({ from: backup, dataDirectory: volume })
@@ -36,7 +36,7 @@ describe('waggle restore', () => {
     assert.equal(readFileSync(join(volume, 'folder', 'file'), 'utf8'), 'text')
   })
 
-  it('that was killed leaves its files inside of the directory, which neither a server nor another restore takes for complete', async () => {
+  it('leaves its files inside the directory when it is killed, and neither a server nor another restore treats them as complete', async () => {
     mkdirSync(join(volume, '.restoring'))
     writeFileSync(join(volume, '.restoring', 'tokens.json'), '{}')
     await assert.rejects(restoreBackup({ from: backup, dataDirectory: volume }), { code: 'WAGGLE_RESTORE_UNFINISHED' })
@@ -45,7 +45,7 @@ describe('waggle restore', () => {
     assert.deepEqual(readdirSync(volume), ['.restoring'])
   })
 
-  it('keeps to one restore at a time', async () => {
+  it('allows only one restore at a time', async () => {
     const [first, second] = await Promise.allSettled([1, 2].map(() => restoreBackup({ from: backup, dataDirectory: volume })))
     assert.equal(first?.status, 'fulfilled')
     assert.equal(second?.status === 'rejected' && second.reason.code, 'WAGGLE_RESTORE_UNFINISHED')

@@ -105,7 +105,7 @@ describe('The check of a bee program fails', () => {
     ],
     ['that answers without an id', onLines('say({ json: 1 })'), { check: 'answers a request', detail: /without the id/, next: /./ }],
     [
-      'that answers with nothing',
+      'that answers without a value',
       onLines('say({ id })'),
       { check: 'answers a request', detail: /without json, tensors, bytes, refuse or error/, next: /Write one of json/ },
     ],
@@ -115,7 +115,7 @@ describe('The check of a bee program fails', () => {
       { check: 'answers a request', detail: /no JSON object: "working"/, next: /standard error/ },
     ],
     [
-      'that dies at an input that it does not expect',
+      'that dies at an unexpected input',
       onLines('say({ id, json: request.json.text.length })'),
       { check: 'answers a request', detail: /ended with status 1; its last words/, next: /Catch errors/ },
     ],
@@ -140,12 +140,12 @@ describe('The check of a bee program fails', () => {
       { check: 'finishes its requests and exits when its input ends', detail: /ended with status 9 at the end of its input/, next: /status 0/ },
     ],
     [
-      'that drops what it has when its input ends',
+      'that drops its open requests when its input ends',
       `import { createInterface } from 'node:readline'\nconsole.log('{"waggle": 1}')\nprocess.stdin.on('end', () => process.exit(0))\ncreateInterface(process.stdin).on('line', (line) => setTimeout(() => console.log(JSON.stringify({ id: JSON.parse(line).id, json: 1 })), 30))`,
       { check: 'finishes its requests and exits when its input ends', detail: /ended with status 0/, next: /./ },
     ],
     [
-      'that publishes parts, and does not say so',
+      'that publishes parts without announcing them',
       onLines('say({ part: id, number: 0, json: 1 }); say({ id, json: 1 })'),
       { check: 'answers a request', detail: /publishes a part, and its hello does not say so/, next: /"parts" in wants/ },
     ],
@@ -155,17 +155,17 @@ describe('The check of a bee program fails', () => {
       { check: 'answers a request', detail: /publishes part 1 of request 1 where part 0 comes next/, next: /Count parts from 0/ },
     ],
     [
-      'that publishes a part behind its result',
+      'that publishes a part after its result',
       onLines('say({ id, json: 1 }); say({ part: id, number: 0, json: 1 })', '{"waggle": 1, "wants": ["parts"]}'),
       { check: 'answers JSON of every kind', detail: /a part of request \d+ after its result/, next: /before the result/ },
     ],
     [
-      'that wants pings and answers none',
+      'that asks for pings and answers none',
       onLines('if (id) say({ id, json: 1 })', '{"waggle": 1, "wants": ["ping"]}'),
       { check: 'answers a ping, also while it has requests', detail: /no pong within 1 s/, next: /Answer \{"ping": n\}/ },
     ],
     [
-      'that wants cancellations and dies at one',
+      'that asks for cancellations and dies at a cancellation',
       onLines('if (id === undefined) process.exit(6); say({ id, json: 1 })', '{"waggle": 1, "wants": ["cancel"]}'),
       { check: 'gives up a request that is cancelled, with one result', detail: /ended with status 6/, next: /./ },
     ],
@@ -198,7 +198,7 @@ describe('waggle bees check', () => {
     assert.equal(status, 0)
   })
 
-  it('prints what to mend, and exits with 1', () => {
+  it('prints the corrections to make, and exits with 1', () => {
     const { stdout, status } = waggle(process.execPath, file('process.exit(3)'))
     assert.match(
       stdout,
@@ -213,7 +213,7 @@ describe('waggle bees check', () => {
     assert.deepEqual([ok, status, checks[0]?.outcome], [false, 1, 'failed'])
   })
 
-  it('exits as on wrong usage without a command', () => {
+  it('exits with the status for wrong usage if there is no command', () => {
     assert.equal(waggle().status, 2)
     assert.equal(waggle('--data', 'no json', 'true').status, 2)
   })

@@ -8,7 +8,7 @@ const bees = (spec: string) => `  - {name: batching, type: batch, input: {name: 
   - {name: answer, type: respond, input: {name: model}}`
 const files = { 'small.onnx': smallModel({ features: 4, labels: 2 }) }
 
-/** The rows of a full batch of the model now, as the metrics tell it. */
+/** The current number of rows of a full batch of the model, from the metrics. */
 async function rowsLimit(swarm: SwarmHere): Promise<number> {
   const text = await (await fetch(`${swarm.url}/metrics`)).text()
   const [, limit] = /^waggle_bee_batch_rows_limit\{[^}]*bee="model"[^}]*\} (\d+)$/m.exec(text) ?? []
@@ -16,7 +16,7 @@ async function rowsLimit(swarm: SwarmHere): Promise<number> {
 }
 
 describe('The batches of a swarm', () => {
-  it('grow up to their bound if their calls keep the target latency', async () => {
+  it('grow up to their limit if their calls keep the target latency', async () => {
     await using swarm = await SwarmHere.open({}, { bees: bees('{target_latency_ms: 30000, batch_size: 8}'), files })
     await eventually(async () => {
       const answers = await Promise.all(Array.from({ length: 20 }, () => swarm.ask([1, 0, 9, 9])))

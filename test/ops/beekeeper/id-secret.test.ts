@@ -44,7 +44,7 @@ describe('The secret for request ids', () => {
     }
   })
 
-  it('is refused if a foreign record comes first in the topic of secrets', async () => {
+  it('is refused if a foreign record is first in the topic of secrets', async () => {
     const world = new SimulatedWorld()
     const log = world.boot()
     await log.createTopics([{ name: idSecretTopic, partitions: 1, cleanup: 'compact', retentionMs: null }])

@@ -30,7 +30,7 @@ function scene() {
 }
 
 describe('The memory of an idle process', () => {
-  it('is returned to the system once if the heap has grown and the process is idle at two checks', () => {
+  it('is returned to the system once, if the heap has grown and the process is idle at two checks', () => {
     const { heap, look } = scene()
     heap.totalBytes = 400 * mib
     look()
@@ -54,13 +54,13 @@ describe('The memory of an idle process', () => {
     assert.equal(heap.trims, 0)
   })
 
-  it('is not checked after the watch has ended', () => {
+  it('is no longer checked after the watch has ended', () => {
     const { end, timers } = scene()
     end()
     assert.equal(timers.length, 0)
   })
 
-  it('shrinks by the garbage when it is returned to the system', () => {
+  it('shrinks by the amount of garbage when it is returned to the system', () => {
     const heap = processHeap()
     let garbage: unknown[] = Array.from({ length: 200_000 }, (_, at) => ({ at, text: `text ${at}`, more: [at, at + 1] }))
     const grownBytes = heap.totalBytes

@@ -16,7 +16,7 @@ bees:
   - { name: answer, type: respond, input: { name: model } }
 `
 
-/** A process with one model and one table, in a data directory that outlives it. */
+/** A process with one model and one table. Its data directory outlives the process. */
 class SavingProgram {
   readonly directory = mkdtempSync(join(tmpdir(), 'waggle-rows-'))
   readonly clickhouse = join(this.directory, 'data', 'clickhouse')
@@ -64,7 +64,7 @@ class SavingProgram {
     assert.equal(text, String(expected), this.lastWords)
   }
 
-  /** A part of the table, and its source parts. */
+  /** A part of the table, and the parts from which it was merged. */
   firstPart(): readonly string[] {
     const names = readdirSync(this.clickhouse, { recursive: true }) as string[]
     const journal = names.find((name) => /^metadata\/.*\/waggle_migrations\.sql$/.test(name)) ?? assert.fail('There is no journal of migrations')
@@ -87,7 +87,7 @@ describe('The database directory of a swarm', () => {
     rmSync(program.directory, { recursive: true })
   })
 
-  it('gets its rows again from the log if it is an older copy, or was deleted', async () => {
+  it('gets its rows again from the log if it is an older copy or was deleted', async () => {
     const old = join(program.directory, 'old')
     await program.start()
     await program.send(10)
@@ -110,7 +110,7 @@ describe('The database directory of a swarm', () => {
     assert.match(program.lastWords, /not all rows of the last 20 records of waggle\.small\.model/)
   })
 
-  it('is not filled again at each start because a refused request has no row', async () => {
+  it('is not refilled at each start if only a refused request has no row', async () => {
     await program.start()
     await program.send(5)
     await program.send(1, { body: '["nonsense"]', status: 422 })
@@ -142,7 +142,7 @@ describe('The database directory of a swarm', () => {
     assert.doesNotMatch(program.lastWords, /lost|again/)
   })
 
-  it('gets its rows again once if ClickHouse set a part aside as broken, and rows past their retention are reported', async () => {
+  it('gets its rows again once if ClickHouse has set a part aside as broken, and rows past their retention are reported', async () => {
     await program.start()
     await program.send(5)
     await program.hasRows(5)
@@ -169,7 +169,7 @@ describe('The database directory of a swarm', () => {
     assert.doesNotMatch(program.lastWords, /lost|again|missing/)
   })
 
-  it('refuses the start with the part’s name if bytes of a part have changed, and gets its rows again without that part', async () => {
+  it('refuses the start, with the part’s name, if bytes of a part have changed, and gets its rows again without that part', async () => {
     await program.start()
     await program.send(5)
     await program.hasRows(5)

@@ -17,7 +17,7 @@ describe('A swarm whose model is one file', () => {
   after(() => rmSync(root, { recursive: true }))
   const path = join(root, 'model.onnx')
 
-  /** Puts a file in the place of the model in one step. */
+  /** Replaces the model's file in one step. */
   const put = (bytes: Uint8Array) => {
     writeFileSync(`${path}.next`, bytes)
     renameSync(`${path}.next`, path)
@@ -29,7 +29,7 @@ describe('A swarm whose model is one file', () => {
     return (await response.json()) as ModelRow
   }
 
-  it('answers from the changed file after a reload, and from the old model if the new file does not fit or is broken', async () => {
+  it('answers from the changed file after a reload, and from the old model if the new file is broken or does not fit', async () => {
     put(smallModel({ features: 4, labels: 2 }))
     await using swarm = await SwarmHere.open({}, { bees: bees(path) })
     assert.equal(await labelOf(swarm), '0')
@@ -58,7 +58,7 @@ describe('A swarm whose model is one file', () => {
     assert.match(await (await fetch(`${swarm.url}/metrics`)).text(), /waggle_model_versions_refused_total\{[^}]*bee="judge"\} 2\n/)
   })
 
-  it('answers all requests even if its model’s thread dies, and names the death in its log', async () => {
+  it('answers all requests even if its model’s thread dies, and reports the death in its log', async () => {
     put(smallModel({ features: 4, labels: 2 }))
     const threads: Worker[] = []
     const seen = (thread: Worker) => threads.push(thread)
@@ -76,10 +76,10 @@ describe('A swarm whose model is one file', () => {
     )
   })
 
-  it('answers 502 for a row whose output is not a number, names the output, and answers the others', async () => {
+  it('answers 502 for a row whose output is not a number, with the name of the output, and answers the other rows', async () => {
     put(smallModel({ features: 4, labels: 2 }))
     await using swarm = await SwarmHere.open({}, { bees: bees(path) })
-    // The sum of two such numbers is infinite in FP32, and its softmax is not a number.
+    // The sum of two such numbers is infinite in FP32, so its softmax is not a number.
     const [good, bad] = await Promise.all([swarm.ask([1, 0, 0, 0]), swarm.ask([3e38, 3e38, 0, 0])])
     assert.equal(good.status, 200)
     assert.equal(bad.status, 502)

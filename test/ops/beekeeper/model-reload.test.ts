@@ -37,7 +37,7 @@ describe('A swarm whose model has numbered versions', () => {
     assert.equal(answers[0]?.version, '1')
   })
 
-  it('answers from a newer version without a reload, some seconds after the version is there', async () => {
+  it('answers from a newer version without a reload, some seconds after the version appears', async () => {
     using versions = new ModelVersions()
     versions.add(1)
     await using swarm = await SwarmHere.open({}, { bees: bees(versions.path) })
@@ -45,13 +45,13 @@ describe('A swarm whose model has numbered versions', () => {
     await eventually(async () => ((await (await swarm.ask([1, 0, 0, 0])).json()) as { readonly version: string }).version === '2')
   })
 
-  it('refuses a newer version of another shape, and says so in its log and in the answer to the reload', async () => {
+  it('refuses a newer version with a different shape, and reports this in its log and in the response to the reload', async () => {
     using versions = new ModelVersions()
     versions.add(1)
     await using swarm = await SwarmHere.open({}, { bees: bees(versions.path) })
     versions.add(2, { labels: 3 })
     const { versions: rows, refused_total: refused } = await reload(swarm)
-    // On a slow machine the swarm has looked and refused by itself before the reload.
+    // On a slow machine, the swarm itself has found and refused the version before the reload.
     assert.ok(refused >= 1, String(refused))
     assert.deepEqual(
       rows.map(({ version, state }) => `${version} ${state}`),
@@ -79,7 +79,7 @@ describe('A swarm whose model has numbered versions', () => {
     assert.equal(unknown.status, 404)
   })
 
-  it('shows no secret of the model’s spec in its state or in a refusal', async () => {
+  it('shows no secret of the model’s spec, neither in its state nor in a refusal', async () => {
     using versions = new ModelVersions()
     versions.add(1)
     await using swarm = await SwarmHere.open({ WAGGLE_SECRET_PLACE: versions.path }, { bees: bees('"{{ secrets.PLACE }}"') })
@@ -142,11 +142,11 @@ describe('A swarm whose model has numbered versions', () => {
     await Promise.all(clients)
     const canary = counts.get('2') ?? 0
     assert.equal((counts.get('1') ?? 0) + canary, 2000)
-    // Six standard deviations around 100: a hash that is fair leaves them once in 500 million runs.
+    // Six standard deviations around 100: a fair hash is outside once in 500 million runs.
     assert.ok(canary > 100 - 6 * 9.75 && canary < 100 + 6 * 9.75, `${canary} of 2,000 went to the canary`)
   })
 
-  it('saves the result of a shadow as a row of its own, and answers without that result', async () => {
+  it('saves the result of a shadow as a separate row, and does not use it for the answer', async () => {
     using versions = new ModelVersions()
     for (const version of [1, 2]) versions.add(version)
     const lines = [
@@ -171,7 +171,7 @@ describe('A swarm whose model has numbered versions', () => {
     }
     const query =
       "SELECT bee, model, JSONExtractString(payload, 'version') AS version, count() AS n FROM opinions GROUP BY ALL ORDER BY bee FORMAT TSV"
-    // On a busy machine a shadow drops rows.
+    // On a busy machine, a shadow drops rows.
     const rows = await eventually(async () => {
       const text = await (await fetch(`${swarm.clickhouseUrl}/?query=${encodeURIComponent(query)}`)).text()
       return text.trim().split('\n').length === 2 ? text : null

@@ -20,7 +20,7 @@ describe('The threads of a model', () => {
   const onnx = 'type: tensor-rt, spec: { model: ./m.onnx }'
   const tensorflow = 'type: tf-serving, spec: { model: ./m.pb }'
 
-  it('are as many as the cores for one model, and an equal share for each of several models, at least one', () => {
+  it('are as many as the cores for one model, and an equal share, at least one thread, for each of several models', () => {
     assert.deepEqual(
       [[], [onnx], [onnx, tensorflow], [onnx, onnx, tensorflow]].map((models) => modelThreads([{ swarm: { bees: beesWith(models) }, registry }], 8)),
       [8, 8, 4, 2],
@@ -34,7 +34,7 @@ describe('The threads of a model', () => {
     assert.equal(modelThreads([{ swarm: { bees: beesWith(['type: tensor-rt, spec: { model: ./m, versions: { latest: 3 } }']) }, registry }], 8), 8)
   })
 
-  it('are not shared with a model that another server runs', () => {
+  it('are not shared with a model that runs on another server', () => {
     const elsewhere = 'type: tf-serving, spec: { url: "http://127.0.0.1:8501/v1/models/m" }'
     assert.equal(modelThreads([{ swarm: { bees: beesWith([onnx, elsewhere]) }, registry }], 8), 8)
   })

@@ -74,7 +74,7 @@ describeWithS3('A swarm with a model in a bucket', (server) => {
     assert.deepEqual(await labelsOf(local), ['a', 'b'])
   })
 
-  it('waits for an S3 that is away, gives the reason in its log and to its callers, and answers when S3 is back', async () => {
+  it('waits for an unreachable S3, gives the reason in its log and to its callers, and answers when S3 is back', async () => {
     await server().makeBucket('later')
     await server().put('later', 'small.onnx', model)
     await using proxy = await SwitchableProxy.before(server().endpoint)
@@ -94,7 +94,7 @@ describeWithS3('A swarm with a model in a bucket', (server) => {
     await run.says(/"event":"ready"/)
   })
 
-  it('ends in order on a signal while it waits for an S3 that is away', async () => {
+  it('ends in order on a signal while it waits for an unreachable S3', async () => {
     await using run = await runWaggle(bees('model: "s3://nowhere/small.onnx"'), envOf(server().env, 'http://127.0.0.1:1'))
     await run.says(/trying again in 1 s/)
     run.child.kill('SIGTERM')
@@ -102,7 +102,7 @@ describeWithS3('A swarm with a model in a bucket', (server) => {
     assert.equal(status, 0)
   })
 
-  it('uses the cached model while S3 is away, with a warning', async () => {
+  it('uses the cached model, with a warning, while S3 is unreachable', async () => {
     await server().makeBucket('cached')
     await server().put('cached', 'small.onnx', model)
     const data = mkdtempSync(join(tmpdir(), 'waggle-cached-'))
@@ -122,7 +122,7 @@ describeWithS3('A swarm with a model in a bucket', (server) => {
     }
   })
 
-  it('does not start with a wrong secret, bucket, key or hash, and names which of them is wrong', async () => {
+  it('does not start with a wrong secret, bucket, key or hash, and names the wrong one', async () => {
     await server().makeBucket('refusals')
     await server().put('refusals', 'small.onnx', model)
     const start = (spec: string, env: Env = server().env) =>
@@ -215,7 +215,7 @@ async function runWaggle(lines: string, env: Env) {
   return {
     child,
     port,
-    /** Settles when this text is in the output. */
+    /** Settles when the output contains this text. */
     async says(what: RegExp) {
       while (!what.test(said)) {
         if (hasEnded) throw new Error(`It ended with ${child.exitCode}: ${said}`)

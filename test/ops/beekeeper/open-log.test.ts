@@ -58,7 +58,7 @@ describe('The log that the settings choose', () => {
     await assert.rejects(tokenBy({ KAFKA_SASL_TOKEN_COMMAND: 'exit 7' }), { code: 'WAGGLE_NOT_PERMITTED' })
   })
 
-  it('fails with the address if nothing listens there, or if another kind of server does', async () => {
+  it('fails with the address if no server or another kind of server listens there', async () => {
     const server = createServer((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'))
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     const address = server.address()

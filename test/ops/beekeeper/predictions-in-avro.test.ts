@@ -78,7 +78,7 @@ describe('The predictions of a swarm with SCHEMA_REGISTRY_URL', { skip }, () => 
 
   const bytesOf = ({ value }: LogRecord) => Buffer.from(bytesIn(value) ?? [])
 
-  it('are Avro with the setting and JSON without it; both can be read, and other payloads stay JSON', async () => {
+  it('are Avro with the setting and JSON without it; clients can read both forms, and other payloads stay JSON', async () => {
     const [before] = await ask(null, [' a '])
     const [after, broken] = await ask(url, [' bc ', 'broken'])
     assert.deepEqual(after, before)

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { describeWithKafka } from '../../support/kafka-cluster.ts'
 import { type Env, eventually, SwarmHere } from '../../support/swarm-here.ts'
 
-/** Each call waits until the test releases all of them. */
+/** Each call waits until the test releases all calls. */
 const held: (() => void)[] = []
 Object.assign(globalThis, { holdRequest: (release: () => void) => void held.push(release) })
 const files = { 'work.mjs': 'export default (input) => (input.hold ? new Promise((done) => holdRequest(() => done(input))) : input)\n' }
@@ -13,13 +13,13 @@ interface Refusal {
   readonly detail: string
 }
 
-/** The same tests for a swarm on either log, through its HTTP gateway. */
+/** The same tests for both kinds of log, through the swarm's HTTP gateway. */
 function boundsRequests(env: () => Env): void {
   const open = () =>
     SwarmHere.open({ WAGGLE_MAX_REQUESTS_IN_FLIGHT: '5', WAGGLE_PARTITIONS: '1', WAGGLE_SHUTDOWN_SECONDS: '10', ...env() }, { files })
   const releaseAll = () => held.splice(0).forEach((release) => void release())
 
-  it('lets requests within it be answered, and gives every request above it 503 at once, with Retry-After', async () => {
+  it('lets requests below it be answered, and gives every request above it 503 at once, with Retry-After', async () => {
     await using swarm = await open()
     let settled = 0
     const burst = Array.from({ length: 40 }, (_, number) => swarm.ask({ hold: true, number }).finally(() => void settled++))
@@ -36,7 +36,7 @@ function boundsRequests(env: () => Env): void {
     assert.equal((await swarm.ask({ number: 1 })).status, 200)
   })
 
-  it('has room again when the deadline of a request passes', async () => {
+  it('has room again after the deadline of a request has passed', async () => {
     await using swarm = await open()
     const hasty = Array.from({ length: 5 }, () => swarm.ask({ hold: true }, { headers: { 'x-timeout-seconds': '1' } }))
     await eventually(async () => held.length === 5)

@@ -23,7 +23,7 @@ describe('The progress of a restore', () => {
     ])
   })
 
-  it('is not logged for a short restore, and is logged for a restore that is suspended', () => {
+  it('is not logged for a short restore, but is logged for a suspended restore', () => {
     const said: string[] = []
     const listener = restoreProgress(new SimulatedClock(), (line) => said.push(line))
     listener.onRestoreStart?.({ ...store, startingOffset: 0n, endingOffset: 100n })

@@ -6,7 +6,7 @@ import { describe, it } from 'node:test'
 import { describeWithKafka } from '../../support/kafka-cluster.ts'
 import { type Env, eventually, SwarmHere } from '../../support/swarm-here.ts'
 
-/** The numbers of all requests that the bee was called with. A call of request 0 waits until the test releases it. */
+/** The numbers of all requests for which the bee was called. A call of request 0 waits until the test releases it. */
 const called: number[] = []
 let release = (): void => {}
 Object.assign(globalThis, {
@@ -21,7 +21,7 @@ Object.assign(globalThis, {
 const files = { 'work.mjs': 'export default async (input) => (await callOf(input.number), input)\n' }
 const others = Array.from({ length: 30 }, (_, number) => number + 1)
 
-/** The same tests for a swarm on either log, whose requests are all on one partition. */
+/** The same tests for both kinds of log. All requests are in one partition. */
 function delaysNoOther(env: () => Env): void {
   const open = (own: Env = {}) => SwarmHere.open({ WAGGLE_PARTITIONS: '1', ...env(), ...own }, { files })
 

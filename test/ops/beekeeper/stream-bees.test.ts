@@ -15,7 +15,7 @@ describe('A swarm that counts with the DSL, on the embedded log', () => {
   const env = { WAGGLE_DATA_DIR: join(directory, 'data'), WAGGLE_HTTP_PORT: '0' }
   const start = () => MeasuredProgram.start([main, 'run', file, '--json'], env)
 
-  it('goes on counting after a stop and after a kill, and no payment is lost or counted twice', async () => {
+  it('continues to count after a stop and after a kill, and no payment is lost or counted twice', async () => {
     const first = await start()
     assert.deepEqual(await paid(first, { card: 'a' }), [200, { card: 'a', count: 1 }])
     assert.deepEqual(await paid(first, { card: 'b' }), [200, { card: 'b', count: 1 }])

@@ -9,7 +9,7 @@ const place = { topic: 'in', partition: 1, offset: 7n, node: 'join', taskId: '0_
 const record = (value: unknown, key: unknown = 'id') => ({ key, value, timestamp: 3, headers: [textHeader('content-type', 'text/plain')], ...place })
 
 describe('A record at which a step of a swarm fails', () => {
-  it('becomes a dead letter at once, because a retry would delay its neighbours', () => {
+  it('becomes a dead letter at once, because a retry would delay other records', () => {
     const { deserialization, processing, production } = swarmFailures('teddy')
     for (const handler of [deserialization, processing, production]) assert.equal(handler(error, record(null)), 'resume')
   })
@@ -36,7 +36,7 @@ describe('A record at which a step of a swarm fails', () => {
     assert.equal(headerText(sent?.headers ?? [], 'content-type'), 'application/json')
   })
 
-  it('is not replaced if it is an error record already, or is not a request', () => {
+  it('is not replaced if it is already an error record, or is not a request', () => {
     const { replacement } = swarmFailures('teddy')
     const failed = { kind: 'error', error: { code: 'WAGGLE_REFUSED', status: 422, title: '', detail: '', bee: '' } }
     for (const value of [null, 'text', { kind: 'other' }, { to: { topic: 'replies' } }, failed])

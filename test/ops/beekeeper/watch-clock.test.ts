@@ -11,7 +11,7 @@ import { newRequest, startSwarm } from '../../support/function-swarm.ts'
 
 const hourMs = 3_600_000
 
-/** A machine whose clock somebody may set. */
+/** A machine whose clock the test can set. */
 function machine() {
   let setMs = 0
   const clock = steadyClock({ wallMs: () => Date.now() + setMs, monotonicMs: () => performance.now() })
@@ -61,7 +61,7 @@ describe('A jump of the machine’s clock', () => {
       const answered = swarm.requests.request(newRequest('flying', { deadline: clock.now() + 30_000 }))
       while (calls.length < 2) await new Promise(setImmediate)
       set(byMs)
-      // Each of these requests looks at the clock. A timer that counts the jump as passed time would fire now.
+      // Each of these requests reads the clock. A timer that counts the jump as passed time would fire now.
       for (let at = 0; at < 3; at++) await swarm.requests.submit(newRequest(`other-${at}`))
       held.resolve()
       assert.equal((await answered).state, 'answered')

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { watchLoop } from '../../../ops/beekeeper/watch-loop.ts'
 
-/** A watch whose timer comes `lateMs` too late, once. */
+/** A watch whose timer is late by `lateMs`, once. */
 function lookLate(lateMs: number, activity: readonly { readonly bees: readonly string[]; readonly isReported: boolean }[]): readonly string[] {
   let now = 0
   const timers: { readonly delayMs: number; readonly callback: () => void }[] = []
@@ -39,7 +39,7 @@ describe('The watch of the event loop', () => {
     assert.match(lookLate(600, [{ bees: [], isReported: false }]).join(), /No bee had a call/)
   })
 
-  it('logs nothing if the timer came in time, or if the log has the cause already', () => {
+  it('logs nothing if the timer was in time, or if the log already contains the cause', () => {
     assert.deepEqual([lookLate(499, []), lookLate(5000, [{ bees: ['greet'], isReported: true }])], [[], []])
   })
 })

@@ -5,7 +5,7 @@ import { expectedJoin, keyAt } from '../../../ops/bench/bench-keys.ts'
 const places = (count: number) => Array.from({ length: count }, (_, at) => at)
 
 describe('The keys of a benchmark', () => {
-  it('all come once before any key comes again', () => {
+  it('all occur once before any key occurs again', () => {
     const keys = places(2000).map((at) => keyAt(at, { keys: 1000 }).toString())
     assert.equal(new Set(keys.slice(0, 1000)).size, 1000)
     assert.deepEqual(keys.slice(1000), keys.slice(0, 1000))
@@ -15,7 +15,7 @@ describe('The keys of a benchmark', () => {
     for (const at of places(500)) assert.deepEqual(keyAt(at * 2, { keys: 100, inputs: 2 }), keyAt(at * 2 + 1, { keys: 100, inputs: 2 }))
   })
 
-  it('make as many joined pairs as a formula expects', () => {
+  it('make as many joined pairs as the formula predicts', () => {
     for (const { records, keys, windowMs } of [
       { records: 301, keys: 7, windowMs: 40 },
       { records: 500, keys: 100, windowMs: 10 },

@@ -22,7 +22,7 @@ describe('A comparison of two runs of a benchmark', () => {
     assert.deepEqual(marks(compared({ columns, kept, now })), ['slower: records/s', 'slower: CPU µs/record', 'slower: peak MiB'])
   })
 
-  it('marks only a loss that the peer in the same row and run does not share', () => {
+  it('marks a loss only if the peer in the same row and run does not share it', () => {
     const columns = ['what', 'CPU µs/record', 'peer']
     const peerColumns = { 'CPU µs/record': 'peer' }
     const kept = [
@@ -39,7 +39,7 @@ describe('A comparison of two runs of a benchmark', () => {
     assert.deepEqual(marks(compared({ columns, peerColumns, kept, now })), expected)
   })
 
-  it('marks only a loss that the floor does not share; of several floors, the one with the same first cell counts', () => {
+  it('marks a loss only if the floor does not share it; if there are several floors, the floor with the same first cell counts', () => {
     const columns = ['swarm', 'program', 'requests/s']
     const kept = ['small', 'large'].flatMap((swarm) => [
       [swarm, 'floor', 100],
@@ -54,7 +54,7 @@ describe('A comparison of two runs of a benchmark', () => {
     assert.deepEqual(marks(compared({ columns, names: 2, floorRow: 'floor', kept, now })), ['large, Waggle: requests/s'])
   })
 
-  it('matches rows by all columns that name them, and omits rows of only one run', () => {
+  it('matches rows by all columns that name a row, and omits rows of only one run', () => {
     const columns = ['what', 'keys', 'records/s']
     const kept = [
       ['count', 100, 10],

@@ -7,7 +7,7 @@ import { GaugedProgram } from '../../../ops/bench/gauged-program.ts'
 
 const root = resolve(import.meta.dirname, '..', '..', '..')
 const requests = 300
-/** Code that is not yet compiled allocates about 175 KiB a request. */
+/** Code that is not compiled yet allocates about 175 KiB a request. */
 const mostBytes = 220 * 1024
 
 it('A request of hello-world allocates at most 220 KiB', async () => {

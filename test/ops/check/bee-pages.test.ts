@@ -31,7 +31,7 @@ describe('docs/bees/', () => {
     assert.equal(beePages(new BeeRegistry([shout])).get('shout.md'), page)
   })
 
-  it('is stale if a page differs, is missing, or belongs to a type that is gone', () => {
+  it('is stale if a page differs, is missing, or belongs to a removed type', () => {
     const files = new Map([...beePages(new BeeRegistry([shout]))])
     assert.deepEqual(stalePages(files, files), [])
     const changed = new Map([...files, ['shout.md', 'by hand'], ['whisper.md', 'a type of old']])
@@ -68,7 +68,7 @@ describe('docs/bees/', () => {
                   : []),
               ]
         const swarm = JSON.stringify({ name: 'example', bees: [...others, bee] })
-        // Examples of routes and loops name readers that are not in them.
+        // Examples of routes and loops name readers that are not in the examples.
         const mistakes = mistakesIn(swarm, registry).filter((message) => !/ does not read my-| is a loop, and needs /.test(message))
         assert.deepEqual(mistakes, [], `${type}: ${yaml}`)
         examples++

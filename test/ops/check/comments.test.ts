@@ -13,7 +13,7 @@ it('The comment check finds a comment that begins with a word such as "Of", with
   }
 })
 
-it('The comment check accepts a comment that begins with a noun, whatever its later sentences begin with', () => {
+it('The comment check accepts a comment that begins with a noun, regardless of its later sentences', () => {
   assert.deepEqual(found('// The list of tasks. What they do is theirs.\n'), [])
   assert.deepEqual(found('// A comment of two lines goes on\n// That is no opening.\n'), [])
   assert.deepEqual(found('/** Offsets are numbers. */\n/** Whole numbers. */\n// Thatched roofs.\n'), [])

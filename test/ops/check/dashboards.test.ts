@@ -8,7 +8,7 @@ import { complaintsAbout, metricsIn, queriesIn } from '../../../ops/check/dashbo
 const root = resolve(import.meta.dirname, '..', '..', '..')
 
 describe('The check of dashboards and alerts', () => {
-  it('finds nothing wrong with the queries of this repository', () => {
+  it('finds no mistake in the queries of this repository', () => {
     const queries = queriesIn(root)
     assert.ok(queries.length > 40)
     assert.deepEqual(complaintsAbout(queries), [])
@@ -22,7 +22,7 @@ describe('The check of dashboards and alerts', () => {
     assert.deepEqual(about('vector(1)'), ['here names no metric: vector(1)'])
   })
 
-  it('reads names out of PromQL, and no functions, labels or texts', () => {
+  it('reads names from PromQL, but no functions, labels or texts', () => {
     const query = 'histogram_quantile(0.99, sum by (bee, le) (rate(a_bucket{x="sum(b)",y=~"c{d}"}[5m] offset 1h))) and on (bee) z > 0 or -1e3 * e'
     assert.deepEqual(metricsIn(query), [
       { name: 'a_bucket', labels: ['x', 'y'] },
@@ -32,7 +32,7 @@ describe('The check of dashboards and alerts', () => {
   })
 })
 
-it('Each alert has a section in the page of alerts, and the page has no others', () => {
+it('Each alert has a section in the page of alerts, and the page has no other sections', () => {
   const rules = parse(readFileSync(resolve(root, 'ops/deploy/alerts.yml'), 'utf8')) as {
     readonly groups: readonly { readonly rules: readonly { readonly alert: string; readonly annotations: { readonly runbook: string } }[] }[]
   }

@@ -53,7 +53,7 @@ export class Unexported {
 describe('The docstring check', () => {
   const methods = methodsIn('a.ts', source, new Set(['Shown', 'Made', 'Functions']))
 
-  it('finds the methods of interfaces, classes and objects, and no constructors, fields or private members', () => {
+  it('finds the methods of interfaces, classes and objects, but no constructors, fields or private members', () => {
     assert.deepEqual(
       methods.map(({ name }) => name),
       ['Shown.first', 'Shown.second', 'Shown.third', 'Made.with', 'Functions.one', 'Functions.two'],
@@ -88,7 +88,7 @@ describe('The docstring check', () => {
 describe('The example of a docstring', () => {
   const folder = exampleFolder()
   after(() => rmSync(folder, { recursive: true, force: true }))
-  // An application that does not run answers no queries, so these examples are only compiled, by the check.
+  // An application that does not run answers no queries, so the check only compiles these examples.
   const methods = publicMethods().filter(({ name }) => !/^(Streams|\w+Query)\./.test(name))
 
   for (const file of writeExamples(methods, folder)) {

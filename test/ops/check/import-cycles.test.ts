@@ -5,7 +5,7 @@ import { complaints, folderCycles, importCycles } from '../../../ops/check/impor
 describe('The import-cycle check', () => {
   const cyclesOf = (sources: { readonly [file: string]: string }) => importCycles(new Map(Object.entries(sources)))
 
-  it('finds files that import each other, directly or through a third', () => {
+  it('finds files that import each other, directly or through a third file', () => {
     assert.deepEqual(cyclesOf({ 'ops/a.ts': `import { b } from './b.ts'`, 'ops/b.ts': `import { a } from './a.ts'` }), [['ops/a.ts', 'ops/b.ts']])
     assert.deepEqual(
       cyclesOf({
@@ -43,7 +43,7 @@ describe('The import-cycle check', () => {
     )
   })
 
-  it('finds folders of processor/ that import each other, even by types, and ignores single files and folders of ops/', () => {
+  it('finds folders of processor/ that import each other, even by types, but ignores single files and folders of ops/', () => {
     const foldersOf = (sources: { readonly [file: string]: string }) => folderCycles(new Map(Object.entries(sources)))
     assert.deepEqual(
       foldersOf({
@@ -63,7 +63,7 @@ describe('The import-cycle check', () => {
     )
   })
 
-  it('accepts a listed cycle, and fails if the cycle has grown or is gone', () => {
+  it('accepts a listed cycle, and fails if the cycle has grown or no longer exists', () => {
     const allowance = [{ why: 'they construct each other', files: ['ops/a.ts', 'ops/b.ts'] }]
     assert.deepEqual(complaints([['ops/a.ts', 'ops/b.ts']], allowance), [])
     const [grown = '', gone = ''] = complaints([['ops/a.ts', 'ops/b.ts', 'ops/c.ts']], allowance)

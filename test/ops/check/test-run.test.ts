@@ -38,7 +38,7 @@ it('never ends', async () => {
     `import { spawn } from 'node:child_process'\nspawn(process.execPath, ['${program}', 'Infinity'], { stdio: 'inherit' })\nsetInterval(() => {}, 1000)\n`,
   )
 
-  /** Starts the run outside of this test's own run, and gives the processes of it. */
+  /** Starts the run outside of this test's own run, and returns the processes of the run. */
   async function started(argv: readonly string[]): Promise<{ readonly child: ChildProcess; readonly all: readonly number[] }> {
     rmSync(pids, { force: true })
     const { NODE_TEST_CONTEXT: _, ...env } = process.env
@@ -49,7 +49,7 @@ it('never ends', async () => {
 
   const runs = (pid: number) => {
     try {
-      // A process that ended and that nobody has waited for is still listed.
+      // A process that has ended but was not reaped is still listed.
       return !/^State:\s*Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
     } catch {
       return false
@@ -60,7 +60,7 @@ it('never ends', async () => {
   }
 
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGKILL'] as const) {
-    it(`ended by ${signal} leaves no process behind, not even one in a group of its own`, { timeout: 60_000 }, async () => {
+    it(`ended by ${signal} leaves no process behind, not even a process in its own process group`, { timeout: 60_000 }, async () => {
       const { child, all } = await started([program, 'Infinity'])
       assert.equal(all.every(runs), true)
       child.kill(signal)
@@ -74,7 +74,7 @@ it('never ends', async () => {
     await untilGone(all)
   })
 
-  it('leaves no process behind if it passes its own time limit, and fails', { timeout: 60_000 }, async () => {
+  it('fails at its own time limit, and leaves no process behind', { timeout: 60_000 }, async () => {
     const { child, all } = await started([program, '3000'])
     await new Promise((settle) => child.once('exit', settle))
     assert.equal(child.exitCode, 1)

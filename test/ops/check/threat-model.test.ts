@@ -13,7 +13,7 @@ it('The check of threats accepts rows with a test, with a test and its title, an
   assert.deepEqual(found(table('| x | 401 | `test/a.test.ts` |', '| y | 403 | the same |', '| z | 400 | `a.test.ts`, “refuses a stranger” |')), [])
 })
 
-it('The check of threats finds a row without a test, and the same of nothing', () => {
+it('The check of threats finds a row without a test, and the words “the same” without a row above', () => {
   assert.deepEqual(found(table('| x | 401 | |', '| y | 401 | the same |', '| z | 401 | `test/a.test.ts` |')), [
     '4 the row names no test: x',
     '5 the row names no test: y',

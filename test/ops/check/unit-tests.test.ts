@@ -21,7 +21,7 @@ describe('The choice of unit tests', () => {
     assert.equal(leavesOut('test/e.test.ts'), true)
   })
 
-  it('omits a test of crashes at each step', () => {
+  it('omits a test that crashes at each step', () => {
     assert.equal(leavesOut('test/f.test.ts'), true)
   })
 
@@ -29,7 +29,7 @@ describe('The choice of unit tests', () => {
     assert.equal(leavesOut('test/c.test.ts'), false)
   })
 
-  it('includes the tests of the engine and omits those of brokers', () => {
+  it('includes the tests of the engine, and omits the tests of brokers', () => {
     const chosen = unitTests()
     assert.ok(chosen.includes('test/processor/commit/commit-search.test.ts'))
     assert.deepEqual(
@@ -57,7 +57,7 @@ describe('A run of unit tests', () => {
     assert.deepEqual(ran.toSorted(), files.toSorted())
   })
 
-  it('has no beforeEach or afterEach outside of a describe, because it would run for other files', () => {
+  it('has no beforeEach or afterEach outside of a describe, because these would also run for other files', () => {
     const hook = /^(beforeEach|afterEach)\(/m
     assert.deepEqual(
       unitTests().filter((file) => hook.test(readFileSync(file, 'utf8'))),
@@ -65,7 +65,7 @@ describe('A run of unit tests', () => {
     )
   })
 
-  it('fails if any of its processes fails, after all have run', async () => {
+  it('fails if one of its processes fails, after all processes have ended', async () => {
     let processes = 0
     assert.equal(await runTogether(files, async () => (++processes === 2 ? 7 : 0)), 7)
     assert.ok(processes > 5)

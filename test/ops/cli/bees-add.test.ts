@@ -74,7 +74,7 @@ describe('waggle bees add', () => {
     assert.equal(waggle('validate', 'swarm.yaml').status, 0)
   })
 
-  it('refuses a type whose name exists already, in Waggle or in another package', () => {
+  it('refuses a type whose name already exists, in Waggle or in another package', () => {
     waggle('bees', 'add', 'waggle-bee-words')
     installed('waggle-bee-other')
     changed('package.json', '"waggle-bee-words"', '"waggle-bee-other"', 'waggle-bee-other')
@@ -83,7 +83,7 @@ describe('waggle bees add', () => {
     refused(['bees', 'add', 'waggle-bee-other'], /There is a bee type batch already/)
   })
 
-  it('refuses a package that is missing, that is not a bee, or that cannot be loaded, each with the next step', () => {
+  it('refuses a package that is missing, is not a bee, or cannot be loaded, with the next step for each case', () => {
     refused(['bees', 'add', 'waggle-bee-gone'], /No package waggle-bee-gone is installed .*npm install waggle-bee-gone/)
     refused(['bees', 'add', '../elsewhere'], /"\.\.\/elsewhere" is not the name of an npm package/)
     changed('package.json', '["waggle-bee"]', '[]')
@@ -97,14 +97,14 @@ describe('waggle bees add', () => {
     refused(['bees', 'add', 'waggle-bee-words'], /waggle-bee-words cannot be loaded: .*await/)
   })
 
-  it('refuses a lock file that waggle bees add has not written', () => {
+  it('refuses a lock file that waggle bees add did not write', () => {
     writeFileSync(join(directory, 'bees.lock.json'), '{"lockfileVersion": 1, "bees": {"words": {}}}')
     refused(['validate', 'swarm.yaml'], /bees\.lock\.json is not a lock file of bees/)
   })
 })
 
 describe('waggle bees new', () => {
-  it('writes a package whose test passes and that a swarm can add', () => {
+  it('writes a package whose test passes and that can be added to a swarm', () => {
     const directory = mkdtempSync(join(tmpdir(), 'waggle-shelf-'))
     try {
       mkdirSync(join(directory, 'node_modules'))

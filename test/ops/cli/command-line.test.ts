@@ -83,14 +83,14 @@ bees:
     }
   })
 
-  it('submits a request, and prints the id under which the answer is found', async () => {
+  it('submits a request, and prints the id under which the answer can be found', async () => {
     const { status, out } = await waggle(['submit', 'door', '--data', '[9,9,0,0]', '--url', program.ready.gateway])
     assert.equal(status, 0)
     assert.match(out, /^[0-9a-f-]{36}\n$/)
     assert.equal((await fetch(`${program.ready.gateway}/v1/requests/${out.trim()}`)).status, 200)
   })
 
-  it('asks the process that has the data directory open if no --url is given', async () => {
+  it('asks the process that has the data directory open if there is no --url', async () => {
     for (const env of [anyPorts, { WAGGLE_DATA_DIR: data, WAGGLE_HTTP_PORT: '1999' }]) {
       const { status, out, err } = await waggle(['request', 'door', '--data', '[0,0,9,9]'], { env })
       assert.equal(status, 0, err)
@@ -209,7 +209,7 @@ ${model('labelled', 'small.onnx, labels: [a, b, c]')}${model('absent', 'nowhere.
       assert.ok(out.includes(variable), variable)
   })
 
-  it('lists the topics of an embedded log, running or not, and resets a log that is not running', async () => {
+  it('lists the topics of an embedded log, whether or not a process runs, and resets the log if no process runs', async () => {
     const env = { ...anyPorts, WAGGLE_DATA_DIR: join(directory, 'fifth') }
     const once = await MeasuredProgram.start([main, 'run', file, '--json'], env)
     const { status: asked } = await waggle(['request', 'door', '--data', '[0,0,9,9]', '--url', once.ready.gateway])

@@ -20,7 +20,7 @@ describe('Completion', () => {
     return file
   }
 
-  /** The words that bash offers after these. */
+  /** The words that bash offers after these words. */
   function inBash(file: string, ...words: readonly string[]): readonly string[] {
     const program = `source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _waggle; printf '%s\\n' "\${COMPREPLY[@]}"`
     const { status, stdout, stderr } = spawnSync('bash', ['-c', program, 'bash', file, ...words], { encoding: 'utf8', cwd: directory })
@@ -28,7 +28,7 @@ describe('Completion', () => {
     return stdout.trimEnd().split('\n')
   }
 
-  it('of bash offers commands, verbs, options, choices and files', { skip: !has('bash') && 'there is no bash' }, () => {
+  it('for bash offers commands, verbs, options, choices and files', { skip: !has('bash') && 'there is no bash' }, () => {
     const file = script('bash')
     assert.deepEqual(inBash(file, 'waggle', 'dead'), ['dead-letters'])
     const verbs = inBash(file, 'waggle', 'dead-letters', '')
@@ -44,11 +44,11 @@ describe('Completion', () => {
     assert.equal(inBash(file, 'waggle', '').includes('create-swarm'), false)
   })
 
-  it('of zsh is a script that zsh can read', { skip: !has('zsh') && 'there is no zsh' }, () => {
+  it('for zsh is a script that zsh can parse', { skip: !has('zsh') && 'there is no zsh' }, () => {
     assert.equal(spawnSync('zsh', ['-n', script('zsh')]).status, 0)
   })
 
-  it('of fish offers commands, verbs and choices', { skip: !has('fish') && 'there is no fish' }, () => {
+  it('for fish offers commands, verbs and choices', { skip: !has('fish') && 'there is no fish' }, () => {
     const offered = (line: string) =>
       spawnSync('fish', ['-c', `source ${script('fish')}; complete -C ${JSON.stringify(line)}`], { encoding: 'utf8' }).stdout
     assert.match(offered('waggle dead'), /^dead-letters\t/m)
@@ -56,7 +56,7 @@ describe('Completion', () => {
     assert.match(offered('waggle init x --template py'), /^python/m)
   })
 
-  it('is made for no other shell', () => {
+  it('is refused for any other shell', () => {
     const { status, stderr } = spawnSync(process.execPath, [main, 'completion', 'tcsh'], { encoding: 'utf8' })
     assert.deepEqual([status, /Allowed choices are bash, zsh, fish/.test(stderr)], [2, true])
   })

@@ -18,7 +18,7 @@ describe('waggle config', () => {
   const waggle = (...argv: readonly string[]) =>
     spawnSync(process.execPath, [main, 'config', ...argv], { cwd: directory, encoding: 'utf8', env: { ...process.env, ...env } })
 
-  it('prints every setting with its value and place as JSON, and no secret', () => {
+  it('prints every setting with its value and place as JSON, but no secret', () => {
     const { status, stdout, stderr } = waggle('--json')
     assert.equal(status, 0, stderr)
     const { settings: rows } = JSON.parse(stdout) as { readonly settings: readonly { readonly key: string; readonly value: unknown }[] }
@@ -48,7 +48,7 @@ describe('waggle config', () => {
     for (const secret of secrets) assert.equal(stdout.includes(secret), false, secret)
   })
 
-  it('prints a line for each setting, and no secret', () => {
+  it('prints a line for each setting, but no secret', () => {
     const { stdout } = waggle()
     assert.match(stdout, /^http_port +9100 +WAGGLE_HTTP_PORT$/m)
     assert.match(stdout, /^partitions +7 +\S+waggle\.yaml:2:13$/m)

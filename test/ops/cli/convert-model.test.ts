@@ -17,7 +17,7 @@ function convert(...argv: readonly string[]): Promise<{ readonly status: number 
   })
 }
 
-/** A stand-in for Python that converts a file into its copy, with the difference that the file names. */
+/** A stand-in for Python that converts a file into a copy, with the difference that the file names. */
 const python = `#!/bin/sh
 if [ "$2" = venv ]; then mkdir -p "$3/bin" && cp "$0" "$3/bin/python"; exit 0; fi
 if [ "$1" = -m ]; then exit 0; fi
@@ -51,7 +51,7 @@ describe('waggle models convert', () => {
     ['a.json', 'xgboost'],
     ['a.pb', 'frozen'],
   ] as const)
-    it(`reads ${name} as a file of ${kind}`, async () => {
+    it(`treats ${name} as a file of ${kind}`, async () => {
       writeFileSync(join(root, name), '0')
       const { status, out, err } = await convert(name, '--json', '--output', 'other.onnx')
       assert.equal(status, 0, err)

@@ -10,7 +10,7 @@ import { eventually } from '../../support/swarm-here.ts'
 const main = resolve(import.meta.dirname, '..', '..', '..', 'ops', 'cli', 'main.ts')
 
 describe('waggle dev', () => {
-  it('runs each saved change, and reports a mistake while the earlier version goes on', async () => {
+  it('runs each saved change, and reports a mistake while the earlier version continues', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'waggle-dev-'))
     const write = (file: string, content: string) => writeFileSync(join(directory, file), content)
     write('work.mjs', 'export default () => 1\n')

@@ -13,9 +13,9 @@ const hello = join(repository, 'swarms', 'hello-world', 'swarm.yaml')
 interface Called {
   readonly env?: { readonly [name: string]: string }
   readonly cwd?: string
-  /** True: nobody reads the output. */
+  /** True: the output is not read. */
   readonly isUnread?: boolean
-  /** True: the command runs as a user who is not root, because root may do everything. */
+  /** True: the command runs as a user other than root, because root may do everything. */
   readonly asNobody?: boolean
 }
 
@@ -92,7 +92,7 @@ describe('The command line in unusual surroundings', () => {
     }
   })
 
-  it('prints one line and fails if a module ends the process while it loads', async () => {
+  it('prints one line and fails if a module ends the process while the module loads', async () => {
     const folder = join(directory, 'mine')
     writeFileSync(join(folder, 'ends.mjs'), 'process.exit(0)')
     const file = join(folder, 'ends.yaml')
@@ -127,7 +127,7 @@ describe('The command line in unusual surroundings', () => {
     }
   })
 
-  it('prints a cd command that a shell accepts, whatever the folder’s name is', async () => {
+  it('prints a cd command that a shell accepts, for any name of the folder', async () => {
     for (const { folder, line } of [
       { folder: 'plain', line: 'cd plain' },
       { folder: 'my bears; $HOME', line: "cd 'my bears; $HOME'" },
@@ -155,7 +155,7 @@ describe('The command line in unusual surroundings', () => {
     }
   })
 
-  it('prints a request for each gateway that works when it is pasted into a shell', async () => {
+  it('prints a request for each gateway, and each request works when it is pasted into a shell', async () => {
     const folder = join(directory, 'asked swarms')
     mkdirSync(folder)
     writeFileSync(join(folder, 'small.onnx'), smallModel({ features: 4, labels: 2 }))

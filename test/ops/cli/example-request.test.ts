@@ -26,7 +26,7 @@ describe('The printed example request', () => {
     )
   }
 
-  /** The words that a shell makes of the line. */
+  /** The words into which a shell splits the line. */
   function words(line: string | undefined): readonly string[] {
     const { stdout } = spawnSync('sh', ['-c', `for word in ${line}; do printf '%s\\n' "$word"; done`], { encoding: 'utf8' })
     return stdout.trim().split('\n')
@@ -35,7 +35,7 @@ describe('The printed example request', () => {
   const json = 'content-type: application/json'
   const url = 'http://127.0.0.1:8080/v1/gateways/door/request'
 
-  it('contains a short JSON example, preferably the gateway’s own', () => {
+  it('contains a short JSON example, and prefers the gateway’s own example', () => {
     put('examples/a.json', '{"name": "somebody"}\n')
     put('examples/door.json', '{"name": "it\'s me"}\n')
     put('examples/z.json', '{"name": "nobody"}\n')
@@ -43,7 +43,7 @@ describe('The printed example request', () => {
     assert.deepEqual([lines.length, words(lines[0])], [1, ['curl', '-sS', '-H', json, '-d', '{"name": "it\'s me"}', url]])
   })
 
-  it('sends a photo with its content type, from a folder of any name', () => {
+  it('sends a photo with its content type, from a folder with any name', () => {
     put('photos/teddy.webp', 'RIFF')
     put('photos/notes.md', 'no input')
     assert.deepEqual(words(linesOf()[0]), [
@@ -61,7 +61,7 @@ describe('The printed example request', () => {
     assert.match(linesOf({ input: 1, needsToken: true })[0] ?? '', /-H "authorization: Bearer \$WAGGLE_TOKEN" /)
   })
 
-  it('sends an input that a bee accepts rather than a photo', () => {
+  it('prefers an input that a bee accepts to a photo', () => {
     put('photos/teddy.webp', 'RIFF')
     assert.deepEqual(words(linesOf({ input: [[0, 0]] })[0]), ['curl', '-sS', '-H', json, '-d', '[[0,0]]', url])
   })

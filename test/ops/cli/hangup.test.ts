@@ -22,7 +22,7 @@ describe('A hangup signal', () => {
     return said.splice(0)
   }
 
-  it('takes over new settings, names those that need a restart, and changes nothing if one is wrong', {
+  it('applies new settings, names settings that need a restart, and changes nothing if a setting is wrong', {
     skip: process.stdout.isTTY === true,
   }, async () => {
     write('log_level: info\n')
@@ -69,7 +69,7 @@ describe('A hangup signal', () => {
     }
   })
 
-  it('during the start takes effect when the process is open', { skip: process.stdout.isTTY === true }, async () => {
+  it('takes effect after the start if it arrives during the start', { skip: process.stdout.isTTY === true }, async () => {
     write('log_level: info\n')
     const endHold = holdHangups()
     await hangup()

@@ -12,7 +12,7 @@ describe('waggle import', () => {
   after(() => rmSync(directory, { recursive: true }))
   const waggle = (...args: readonly string[]) => spawnSync(process.execPath, [main, ...args], { cwd: directory, encoding: 'utf8' })
 
-  it('writes a swarm that validate accepts, names what is left to do, and overwrites no file', () => {
+  it('writes a swarm that validate accepts, names the remaining work, and overwrites no file', () => {
     writeFileSync(
       join(directory, 'config.pbtxt'),
       'name: "echo"\nmax_batch_size: 4\ninput { name: "X" }\noutput { name: "Y" }\nensemble_scheduling { step { model_name: "m" input_map { key: "X" value: "X" } output_map { key: "Y" value: "Y" } } }\n',
@@ -28,7 +28,7 @@ describe('waggle import', () => {
     assert.deepEqual([left[0]?.line, left.length, /type: respond/.test(swarm)], [2, 2, true])
   })
 
-  it('exits with 1 and a line with the place for a wrong file', () => {
+  it('exits with 1, and prints a line with the place, for a wrong file', () => {
     writeFileSync(join(directory, 'wrong.yaml'), 'kind: Pipeline\nspec: {steps: [{name: a, inputs: [b]}]}\n')
     const { status, stderr } = waggle('import', 'wrong.yaml')
     assert.equal(status, 1)

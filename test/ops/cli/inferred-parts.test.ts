@@ -5,7 +5,7 @@ import { inferredParts, withStepParts } from '../../../ops/cli/inferred-parts.ts
 const nobody = { topics: [], groups: [], applications: [] }
 
 describe('The parts of an application, by their names', () => {
-  it('include changelogs and repartition topics, and neither inputs nor outputs', () => {
+  it('include changelogs and repartition topics, but no inputs and outputs', () => {
     const topics = ['shop-counts-changelog', 'shop-by-user-repartition', 'shop-orders', 'orders', 'bookshop-counts-changelog']
     assert.deepEqual(inferredParts('shop', { ...nobody, topics }).topics, ['shop-counts-changelog', 'shop-by-user-repartition'])
   })
@@ -15,7 +15,7 @@ describe('The parts of an application, by their names', () => {
     assert.deepEqual(inferredParts('shop', { ...nobody, groups }), { topics: [], groups: groups.slice(0, 3), unsure: [] })
   })
 
-  it('exclude the parts of an application whose id begins with the same text', () => {
+  it('exclude the parts of an application whose id begins with this application’s id', () => {
     const topics = ['shop-counts-changelog', 'shop-eu-counts-changelog']
     const byGroup = inferredParts('shop', { ...nobody, topics, groups: ['shop', 'shop-eu'] })
     assert.deepEqual(byGroup, { topics: ['shop-counts-changelog'], groups: ['shop'], unsure: ['shop-eu'] })
@@ -24,7 +24,7 @@ describe('The parts of an application, by their names', () => {
   })
 })
 
-describe('The parts of a swarm whose bees have steps of the DSL, by their names', () => {
+describe('The parts of a swarm whose bees have DSL steps, by their names', () => {
   const planned = {
     topics: ['waggle.cards.counts', 'waggle.cards-accepted-repartition', 'waggle.cards-requests-changelog'],
     groups: ['waggle.cards', 'waggle.cards-counts-source'],
@@ -39,7 +39,7 @@ describe('The parts of a swarm whose bees have steps of the DSL, by their names'
     assert.deepEqual(found, { topics: [...planned.topics, ...steps], groups: [...planned.groups, groups[0]] })
   })
 
-  it('exclude the parts of a swarm whose name begins with the same text, also while no process of it runs', () => {
+  it('exclude the parts of a swarm whose name begins with this swarm’s name, even while no process of that swarm runs', () => {
     const other = ['waggle.cards-eu-accepted-repartition', 'waggle.cards-eu-sums-changelog']
     const names = { topics: [...planned.topics, ...other, ...steps], groups: [], applications: [] }
     assert.deepEqual(withStepParts('waggle.cards', planned, names).topics, [...planned.topics, ...steps])
@@ -47,7 +47,7 @@ describe('The parts of a swarm whose bees have steps of the DSL, by their names'
     assert.deepEqual(withStepParts('waggle.cards', planned, byGroup).topics, planned.topics)
   })
 
-  it('are those of the plan alone if no bee has steps', () => {
+  it('are only the parts of the plan if no bee has DSL steps', () => {
     const { topics, groups } = withStepParts('waggle.cards', { ...planned, stepBees: [] }, { topics: steps, groups: [], applications: [] })
     assert.deepEqual({ topics, groups }, { topics: planned.topics, groups: planned.groups })
   })

@@ -41,7 +41,7 @@ describe('waggle models', () => {
     const shown = await models('get', `${swarm.name}/judge`, ...at)
     assert.match(
       shown.out,
-      // On a slow machine the swarm has looked and refused by itself before the command comes.
+      // On a slow machine, the swarm itself has found and refused the version before the command runs.
       /\nruns on {2}onnxruntime cpu\nrefused {2}[1-9]\d*\nversion {2}2 serving: 100 % of the requests, loaded at .*\nversion {2}3 refused: version 3 of/,
     )
     const json = JSON.parse((await models('get', 'judge', '--json', ...at)).out) as ModelRow

@@ -60,7 +60,7 @@ describe('An operator’s first hour with the commands', () => {
     await done('dead-letters', 'retry', letters.dead_letters[0]?.id ?? '')
   })
 
-  it('goes on after a kill, and rolls the swarm back to version 1', async () => {
+  it('continues after a kill, and rolls the swarm back to version 1', async () => {
     await server.kill('with its children')
     server = await start()
     assert.deepEqual(JSON.parse(await done('request', 'greeter', '--data', '{"name":"Ada"}')), { hello: 'Ada', version: 2 })
@@ -68,7 +68,7 @@ describe('An operator’s first hour with the commands', () => {
     assert.deepEqual(JSON.parse(await done('request', 'greeter', '--data', '{"name":"Ada"}')), { hello: 'Ada' })
   })
 
-  it('shows each mistake of a file with the given path, and removes the swarm', async () => {
+  it('shows each mistake of a file with the path that the operator gave, and removes the swarm', async () => {
     write('wrong.yaml', 'name: wrong\nbees:\n  - {name: a, type: respnd}\n')
     const { status, err } = await waggle('swarms', 'create', 'wrong.yaml')
     assert.equal(status, 1)

@@ -14,7 +14,7 @@ interface Plan {
   readonly topics: readonly { readonly name: string; readonly writers: readonly string[]; readonly readers: readonly string[] }[]
 }
 
-describe('waggle plan of a swarm with steps of the DSL', () => {
+describe('waggle plan of a swarm with DSL steps', () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-plan-'))
   after(() => rmSync(directory, { recursive: true }))
   const file = writeCountingSwarm(directory)
@@ -24,7 +24,7 @@ describe('waggle plan of a swarm with steps of the DSL', () => {
     return stdout
   }
 
-  it('says with --steps which stores and topics the steps add, and where they lie', () => {
+  it('with --steps lists the stores and topics that the steps add, and their places', () => {
     const { stores, subtopologies, topics } = JSON.parse(plan('--steps', '--json')) as Plan
     assert.ok(stores.includes('payments-by-card'), stores.join())
     assert.deepEqual(
@@ -40,7 +40,7 @@ describe('waggle plan of a swarm with steps of the DSL', () => {
     assert.match(plan('--steps', '--format', 'mermaid'), /payments-by-card/)
   })
 
-  it('runs no code of the swarm without --steps, and names the bees whose steps it leaves out', () => {
+  it('without --steps runs no code of the swarm, and names the bees whose steps are left out', () => {
     const said = plan()
     assert.match(said, /\nNot shown: stores and topics of steps in counts\. --steps loads the modules and shows them\.\n$/)
     assert.ok(!said.includes('by-card'), said)

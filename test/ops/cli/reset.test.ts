@@ -46,7 +46,7 @@ describe('waggle reset on the embedded log', () => {
     })
   }
 
-  it('removes one swarm, and keeps the answers of another', async () => {
+  it('removes one swarm, and keeps the answers of another swarm', async () => {
     let program = await MeasuredProgram.start([main, 'run', ...files, '--json'], env)
     const ask = async (gateway: string, key: string) => {
       const init = { method: 'POST', body: '1', headers: { 'content-type': 'application/json', 'idempotency-key': key } }
@@ -72,7 +72,7 @@ describe('waggle reset on the embedded log', () => {
     assert.equal(await program.stop(), 0)
   })
 
-  it('removes the topics and the state of steps inside a swarm, and keeps those of a swarm with a longer name', async () => {
+  it('removes the topics and the state of steps inside a swarm, and keeps the parts of a swarm with a longer name', async () => {
     const swarms = ['cards', 'cards-eu'].map((name) => ({ name, file: writeCountingSwarm(join(directory, name), name) }))
     const paidBoth = async () => {
       const program = await MeasuredProgram.start([main, 'run', ...swarms.map(({ file }) => file), '--json'], env)

@@ -11,7 +11,7 @@ const secret = 'hunter2/"hunter2'
 
 /** Commands that end before they report that they are ready. */
 const commands = {
-  'is not there': '[/nowhere/program, "--key={{ secrets.KEY }}"]',
+  'does not exist': '[/nowhere/program, "--key={{ secrets.KEY }}"]',
   'is a secret itself': '["/nowhere/{{ secrets.KEY }}"]',
   'quotes a secret and ends': `[node, -e, "console.error('my key is ' + process.env.KEY); process.exit(3)"]`,
 }
@@ -21,7 +21,7 @@ describe('The output of a failed run', () => {
   after(() => rmSync(directory, { recursive: true }))
 
   for (const [what, command] of Object.entries(commands)) {
-    it(`names the place and no secret if a command ${what}`, () => {
+    it(`names the place, but no secret, if a command ${what}`, () => {
       const file = join(directory, 'swarm.yaml')
       writeFileSync(
         file,
@@ -41,7 +41,7 @@ bees:
   }
 })
 
-/** A bee that answers with its whole environment and arguments. */
+/** A bee that answers with its whole environment and its arguments. */
 const tells = `const told = () => ({ env: process.env, argv: process.argv, joined: 'Bearer ' + process.env.KEY })
 console.log('{"waggle":1}')
 require('readline').createInterface(process.stdin).on('line', (line) => {
@@ -55,7 +55,7 @@ describe('A bee that gets a secret in its environment', () => {
   const bees = `  - {name: tells, type: container, input: {name: entrance}, spec: {command: [node, -e, ${JSON.stringify(tells)}], env: {KEY: "{{ secrets.KEY }}"}}}
   - {name: answer, type: respond, input: {name: tells}}`
 
-  it('cannot show it in any answer, error, dead letter or log line, and gets no other secret', async () => {
+  it('cannot show the secret in an answer, an error, a dead letter or a log line, and gets no other secret', async () => {
     process.env.WAGGLE_SECRET_OTHER = env.WAGGLE_SECRET_OTHER
     await using swarm = await SwarmHere.open(env, { bees })
     delete process.env.WAGGLE_SECRET_OTHER

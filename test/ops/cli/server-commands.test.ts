@@ -14,7 +14,7 @@ import { Certificates } from '../../support/serving/certificates.ts'
 const main = resolve(import.meta.dirname, '..', '..', '..', 'ops', 'cli', 'main.ts')
 const token = 'ops-0123456789abcdef'
 
-describe('Commands for a server elsewhere', () => {
+describe('Commands for a server on another machine', () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-commands-'))
   const certificates = new Certificates()
   let server: ServerHere
@@ -64,7 +64,7 @@ describe('Commands for a server elsewhere', () => {
     return out
   }
 
-  it('take address, token and authority from a profile, which only its user may read', async () => {
+  it('take address, token and authority from a profile that only its user may read', async () => {
     const file = join(directory, 'config', 'waggle', 'profiles.json')
     assert.deepEqual([statSync(file).mode & 0o777, statSync(join(file, '..')).mode & 0o777], [0o600, 0o700])
     assert.match(await done(['swarms', 'list', '--profile', 'team']), /^greeter +running/m)
@@ -74,7 +74,7 @@ describe('Commands for a server elsewhere', () => {
     assert.deepEqual([list.includes(token), JSON.parse(list)[0].token], [false, true])
   })
 
-  it('refuse a profile that is not there, and one beside an address', async () => {
+  it('refuse an unknown profile, and a profile together with an address', async () => {
     const unknown = await waggle(['swarms', 'list', '--profile', 'tem'])
     assert.deepEqual([unknown.status, /There is no profile tem; did you mean team/.test(unknown.err)], [1, true], unknown.err)
     const both = await waggle(['swarms', 'list', '--profile', 'team', '--url', server.url])
@@ -93,7 +93,7 @@ describe('Commands for a server elsewhere', () => {
       const url = `http://127.0.0.1:${address !== null && typeof address === 'object' ? address.port : 0}`
       const { status, err } = await waggle(['swarms', 'list', '--url', url], { env: { WAGGLE_PROFILE: 'team' } })
       assert.deepEqual([status, asked], [1, [undefined]], err)
-      // Nor does the command take the answer of something else for that of a Waggle.
+      // The command also refuses the response of a server that is not Waggle.
       assert.match(err, /tells no version of the API, this command speaks version 1/)
     } finally {
       other.close()
@@ -113,7 +113,7 @@ describe('Commands for a server elsewhere', () => {
     assert.equal(readFileSync(join(directory, 'config', 'waggle', 'profiles.json'), 'utf8').includes('lab'), false)
   })
 
-  it('retry and discard all dead letters of a cause', async () => {
+  it('retry and discard all dead letters with the same cause', async () => {
     for (const body of ['{}', '{}', '{"id":7}']) await waggle(['request', 'greeter', '--data', body, '--profile', 'team'])
     const lettersOf = async (...more: readonly string[]) =>
       (
@@ -139,7 +139,7 @@ describe('Commands for a server elsewhere', () => {
     assert.equal((await waggle(['dead-letters', 'retry', 'greeter:0:0', '--all', '--profile', 'team'])).status, 2)
   })
 
-  it('show the bees and their rates: tables without control characters in a pipe, or lines of JSON', async () => {
+  it('show the bees and their rates, as tables without control characters in a pipe, or as lines of JSON', async () => {
     const text = await done(['top', '--max', '1', '--profile', 'team'])
     assert.match(text, /^swarm +bee +state +results\/s +failed\/s/)
     assert.match(text, /^greeter +work +running +\d+\.\d/m)
@@ -150,7 +150,7 @@ describe('Commands for a server elsewhere', () => {
     assert.ok(rows.bees.some(({ bee }) => bee === 'work'))
   })
 
-  it('are refused with the way out if they speak a version of the API that the server does not', async () => {
+  it('are refused, with the next step, if they use a version of the API that the server does not support', async () => {
     const { ca } = { ca: readFileSync(certificates.ca) }
     const answer = await new Promise<{ readonly status: number | undefined; readonly body: string }>((settle, reject) => {
       request(`${server.url}/v1/swarms`, { ca, headers: { authorization: `Bearer ${token}`, 'waggle-api': '0' } }, (response) => {
@@ -188,7 +188,7 @@ describe('The rates of bees', () => {
   })
   const at = (seconds: number, ...bees: readonly BeeRow[]): Look => ({ at: seconds * 1000, bees })
 
-  it('are what they did between two looks, the busiest first', () => {
+  it('are the differences of two readings, the busiest bee first', () => {
     const rates = ratesOf(at(0, row('a', 10), row('b', 0, 5)), at(2, row('a', 14), row('b', 0, 25)))
     assert.deepEqual(
       rates.map(({ bee, results_per_second, failed_per_second }) => [bee, results_per_second, failed_per_second]),
@@ -199,7 +199,7 @@ describe('The rates of bees', () => {
     )
   })
 
-  it('count from zero for a new bee, and for a new version of one', () => {
+  it('count from zero for a new bee, and for a new version of a bee', () => {
     const rates = ratesOf(at(0, row('a', 100)), at(1, row('a', 3), row('c', 2)))
     assert.deepEqual(
       rates.map(({ bee, results_per_second }) => [bee, results_per_second]),

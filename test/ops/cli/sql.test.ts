@@ -48,7 +48,7 @@ describe('waggle sql', () => {
     })
   }
 
-  it('prints the rows of the running process as a table, and names what is left out', async () => {
+  it('prints the rows of the running process as a table, and names the number of omitted rows', async () => {
     const { status, out, err } = await waggle(
       'sql',
       'SELECT bee, label, count() AS rows FROM inferences GROUP BY bee, label ORDER BY bee, label;',
@@ -64,7 +64,7 @@ describe('waggle sql', () => {
     assert.match((await waggle('sql', '-')).out, /^from_input\n1\n$/)
   })
 
-  it('refuses a statement that writes, and one with a mistake, as the user’s mistakes', async () => {
+  it('refuses a statement that writes, and a statement with a mistake, as mistakes of the user', async () => {
     for (const wrong of ['SELECT nothing FROM nowhere', 'CREATE TABLE x (a Int8) ENGINE = Memory', '']) {
       const { status, err } = await waggle('sql', wrong)
       assert.equal(status, 1, `${wrong}: ${err}`)
@@ -72,7 +72,7 @@ describe('waggle sql', () => {
     }
   })
 
-  it('runs every query of docs/analytics.md, and the views count each prediction once', async () => {
+  it('runs every query of docs/analytics.md, and its views count each prediction once', async () => {
     const queries = [...readFileSync(join(root, 'docs', 'analytics.md'), 'utf8').matchAll(/^```sql\n(.*?)^```/gms)].map(([, query = '']) => query)
     assert.equal(queries.length, 7)
     const answers = await Promise.all(queries.map((query) => waggle('sql', query, '--json')))
@@ -106,7 +106,7 @@ describe('waggle sql', () => {
     assert.match(out, /There are more: --after \d+:/)
   })
 
-  it('opens the data directory itself where no process runs, and says where there is none', async () => {
+  it('opens the data directory itself if no process runs, and reports a directory without a database', async () => {
     assert.equal(await program?.stop(), 0)
     program = null
     const { status, out, err } = await waggle('sql', 'SELECT count() AS rows FROM inferences')

@@ -9,7 +9,7 @@ import { after, describe, it } from 'node:test'
 const root = resolve(import.meta.dirname, '..', '..', '..')
 const main = join(root, 'ops', 'cli', 'main.ts')
 
-/** Blocks the thread of the process for ever, which native code does while it computes. */
+/** Blocks the thread of the process for ever, as native code does during a computation. */
 const blocked = `import { writeSync } from 'node:fs'\nconst block = () => { writeSync(2, 'blocked\\n'); for (;;) {} }\n`
 
 describe('A second stop signal', () => {
@@ -20,7 +20,7 @@ describe('A second stop signal', () => {
     rmSync(directory, { recursive: true, force: true })
   })
 
-  /** Runs a swarm of one module. `onReady` gets the gateway's address. */
+  /** Runs a swarm with one module. `onReady` gets the gateway's address. */
   function run(name: string, module: string, onReady: (child: ChildProcess, gateway: string) => void) {
     writeFileSync(join(directory, `${name}.mjs`), blocked + module)
     const file = join(directory, `${name}.yaml`)

@@ -27,7 +27,7 @@ describe('waggle secrets', () => {
     assert.equal(waggle(['list']).stdout, 'No secret is stored.\n')
   })
 
-  it('keeps every character of the value, a byte order mark too', () => {
+  it('keeps every character of the value, including a byte order mark', () => {
     const value = '\ufeffgrüße \u{1f43b}\u200b'
     assert.equal(waggle(['set', 'TEXT'], `${value}\r\n`).status, 0)
     const stored = new EncryptedSecrets(directory, SecretKeys.parse(env.WAGGLE_SECRETS_KEY))
@@ -35,7 +35,7 @@ describe('waggle secrets', () => {
     assert.equal(waggle(['delete', 'TEXT']).status, 0)
   })
 
-  it('refuses bytes that are not UTF-8, and a value without end', () => {
+  it('refuses bytes that are not UTF-8, and an endless value', () => {
     const binary = waggle(['set', 'BINARY'], Buffer.from([0x61, 0xff, 0x62]))
     assert.deepEqual([binary.status, /not UTF-8 text.*base64/.test(binary.stderr)], [1, true], binary.stderr)
     const cut = waggle(['set', 'BINARY'], Buffer.from([0xe2, 0x82]))
@@ -45,14 +45,14 @@ describe('waggle secrets', () => {
     assert.equal(waggle(['list']).stdout, 'No secret is stored.\n')
   })
 
-  it('refuses a value on the command line, and needs a key', () => {
+  it('refuses a value on the command line, and needs an encryption key', () => {
     assert.equal(waggle(['set', 'API_KEY', 'hunter22']).status, 2)
     const keyless = waggle(['set', 'API_KEY'], 'hunter22', { WAGGLE_DATA_DIR: directory })
     assert.deepEqual([keyless.status, /There is no key to encrypt secrets with.*openssl rand/.test(keyless.stderr)], [1, true], keyless.stderr)
   })
 })
 
-it('The HTTP routes for secrets take values and return only names', async () => {
+it('The HTTP routes for secrets accept values, but return only names', async () => {
   await using swarm = await SwarmHere.open({ WAGGLE_SECRETS_KEY: randomBytes(32).toString('hex') })
   const call = (method: string, path: string, body?: string) => fetch(`${swarm.url}${path}`, { method, ...(body === undefined ? {} : { body }) })
   assert.equal((await call('PUT', '/v1/secrets/API_KEY', 'hunter22')).status, 204)

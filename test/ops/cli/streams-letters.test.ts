@@ -57,12 +57,12 @@ letters:0:1  TIME  RangeError
     )
   })
 
-  it('shows a timestamp that is no date as a number, as `topics tail` does', () => {
+  it('shows a timestamp that is not a date as a number, like `topics tail`', () => {
     assert.match(list('--topic', 'odd').stdout, /^odd:0:0 {2}9000000000000000 {2}RangeError\n/)
     assert.match(waggle('topics', 'tail', 'odd', '--from-beginning', '--max', '1').stdout, /^0\/0 +9000000000000000 {2}k {2}no date\n/)
   })
 
-  it('shows at most as many letters as --max says, also in JSON', () => {
+  it('shows at most as many letters as --max allows, also in JSON', () => {
     const { dead_letters: letters } = JSON.parse(list('--topic', 'letters', '--max', '1', '--json').stdout) as {
       readonly dead_letters: readonly { readonly id: string }[]
     }
@@ -72,7 +72,7 @@ letters:0:1  TIME  RangeError
     )
   })
 
-  it('reports a topic without letters, and a missing topic, and refuses a swarm beside --topic', () => {
+  it('reports a topic without letters, reports a missing topic, and refuses a swarm together with --topic', () => {
     assert.equal(list('--topic', 'checked').stdout, 'There are no dead letters.\n')
     assert.match(list('--topic', 'nowhere').stderr, /The topic nowhere does not exist/)
     assert.equal(list('--topic', 'letters', '--swarm', 'shop').status, 2)

@@ -12,7 +12,7 @@ describe('timeText', () => {
     ])
   })
 
-  it('writes a timestamp that is no date as a number', () => {
+  it('writes a timestamp that is not a date as a number', () => {
     assert.deepEqual([9e15, -9e15, 2 ** 63, Number.NaN].map(timeText), ['9000000000000000', '-9000000000000000', '9223372036854776000', 'NaN'])
   })
 })

@@ -37,7 +37,7 @@ describe('waggle tokens', () => {
     })
   }
 
-  it('creates a token without a server, and a server started later asks every caller for a token', async () => {
+  it('creates a token without a server, and a server that starts later requires a token from every caller', async () => {
     const made = await waggle(['tokens', 'create', 'early', '--scope', 'ask:door', '--json'])
     assert.equal(made.status, 0, made.err)
     const { token, name, scopes } = JSON.parse(made.out) as { readonly token: string; readonly name: string; readonly scopes: readonly string[] }

@@ -11,7 +11,7 @@ import type { WaggleError } from '../../../topology/waggle-error.ts'
 const main = resolve(import.meta.dirname, '..', '..', '..', 'ops', 'cli', 'main.ts')
 const directory = mkdtempSync(join(tmpdir(), 'waggle-validate-'))
 
-/** Runs `validate` on a swarm with a bee for each of `bees`, at the lines from 4 on; gives the exit status and the output. */
+/** Runs `validate` on a swarm with these bees, from line 4 on. Returns the exit status and the output. */
 function validate(...bees: readonly string[]): Promise<{ readonly status: number | string | null; readonly said: string }> {
   const file = join(directory, 'swarm.yaml')
   const entrance = '  - {name: entrance, type: gateway-input, spec: {name: door}}'
@@ -24,7 +24,7 @@ function validate(...bees: readonly string[]): Promise<{ readonly status: number
   })
 }
 
-/** False for a process that has ended and that nobody has waited for. */
+/** False for a process that has ended but was not reaped. */
 function isRunning(pid: number): boolean {
   return (
     spawnSync('ps', ['-o', 'stat=', '-p', String(pid)], { encoding: 'utf8' })
@@ -36,7 +36,7 @@ function isRunning(pid: number): boolean {
 describe('waggle validate', () => {
   after(() => rmSync(directory, { recursive: true, force: true }))
 
-  it('refuses a missing module, and a module that is not a regular file before a byte of it is read', async () => {
+  it('refuses a missing module, and refuses a module that is not a regular file without reading a byte', async () => {
     execFileSync('mkfifo', [join(directory, 'pipe.mjs')])
     symlinkSync('/dev/zero', join(directory, 'zero.mjs'))
     for (const [file, why] of [
@@ -96,7 +96,7 @@ describe('waggle validate', () => {
     assert.doesNotMatch(said, /node:internal/)
   })
 
-  it('names the package.json if that makes Node treat a module as CommonJS', async () => {
+  it('names the package.json because of which Node treats a module as CommonJS', async () => {
     const folder = mkdtempSync(join(directory, 'commonjs-'))
     writeFileSync(join(folder, 'package.json'), '{"type": "commonjs"}')
     for (const [name, source] of [
@@ -109,7 +109,7 @@ describe('waggle validate', () => {
     }
   })
 
-  it('loads a module in a process of its own, and ends that process afterwards', { timeout: 120_000 }, async () => {
+  it('loads a module in a separate process, and ends that process afterwards', { timeout: 120_000 }, async () => {
     const mark = join(directory, 'mark')
     writeFileSync(
       join(directory, 'busy.ts'),
@@ -124,7 +124,7 @@ export default () => 1`,
     const { status, said } = await validate('type: module, spec: {file: ./busy.ts}')
     assert.deepEqual([status, /no mistakes/.test(said), /printed/.test(said)], [0, true, false], said)
     assert.ok(existsSync(mark))
-    // The system takes a moment to end a process that is killed.
+    // The system takes a moment to end a killed process.
     while (isRunning(Number(readFileSync(mark, 'utf8')))) await new Promise(setImmediate)
   })
 
@@ -148,7 +148,7 @@ export default () => 1`,
     }
   })
 
-  it('asks Docker about an image, and warns if there is no such image or no Docker', async () => {
+  it('asks Docker for an image, and warns if there is no such image or no Docker', async () => {
     const check = async (isHere: boolean | null) =>
       container.definition.check?.({
         spec: { image: 'away:1' },
@@ -199,7 +199,7 @@ export default () => 1`,
     while (isRunning(Number(readFileSync(mark, 'utf8')))) await new Promise(setImmediate)
   })
 
-  it('does not wait for a detached process to which a module hands all of its open files', async () => {
+  it('does not wait for a detached process that has inherited all open files of a module', async () => {
     const mark = join(directory, 'session-mark')
     const path = join(directory, 'session.ts')
     writeFileSync(
@@ -217,7 +217,7 @@ export default () => 1`,
     }
   })
 
-  it('refuses two files that cannot run together at the place in the second, and passes the first', async () => {
+  it('refuses two files that cannot run together, at the place in the second file, and passes the first file', async () => {
     const swarm = (file: string, name: string, gateway: string) => {
       const path = join(directory, file)
       writeFileSync(
@@ -256,7 +256,7 @@ export default () => 1`,
     )
   })
 
-  it('gives up on a module that never finishes loading', async () => {
+  it('stops waiting for a module that never finishes loading', async () => {
     const path = join(directory, 'endless.ts')
     writeFileSync(path, 'for (;;) {}')
     await assert.rejects(new LocalPrograms({ loadMs: 300 }).checkModule({ path, export: 'default' }), ({ code, message }: WaggleError) => {

@@ -10,7 +10,7 @@ import { savedModelsDirectory } from '../../support/saved-models.ts'
 const main = resolve(import.meta.dirname, '..', '..', '..', 'ops', 'cli', 'main.ts')
 const directory = mkdtempSync(join(tmpdir(), 'waggle-validate-models-'))
 
-/** Runs a command on a swarm of these bees. The entrance is on line 3, and the bees begin on line 4. */
+/** Runs a command on a swarm with these bees. The entrance is on line 3, and the bees begin on line 4. */
 function waggle(
   bees: readonly string[],
   argv: readonly string[] = ['validate'],
@@ -109,7 +109,7 @@ describe('The models of a swarm file', () => {
     assert.equal((await waggle([model('people', 'nowhere.onnx')])).status, 1)
   })
 
-  it('are refused at the edge to an ensemble that cannot average them, with a warning if only some labels differ', async () => {
+  it('are refused at the edge to an ensemble that cannot average them, but cause only a warning if some labels differ', async () => {
     const join = 'name: both, type: weighted-average-ensemble, input: {join: [names, other]}, spec: {}'
     const { status, said } = await waggle([model('names', 'sklearn-names-zipmap.onnx'), model('other', 'sklearn-numbers-zipmap.onnx'), join])
     assert.equal(status, 1)
@@ -127,7 +127,7 @@ describe('The models of a swarm file', () => {
     assert.match(silent.said, /swarm\.yaml:6:73: other gives no scores, and an ensemble averages scores/)
   })
 
-  it('are refused if the spec names an output or labels that the model lacks', async () => {
+  it('are refused if the spec names an output or labels that the model does not have', async () => {
     const { said } = await waggle([model('people', 'torch-sentence.onnx', ', output: scores')])
     assert.match(said, /swarm\.yaml:4:\d+: .* has no output scores; .*probabilities, total, vectors/)
     const labels = await waggle([model('people', 'sklearn-names-zipmap.onnx', ', labels: [a, b]')])

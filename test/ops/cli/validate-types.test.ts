@@ -9,7 +9,7 @@ import { smallModel } from '../../../ops/bench/small-model.ts'
 const main = resolve(import.meta.dirname, '..', '..', '..', 'ops', 'cli', 'main.ts')
 const directory = mkdtempSync(join(tmpdir(), 'waggle-validate-types-'))
 
-/** Validates a swarm of these bees. The entrance is on line 3, and the bees begin on line 4. */
+/** Validates a swarm with these bees. The entrance is on line 3, and the bees begin on line 4. */
 function validated(bees: readonly string[], modules: { readonly [file: string]: string }): { readonly status: number | null; readonly said: string } {
   for (const [file, text] of Object.entries(modules)) writeFileSync(join(directory, file), text)
   const lines = ['name: typed', 'bees:', '  - {name: entrance, type: gateway-input, spec: {name: door}}', ...bees.map((bee) => `  - {${bee}}`), '']
@@ -26,7 +26,7 @@ const number = { type: 'number' }
 describe('The types between bees', () => {
   after(() => rmSync(directory, { recursive: true }))
 
-  it('are read from modules, and validate names the edge that does not fit, even through a batch and a filter', () => {
+  it('are read from modules, and validate names the edge whose types do not fit, even through a batch and a filter', () => {
     const modules = {
       'order.ts': `export const output = ${object({ id: number, total: number })}\nexport default (input) => input`,
       'ship.ts': `export default { input: ${object({ id: number, city: { type: 'string' } })}, process: (input) => input }`,

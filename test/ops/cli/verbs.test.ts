@@ -7,7 +7,7 @@ import { program } from '../../../ops/cli/main.ts'
 
 const main = resolve(import.meta.dirname, '..', '..', '..', 'ops', 'cli', 'main.ts')
 
-/** All commands that do something, with their words. */
+/** All commands that perform an action, with their words. */
 function verbsOf(command: Command, words: readonly string[] = []): readonly { readonly words: readonly string[]; readonly command: Command }[] {
   if (command.commands.length === 0) return [{ words, command }]
   return command.commands.flatMap((one) => verbsOf(one, [...words, one.name()]))
@@ -23,7 +23,7 @@ function helpOf(command: Command): string {
 const verbs = verbsOf(program)
 
 describe('Every verb of the command line', () => {
-  it('is found here', () => {
+  it('is in the list of this test', () => {
     const names = verbs.map(({ words }) => words.join(' '))
     for (const name of ['run', 'top', 'completion', 'swarms apply', 'get-bee-logs', 'dead-letters retry', 'servers set'])
       assert.ok(names.includes(name), name)
@@ -35,7 +35,7 @@ describe('Every verb of the command line', () => {
       const help = helpOf(command)
       const [, examples = ''] = help.split(/^Examples:$/m)
       assert.notEqual(command.description(), '', words.join(' '))
-      // The verbs of waxctl show the examples of the verbs that they stand for.
+      // The verbs of waxctl show the examples of the corresponding verbs.
       const own = words.length === 1 && /-(swarms?|bees?|bee-logs)$/.test(words[0] ?? '') ? 'waggle ' : `waggle ${words.join(' ')}`
       assert.ok(
         examples.split('\n').some((line) => line.includes(own)),
@@ -54,14 +54,14 @@ describe('Every verb of the command line', () => {
         )
   })
 
-  it('takes a profile in place of an address', () => {
+  it('accepts a profile instead of an address', () => {
     for (const { words, command } of verbs) {
       const longs = command.options.map(({ long }) => long)
       if (longs.includes('--url') && words.join(' ') !== 'servers set') assert.ok(longs.includes('--profile'), words.join(' '))
     }
   })
 
-  it('is named if somebody mistypes it', async () => {
+  it('is suggested if a user mistypes it', async () => {
     const typos: readonly (readonly [string, string])[] = [
       ['serv', 'serve'],
       ['valdate', 'validate'],

@@ -38,7 +38,7 @@ describe('The settings of a process', () => {
     assert.deepEqual([values.http_port, values.host, values.data_dir, values.partitions], [8080, '127.0.0.1', '.waggle', 4])
   })
 
-  it('include further host names of this server, and an invalid host name is refused', () => {
+  it('include additional host names of this server, and an invalid host name is refused', () => {
     assert.equal(load('hosts: waggle, proxy.example:8443').settings.hosts, 'waggle, proxy.example:8443')
     assert.match(mistakes(null, { WAGGLE_HOSTS: 'waggle,http://a/' }).join(), /^WAGGLE_HOSTS: "http:\/\/a\/" is not a name of a server/)
   })
@@ -69,7 +69,7 @@ describe('The settings of a process', () => {
     )
   })
 
-  it('must fit together for a cluster, and a missing setting is named at the setting that needs it', () => {
+  it('must fit together for a cluster, and a missing setting is reported at the setting that needs it', () => {
     const brokers = { WAGGLE_LOG: 'kafka', KAFKA_BROKERS: 'a:9092' }
     const wrong: readonly (readonly [{ readonly [variable: string]: string }, RegExp])[] = [
       [{ WAGGLE_LOG: 'kafka' }, /^KAFKA_BROKERS: .*Set KAFKA_BROKERS=host:port/],
@@ -103,7 +103,7 @@ describe('The settings of a process', () => {
     assert.deepEqual(mistakes(null, { KAFKA_SASL_PASSWORD: 'of no use without a cluster' }), [])
   })
 
-  it('have other defaults on a cluster with several processes', () => {
+  it('have different defaults on a cluster with several processes', () => {
     const kafka = { WAGGLE_LOG: 'kafka', KAFKA_BROKERS: 'a:9092' }
     assert.equal(load(null, kafka).settings.gpu, 'require')
     assert.equal(load(null, { ...kafka, WAGGLE_GPU: 'prefer' }).settings.gpu, 'prefer')
@@ -144,7 +144,7 @@ describe('The settings of a process', () => {
     assert.equal(resolve.command('unknown'), null)
   })
 
-  it('name resolve: as the next step if a path or an image is not on this machine', async () => {
+  it('suggest resolve: as the next step if a path or an image is not on this machine', async () => {
     await assert.rejects(load(null).resolve.path('s3://elsewhere/a.onnx', '/swarm'), (error: unknown) => {
       assert.ok(error instanceof WaggleError)
       assert.equal(error.code, 'WAGGLE_NOT_RESOLVED')

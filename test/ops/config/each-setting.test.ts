@@ -7,7 +7,7 @@ import { kafkaFlips } from '../../support/flipped/kafka.ts'
 import { clientCertificateFlips, signInFlips } from '../../support/flipped/secured.ts'
 
 describe('Each setting that needs no Kafka', () => {
-  for (const [key, flip] of Object.entries({ ...embeddedFlips, ...doorFlips })) it(`${key} changes what its documentation says`, flip)
+  for (const [key, flip] of Object.entries({ ...embeddedFlips, ...doorFlips })) it(`${key} has the effect that its documentation describes`, flip)
 })
 
 describe('The tests of settings', () => {

@@ -82,7 +82,7 @@ describe('The address of a model', () => {
     await assert.rejects(pathOf('npm:@bees/models/data', sha256), { code: 'WAGGLE_MODEL_DIFFERS', message: /is a folder/ })
   })
 
-  it('is checked only by its form if nothing is to be fetched', async () => {
+  it('is checked only by its form if nothing may be fetched', async () => {
     for (const uri of [
       's3://bucket/a.onnx',
       's3://bucket/folder/',
@@ -115,7 +115,7 @@ describe('The address of a model', () => {
     await assert.rejects(pathOf('gs://bucket/a.onnx'), { code: 'WAGGLE_NOT_RESOLVED' })
   })
 
-  it('is never fetched for another file than a model or its labels', async () => {
+  it('is never fetched for a file other than a model or its labels', async () => {
     await assert.rejects(places.path('s3://bucket/module.ts'), { code: 'WAGGLE_NOT_RESOLVED' })
     await assert.rejects(places.path('https://models.example/module.ts'), { code: 'WAGGLE_NOT_RESOLVED' })
   })

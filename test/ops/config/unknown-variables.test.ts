@@ -17,7 +17,7 @@ describe('An environment variable that Waggle does not read', () => {
     return []
   }
 
-  it('is an error that names the most similar variable that Waggle reads', () => {
+  it('leads to an error that names the most similar known variable', () => {
     assert.deepEqual(mistakes({ WAGGLE_HTPP_PORT: '9000', WAGGLE_DATADIR: '/data', WAGGLE_TOKNES: 'secret' }), [
       'WAGGLE_DATADIR: the variable is not a setting. Did you mean WAGGLE_DATA_DIR?',
       'WAGGLE_HTPP_PORT: the variable is not a setting. Did you mean WAGGLE_HTTP_PORT?',
@@ -25,13 +25,13 @@ describe('An environment variable that Waggle does not read', () => {
     ])
   })
 
-  it('is an error that names the list of settings if no variable is similar', () => {
+  it('leads to an error that names the list of settings if no known variable is similar', () => {
     assert.deepEqual(mistakes({ WAGGLE_FAVOURITE_ANIMAL: 'bear' }), [
       'WAGGLE_FAVOURITE_ANIMAL: the variable is not a setting. `waggle run --help` lists every setting.',
     ])
   })
 
-  it('is taken for a misspelt secret if its first word resembles SECRET', () => {
+  it('counts as a misspelt secret if its first word resembles SECRET', () => {
     assert.deepEqual(mistakes({ WAGGLE_SECERT_TOKEN: 'x' }), [
       'WAGGLE_SECERT_TOKEN: the variable is not a setting. Did you mean WAGGLE_SECRET_TOKEN?',
     ])

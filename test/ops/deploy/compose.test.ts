@@ -27,9 +27,9 @@ const compose = parse(read('docker-compose.yml')) as {
 }
 const services = Object.entries(compose.services)
 
-/** Checks without images: the files fit together. */
+/** These tests need no images: they check that the files fit together. */
 describe('docker-compose.yml', () => {
-  it('has each service of a swarm with a pinned version, a health check and ports on this machine only', () => {
+  it('has each service of a swarm, with a pinned version, a health check, and ports on this machine only', () => {
     for (const name of ['kafka', 'clickhouse', 'schema-registry', 'objects', 'prometheus', 'grafana', 'waggle'])
       assert.ok(compose.services[name], name)
     for (const [name, { image, build, healthcheck, ports }] of services) {
@@ -39,7 +39,7 @@ describe('docker-compose.yml', () => {
     }
   })
 
-  it('restarts each service after the service has died, and after the machine has restarted', () => {
+  it('restarts each service after its death, and after a restart of the machine', () => {
     for (const [name, { restart }] of services) assert.equal(restart, 'unless-stopped', name)
   })
 
@@ -55,7 +55,7 @@ describe('docker-compose.yml', () => {
   })
 
   it('checks health with a program of the image, within the service’s start time', () => {
-    // Kafka's own script, wget of busybox or Ubuntu, curl of UBI, nc of Alpine, Node.
+    // The programs for health checks: Kafka's own script, wget of busybox or Ubuntu, curl of UBI, nc of Alpine, and Node.
     const programs: { readonly [service: string]: string } = {
       kafka: '/opt/kafka/bin/kafka-broker-api-versions.sh',
       clickhouse: 'wget',
@@ -128,7 +128,7 @@ describe('docker-compose.yml', () => {
     }
   })
 
-  it('opens only the entrance’s port to the outside, for bodies as large as Waggle’s limit', () => {
+  it('opens only the entrance’s port to other machines, for bodies as large as Waggle’s limit', () => {
     const nginx = read('ops/deploy/nginx.conf')
     const { http_port, max_body_bytes } = loadConfig({ directories: [], env: {} }).settings
     assert.ok(nginx.includes(`proxy_pass http://127.0.0.1:${http_port};`))

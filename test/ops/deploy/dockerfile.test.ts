@@ -13,14 +13,17 @@ import { linkProductionPackages } from '../../support/production-packages.ts'
 const repository = resolve(import.meta.dirname, '..', '..', '..')
 const maxLayersBytes = 500 * 1024 * 1024
 
-/** The official image is in a registry, so a stand-in has its name: Node, a shell, and an npm that takes the packages of this clone. */
+/**
+ * The official image is in a registry, so a stand-in has its name. The stand-in has Node, a shell, and an npm that installs the packages of this
+ * clone.
+ */
 describeWithDocker('The Dockerfile', (docker) => {
-  /** The packages of the image. They lie beside those of this clone, because links cannot lead to another disk. */
+  /** The packages of the image. They are beside the packages of this clone, because links cannot lead to another disk. */
   const packages = mkdtempSync(join(repository, 'node_modules', '.image-'))
   before(() => {
     linkProductionPackages(repository, packages)
     shrinkPackages(packages, [])
-    // The user of the image reads them.
+    // The user of the image must be able to read the packages.
     chmodSync(packages, 0o755)
   })
   after(() => rmSync(packages, { recursive: true }))
@@ -37,7 +40,7 @@ describeWithDocker('The Dockerfile', (docker) => {
     assert.ok(total <= maxLayersBytes, `${mib(total)} are more than ${mib(maxLayersBytes)}`)
   })
 
-  it('has one copy of each binary, and no files of other machines or for developers', () => {
+  it('has one copy of each binary, and no files for other machines or for developers', () => {
     const files = (readdirSync(packages, { recursive: true }) as string[]).map((file) => file.split('/'))
     const named = (pattern: RegExp) => files.map((parts) => parts.join('/')).filter((file) => pattern.test(file))
     assert.deepEqual(named(/\.(d\.ts|map|zip|dylib|dll|cc)$/), [])
@@ -47,12 +50,12 @@ describeWithDocker('The Dockerfile', (docker) => {
       assert.equal(existsSync(join(packages, developer)), false, developer)
   })
 
-  it('builds an image that runs a swarm without root on a read-only file system, tells its health, stops, and lists its packages', {
+  it('builds an image that runs a swarm without root on a read-only file system, reports its health, stops, and lists its packages', {
     timeout: 300_000,
   }, async (test) => {
-    // No container of testcontainers itself, which would have to be pulled.
+    // testcontainers must not use its own container, which would have to be pulled.
     process.env.TESTCONTAINERS_RYUK_DISABLED = 'true'
-    // Else testcontainers looks for the address of Docker's bridge, and this Docker has none.
+    // Without this variable, testcontainers searches for the address of Docker's bridge, which this Docker does not have.
     process.env.TESTCONTAINERS_HOST_OVERRIDE = '127.0.0.1'
     const [, base = ''] = /^FROM (\S+)/m.exec(readFileSync(join(repository, 'Dockerfile'), 'utf8')) ?? []
     const sbom = execFileSync('npm', ['sbom', '--omit=dev', '--package-lock-only', '--sbom-format=cyclonedx'], {
@@ -114,7 +117,7 @@ describeWithDocker('The Dockerfile', (docker) => {
     assert.deepEqual([Config.User, (Config as { readonly StopSignal?: string }).StopSignal], ['1000:1000', 'SIGTERM'])
   })
 
-  it('can leave backends out, and refuses one that does not exist', () => {
+  it('can leave backends out, and refuses an unknown backend', () => {
     const without = mkdtempSync(join(repository, 'node_modules', '.image-'))
     try {
       linkProductionPackages(repository, without)

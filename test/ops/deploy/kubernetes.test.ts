@@ -62,7 +62,7 @@ if ('missing' in tools) {
       ...['groups.gpu.tolerations[0].key=nvidia.com/gpu', 'groups.gpu.tolerations[0].operator=Exists', 'groups.gpu.env.WAGGLE_GPU=require'],
     ]
 
-    it('fit the schemas of Kubernetes and of KEDA, whatever is switched on', () => {
+    it('match the schemas of Kubernetes and of KEDA, with every combination of options', () => {
       for (const text of [rendered(), rendered(...everything), readFileSync(base, 'utf8')]) {
         const { status, stdout } = check(text)
         assert.equal(status, 0, stdout)
@@ -72,11 +72,11 @@ if ('missing' in tools) {
       assert.notEqual(check(rendered(...everything).replace('minReplicaCount', 'leastReplicas')).status, 0)
     })
 
-    it('are the same in the Kustomize base as the chart makes them of its default values', () => {
+    it('are the same in the Kustomize base as the chart’s output for its default values', () => {
       assert.equal(readFileSync(base, 'utf8'), rendered())
     })
 
-    it('have a Deployment and a budget for each group, with its GPUs, and a ScaledObject where it scales', () => {
+    it('have a Deployment and a budget for each group, with its GPUs, and a ScaledObject for each group that scales', () => {
       const resources = resourcesIn(rendered(...everything))
       const named = (kind: string) => resources.filter((one) => one.kind === kind).map(({ metadata }) => metadata.name)
       assert.deepEqual(named('Deployment'), ['waggle-cpu', 'waggle-gpu'])
@@ -104,7 +104,7 @@ if ('missing' in tools) {
       }
     })
 
-    it('scale on metrics that Waggle has', () => {
+    it('scale on metrics that Waggle provides', () => {
       const telemetry = readFileSync(resolve(deploy, '..', 'telemetry', 'telemetry.ts'), 'utf8')
       const [trigger] = resourcesIn(rendered(...everything)).flatMap(({ spec }) => spec.triggers ?? [])
       const names = [...(trigger?.metadata.query ?? '').matchAll(/waggle_\w+/g)].map(([name]) => name)

@@ -11,14 +11,14 @@ import { addonPlace, bringProviders } from '../../../ops/gpu/provider-files.ts'
 const root = mkdtempSync(join(tmpdir(), 'waggle-gpu-test-'))
 after(() => rmSync(root, { recursive: true }))
 
-/** A Python whose pip knows only the packages in one folder. */
+/** A Python whose pip finds only the packages in one folder. */
 function pythonWith(wheels: string): string {
   const path = join(root, `python-${readdirSync(root).length}`)
   writeFileSync(path, `#!/bin/sh\nPIP_NO_INDEX=1 PIP_FIND_LINKS=${wheels} exec python3 "$@"\n`, { mode: 0o755 })
   return path
 }
 
-/** A wheel of onnxruntime-gpu with these files. */
+/** Writes a wheel of onnxruntime-gpu with these files. */
 function writeWheel(folder: string, version: string, files: readonly string[]): void {
   mkdirSync(folder, { recursive: true })
   const name = `onnxruntime_gpu-${version}`
@@ -43,7 +43,7 @@ const hasPip = (() => {
 describe('The GPU providers of onnxruntime', { skip: hasPip || process.env.CI === 'true' ? false : 'there is no python3 with pip' }, () => {
   const say = () => {}
 
-  it('come from the wheel of onnxruntime-gpu of the same version, and go into the folder of the addon', async () => {
+  it('come from the wheel of the same version of onnxruntime-gpu, and are copied into the folder of the addon', async () => {
     const [wheels, folder] = [join(root, 'wheels'), join(root, 'addon')]
     mkdirSync(folder)
     writeWheel(wheels, '1.2.3', providerFiles)
@@ -65,7 +65,7 @@ describe('The GPU providers of onnxruntime', { skip: hasPip || process.env.CI ==
     assert.deepEqual(readdirSync(folder), [])
   })
 
-  it('are not installed into a folder that cannot be written', async () => {
+  it('are not installed into a folder that is not writable', async () => {
     const wheels = join(root, 'more-wheels')
     writeWheel(wheels, '1.2.3', providerFiles)
     const folder = join(root, 'nowhere')
@@ -77,7 +77,7 @@ describe('The GPU providers of onnxruntime', { skip: hasPip || process.env.CI ==
 })
 
 describe('The check of the GPU providers', () => {
-  it('names the libraries that ldd does not find', () => {
+  it('lists the libraries that ldd does not find', () => {
     const ldd = '\tlibcuda.so.1 => not found\n\tlibc.so.6 => /lib/libc.so.6 (0x7)\n\tlibcublas.so.13 => not found\n'
     assert.deepEqual(missingIn(ldd), ['libcublas.so.13', 'libcuda.so.1'])
     assert.deepEqual(['libcuda.so.1', 'libcublas.so.13', 'libcudnn.so.9', 'libnvinfer.so.10', 'libm.so'].map(bringerOf), [

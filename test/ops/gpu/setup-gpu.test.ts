@@ -17,7 +17,7 @@ function check(...argv: readonly string[]): Promise<{ readonly status: number | 
 describe('waggle models setup-gpu', () => {
   const isLinux = process.platform === 'linux' && process.arch === 'x64'
 
-  it('prints with --check which provider lacks which library, and exits with 1 if none can be loaded', {
+  it('with --check prints the missing libraries of each provider, and exits with 1 if no provider can be loaded', {
     skip: isLinux ? false : 'linux-x64 only',
   }, async () => {
     const { status, out } = await check('--json')

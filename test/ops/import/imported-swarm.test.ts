@@ -69,7 +69,7 @@ ensemble_scheduling {
 `
 
 describe('An ensemble of Triton', () => {
-  it('becomes bees in the order of its tensors, with maps if names differ or several steps meet', () => {
+  it('becomes bees in the order of its tensors, with map bees if names differ or several steps meet', () => {
     for (const [path, text] of [
       ['repo/left/config.pbtxt', 'platform: "onnxruntime_onnx"'],
       ['repo/right/1/model.savedmodel/saved_model.pb', ''],
@@ -108,7 +108,7 @@ describe('An ensemble of Triton', () => {
       )
   })
 
-  it('is refused with the place of a mistake in it', () => {
+  it('is refused with the place of a mistake inside it', () => {
     for (const [text, message] of [
       ['name: "m"\nplatform: "onnxruntime_onnx"', /1:1: it is no ensemble but a model of onnxruntime_onnx: ensemble_scheduling is missing/],
       ['name "m"', /1:6: "\\"m\\"" stands behind a field's name/],
@@ -248,7 +248,7 @@ spec:
     )
   })
 
-  it('is refused with the place of a mistake in it', () => {
+  it('is refused with the place of a mistake inside it', () => {
     const head = 'kind: Pipeline\nmetadata: {name: p}\nspec:\n  steps:\n'
     for (const [text, message] of [
       [`${head}    - {name: a, inputs: [b]}\n    - {name: b, inputs: [a]}\n`, /5:25: the steps a, b wait for each other/],
@@ -380,7 +380,7 @@ spec:
     assert.equal(notes.filter((one) => /no meaning/.test(one)).length, 3)
   })
 
-  it('is refused with the place of a mistake in it, and if it becomes more than 500 bees', () => {
+  it('is refused with the place of a mistake inside it, and if it becomes more than 500 bees', () => {
     const head = 'kind: InferenceGraph\nspec:\n  nodes:\n'
     const doubling = Array.from(
       { length: 30 },
@@ -410,7 +410,7 @@ describe('An import', () => {
     assert.match(refused('empty.yaml', ''), /ensemble_scheduling is missing/)
   })
 
-  it('counts each document of a file, and takes as long for each document however many there are', () => {
+  it('counts each document of a file, and its time for each document does not depend on the number of documents', () => {
     const cpu = process.cpuUsage()
     assert.match(refused('scalars.yaml', `kind: Pipeline\n${'--- 1\n'.repeat(10_000)}`), /scalars\.yaml:101:1: the file has more than 100 documents/)
     assert.match(refused('comments.yaml', `${'---\n# none\n'.repeat(50_000)}---\nkind: Pipeline\n`), /comments\.yaml:100002:\d+: spec is missing/)

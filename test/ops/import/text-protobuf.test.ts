@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { readTextProtobuf } from '../../../ops/import/text-protobuf.ts'
 
-it('A text protobuf of one long line is read in a time proportional to its length, and each field has its place', () => {
+it('A text protobuf with one long line is read in a time proportional to its length, and each field has its place', () => {
   const field = `a: "${'x'.repeat(50)}" `
   const cpu = process.cpuUsage()
   const { fields } = readTextProtobuf(field.repeat(90_000), 'long.pbtxt')

@@ -16,7 +16,7 @@ describe('A new project', () => {
   afterEach(() => rmSync(directory, { recursive: true }))
 
   for (const template of ['hello', 'teddy', 'python', 'streams'] as const) {
-    it(`from the template ${template} has package.json, a test, a README and no placeholder left`, () => {
+    it(`from the template ${template} has package.json, a test and a README, without a remaining placeholder`, () => {
       const files = writeProject({ directory: join(directory, 'My Bears'), template, waggle })
       const read = (file: string) => readFileSync(join(directory, 'My Bears', file), 'utf8')
       const manifest = JSON.parse(read('package.json')) as { readonly name: string; readonly dependencies: object; readonly scripts: object }
@@ -27,12 +27,12 @@ describe('A new project', () => {
       assert.ok(files.includes(template === 'streams' ? 'word-count.ts' : 'swarm.yaml'))
       assert.match(read('README.md'), /^# my-bears\n/)
       assert.doesNotMatch(read('README.md'), /\{\{/)
-      // Each file that the README sends is there.
+      // Each file that the README sends exists.
       for (const [, file = ''] of read('README.md').matchAll(/--data-binary @(\S+)/g)) assert.ok(files.includes(file), file)
     })
   }
 
-  it('passes the type check for every template, even if it depends on a clone of Waggle', () => {
+  it('passes the type check with every template, even if it depends on a clone of Waggle', () => {
     const root = resolve(import.meta.dirname, '..', '..', '..')
     for (const template of ['hello', 'teddy', 'python', 'streams'] as const) {
       const project = join(directory, template)
@@ -54,7 +54,7 @@ describe('A new project', () => {
     }
   })
 
-  it('has scripts that run its program and its tests on Waggle’s own Node, whatever the machine’s version', () => {
+  it('has scripts that run its program and its tests on Waggle’s own Node, with any Node on the machine', () => {
     for (const template of ['hello', 'teddy', 'python', 'streams'] as const) {
       const project = join(directory, template)
       writeProject({ directory: project, template, waggle })
@@ -62,7 +62,7 @@ describe('A new project', () => {
         readonly scripts: { readonly [name: string]: string }
       }
       for (const script of Object.values(scripts)) assert.match(script, /^exec waggle(-node)? /)
-      // A machine with an older Node would be warned that these commands do not run there.
+      // With `engines`, npm would warn users of an older Node that these commands do not run there.
       assert.ok(!('engines' in manifest))
     }
   })
@@ -78,7 +78,7 @@ describe('A new project', () => {
     }
   })
 
-  it('is not written into a folder with files', () => {
+  it('is not written into a folder that contains files', () => {
     writeFileSync(join(directory, 'mine.txt'), 'mine')
     assert.throws(
       () => writeProject({ directory, template: 'hello', waggle }),

@@ -58,7 +58,7 @@ describe('The dead letters of a log', () => {
     await producer.commit({ positions: [], state: [] })
   }
 
-  /** A letter about the input at this offset of the gateway's topic. */
+  /** A letter for the input at this offset of the gateway's topic. */
   const letter = (value: Uint8Array, input = 0): Partial<ProducerRecord> => ({
     key: Buffer.from(`request-${input}`),
     value,
@@ -79,7 +79,7 @@ describe('The dead letters of a log', () => {
     headers: [textHeader(requestIdHeader, 'request-0')],
   })
 
-  /** Creates these topics with one input each, and appends a letter about each input. */
+  /** Creates these topics with one input each, and appends a letter for each input. */
   async function appendLettersAbout(topics: readonly string[]): Promise<void> {
     await log.createTopics(topics.map((name) => ({ name, partitions: 1, cleanup: 'delete' as const, retentionMs: null })))
     await append(topics.map((topic) => ({ ...input(Buffer.from('bread')), topic })))
@@ -101,7 +101,7 @@ describe('The dead letters of a log', () => {
     return (await Array.fromAsync(of.read({ topic: inputTopic, partition: 0, from: start, to: end }), ({ records }) => records)).flat()
   }
 
-  it('are found behind any number of settlements of other letters', async () => {
+  it('are found after any number of settlements of other letters', async () => {
     await append([letter(Buffer.from('open')), letter(Buffer.from('settled'))])
     await append(Array.from({ length: 20_000 }, () => settlement(1)))
     assert.deepEqual(await listed(), { ids: ['shop:0:0'], next: null })
@@ -125,7 +125,7 @@ describe('The dead letters of a log', () => {
     await assert.rejects(listed(2, 'shop:0:77'), { code: 'WAGGLE_UNKNOWN_DEAD_LETTER' })
   })
 
-  it('are listed page by page, even if their timestamp is no date', async () => {
+  it('are listed page by page, even if their timestamps are not dates', async () => {
     const timestamps = [-(2 ** 63), -9e15, -1.5, 1e-7, 0.1 + 0.2, 1_700_000_000_000.25, 9e15, 2 ** 63, 1e300]
     for (const timestamp of timestamps) await append([{ ...letter(Buffer.from('x')), timestamp }])
     const ids: string[] = []
@@ -138,7 +138,7 @@ describe('The dead letters of a log', () => {
     assert.deepEqual(ids, timestamps.map((_, offset) => `shop:0:${offset}`).reverse())
   })
 
-  it('are listed without a read of other letters’ large values, and other work gets turns meanwhile', async (t) => {
+  it('are listed without reading other letters’ large values, and other work gets turns meanwhile', async (t) => {
     await append(Array.from({ length: 3000 }, (_, at) => letter(Buffer.alloc(17_000, at % 250))))
     await letters.close()
     await log.close()
@@ -165,7 +165,7 @@ describe('The dead letters of a log', () => {
     assert.equal((await listed(100, page.next)).ids.length, 1)
   })
 
-  it('are kept in memory if they are the newest open ones, and older ones are found again after those are settled', async () => {
+  it('are kept in memory if they are the newest open letters, and older letters are found again after the newest are settled', async () => {
     const open = new OpenLetters(log, 'shop', { maxOpen: 4 })
     const offsets = async () => {
       await open.refresh()
@@ -189,7 +189,7 @@ describe('The dead letters of a log', () => {
     assert.deepEqual(await offsets(), [1, 0])
   })
 
-  it('are read from the log once more, and not without end, after more than half of the newest are settled', async (t) => {
+  it('are read from the log again once, and not without end, after more than half of the newest letters are settled', async (t) => {
     const read = EmbeddedLog.prototype.read
     let reads = 0
     t.mock.method(EmbeddedLog.prototype, 'read', function (this: EmbeddedLog, ...given: Parameters<EmbeddedLog['read']>) {
@@ -197,7 +197,7 @@ describe('The dead letters of a log', () => {
       return read.apply(this, given)
     })
     const open = new OpenLetters(log, 'shop', { maxOpen: 10 })
-    // The letters fill two runs of the reader, so the settlements are in a run behind them.
+    // The letters fill two runs of the reader, so the settlements are in a later run.
     await append(Array.from({ length: 2000 }, () => letter(Buffer.from('x'))))
     await open.refresh()
     await append([1999, 1998, 1997, 1996, 1995, 1994, 1993, 1992].map(settlement))
@@ -223,7 +223,7 @@ describe('The dead letters of a log', () => {
     assert.deepEqual((await listed()).ids, ['shop:0:0'])
   })
 
-  it('are settled only once, however their id is spelled', async () => {
+  it('are settled only once, regardless of the spelling of their id', async () => {
     await append([letter(Buffer.from('x'))])
     const outcomes = await Promise.allSettled(['shop:0:0', 'shop:0:00', 'shop:00:0'].map((id) => letters.discard(id)))
     assert.deepEqual(outcomes.map(({ status }) => status).toSorted(), ['fulfilled', 'rejected', 'rejected'])
@@ -278,7 +278,7 @@ describe('The dead letters of a log', () => {
     assert.deepEqual((await listed()).ids, [])
   })
 
-  it('stay open and send nothing if their input is from a topic that the swarm does not read', async () => {
+  it('stay open and send nothing if their input comes from a topic that the swarm does not read', async () => {
     const names = ['payments', 'waggle.shop-b.work', 'waggle.shop-b-x-repartition', 'waggle.shop-b.dead-letters', 'waggle.shopping.work']
     const topics = [...names, 'waggle.shop-ask-join-repartition', 'waggle.shop.ask']
     await appendLettersAbout(topics)
@@ -290,7 +290,7 @@ describe('The dead letters of a log', () => {
     assert.equal((await letters.retry('shop:0:6')).topic, 'waggle.shop.ask')
   })
 
-  it('are sent again only to the topics that a plan reads, if their swarm runs in the process', async () => {
+  it('are sent again only to topics that a plan reads, if their swarm runs in the process', async () => {
     const file = `name: shop
 bees:
   - { name: entrance, type: kafka-input, spec: { topic: orders } }

@@ -16,7 +16,7 @@ bees:
   - { name: price, type: module, input: { name: tidy }, spec: { file: ./bees.mjs, bee: price } }
   - { name: answer, type: respond, input: { name: price } }
 `
-/** `price` fails for words, until the file `mended` is there. */
+/** `price` fails for words, until the file `mended` exists. */
 const modules = `import { existsSync } from 'node:fs'
 export const tidy = (input) => (typeof input === 'object' && 'text' in input ? { text: input.text.trim() } : input)
 export const price = (input) => {
@@ -139,7 +139,7 @@ describe('The inspection of a swarm’s log', () => {
     assert.match(out, /^\d\/\d+ +\S+Z +\S+ +\{"given":true\}\n$/)
   })
 
-  it('shows bee, cause and content of a failed record, and a corrected bee answers when the record is sent again', async () => {
+  it('shows bee, cause and content of a failed record, and a corrected bee answers after a retry of the record', async () => {
     for (const text of ['one', 'two', 'three']) assert.equal((await post(JSON.stringify({ text }), 'application/json')).status, 502)
     const { out } = await waggle('dead-letters', 'list')
     for (const text of ['one', 'two', 'three']) {
@@ -225,13 +225,13 @@ describe('The inspection of a swarm’s log', () => {
     assert.equal((await letters()).length, 2)
   })
 
-  it('works without a process, and a record that is sent again meanwhile is answered at the next start', async () => {
+  it('works without a process, and a record that is retried meanwhile is answered at the next start', async () => {
     const waiting = fetch(`${gateway()}/v1/topics/waggle.shop.dead-letters/records?from=end&wait_seconds=30`)
     const [first, second] = await letters()
     await stopped()
     assert.deepEqual(((await (await waiting).json()) as { records: unknown }).records, [])
     assert.ok(!existsSync(join(directory, 'data', 'process.json')))
-    // A process that was killed leaves its address.
+    // A killed process leaves its address behind.
     writeFileSync(join(directory, 'data', 'process.json'), '{"url":"http://127.0.0.1:9","instance":"of the past"}')
     assert.deepEqual(
       (await letters()).map(({ id }) => id),

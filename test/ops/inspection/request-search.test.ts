@@ -29,7 +29,7 @@ describe('The search for a request on a log with an hour of records', () => {
       producer.append({ topic, partition: 0, key: Buffer.from(`r-${at}`), value: Buffer.from('1'), timestamp: begin + at * stepMs, headers: [] })
       if (at % 1000 === 999) await producer.commit({ positions: [], state: [] })
     }
-    // A request that took half a minute is written behind younger ones.
+    // A request that took half a minute is written after newer requests.
     const slow = { topic, partition: 0, key: Buffer.from('slow'), value: null, timestamp: begin + (records - 200) * stepMs, headers: [] }
     producer.append(slow)
     for (const round of [1, 2])
@@ -59,11 +59,11 @@ describe('The search for a request on a log with an hour of records', () => {
     }
   })
 
-  it('goes back from a given time that is later than the record’s', async () => {
+  it('goes back from a given time that is later than the record’s time', async () => {
     assert.deepEqual(offsetsOf(await searchFor('r-10000').in(topic, { about: begin + 10_200 * stepMs })), [10_000])
   })
 
-  it('finds a record that was written after those of later requests', async () => {
+  it('finds a record that was written after the records of later requests', async () => {
     assert.deepEqual(offsetsOf(await searchFor('slow').in(topic, { exact: begin + (records - 200) * stepMs })), [records])
   })
 
@@ -75,12 +75,12 @@ describe('The search for a request on a log with an hour of records', () => {
     assert.deepEqual(offsetsOf(await searchFor('foreign').in(entrance, null, { isEntrance: true })), [0])
   })
 
-  it('finds an id without a time among the newest records first', async () => {
+  it('finds an id without a time, among the newest records first', async () => {
     const search = searchFor(`r-${records - 100}`, 500)
     assert.deepEqual(offsetsOf(await search.in(topic, null)), [records - 100])
   })
 
-  it('ends at its bound of records, and reports that it is incomplete', async () => {
+  it('ends at its limit of records, and reports that it is incomplete', async () => {
     const search = searchFor('nobody', 3000)
     assert.deepEqual(await search.in(topic, null), [])
     assert.equal(search.isComplete, false)

@@ -29,7 +29,7 @@ describe('The trace of a request', () => {
   })
   after(() => here[Symbol.asyncDispose]())
 
-  /** Sends the texts at once, and returns the ids of their requests in the same order. */
+  /** Sends the texts at the same time, and returns the ids of their requests in the same order. */
   function answered(texts: readonly string[], headers: { readonly [name: string]: string } = {}): Promise<readonly string[]> {
     return Promise.all(
       texts.map(async (text) => {
@@ -49,7 +49,7 @@ describe('The trace of a request', () => {
 
   const stepOf = ({ steps }: RequestTrace, bee: string) => steps.find((step) => step.bee === bee) ?? assert.fail(`${bee} has no step`)
 
-  it('has a step for each bee in the order of work, also for bees whose results are on no topic', async () => {
+  it('has a step for each bee in the order of work, also for bees whose results are in no topic', async () => {
     const [id = ''] = await answered(['one', 'two', 'three'])
     const trace = await traced(id)
     const { request_id, swarm, gateway, state, complete, steps } = trace
@@ -70,14 +70,14 @@ describe('The trace of a request', () => {
     assert.equal(stepOf(trace, 'price').topic, `waggle.${here.name}.price`)
   })
 
-  it('tells how many requests shared a call, and why their batch was sent', async () => {
+  it('contains the number of requests that shared a call, and the reason why their batch was sent', async () => {
     const [id = ''] = await answered(['one', 'two', 'three'])
     const trace = await traced(id)
     assert.deepEqual([stepOf(trace, 'price').batch_size, stepOf(trace, 'price').batch_sent], [3, 'full'])
     assert.deepEqual([stepOf(trace, 'size').batch_size, stepOf(trace, 'size').batch_sent], [1, null])
   })
 
-  it('names the requests of the same batch, and no others', async () => {
+  it('names the other requests of the same batch, and no further requests', async () => {
     const ids = await answered(['one', 'two', 'three'])
     await answered(['four', 'five', 'six'])
     const [first = ''] = ids
@@ -86,7 +86,7 @@ describe('The trace of a request', () => {
     assert.deepEqual(stepOf(trace, 'size').batch_mates, [])
   })
 
-  it('names the version of the model, and has a step for each attempt of an input that was sent again from the dead letters', async () => {
+  it('names the version of the model, and has a step for each attempt of an input that was retried from the dead letters', async () => {
     const [id = ''] = await answered(['unmended', 'two', 'three'])
     assert.deepEqual([stepOf(await traced(id), 'price').attempt, stepOf(await traced(id), 'price').model_version], [1, null])
     await answered(['mend', 'two', 'three'])
@@ -107,7 +107,7 @@ describe('The trace of a request', () => {
     )
   })
 
-  it('names the bee that failed, and the bees that passed its error on', async () => {
+  it('names the failed bee, and the bees that passed its error on', async () => {
     const [id = ''] = await answered(['bad', 'two', 'three'])
     const trace = await traced(id)
     assert.equal(trace.state, 'failed')
@@ -116,18 +116,18 @@ describe('The trace of a request', () => {
     assert.deepEqual({ passed, bee: error?.bee, started_at }, { passed: true, bee: 'price', started_at: null })
   })
 
-  it('has the outcome of a request whose deadline passed', async () => {
+  it('has the outcome of a request whose deadline has passed', async () => {
     const [id = ''] = await answered(['late'], { 'x-timeout-seconds': '0.05' })
     const trace = await traced(id)
     assert.deepEqual([trace.state, stepOf(trace, 'answer').error?.code], ['failed', 'WAGGLE_DEADLINE'])
   })
 
-  it('is found for a request with an idempotency key, whose id has no time', async () => {
+  it('is found for a request with an idempotency key, whose id contains no time', async () => {
     const [id = ''] = await Promise.all([answered(['one'], { 'idempotency-key': 'first' }), answered(['two', 'three'])]).then(([own]) => own)
     assert.equal((await traced(id)).steps.length, 7)
   })
 
-  it('is a 404 with a reason if the log has no record of the request', async () => {
+  it('is answered with 404 and a reason if the log has no record of the request', async () => {
     const reasonFor = async (id: string) => {
       const answer = await patient(() => fetch(`${here.url}/v1/requests/${id}/trace`))
       assert.equal(answer.status, 404)

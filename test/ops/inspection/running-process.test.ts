@@ -44,7 +44,7 @@ describe('A profile of this process', () => {
     assert.deepEqual(bees, [{ swarm: 's', bee: 'work', calls: 1, rows: 1, wait_ms: 5, call_ms: 20 }])
   })
 
-  it('is the only one at a time, and ends early with the process', async () => {
+  it('is refused while another profile is running, and ends early with the process', async () => {
     const { running } = scene()
     const first = running.profile(60)
     await assert.rejects(running.profile(1), { code: 'WAGGLE_PROFILE_RUNNING' })
@@ -56,7 +56,7 @@ describe('A profile of this process', () => {
   })
 })
 
-it('The levels of the log change at once, and a text without levels is refused', () => {
+it('The levels of the log change at once, and a text that contains no levels is refused', () => {
   const { running, shows } = scene()
   assert.equal(running.logLevel, 'info')
   running.setLogLevel('warn,svm=debug')

@@ -21,7 +21,7 @@ bees:
   - {name: answer, type: respond, input: {name: work}}`
 const place = { partition: 0, key: Buffer.from('r'), value: Buffer.from('1'), timestamp: 0, headers: [textHeader(requestIdHeader, 'r')] }
 
-it('A trace that is made while a request ends has the outcome only together with the results before it', async () => {
+it('A trace that is made while a request ends contains the outcome only together with the results that led to it', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-trace-'))
   const clock = new SimulatedClock()
   const log = await openEmbeddedLog({ directory, clock })
@@ -35,7 +35,7 @@ it('A trace that is made while a request ends has the outcome only together with
     await producer.commit({ positions: [], state: [] })
   }
   await send('waggle.gateway.door')
-  // The result and the outcome are written as soon as one of their topics has been looked at. The other one is looked at after that.
+  // The result and the outcome are written as soon as the first of their topics has been read. The other topic is read after that.
   const ended = Promise.withResolvers<void>()
   let first: string | null = null
   const meanwhile: Log = Object.create(log, {

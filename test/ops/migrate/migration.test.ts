@@ -10,7 +10,7 @@ import { ServerHere } from '../../support/server-here.ts'
 
 const main = resolve(import.meta.dirname, '..', '..', '..', 'ops', 'cli', 'main.ts')
 
-/** A module whose function notes each of its calls in a file. For a number below 0 it ends only where there is a file go.txt. */
+/** A module whose function records each of its calls in a file. For a number below 0, the call ends only after the file go.txt exists. */
 const noted = `import { appendFileSync, existsSync } from 'node:fs'
 export default async ({ number }) => {
   if (number < 0 && !existsSync(new URL('./go.txt', import.meta.url))) await new Promise(() => {})
@@ -34,7 +34,7 @@ describeWithKafka('waggle migrate', { own: true }, (cluster) => {
       child.once('close', (status) => settle({ status, ...said }))
     })
 
-  it('moves requests, answers and positions of a server to a cluster, and computes nothing again', { timeout: 240_000 }, async () => {
+  it('moves requests, answers and positions of a server to a cluster, and computes no request again', { timeout: 240_000 }, async () => {
     const name = `moved-${randomUUID().slice(0, 8)}`
     const swarm = `name: ${name}
 bees:
@@ -57,7 +57,7 @@ bees:
     assert.equal(refused.status, 3, refused.err)
     assert.match(refused.err, /Another process has .* open/)
 
-    // A request that is in the log, and that its bees have not finished.
+    // A request that is in the log and that its bees have not finished.
     const submitted = await fetch(`${server.url}/v1/gateways/${name}/submit`, {
       method: 'POST',
       body: '{"number":-1}',
@@ -94,7 +94,7 @@ bees:
     )
   })
 
-  it('moves nothing if the log has state that it does not understand', { timeout: 120_000 }, async () => {
+  it('moves nothing if the log contains state that waggle migrate does not understand', { timeout: 120_000 }, async () => {
     const name = `counted-${randomUUID().slice(0, 8)}`
     const swarm = `name: ${name}
 bees:

@@ -14,7 +14,7 @@ import { checkSwarm } from '../../../topology/swarm/check/check.ts'
 import { SwarmDocument } from '../../../topology/swarm/document.ts'
 import { planSwarm } from '../../../topology/swarm/plan/plan.ts'
 
-/** Gives a log the call with which a cluster sets positions, and returns the positions that it is given, by group. */
+/** Gives a log the method with which a cluster sets positions. Returns the positions that were set, by group. */
 function positionsSetIn(log: EmbeddedLog): ReadonlyMap<string, readonly (TopicPartition & Position)[]> {
   const positions = new Map<string, readonly (TopicPartition & Position)[]>()
   Object.assign(log, {
@@ -41,7 +41,7 @@ describe('The migration of a log', () => {
     rmSync(root, { recursive: true })
   })
 
-  it('is refused with a backlog that brokers would delete before it is read, and moves nothing', async () => {
+  it('is refused, before anything is moved, with a backlog that brokers would delete before it is read', async () => {
     await from.createTopics([{ name: topic, partitions: 1, cleanup: 'delete', retentionMs: 60_000 }])
     const producer = await from.producer()
     const send = (timestamp: number) => producer.send({ topic, partition: 0, key: null, value: Buffer.from('1'), timestamp, headers: [] })
@@ -55,7 +55,7 @@ describe('The migration of a log', () => {
     assert.equal((await moved()).records, 2)
   })
 
-  it('keeps the note of finished calls at the same records, also where the log no longer begins at 0', async () => {
+  it('keeps the note of finished calls at the same records, even if the log no longer begins at 0', async () => {
     await from.createTopics([{ name: topic, partitions: 1, cleanup: 'delete', retentionMs: null }])
     const producer = await from.producer()
     for (let at = 0; at < 10; at++)
@@ -77,7 +77,7 @@ describe('The migration of a log', () => {
     assert.deepEqual(positions.get('waggle.shop'), [{ topic, partition: 0, offset: 2, metadata: noteAt(2) }])
   })
 
-  it('begins a new group where its own swarm is, not where a swarm with a longer name is', async () => {
+  it('starts a new group at the position of its own swarm, not of a swarm with a longer name', async () => {
     const planOf = (name: string) => {
       const file = `name: ${name}
 bees:

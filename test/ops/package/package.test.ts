@@ -20,7 +20,7 @@ describe('The package', () => {
 
   before(() => {
     cloneToPack(clone)
-    // A pack that is cut off leaves the clone in this state.
+    // An interrupted pack leaves the clone in this state.
     done(process.execPath, [join('ops', 'package', 'prepack.ts')], clone)
     const told: unknown = JSON.parse(done('npm', ['pack', '--json', '--pack-destination', directory], clone))
     packed = (told as [typeof packed])[0]
@@ -51,7 +51,7 @@ describe('The package', () => {
     )
   })
 
-  it('has source maps with the sources’ code at its lines, and empty lines in place of comments', () => {
+  it('has source maps with the lines of the sources, and empty lines in place of comments', () => {
     const folder = join(place, 'node_modules', 'waggle-streams', 'dist')
     const map = JSON.parse(readFileSync(join(folder, 'processor/commit/commit-order.js.map'), 'utf8')) as SourceMapPayload
     const mapped = map.sourcesContent[0]
@@ -77,7 +77,7 @@ describe('The package', () => {
     assert.ok(packed.size < 3_000_000, `${packed.size} bytes`)
   })
 
-  it('has each page that its README, its pages and its error texts name', () => {
+  it('has each page to which its README, its pages and its error texts refer', () => {
     const folder = join(place, 'node_modules', 'waggle-streams')
     const paths = new Set(packed.files.map(({ path }) => path))
     const pages = [...paths].filter((path) => path.endsWith('.md') && !path.includes('/templates/'))
@@ -153,7 +153,7 @@ describe('The package', () => {
     })
   })
 
-  it('runs a new swarm of a Python function, whose own tests pass', async () => {
+  it('runs a new swarm with a Python function whose own tests pass', async () => {
     done('npx', ['waggle', 'init', 'python', '--template', 'python'], place)
     assert.match(done('npm', ['test'], join(place, 'python')), /^ℹ pass 1$/m)
     await whileRunning([join('python', 'swarm.yaml')], async (ask) => {
@@ -187,14 +187,14 @@ describe('The package', () => {
 
 type Ask = (gateway: string, body: string | Buffer, type?: string) => Promise<{ readonly status: number; readonly body: string }>
 
-/** The standard output of a command. If the command fails, the error has its whole output. */
+/** The standard output of a command. If the command fails, the error contains its whole output. */
 function done(command: string, argv: readonly string[], cwd: string): string {
   const { status, stdout, stderr } = spawnSync(command, argv, { cwd, encoding: 'utf8', env: withoutTestContext() })
   assert.equal(status, 0, `${command} ${argv.join(' ')}: ${stdout}${stderr}`)
   return stdout
 }
 
-/** The environment without the variable by which `node --test` would run as a part of this test. */
+/** The environment without the variable that would make `node --test` run as a part of this test. */
 function withoutTestContext(): NodeJS.ProcessEnv {
   const { NODE_TEST_CONTEXT: _context, ...rest } = env as NodeJS.ProcessEnv
   return rest

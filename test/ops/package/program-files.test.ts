@@ -6,7 +6,7 @@ import settings from '../../../tsconfig.package.json' with { type: 'json' }
 
 const root = resolve(import.meta.dirname, '..', '..', '..')
 
-it('The package has each file that starts as a thread or a child process', () => {
+it('The package contains each file that is started as a thread or a child process', () => {
   const started = globSync('{bees,connectors,ops,processor,topology}/**/*.ts', { cwd: root }).flatMap((file) => {
     const source = readFileSync(join(root, file), 'utf8')
     return [...source.matchAll(/moduleFile\(new URL\('(\.[^']+)', import\.meta\.url\)\)/g)].flatMap(([, target]) =>

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 
-it('The page reads an event whose data has every line separator that JSON does not escape', async () => {
+it('The page reads an event whose data contains every line separator that JSON does not escape', async () => {
   const { eventsIn } = (await import(new URL('../../../ops/page/assets/api.js', import.meta.url).href)) as {
     readonly eventsIn: (response: Response) => AsyncIterable<unknown>
   }

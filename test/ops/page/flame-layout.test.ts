@@ -24,10 +24,10 @@ const node = (id: number, functionName: string, children: readonly number[] = []
 
 describe('The rows of a flame graph', () => {
   const nodes = [node(1, '(root)', [2, 3, 4]), node(2, '(idle)'), node(3, 'work', [5]), node(4, 'rest'), node(5, 'inner')]
-  // The time after a sample is its own; the last sample has none.
+  // The time after a sample belongs to the sample. The last sample has no time.
   const cpu = { nodes, samples: [2, 3, 5, 4, 2], timeDeltas: [0, 5000, 1000, 2000, 1000] }
 
-  it('have the time of each function with that of its callees, and no idle time', () => {
+  it('have the time of each function together with its callees, and no idle time', () => {
     const { rows, total } = flameRows(cpu)
     assert.equal(total, 4000)
     assert.deepEqual(
@@ -42,7 +42,7 @@ describe('The rows of a flame graph', () => {
     )
   })
 
-  it('join calls of one function from one caller, and leave out what is too narrow to see', () => {
+  it('join calls of one function from the same caller, and leave out bars that are too narrow to see', () => {
     const twice = [
       node(1, '(root)', [2, 3]),
       { ...node(2, 'work'), callFrame: node(9, 'work').callFrame },
@@ -56,7 +56,7 @@ describe('The rows of a flame graph', () => {
     assert.equal(flameRows(cpu, { least: 0.6 }).rows.flat().length, 1)
   })
 
-  it('are none for a thread that was idle, and bounded for a stack of any depth', () => {
+  it('are empty for a thread that was idle, and bounded for a stack of any depth', () => {
     assert.deepEqual(
       flameRows({ nodes: nodes.slice(0, 2).map((one) => ({ ...one, children: one.id === 1 ? [2] : [] })), samples: [2, 2], timeDeltas: [0, 9] }),
       { total: 0, rows: [] },

@@ -12,7 +12,7 @@ describe('The page', () => {
   })
   after(() => here[Symbol.asyncDispose]())
 
-  it('is served at / with all of its modules, and names no other server', async () => {
+  it('is served at / with all of its modules, and refers to no other server', async () => {
     const html = await (await fetch(`${here.url}/`)).text()
     const { imports } = JSON.parse(/<script type="importmap">(.*)<\/script>/.exec(html)?.[1] ?? '') as {
       readonly imports: { readonly [name: string]: string }
@@ -32,7 +32,7 @@ describe('The page', () => {
     }
   })
 
-  it('has a strict content security policy, and other answers keep theirs', async () => {
+  it('has a strict content security policy, and other responses keep their own policy', async () => {
     const policy = (await fetch(`${here.url}/`)).headers.get('content-security-policy') ?? ''
     assert.match(policy, /^default-src 'none'; script-src 'self' 'sha256-\S{44}'; style-src 'self';/)
     assert.doesNotMatch(policy, /unsafe|https?:|\*/)
@@ -49,7 +49,7 @@ describe('The page', () => {
     assert.equal((await fetch(`${here.url}/page/..%2f..%2fpackage.json`)).status, 404)
   })
 
-  it('gets the swarms, and each second their counts, as events', async () => {
+  it('gets the list of swarms, and their counts every second, as events', async () => {
     const response = await fetch(`${here.url}/v1/live`)
     const reader = (response.body ?? assert.fail()).pipeThrough(new TextDecoderStream()).getReader()
     let text = ''

@@ -13,14 +13,14 @@ bees:
   - { name: both, type: respond, input: { join: [left, right] } }
 `
 
-describe('The pending requests of a join, as the page shows them,', () => {
+describe('The pending requests of a join on the page', () => {
   const plan = planSwarm(checkSwarm(SwarmDocument.parse(file, 'swarm.yaml'), new BeeRegistry()), {
     partitions: 1,
     retentionMs: 1000,
     retentionBytes: null,
     answerPartitions: null,
   })
-  /** Counts the requests in a store with these entries, true for a finished one. */
+  /** Counts the requests in a store with these entries. An entry is true for a finished request. */
   const count = (entries: readonly boolean[]) => {
     let read = 0
     const all = function* () {
@@ -33,11 +33,11 @@ describe('The pending requests of a join, as the page shows them,', () => {
     return { pending: join?.pending, is_cut: join?.is_cut, read }
   }
 
-  it('do not contain finished requests', () => {
+  it('do not include finished requests', () => {
     assert.deepEqual(count([true, false, true, false, false]), { pending: 3, is_cut: false, read: 5 })
   })
 
-  it('are counted in a bounded number of entries, also where all are finished', () => {
+  it('are counted in a limited number of entries, even if all entries are finished', () => {
     const finished = count(Array.from({ length: 100_000 }, () => true))
     assert.deepEqual([finished.pending, finished.is_cut], [0, true])
     assert.ok(finished.read <= 2001, `${finished.read} entries were read`)

@@ -12,7 +12,7 @@ function scene() {
   return { said, clock, lines }
 }
 
-it('A bee that prints without end has a thousand lines in ten seconds, and one line says how many were left out', async () => {
+it('A bee that prints without end gets a thousand log lines in ten seconds, and one more line with the number of omitted lines', async () => {
   const { said, clock, lines } = scene()
   for (let at = 0; at < 5000; at++) lines.say('loud', 'info', `line ${at}`, { swarm: 's' })
   lines.say('quiet', 'info', 'heard', { swarm: 's' })
@@ -24,7 +24,7 @@ it('A bee that prints without end has a thousand lines in ten seconds, and one l
   assert.equal(said.at(-1)?.message, 'again')
 })
 
-it('The last lines of a process say what was left out', () => {
+it('The last log lines of a process contain the numbers of omitted lines', () => {
   const { said, lines } = scene()
   for (let at = 0; at < 1001; at++) lines.say('', 'info', `line ${at}`)
   lines.close()
@@ -43,7 +43,7 @@ it('Calls without permission cannot hide a call with permission from the audit l
   assert.equal(said.length, 3001)
 })
 
-it('A bee with the name of the audit log has the bound of any other bee', () => {
+it('A bee with the name of the audit log has the same limit as any other bee', () => {
   const { said, lines } = scene()
   for (let at = 0; at < 2000; at++) lines.say('audit', 'info', 'line', { swarm: 's' })
   assert.equal(said.length, 1000)

@@ -4,7 +4,7 @@ import { EngineLines } from '../../../ops/process-log/engine-lines.ts'
 
 const places = [0, 1].map((partition) => ({ topic: 'orders', partition }))
 
-it('What the engine does is in the log at debug, by module, and nothing is made for a module that is not shown', () => {
+it('The work of the engine is logged at level debug, by module, and no line is built for a module that is not shown', () => {
   const said: string[] = []
   const engine = new EngineLines({
     swarm: 's',

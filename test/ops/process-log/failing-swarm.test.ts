@@ -7,7 +7,7 @@ import { after, before, describe, it } from 'node:test'
 
 const root = resolve(import.meta.dirname, '..', '..', '..')
 
-/** One bee for each way to fail. Each is a swarm with a gateway of its own. */
+/** One bee for each kind of failure. Each bee is a swarm with its own gateway. */
 const bees = {
   throws: 'type: module, spec: { file: ./bees.mjs, bee: throws }',
   quotes: 'type: module, spec: { file: ./bees.mjs, bee: quotes }',
@@ -19,7 +19,7 @@ const bees = {
   average: 'type: weighted-average-ensemble, spec: { weights: {} }',
 } as const
 
-/** The gateway's page of metrics needs the memory of the process. */
+/** The gateway's metrics need the memory of the process. */
 const modules = `import { readFileSync } from 'node:fs'
 process.memoryUsage.rss = () => { throw new Error('no memory is known in ' + import.meta.filename) }
 import { Refused } from 'waggle-streams'
@@ -103,7 +103,7 @@ bees:
     rmSync(directory, { recursive: true })
   })
 
-  it('answers without a stack or server path, logs one line with the place of each failure, and counts the omitted failures at its stop', async () => {
+  it('answers without a stack or server path, logs one line with the place of each failure, and reports the number of omitted failures when it stops', async () => {
     const answers = await Promise.all(
       Object.keys(bees).map(async (name) => {
         const answer = await fetch(`${gateway}/v1/gateways/${name}/request`, {
@@ -123,7 +123,7 @@ bees:
     await Promise.all(Array.from({ length: 30 }, ask))
     await stop()
     stop = async () => {}
-    // A failure of the gateway itself has a line too, and its caller gets the id alone.
+    // A failure of the gateway itself also has a line, and its caller gets only the id.
     assert.equal(metrics.status, 500)
     assert.doesNotMatch(problem.detail, /memory/)
     const own = lines.filter(({ request_id, bee }) => request_id === problem.request_id && bee === 'gateway')
@@ -132,7 +132,7 @@ bees:
       [['error', 'WAGGLE_INTERNAL', 'no memory is known']],
     )
     assert.match(String(own[0]?.place), /bees\.mjs:2:\d+$/)
-    // The stop says how many failures have no line. Without that, they would be lost from the log.
+    // The stop reports the number of failures without a line. Otherwise these failures would be missing in the log.
     const ofThrows = lines.filter(({ bee, code }) => bee === 'throws-bee' && code === 'WAGGLE_BEE_FAILED')
     const leftOut = ofThrows.map(({ left_out }) => Number(left_out ?? 0)).reduce((sum, count) => sum + count, 0)
     assert.ok(leftOut > 0)
@@ -158,7 +158,7 @@ bees:
       assert.equal(line?.stack !== undefined, name === 'throws' || name === 'refuses', name)
     }
     assert.match(lines.find(({ code, bee }) => code !== undefined && bee === 'throws-bee')?.stack ?? '', /bees\.mjs:\d+/)
-    // The error of the bee that died names the log, so the log must have the last words of its process.
+    // The error of the dead bee refers to the log, so the log must contain the last words of its process.
     assert.ok(lines.some(({ bee, message }) => bee === 'dies-bee' && message.includes('last words')))
   })
 })

@@ -57,7 +57,7 @@ describe('A failure in the log of the process', () => {
     )
   })
 
-  it('is written at most ten times in ten seconds for each kind, and a later line has the number of omitted failures', async () => {
+  it('is written at most ten times in ten seconds for each kind, and a later line contains the number of omitted failures', async () => {
     const { lines, clock, failures } = scene()
     for (let at = 0; at < 25; at++) failures.recordFailed('teddy', broken, record)
     failures.recordFailed('teddy', broken, { ...record, node: 'resnet' })
@@ -85,7 +85,7 @@ describe('A failure in the log of the process', () => {
     assert.equal(lines.at(-1)?.left_out, 1)
   })
 
-  it('is written whatever value a bee has thrown', () => {
+  it('is written for any value that a bee has thrown', () => {
     const { lines, failures } = scene()
     const hostile = new Proxy(new Error('a'), {
       get() {

@@ -10,7 +10,7 @@ import { newRequest } from '../../support/function-swarm.ts'
 import { changed } from '../../support/simulated-application.ts'
 import { SimulatedWorld } from '../../support/simulated-world.ts'
 
-it('An answer that arrives while a gateway’s reader of answers has failed still reaches its caller', async () => {
+it('An answer that arrives after a failure of the gateway’s reader of answers still reaches its caller', async () => {
   const world = new SimulatedWorld()
   const log = world.boot()
   const topic = (name: string) => ({ name, partitions: 1, cleanup: 'delete' as const, retentionMs: null })
@@ -64,7 +64,7 @@ it('An answer that arrives while a gateway’s reader of answers has failed stil
   await world.clock.until(() => isClosed)
 })
 
-it('The answers of a swarm still come after a newer version has failed before it took requests', async () => {
+it('The answers of a swarm still arrive after a newer version has failed before it accepted requests', async () => {
   const world = new SimulatedWorld()
   const log = world.boot()
   const topic = (name: string) => ({ name, partitions: 1, cleanup: 'delete' as const, retentionMs: null })

@@ -69,7 +69,7 @@ const keyed = (options: { readonly body?: unknown; readonly bodyHash?: string; r
   newRequest('same', { bodyHash: 'h', ...options })
 
 describe('A second caller that sends the same request a moment later', () => {
-  /** Writes of the gateway wait until they are let through, or fail. */
+  /** Writes of the gateway wait until the test lets them through or makes them fail. */
   function heldWrites() {
     const write = Promise.withResolvers<void>()
     write.promise.catch(() => {})
@@ -124,7 +124,7 @@ describe('A second caller that sends the same request a moment later', () => {
     }
   }
 
-  it('gets a result only after its row of the ledger is on disk, and gets the write error if that fails', async () => {
+  it('gets a result only after the request’s ledger row is on disk, or the write error if the write fails', async () => {
     let disk = Promise.resolve()
     const { world, swarm, end } = await open({}, (log) => changed(log, { durable: () => disk }))
     const answered = told(swarm.requests.request(keyed()))
@@ -157,7 +157,7 @@ it('A request that was accepted before a restart is pending right after the rest
   await world.clock.until(() => sent.isOver)
   const stopped = told(first.close())
   await world.clock.until(() => stopped.isOver)
-  // The ledger reads nothing before the clock moves on.
+  // The ledger reads no record before the clock moves on.
   const again = await startSwarm(world, world.boot(), yaml, { work }, new Map())
   const found = told(Promise.all([...ids, 'nobody'].map((id) => again.requests.find(id))))
   await world.clock.until(() => found.isOver)
@@ -170,7 +170,7 @@ it('A request that was accepted before a restart is pending right after the rest
   await world.clock.until(() => closed.isOver)
 })
 
-it('An answer arrives although its reader failed for a moment, and the gateway refuses requests with the reason meanwhile', async () => {
+it('An answer arrives even if its reader failed for a moment, and the gateway meanwhile refuses requests with the reason', async () => {
   const failing = Promise.withResolvers<void>()
   let reads = 0
   const { world, swarm, end } = await open({}, (log) =>
@@ -204,7 +204,7 @@ for (const { where, options } of [
   describe(`${where}, callers that wait for the same request,`, () => {
     const answer = { id: 'same', state: 'answered', answer: { kind: 'json', json: 'done' } } as const
 
-    it('have a deadline each: the shorter deadline of a retry ends only the retry, to the millisecond', async () => {
+    it('have separate deadlines: the shorter deadline of a retry ends only the retry, to the millisecond', async () => {
       const { world, swarm, end } = await open(options)
       const first = told<RequestOutcome>(swarm.requests.request(keyed({ deadline: world.clock.now() + 30_000 })), world)
       await world.clock.advance(1000)
@@ -219,7 +219,7 @@ for (const { where, options } of [
       await end()
     })
 
-    it('get the stored 504 at the deadline of the first request, however long the retry would wait', async () => {
+    it('get the stored 504 at the deadline of the first request, even if the retry would wait longer', async () => {
       const { world, swarm, end } = await open(options)
       const first = told<RequestOutcome>(swarm.requests.request(keyed({ deadline: world.clock.now() + 2000 })), world)
       await world.clock.advance(1000)

@@ -19,15 +19,15 @@ function found(record: LogRecord): FoundPart {
 
 const log = [recordAt(0, 'a', 'begin'), recordAt(1, 'a', 0), recordAt(2, 'a', 1), recordAt(5, 'b', 'begin'), recordAt(6, 'b', 2), recordAt(7, 'b', 3)]
 
-describe('The parts of a request that is followed', () => {
-  it('are told as they come, if all of them come', () => {
+describe('The parts of a followed request', () => {
+  it('are passed on as they arrive, if all of them arrive', () => {
     const told: number[] = []
     const parts = new FollowedParts({ past: async () => assert.fail('nothing is read'), listener: ({ number }) => told.push(number) })
     for (const record of log) parts.take(record)
     assert.deepEqual(told, [0, 1, 2, 3])
   })
 
-  it('are read from the log if the first that comes is not the first of all, and those that come meanwhile wait', async () => {
+  it('are read from the log if the first part to arrive is not the first part of all, and parts that arrive meanwhile wait', async () => {
     const told: number[] = []
     const reading = Promise.withResolvers<readonly FoundPart[]>()
     const since: number[] = []
@@ -43,7 +43,7 @@ describe('The parts of a request that is followed', () => {
     parts.take(recordAt(6, 'b', 2))
     assert.deepEqual(told, [])
     const done = parts.catchUp(5)
-    // The read has found more than came, and less than comes.
+    // The read has found more parts than have arrived, and fewer than will arrive.
     reading.resolve(log.slice(0, 4).map(found))
     await done
     parts.take(recordAt(7, 'b', 3))
@@ -51,7 +51,7 @@ describe('The parts of a request that is followed', () => {
     assert.equal(since[0], 5)
   })
 
-  it('are told at the end even if an earlier read failed', async () => {
+  it('are passed on at the end even if an earlier read failed', async () => {
     const told: number[] = []
     let tries = 0
     const parts = new FollowedParts({
@@ -66,7 +66,7 @@ describe('The parts of a request that is followed', () => {
     assert.deepEqual([...new Set(told)], [0, 1, 2, 3])
   })
 
-  it('are not judged any more when the caller takes none', async () => {
+  it('are not judged any more when the caller accepts no more parts', async () => {
     const told: number[] = []
     const parts = new FollowedParts({
       past: async () => log.map(found),

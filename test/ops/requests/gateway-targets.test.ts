@@ -5,7 +5,7 @@ import { GatewayTargets } from '../../../ops/requests/gateway-targets.ts'
 const log = { load: { pendingBytes: 0, maxPendingBytes: 1 } }
 
 describe('Requests that wait because their swarm changes to another version', () => {
-  it('count among those that wait for an answer, until the change is over', async () => {
+  it('count among the requests that wait for an answer, until the change has ended', async () => {
     const targets = new GatewayTargets([])
     const release = targets.hold(['door'])
     const refusal = () => targets.refusal('door', { log, waiting: 1, maxPending: 3 })

@@ -5,7 +5,7 @@ import { changed } from '../../support/simulated-application.ts'
 import { SimulatedWorld } from '../../support/simulated-world.ts'
 
 describe('The reply topics that a swarm knows', () => {
-  it('are looked up together, and only once, however many replies lack a topic', async () => {
+  it('are looked up together, and only once, regardless of the number of replies that lack a topic', async () => {
     const scene = new Scene()
     await scene.make(['replies-a', 'replies-b'])
     for (const topic of ['replies-a', 'replies-b', 'replies-gone']) assert.equal(scene.topics.named.partitionsOf(topic), Number.MAX_SAFE_INTEGER)
@@ -18,7 +18,7 @@ describe('The reply topics that a swarm knows', () => {
     )
   })
 
-  it('are limited in number: a new topic replaces the one with the oldest look-up, and a known topic replaces none', async () => {
+  it('are limited in number: a new topic replaces the topic with the oldest look-up, and a known topic replaces none', async () => {
     const scene = new Scene({ maxKnown: 2 })
     await scene.make(['replies-a', 'replies-b', 'replies-c'])
     for (const topic of ['replies-a', 'replies-b', 'replies-a']) await scene.topics.look(topic)
@@ -30,7 +30,7 @@ describe('The reply topics that a swarm knows', () => {
     )
   })
 
-  it('include a topic that is created and looked up while others are looked up', async () => {
+  it('include a topic that is created and looked up while other topics are looked up', async () => {
     const scene = new Scene()
     await scene.topics.look('replies-a')
     await scene.world.clock.advance(1)
@@ -41,7 +41,7 @@ describe('The reply topics that a swarm knows', () => {
     assert.equal(scene.topics.named.partitionsOf('replies-a'), 1)
   })
 
-  it('are kept when other topics are checked for being allowed', async () => {
+  it('are kept when other topics are checked against the list of allowed topics', async () => {
     const scene = new Scene({ maxKnown: 1 })
     await scene.make(['replies-a'])
     await scene.topics.look('replies-a')
@@ -64,7 +64,7 @@ class Scene {
       topics: async () => {
         this.asked.lists++
         const names = await this.#log.topics()
-        // The list takes longer than a look at one topic.
+        // The list of topics takes longer than the look-up of one topic.
         for (let step = 0; step < 10; step++) await undefined
         return names
       },

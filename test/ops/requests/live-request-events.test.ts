@@ -23,7 +23,10 @@ bees:
 const entrance = 'waggle.gateway.door'
 const work = 'waggle.small.work'
 
-/** A log with the topics of a swarm, and the events of the request `r`. `beforeTrace` is called with the number of each trace before it is made. */
+/**
+ * A log with the topics of a swarm, and the events of the request `r`. `beforeTrace` is called with the number of each trace before the trace is
+ * made.
+ */
 async function followedLog(beforeTrace: (number: number) => unknown) {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-events-'))
   const clock = new SimulatedClock()
@@ -51,7 +54,7 @@ async function followedLog(beforeTrace: (number: number) => unknown) {
       const headers = [textHeader(requestIdHeader, 'r')]
       producer.append({ topic, partition: 0, key: Buffer.from('r'), value: Buffer.from('1'), timestamp: clock.now(), headers })
       await producer.commit({ positions: [], state: [] })
-      // The readers deliver it.
+      // The readers deliver the record.
       await clock.settle()
     },
     async [Symbol.asyncDispose]() {
@@ -65,8 +68,8 @@ function nameOf(event: RequestEvent): string {
   return event.kind === 'bee' ? event.step.bee : event.kind
 }
 
-describe('The events of a request that is followed while it works', () => {
-  it('begin with accepted, although the result of a bee comes before the trace is made', async () => {
+describe('The events of a request that is followed while it is computed', () => {
+  it('begin with accepted, even if the result of a bee arrives before the trace is made', async () => {
     await using here = await followedLog((number) => (number === 2 ? here.write(work) : null))
     await here.write(entrance)
     const told: RequestEvent[] = []
@@ -81,7 +84,7 @@ describe('The events of a request that is followed while it works', () => {
     followed.end()
   })
 
-  it('have each bee before the outcome, and need no further trace for it', async () => {
+  it('contain each bee before the outcome, without a further trace', async () => {
     await using here = await followedLog(() => {})
     await here.write(entrance)
     const told: RequestEvent[] = []
@@ -92,7 +95,7 @@ describe('The events of a request that is followed while it works', () => {
     followed.end()
   })
 
-  it('of a request that is awaited begin with accepted too, and have each bee although no trace can be made', async () => {
+  it('begin with accepted even for an awaited request, and contain each bee even if no trace can be made', async () => {
     await using here = await followedLog(() => Promise.reject(new Error('No trace can be made')))
     const told: RequestEvent[] = []
     const followed = await here.events.await('door', 'r', (event) => told.push(event))

@@ -7,7 +7,7 @@ import { SwarmHere } from '../../support/swarm-here.ts'
 
 const bees = `  - {name: chat, type: module, input: {name: entrance}, timeout_seconds: 20, spec: {file: ./chat.mjs}}
   - {name: answer, type: respond, input: {name: chat}}`
-/** Yields what \`parts\` lists. The part \`wait\` comes when another request has the input \`go\`. */
+/** Yields the items of \`parts\`. The part \`wait\` is yielded when another request has the input \`go\`. */
 const chat = `let go = () => {}
 export default async function* ({ parts = [], result, fails }) {
   if (parts === 'go') return go()
@@ -31,7 +31,7 @@ const looping = `  - {name: again, type: loop, input: {stack: [entrance, chat]},
   - {name: chat, type: module, input: {name: again}, spec: {file: ./chat.mjs}}
   - {name: answer, type: respond, input: {name: again}}`
 
-it('The parts of a bee in a loop count from 0 in each round', async () => {
+it('The parts of a bee in a loop are counted from 0 in each round', async () => {
   const files = { 'chat.mjs': 'export default async function* ({ text }) { yield text; yield "b"; return { text: text + "b" } }' }
   await using here = await SwarmHere.open({}, { bees: looping, files })
   const events = await all(new Gateway(here.url).stream({ text: 'aa' }, { gateway: here.name }))
@@ -47,7 +47,7 @@ it('The parts of a bee in a loop count from 0 in each round', async () => {
   assert.deepEqual(answerOf(events), [{ text: 'aabb' }])
 })
 
-it('The parts of a bee reach a caller of the gRPC gateway, who goes on behind the last event', async () => {
+it('The parts of a bee reach a caller of the gRPC gateway, which can continue after its last event', async () => {
   await using here = await SwarmHere.open({ WAGGLE_GRPC_PORT: '0' }, { bees, files: { 'chat.mjs': chat } })
   const caller = new GrpcCaller(here.grpc)
   try {
@@ -80,7 +80,7 @@ for (const { where, spec } of [
     const stream = (payload: unknown, more: { readonly idempotencyKey?: string } = {}) =>
       all(gateway.stream(payload, { gateway: here.name, ...more }))
 
-    it('reach the caller in order, before the answer, which joins texts', async () => {
+    it('reach the caller in order, before the answer, which joins the texts', async () => {
       const events = await stream({ parts: ['to', 'get', 'her'] })
       assert.deepEqual(partsOf(events), [
         ['chat', 0, 'to'],
@@ -91,7 +91,7 @@ for (const { where, spec } of [
       assert.deepEqual(answerOf(events), ['together'])
     })
 
-    it('become a list if they are JSON, bytes if they are bytes, and nothing more than parts if the bee returns its result', async () => {
+    it('become a list if they are JSON and bytes if they are bytes, and do not change the answer if the bee returns a result', async () => {
       assert.deepEqual(answerOf(await stream({ parts: [{ row: 1 }, 'text', null] })), [[{ row: 1 }, 'text', null]])
       assert.deepEqual(answerOf(await stream({ parts: ['a', 'b'], result: { words: 2 } })), [{ words: 2 }])
       const bytes = await stream({
@@ -104,7 +104,7 @@ for (const { where, spec } of [
       assert.deepEqual(answerOf(bytes), [{ content_type: 'image/x', base64: 'AQI=' }])
     })
 
-    it('arrive while the bee works, and a second caller goes on behind the last event', async () => {
+    it('arrive while the bee works, and a second caller can continue after the last event', async () => {
       const events = gateway.stream({ parts: ['one', 'wait', 'two'] }, { gateway: here.name, idempotencyKey: `slow ${where}` })
       const seen: RequestEvent[] = []
       for await (const event of events) {
@@ -117,7 +117,7 @@ for (const { where, spec } of [
         partsOf(seen).map(([, , part]) => part),
         ['one', 'wait', 'two'],
       )
-      // The same key again is the same request, whose parts are in the log.
+      // The same key again means the same request, whose parts are in the log.
       assert.deepEqual(partsOf(await stream({ parts: ['one', 'wait', 'two'] }, { idempotencyKey: `slow ${where}` })), partsOf(seen))
       const id = seen.flatMap((one) => (one.kind === 'accepted' ? [one.requestId] : []))[0] ?? ''
       const text = async (last: string) =>
@@ -131,7 +131,7 @@ for (const { where, spec } of [
       assert.doesNotMatch(await text('*.chat~2'), /event: part\n/)
     })
 
-    it('stay, and the error is the last event, if the bee fails behind them', async () => {
+    it('are kept if the bee fails after them, and the error is the last event', async () => {
       const events: RequestEvent[] = []
       const failed = await (async () => {
         for await (const event of gateway.stream({ parts: ['one'], fails: true }, { gateway: here.name })) events.push(event)
@@ -143,7 +143,7 @@ for (const { where, spec } of [
       assert.deepEqual(partsOf(events), [['chat', 0, 'one']])
     })
 
-    it('are bounded in bytes and in number', async () => {
+    it('are limited in bytes and in number', async () => {
       for (const parts of [['x'.repeat(300_000)], Array(40).fill('x'.repeat(250_000)), Array(10_001).fill('')]) {
         const failed = await stream({ parts }).catch((error: unknown) => error)
         assert.ok(failed instanceof GatewayError, `${parts.length} parts`)

@@ -21,7 +21,7 @@ describe('The lines of bees that callers may read', () => {
     )
   })
 
-  it('are the last 200 of a bee, each of at most 4000 characters, while the process log has all lines', () => {
+  it('are the last 200 lines of a bee, each with at most 4000 characters, while the process log has all lines', () => {
     const { log, passed, say } = kept()
     for (let line = 0; line < 300; line++) say('porter', `${line} ${'x'.repeat(5000)}`)
     const lines = log.of('cave', 'porter', 0)
@@ -31,7 +31,7 @@ describe('The lines of bees that callers may read', () => {
     assert.equal(passed.length, 300)
   })
 
-  it('take bounded memory: the bee that has been silent longest loses its lines first', () => {
+  it('take limited memory: the bee that has been silent for the longest time loses its lines first', () => {
     const { log, say } = kept()
     const long = 'x'.repeat(4000)
     for (let bee = 0; bee < 10; bee++) for (let line = 0; line < 200; line++) say(`bee-${bee}`, long)

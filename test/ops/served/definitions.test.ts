@@ -14,7 +14,7 @@ let made = 0
 const newId = () => (++made).toString(16).padStart(16, '0')
 const versionOf = (swarm: string, version: number) => ({ swarm, version, created_at: 1, text: `name: ${swarm}`, file: 'swarm.yaml', directory: '.' })
 
-/** Makes a version the one that runs, in a change of its own. */
+/** Makes a version the one to run, in a separate change. */
 async function put(definitions: Definitions, version: ReturnType<typeof versionOf>, paused: boolean): Promise<void> {
   const claim = await definitions.claim(version.swarm)
   await definitions.put(version, paused, claim)
@@ -59,7 +59,7 @@ describe('The definitions of swarms in the log', () => {
       assert.equal(later.nextVersion('a'), 3)
     }))
 
-  it('leave out records that Waggle did not write, and report each such record', () =>
+  it('leave out records that Waggle did not write, and report each of these records', () =>
     onLog(async (log, open) => {
       const { definitions } = await open()
       await put(definitions, versionOf('good', 1), false)
@@ -101,7 +101,7 @@ describe('The definitions of swarms in the log', () => {
       assert.deepEqual((await open()).definitions.names, [])
     }))
 
-  it('let one of two servers change a swarm at a time', () =>
+  it('allow only one of two servers at a time to change a swarm', () =>
     onLog(async (_, open) => {
       const [a, b] = [(await open()).definitions, (await open()).definitions]
       const claims = await Promise.allSettled([a.claim('x'), b.claim('x')])
@@ -114,7 +114,7 @@ describe('The definitions of swarms in the log', () => {
       await next.end()
     }))
 
-  it('keep the pointer that came first, and write it again behind one that came too late', () =>
+  it('keep the first of two pointers, and write it again after the late pointer', () =>
     onLog(async (log, open) => {
       const { definitions } = await open()
       const a = (await open()).definitions
@@ -125,14 +125,14 @@ describe('The definitions of swarms in the log', () => {
       const key = Buffer.from('a')
       await producer.send({ topic: definitionsTopic, partition: 0, key, value: Buffer.from(JSON.stringify(late)), headers: [], timestamp: 1 })
       while ((a.get('a')?.pointer.revision ?? 0) < 3) await a.next('a')
-      // Compaction would leave the last one alone.
+      // Compaction would keep only the last pointer.
       for (const one of [definitions, a, (await open()).definitions]) {
         const { version, paused } = one.get('a')?.pointer ?? {}
         assert.deepEqual({ version, paused }, { version: 2, paused: false })
       }
     }))
 
-  it('can be changed whatever numbers a stranger has written', () =>
+  it('can be changed despite any numbers that a stranger has written', () =>
     onLog(async (log, open) => {
       const { definitions } = await open()
       const producer = await log.producer()
@@ -166,7 +166,7 @@ describe('The definitions of swarms in the log', () => {
     }))
 })
 
-/** A change of the swarm `a` by a server that says nothing more, so that the other server ends the change. */
+/** A change of the swarm `a` by a server that falls silent, so that the other server ends the change. */
 async function endedChange(open: (clock?: Clock) => Promise<{ readonly definitions: Definitions }>) {
   const clock = new SimulatedClock()
   const silent = (await open(new SimulatedClock())).definitions
@@ -174,7 +174,7 @@ async function endedChange(open: (clock?: Clock) => Promise<{ readonly definitio
   await put(other, versionOf('a', 1), false)
   const claim = await silent.claim('a')
   while (other.claimOfOthers('a') === null) await other.next('a')
-  // The change as the server knows it when it stops for some seconds.
+  // The change as the server knows it when the server stops for some seconds.
   const before = { ...claim }
   await clock.advance(9000)
   while (other.claimOfOthers('a') !== null) await other.next('a')
@@ -198,7 +198,7 @@ async function lastText(log: Log, key: string, count: number): Promise<string | 
   return found.at(-1) ?? null
 }
 
-describe('A server whose change of a swarm was ended by another one', () => {
+describe('A server whose change of a swarm was ended by another server', () => {
   const text = (version: number, words: string) => ({ ...versionOf('a', version), text: words })
 
   it('writes no version and no pointer', () =>
@@ -215,25 +215,25 @@ describe('A server whose change of a swarm was ended by another one', () => {
       assert.deepEqual((await open()).definitions.get('a')?.pointer, pointer)
     }))
 
-  it('writes a pointer that does not count, if it writes before it reads that', () =>
+  it('writes a pointer that is ignored, if it writes before it reads the end of its change', () =>
     onLog(async (_, open) => {
       const { silent, other, before } = await endedChange(open)
       await assert.rejects(silent.put(text(2, 'late'), false, before), { code: 'WAGGLE_SWARM_BUSY' })
       for (const one of [silent, other, (await open()).definitions]) assert.equal(one.get('a')?.pointer.version, 1)
     }))
 
-  it('does not replace the text of a version that the other one has written since', () =>
+  it('does not replace the text of a version that the other server has written since', () =>
     onLog(async (log, open) => {
       const { silent, other, before } = await endedChange(open)
       await put(other, text(2, 'runs'), false)
       await silent.write(text(2, 'late'), before)
-      // The last text of the topic is the only one after compaction.
+      // After compaction, the last text of the topic is the only text.
       const last = await lastText(log, 'a@2', 4)
       assert.equal(last, 'runs')
       for (const one of [silent, other, (await open()).definitions]) assert.equal(one.version('a', 2)?.text, 'runs')
     }))
 
-  it('does not take the version back that the other one has written since', () =>
+  it('does not delete the version that the other server has written since', () =>
     onLog(async (log, open) => {
       const { silent, other, before } = await endedChange(open)
       await put(other, text(2, 'runs'), false)
@@ -242,7 +242,7 @@ describe('A server whose change of a swarm was ended by another one', () => {
       for (const one of [silent, other, (await open()).definitions]) assert.equal(one.get('a')?.versions.get(2)?.text, 'runs')
     }))
 
-  it('writes a text that does not count either if it comes first', () =>
+  it('writes a text that is ignored, even if its text comes first', () =>
     onLog(async (_, open) => {
       const { silent, other, before } = await endedChange(open)
       const claim = await other.claim('a')
@@ -252,14 +252,14 @@ describe('A server whose change of a swarm was ended by another one', () => {
       for (const one of [silent, other, (await open()).definitions]) assert.equal(one.version('a', 2)?.text, 'runs')
     }))
 
-  it('does not go on by a sign of life that was on its way', () =>
+  it('does not regain the change by a renewal that was already on its way', () =>
     onLog(async (log, open) => {
       const { silent, other, claim, before } = await endedChange(open)
       const value = Buffer.from(JSON.stringify({ ...before.now }))
       const producer = await log.producer()
       await producer.send({ topic: definitionsTopic, partition: 0, key: Buffer.from(`a!${before.now?.id}`), value, headers: [], timestamp: 1 })
       while (other.claimOfOthers('a') === null) await other.next('a')
-      // A write settles when it is read back, and so is everything before it.
+      // A write settles when it is read back, and all earlier records have been read by then.
       await silent.withdraw(versionOf('a', 9), before)
       assert.equal(claim.now, null)
     }))

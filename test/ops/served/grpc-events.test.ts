@@ -17,7 +17,7 @@ interface Event {
 }
 
 describe('A stream of a request over gRPC', () => {
-  it('has the parts that a bee publishes, in order, and goes on behind any of its events', async () => {
+  it('contains the parts that a bee publishes, in order, and continues after any of its events', async () => {
     await using swarm = await SwarmHere.open({}, { files: { 'work.mjs': counting } })
     const caller = new GrpcCaller(swarm.grpc)
     const input = { gateway: swarm.name, data: Buffer.from('{"to": 3}') }
@@ -39,7 +39,7 @@ describe('A stream of a request over gRPC', () => {
     caller.close()
   })
 
-  it('ends with a status if the request is refused: its key came with another input', async () => {
+  it('ends with a status if the request is refused, because its key was used with another input', async () => {
     await using swarm = await SwarmHere.open({})
     const caller = new GrpcCaller(swarm.grpc)
     const headers = { 'idempotency-key': 'one' }
@@ -50,7 +50,7 @@ describe('A stream of a request over gRPC', () => {
     caller.close()
   })
 
-  it('ends in the problem of a bee that failed', async () => {
+  it('ends with the problem of a failed bee', async () => {
     await using swarm = await SwarmHere.open({}, { files: { 'work.mjs': 'export default () => { throw new Error("no such number") }\n' } })
     const caller = new GrpcCaller(swarm.grpc)
     const input = { gateway: swarm.name, data: Buffer.from('1') }

@@ -15,7 +15,7 @@ const skip = 'missing' in found && process.env.CI !== 'true' ? found.missing : f
 const bees = `  - {name: classify, type: tensor-rt, input: {name: entrance}, spec: {model: ./iris.onnx}}
   - {name: answer, type: respond, input: {name: classify}}`
 
-describe('Triton’s clients, and a client that knows the services by reflection alone', { skip }, () => {
+describe('Triton’s clients, and a client that knows the services only by reflection,', { skip }, () => {
   const said = new Map<string, unknown>()
   let name = ''
 
@@ -30,7 +30,7 @@ describe('Triton’s clients, and a client that knows the services by reflection
   })
 
   for (const where of ['http', 'grpc']) {
-    it(`infer over ${where}, with numbers and with JSON, unchanged`, () => {
+    it(`get unchanged answers over ${where}, with numbers and with JSON`, () => {
       assert.deepEqual(said.get(`${where} ready`), [true, true, true])
       const { label, scores } = said.get(`${where} numbers`) as { readonly label: string; readonly scores: { readonly [label: string]: number } }
       assert.equal(label, 'setosa')
@@ -38,7 +38,7 @@ describe('Triton’s clients, and a client that knows the services by reflection
       assert.deepEqual([said.get(`${where} named`), said.get(`${where} json`)], ['setosa', 'virginica'])
     })
 
-    it(`learn over ${where} which tensors the swarm takes, from its model`, () => {
+    it(`learn over ${where} which tensors the swarm accepts, from its model`, () => {
       const { inputs, outputs, versions } = said.get(`${where} metadata`) as {
         readonly inputs: readonly { readonly datatype: string; readonly shape: readonly unknown[] }[]
         readonly outputs: readonly object[]
@@ -51,7 +51,7 @@ describe('Triton’s clients, and a client that knows the services by reflection
       assert.deepEqual([outputs.length, versions], [1, ['1']])
     })
 
-    it(`get errors over ${where} as from Triton`, () => {
+    it(`get errors over ${where} in the same form as from Triton`, () => {
       const codes = where === 'http' ? ['401', '404', '422'] : ['StatusCode.UNAUTHENTICATED', 'StatusCode.NOT_FOUND', 'StatusCode.INVALID_ARGUMENT']
       const errors = ['no token', 'unknown', 'misfit'].map((step) => String(said.get(`${where} ${step}`)))
       assert.deepEqual(
@@ -67,13 +67,13 @@ describe('Triton’s clients, and a client that knows the services by reflection
     assert.deepEqual([said.get('http without binary'), said.get('http gzip')], ['setosa', 'setosa'])
   })
 
-  it('stream requests, each with its own error', () => {
+  it('can stream requests, and each failed request has its own error', () => {
     const answers = said.get('grpc stream') as readonly string[]
     assert.deepEqual(answers.slice(0, 3), ['request-0', 'request-1', 'request-2'])
     assert.match(answers[3] ?? '', /WAGGLE_INFERENCE_MODEL/)
   })
 
-  it('describe all services, and answer by Waggle’s own', () => {
+  it('can describe all services, and call Waggle’s own service', () => {
     assert.equal(said.get('health'), 'SERVING')
     assert.deepEqual(said.get('services'), [
       'grpc.health.v1.Health',
@@ -85,7 +85,7 @@ describe('Triton’s clients, and a client that knows the services by reflection
     assert.deepEqual(said.get('request'), ['setosa', 'application/json'])
   })
 
-  it('follow a request, and go on behind the last event that they have', () => {
+  it('can follow a request, and continue after their last event', () => {
     assert.deepEqual(said.get('events'), ['accepted', 'bee', 'answer'])
     assert.deepEqual(said.get('rest'), ['bee', 'answer'])
     assert.deepEqual(said.get('stream'), ['accepted', 'bee', 'answer'])

@@ -67,7 +67,7 @@ async function starting(test: (scene: Scene) => Promise<void>): Promise<void> {
 }
 
 describe('A server that starts a swarm while another server changes it', () => {
-  it('reads nothing until the change has ended', () =>
+  it('reads no record until the change has ended', () =>
     starting(async ({ done, claim, read }) => {
       done.push('the change ends')
       await claim.end()

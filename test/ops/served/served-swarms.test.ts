@@ -49,7 +49,7 @@ describe('A server without swarms', () => {
     assert.equal((await server.call('GET', '/v1/swarms/one')).status, 404)
   })
 
-  it('tells the outcomes of a paused swarm, and whether it knows a request at all', async () => {
+  it('tells the outcomes of a paused swarm’s requests, and whether a request is known', async () => {
     await server.call('POST', '/v1/swarms', moduleSwarm('resting', './hello.mjs'))
     const asked = await server.ask('resting', { name: 'Ada' })
     const id = asked.headers.get('x-request-id')
@@ -63,7 +63,7 @@ describe('A server without swarms', () => {
     assert.equal((await found(id)).status, 404)
   })
 
-  it('refuses a swarm with mistakes, and gives each mistake with line and column', async () => {
+  it('refuses a swarm with mistakes, and reports each mistake with line and column', async () => {
     const { status, body } = await server.call('POST', '/v1/swarms', 'name: bad\nbees:\n  - {name: a, type: respnd}\n')
     assert.equal(status, 400)
     assert.deepEqual(pick(body, ['code', 'mistakes']), {
@@ -81,7 +81,7 @@ describe('A server without swarms', () => {
     })
   })
 
-  it('validates a swarm with the command’s result, and creates nothing', async () => {
+  it('validates a swarm with the same result as the command, and creates nothing', async () => {
     const good = await server.call('POST', '/v1/swarms/validate', moduleSwarm('seen', './hello.mjs'))
     assert.deepEqual(pick(good.body, ['valid', 'name', 'bees', 'mistakes']), { valid: true, name: 'seen', bees: 3, mistakes: [] })
     const wrong = await server.call('POST', '/v1/swarms/validate?file=my.yaml', moduleSwarm('seen', './missing.mjs'))
@@ -91,7 +91,7 @@ describe('A server without swarms', () => {
     assert.deepEqual((await server.call('GET', '/v1/swarms')).body, [])
   })
 
-  it('keeps nothing of a swarm whose bee cannot be opened', async () => {
+  it('keeps no part of a swarm whose bee cannot be opened', async () => {
     const { status, body } = await server.call('POST', '/v1/swarms', moduleSwarm('broken', './broken.mjs'))
     assert.equal(status, 422)
     assert.equal(pick(body, ['code']).code, 'WAGGLE_SWARM_NOT_STARTED')
@@ -99,7 +99,7 @@ describe('A server without swarms', () => {
     assert.equal((await server.ask('broken', {})).status, 404)
   })
 
-  it('refuses a second swarm of the same name, and a swarm with another swarm’s gateway', async () => {
+  it('refuses a second swarm with the same name, and a swarm with a gateway of another swarm', async () => {
     await server.call('POST', '/v1/swarms', moduleSwarm('taken', './hello.mjs'))
     assert.equal((await server.call('POST', '/v1/swarms', moduleSwarm('taken', './hello.mjs'))).status, 409)
     const other = await server.call('POST', '/v1/swarms', moduleSwarm('taken', './hello.mjs').replace('name: taken\n', 'name: other\n'))
@@ -122,7 +122,7 @@ describe('A server without swarms', () => {
     })
   }
 
-  it('refuses a `directory` that is missing or outside of the server’s', async () => {
+  it('refuses a `directory` that is missing or outside of the server’s directory', async () => {
     for (const directory of ['..', '/etc', 'nowhere'])
       assert.equal(
         (await server.call('POST', `/v1/swarms?directory=${encodeURIComponent(directory)}`, moduleSwarm('out', './hello.mjs'))).status,
@@ -137,7 +137,7 @@ describe('A server without swarms', () => {
     await server.call('DELETE', '/v1/swarms/inner')
   })
 
-  it('takes a swarm as JSON', async () => {
+  it('accepts a swarm as JSON', async () => {
     const swarm = {
       name: 'json',
       bees: [
@@ -165,7 +165,7 @@ describe('A server without swarms', () => {
     await server.call('DELETE', '/v1/swarms/counted')
   })
 
-  it('begins anew with a swarm that was removed with its data, and goes on with a swarm whose data was kept', async () => {
+  it('starts from the beginning with a swarm that was removed with its data, and continues a swarm whose data was kept', async () => {
     const said = async () => (await (await server.ask('anew', { name: 'Ada' }, { 'idempotency-key': 'k' })).json()) as unknown
     await server.call('POST', '/v1/swarms', moduleSwarm('anew', './hello.mjs'))
     assert.deepEqual(await said(), { said: 'Hello Ada' })
@@ -195,7 +195,7 @@ describe('A server without swarms', () => {
   })
 })
 
-it('A secret that is stored after the start of a server appears in no line of the server’s log', async () => {
+it('A secret that is stored after a server’s start does not appear in the server’s log', async () => {
   await using server = await ServerHere.open({ WAGGLE_SECRETS_KEY: '0'.repeat(64) })
   assert.equal((await server.call('PUT', '/v1/secrets/late', 'honey-is-late')).status, 204)
   const away = `name: away
@@ -210,7 +210,7 @@ bees:
   assert.doesNotMatch(JSON.stringify([made.body, lines, server.said]), /honey-is-late/)
 })
 
-describe('A server that starts again', () => {
+describe('A server that restarts', () => {
   it('runs the swarms of its earlier run, in the same version and state', async () => {
     await using server = await ServerHere.open()
     server.write('hello.mjs', greet('Hello'))
@@ -229,11 +229,11 @@ describe('A server that starts again', () => {
     )
     assert.deepEqual(await server.answer('kept', { name: 'Ada' }), { said: 'Hello Ada' })
     assert.equal((await server.ask('paused', { name: 'Ada' })).status, 503)
-    // The ledger of the paused swarm was not opened, so nobody can say that there is no such request.
+    // The ledger of the paused swarm was not opened, so nobody can say whether there is such a request.
     assert.equal((await server.call('GET', '/v1/requests/0198f3c2-7d51-7c3a-9d53-0242ac120002')).status, 503)
   })
 
-  it('lists a swarm that cannot start any more with an error, and runs the other swarms', async () => {
+  it('lists a swarm that can no longer start with its error, and runs the other swarms', async () => {
     await using server = await ServerHere.open()
     server.write('hello.mjs', greet('Hello'))
     server.write('lost.mjs', greet('Lost'))
@@ -250,7 +250,7 @@ describe('A server that starts again', () => {
     assert.equal((await server.call('GET', '/readyz')).status, 200)
   })
 
-  it('leaves a gateway with the swarm that has it, and runs another swarm with that gateway when the gateway is free', async () => {
+  it('leaves a gateway with the swarm that has it, and runs another swarm with that gateway after the gateway is free', async () => {
     await using server = await ServerHere.open()
     server.write('hello.mjs', greet('Hello'))
     server.write('bye.mjs', greet('Bye'))
@@ -258,7 +258,7 @@ describe('A server that starts again', () => {
     await server.call('POST', '/v1/swarms', moduleSwarm('later', './bye.mjs'))
     await server.call('POST', '/v1/swarms/first/pause')
     await server.stop()
-    // Another server on the log may have made both at once.
+    // Another server on the log may have created both swarms at the same time.
     await server.define('later', moduleSwarm('first', './bye.mjs').replace('name: first\n', 'name: later\n'))
     await server.start()
     const later = await server.call('GET', '/v1/swarms/later')
@@ -273,7 +273,7 @@ describe('A server that starts again', () => {
     assert.deepEqual(await server.answer('first', { name: 'Ada' }), { said: 'Bye Ada' })
   })
 
-  it('finds a folder that was missing at the start when its swarm is resumed, and does not remove the swarm’s data without the folder', async () => {
+  it('finds a folder that was missing at the start when its swarm is resumed, and does not remove the swarm’s data without that folder', async () => {
     await using server = await ServerHere.open()
     server.write('inner/own.mjs', greet('Inner'))
     await server.call('POST', '/v1/swarms?directory=inner', moduleSwarm('inner', './own.mjs'))
@@ -288,7 +288,7 @@ describe('A server that starts again', () => {
   })
 })
 
-/** These members of an object. */
+/** A copy of an object with only these members. */
 function pick(value: unknown, names: readonly string[]): Record<string, unknown> {
   return Object.fromEntries(names.map((name) => [name, Reflect.get(value as object, name)]))
 }

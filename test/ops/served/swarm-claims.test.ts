@@ -32,7 +32,7 @@ function onSlowLog() {
 }
 
 describe('A change of a swarm on a slow log', () => {
-  it('is ended by one record at a time, and again where that failed', async () => {
+  it('is ended by one record at a time, and is ended again after a failure', async () => {
     const { clock, claims, written, failures, answer } = onSlowLog()
     claims.read('a', 'other', { swarm: 'a', id: 'other', phase: 'open', version: null, reason: '' }, 0)
     await clock.advance(20_000)
@@ -48,7 +48,7 @@ describe('A change of a swarm on a slow log', () => {
     claims.close()
   })
 
-  it('says one sign of life at a time', async () => {
+  it('is renewed by one record at a time', async () => {
     const { clock, claims, written, answer } = onSlowLog()
     const taken = claims.take('a', 'own')
     claims.read('a', 'own', { swarm: 'a', id: 'own', phase: 'open', version: null, reason: '' }, 0)

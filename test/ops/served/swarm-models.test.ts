@@ -14,7 +14,7 @@ const element = { datatype: 'BYTES', shape: [1] }
 const inferText = (text: string) => JSON.stringify({ inputs: [{ name: 'input', ...element, data: [text] }] })
 
 describe('The swarms of a server as models', () => {
-  it('have the version that runs, are not ready while they are paused, and are gone when they are deleted', async () => {
+  it('have the running version, are not ready while they are paused, and disappear when they are deleted', async () => {
     await using server = await ServerHere.open()
     server.write('one.mjs', 'export default () => 1\n')
     server.write('two.mjs', 'export default () => 2\n')
@@ -51,7 +51,7 @@ describe('The swarms of a server as models', () => {
     assert.deepEqual([(await get(''))[0], (await infer())[0]], [404, 404])
   })
 
-  it('have the names of their gateways, where a swarm has several', async () => {
+  it('have the names of their gateways if a swarm has several gateways', async () => {
     await using server = await ServerHere.open()
     server.write('which.mjs', 'export default (input) => input\n')
     const text = `name: both
@@ -68,8 +68,8 @@ bees:
   })
 })
 
-describe('A swarm that makes tensors of pictures', () => {
-  it('takes a picture as one element of BYTES, and gives its tensors by name', async () => {
+describe('A swarm that makes tensors from pictures', () => {
+  it('accepts a picture as one element of BYTES, and returns its tensors by name', async () => {
     const bees = `  - {name: pixels, type: image-preprocess, input: {name: entrance}, spec: {resize: 4}}
   - {name: answer, type: respond, input: {name: pixels}}`
     await using swarm = await SwarmHere.open({}, { bees })

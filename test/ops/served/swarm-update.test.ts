@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { moduleSwarm, ServerHere } from '../../support/server-here.ts'
 
-/** Two bees in a row. Each adds its version to the answer, so an answer shows if bees of two versions made it. */
+/** Two bees in a row. Each bee adds its version to the answer, so an answer shows if bees of two versions made it. */
 const chain = (name: string, version: string) => `name: ${name}
 bees:
   - {name: entrance, type: gateway-input, spec: {name: ${name}}}
@@ -65,7 +65,7 @@ describe('An update of a running swarm', () => {
     assert.deepEqual(new Set(answers.map(({ first, second }) => `${first} ${second}`)), new Set(['one one', 'two two']))
   })
 
-  it('keeps the older version running if the newer one cannot open, and shows the error', async () => {
+  it('keeps the older version running if the newer version cannot open, and shows the error', async () => {
     const text = chain('busy', 'two').replace('./two.mjs, bee: second', './broken.mjs')
     const failed = await put('busy', text)
     assert.deepEqual({ status: failed.status, code: failed.code }, { status: 422, code: 'WAGGLE_SWARM_NOT_STARTED' })
@@ -77,7 +77,7 @@ describe('An update of a running swarm', () => {
     )
   })
 
-  it('is refused while another update is under way', async () => {
+  it('is refused while another update is in progress', async () => {
     const both = await Promise.all([put('busy', chain('busy', 'one')), put('busy', `${chain('busy', 'one')}# again\n`)])
     assert.deepEqual(both.map(({ status }) => status).sort(), [200, 409])
     assert.equal(both.find(({ status }) => status === 409)?.code, 'WAGGLE_SWARM_BUSY')
@@ -133,13 +133,13 @@ ${further}`
     await server.answer('rest', { number: 9 })
     const results = async () => ((await server.call('GET', '/v1/swarms/rest/bees/calls')).body as { readonly results_total: number }).results_total
     while ((await results()) === 0) await new Promise((settle) => setTimeout(settle, 5))
-    // If the earlier requests were done again, they would be done before this one.
+    // If the earlier requests were computed again, they would be computed before this request.
     await server.answer('rest', { number: 10 })
     while ((await results()) === 1) await new Promise((settle) => setTimeout(settle, 5))
     assert.equal(await results(), 2)
   })
 
-  it('needs accept=true for the state of a paused swarm too', async () => {
+  it('also needs accept=true for the state of a paused swarm', async () => {
     server.write('sum.mjs', totals)
     const counting = `name: sum
 bees:
@@ -153,7 +153,7 @@ bees:
     assert.equal((await put('sum', moduleSwarm('sum', './one.mjs'), '?accept=true')).status, 200)
   })
 
-  it('gives the older version’s answer to a request that comes again under its idempotency key', async () => {
+  it('keeps the older version’s answer for a request that is repeated with its idempotency key', async () => {
     await put('same', chain('same', 'one'))
     const headers = { 'idempotency-key': 'k' }
     const before = await (await server.ask('same', { number: 1 }, headers)).json()
@@ -171,7 +171,7 @@ bees:
     assert.equal(await server.answer('edited', {}), 22)
   })
 
-  it('needs accept=true if it gives up state', async () => {
+  it('needs accept=true if it loses state', async () => {
     server.write('total.mjs', totals)
     const counting = (file: string, bee: string) => `name: state
 bees:

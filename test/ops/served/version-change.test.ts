@@ -5,7 +5,7 @@ import { changeVersion, type VersionChange } from '../../../ops/served/version-c
 import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 
-/** A change whose newer version fails once the older one has stopped. */
+/** A change whose newer version fails after the older version has stopped. */
 function failing({ startsAgain, unrecord }: { readonly startsAgain: boolean; readonly unrecord: () => Promise<void> }) {
   const done: string[] = []
   const gateways = new GatewayTargets([])
@@ -34,14 +34,14 @@ function failing({ startsAgain, unrecord }: { readonly startsAgain: boolean; rea
   return { done, gateways, clock, changed: changeVersion(given as unknown as VersionChange) }
 }
 
-describe('A change of version whose newer version fails after the older one has stopped', () => {
-  it('starts the older version again, even if the log cannot be told that the older version runs again', async () => {
+describe('A change of version whose newer version fails after the older version has stopped', () => {
+  it('starts the older version again, even if the log cannot record that the older version runs again', async () => {
     const { done, changed, clock } = failing({ startsAgain: true, unrecord: () => Promise.reject(new Error('no log')) })
     await Promise.all([assert.rejects(changed, { message: 'the newer one fails' }), clock.advance(100)])
     assert.deepEqual(done, ['older stops', 'record', 'older starts again'])
   })
 
-  it('tells the waiting callers if the older version does not start again either', async () => {
+  it('fails the waiting callers if the older version does not start again either', async () => {
     const { done, changed, clock, gateways } = failing({ startsAgain: false, unrecord: async () => {} })
     await Promise.all([assert.rejects(changed, { message: 'the newer one fails' }), clock.advance(100)])
     assert.deepEqual(done, ['older stops', 'record', 'older is gone'])

@@ -8,7 +8,7 @@ import { after, before, describe, it } from 'node:test'
 
 const repository = resolve(import.meta.dirname, '..', '..', '..')
 
-/** A folder with the launcher and without a lock file, as the published package has it. */
+/** A folder with the launcher and without a lock file, like the published package. */
 describe('The launcher', () => {
   let root: string
   before(() => {
@@ -66,7 +66,7 @@ describe('The launcher', () => {
     const { scripts } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8')) as { readonly scripts: { readonly example: string } }
     const { NODE_TEST_CONTEXT: _context, ...own } = process.env
     const env = { ...own, PATH: dirname(process.execPath) + delimiter + process.env.PATH }
-    // The command is not the last one of the shell, so only `exec` makes its process that of the shell.
+    // The command is not the last command of the shell, so only `exec` makes its process the shell's process.
     const script = spawn('sh', ['-c', `true; ${scripts.example} examples/wait.ts; true`], { cwd: root, env, stdio: ['ignore', 'pipe', 'inherit'] })
     let out = ''
     for await (const text of script.stdout.setEncoding('utf8')) {
@@ -76,7 +76,7 @@ describe('The launcher', () => {
     assert.equal(out, 'runs\nended\n')
   })
 
-  it('ends a blocked program at the second signal, but counts the signals of one Ctrl-C as one', async () => {
+  it('ends a blocked program at the second signal, but counts the signals of one Ctrl-C as one signal', async () => {
     writeFileSync(join(root, 'examples', 'block.ts'), `process.on('SIGTERM', () => {})\nconsole.log('blocks' satisfies string)\nfor (;;) {}`)
     const script = spawn(process.execPath, [join(root, 'ops', 'setup', 'launch.mjs'), 'examples/block.ts'], { stdio: ['ignore', 'pipe', 'inherit'] })
     const ended = new Promise((settle) => script.once('exit', (code, signal) => settle({ code, signal })))

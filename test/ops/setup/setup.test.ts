@@ -72,7 +72,7 @@ describe('The set-up of a clone', () => {
     assert.equal(asked, 1)
   })
 
-  it('finds each optional package of its packages in the lock file, so that npm ci accepts that file', () => {
+  it('finds each optional dependency of its packages in the lock file, so that npm ci accepts that file', () => {
     const { packages } = JSON.parse(readFileSync(join(import.meta.dirname, '..', '..', '..', 'package-lock.json'), 'utf8')) as {
       readonly packages: { readonly [path: string]: { readonly optionalDependencies?: { readonly [name: string]: string } } }
     }
@@ -85,7 +85,7 @@ describe('The set-up of a clone', () => {
       )
   })
 
-  it('uses the machine’s Node if that is new enough', () => {
+  it('uses the machine’s Node if it is new enough', () => {
     assert.equal(bringNode(root, machine('v24.0.0'), npm, quiet), '/usr/bin/node')
     assert.equal(bringNode(root, machine('v26.1.0'), npm, quiet), '/usr/bin/node')
     assert.deepEqual(called, [])
@@ -114,7 +114,7 @@ describe('The set-up of a clone', () => {
       ['darwin', 'arm64'],
       ['win32', 'x64'],
     ] as const) {
-      // This npm installs nothing, so the call fails when npm has run.
+      // This npm installs nothing, so the call fails after npm has run.
       assert.throws(() => bringNode(root, { ...machine('v20.20.2', platform), arch }, npm, quiet))
       const [, major = 0, minor = 0] = (/@(\d+)\.(\d+)\.\d+$/.exec(called.at(-1)?.at(-1) ?? '') ?? []).map(Number)
       assert.ok(major > 24 || (major === 24 && minor >= 2), `${platform}-${arch}: ${major}.${minor}`)
@@ -133,7 +133,8 @@ describe('The set-up of a clone', () => {
     const read = (file: string) => readFileSync(join(import.meta.dirname, '..', '..', '..', file), 'utf8')
     assert.match(read('ops/setup/npm.mjs'), /'--ignore-scripts'/)
     assert.match(read('Dockerfile'), /npm ci .*--ignore-scripts/)
-    // The scripts run by hand, because npm from 11.16 on refuses them here. The package's own script, which compiles it for `npm pack`, must run.
+    // The scripts are run by hand, because npm from 11.16 on refuses to run them here. The package's own script, which compiles the package for `npm
+    // pack`, must run.
     const { allowScripts } = JSON.parse(read('package.json')) as { readonly allowScripts: { readonly [name: string]: boolean } }
     const { packages } = JSON.parse(read('package-lock.json')) as {
       readonly packages: { readonly [path: string]: { readonly hasInstallScript?: boolean } }

@@ -12,7 +12,7 @@ after(() => {
   for (const directory of directories) rmSync(directory, { recursive: true, force: true })
 })
 
-/** Counts the words of one record, whose updates all come before the commit that follows it. */
+/** Counts the words of one record. All updates of the record come before the next commit. */
 async function updatesOf(line: string, more: Partial<StreamsConfig>, caching = true): Promise<readonly (readonly [string, number])[]> {
   const stateDir = mkdtempSync(join(tmpdir(), 'waggle-caching-'))
   directories.push(stateDir)
@@ -93,7 +93,7 @@ describe('The updates of a table', () => {
     await streams.send('lines', { key: null, value: `${words} bear`, timestamp: 20 }, Produced.with(text, text))
     const sums: number[] = []
     for await (const { value } of streams.records('sums', Consumed.with(text, numbers))) if (sums.push(value ?? 0) && value === 11) break
-    // Readers never see a count that is too high: it only grows.
+    // Readers never see a count that is too high, because counts only grow.
     assert.deepEqual(
       sums,
       sums.toSorted((a, b) => a - b),

@@ -25,7 +25,7 @@ describe('The method Streams.cleanUp', () => {
       .toStream()
       .to('counted', Produced.with(text, Serdes.long()))
     const config = { applicationId: 'visits', stateDir, commitIntervalMs: 5, cacheMaxBytes: 0 }
-    // Nothing listens there, and cleanUp needs no broker.
+    // No broker listens there, and cleanUp needs no broker.
     return new Streams(builder.build(), { ...config, log: log === 'embedded' ? log : { kafka: { brokers: ['127.0.0.1:1'] } } })
   }
 
@@ -37,7 +37,7 @@ describe('The method Streams.cleanUp', () => {
     const streams = streamsOn('kafka')
     await streams.cleanUp()
     assert.deepEqual(readdirSync(join(stateDir, 'state')).toSorted(), ['visits-2', 'visits-StreamThread-x'])
-    // A folder that is not there is no mistake.
+    // A missing folder is not an error.
     await streams.cleanUp()
     rmSync(join(stateDir, 'state'), { recursive: true })
     await streams.cleanUp()

@@ -40,7 +40,7 @@ function program(write: (stream: KStream<string | null, string>) => KStream<stri
 
 const upper = () => program((stream) => stream.mapValues((value) => value.toUpperCase()))
 
-/** A program that throws on `bad`, as often as `times`. */
+/** A program that throws on `bad`, at most `times` times. */
 function failing(times = Number.POSITIVE_INFINITY): Topology {
   let left = times
   return program((stream) =>
@@ -76,7 +76,7 @@ describe('The states of an application', () => {
     assert.deepEqual(some, ['REBALANCING', 'RUNNING'])
   })
 
-  it('end in NOT_RUNNING if the application is closed before it starts, and it cannot start afterwards', async () => {
+  it('end in NOT_RUNNING if the application is closed before it starts, and the application cannot start afterwards', async () => {
     const streams = new Streams(upper(), config())
     const told: string[] = []
     streams.onStateChange((to) => told.push(to))
@@ -98,7 +98,7 @@ describe('The states of an application', () => {
     await streams.close({ timeoutMs: 10 })
   })
 
-  it('end in NOT_RUNNING if the application is closed during its start, and no thread stays', async () => {
+  it('end in NOT_RUNNING if the application is closed during its start, and no thread remains', async () => {
     const settings = config()
     const streams = new Streams(upper(), settings)
     const told: string[] = []
@@ -113,7 +113,7 @@ describe('The states of an application', () => {
     assert.equal(await first(next), 'BEAR')
   })
 
-  it('are entered once: two starts at the same time count as one, and close may be called again', async () => {
+  it('are entered once: two starts at the same time count as one start, and a second close has no effect', async () => {
     const streams = new Streams(upper(), config())
     const [one, other] = await Promise.allSettled([streams.start(), streams.start()])
     assert.deepEqual([one?.status, other?.status], ['fulfilled', 'rejected'])
@@ -167,7 +167,7 @@ describe('An application before its start and after its close', () => {
 })
 
 describe('The threads of an application', () => {
-  it('can all be removed, and work goes on when one is added again', async () => {
+  it('can all be removed, and processing continues when a thread is added again', async () => {
     await using streams = new Streams(upper(), config({ numThreads: 2 }))
     await streams.start()
     assert.deepEqual(
@@ -182,7 +182,7 @@ describe('The threads of an application', () => {
 })
 
 describe('Closing an application', () => {
-  /** A program with calls that end on command. */
+  /** A program with calls that end when the test asks for it. */
   function calling() {
     let ends = () => {}
     let begins = () => {}
@@ -217,7 +217,7 @@ describe('Closing an application', () => {
     assert.equal(await first(again), 'a!')
   })
 
-  it('ends without a time limit and with an infinite one, and an invalid limit is refused', async (t) => {
+  it('succeeds without a time limit and with an infinite limit, and an invalid limit is refused', async (t) => {
     const streams = new Streams(upper(), config())
     await streams.start()
     for (const timeoutMs of [Number.NaN, -1, '5' as unknown as number, null as unknown as number]) {
@@ -228,7 +228,7 @@ describe('Closing an application', () => {
     process.on('warning', warned)
     await streams.close()
     assert.equal(streams.state, 'NOT_RUNNING')
-    // Node warns in a later turn.
+    // Node emits the warning in a later turn.
     await new Promise((resolve) => setImmediate(resolve))
     process.off('warning', warned)
     assert.equal(warned.mock.callCount(), 0)
@@ -237,7 +237,7 @@ describe('Closing an application', () => {
     await forever.close({ timeoutMs: Number.POSITIVE_INFINITY })
   })
 
-  it('gives up at its time limit, and the uncommitted work is done again after the next start', async () => {
+  it('stops waiting at its time limit, and uncommitted work is done again after the next start', async () => {
     const settings = config()
     const { topology, begun } = calling()
     const streams = new Streams(topology, settings)
@@ -297,7 +297,7 @@ describe('A failure that no handler skips', () => {
 })
 
 describe('A handler for failed records', () => {
-  it('skips a record that cannot be read, if it answers continue', async () => {
+  it('skips a record that cannot be read if it answers continue', async () => {
     const builder = new StreamsBuilder()
     builder.stream('in', Consumed.with(text, Serdes.long())).mapValues(String).to('out', written)
     const asked: unknown[] = []
@@ -317,7 +317,7 @@ describe('A handler for failed records', () => {
     assert.deepEqual(asked, [['WAGGLE_INVALID_VALUE', 'KSTREAM-SOURCE-0000000000', '0_0', 'in', 0, 0n]])
   })
 
-  it('skips a record that cannot be written, if it answers continue', async () => {
+  it('skips a record that cannot be written if it answers continue', async () => {
     const asked: unknown[] = []
     await using streams = new Streams(
       program((stream) => stream.mapValues((value) => (value === 'seven' ? (7 as never) : value))),
@@ -350,7 +350,7 @@ describe('A handler for failed records', () => {
 })
 
 describe('Several applications in one process', () => {
-  it('keep running while another one rolls back to its last commit', async () => {
+  it('keep running while another application rolls back to its last commit', async () => {
     const asked: string[] = []
     const handler = (error: WaggleError) => {
       asked.push(error.code)

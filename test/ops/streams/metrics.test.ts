@@ -78,7 +78,7 @@ async function sent(streams: Streams, records: readonly (readonly [key: string |
 }
 
 describe('The metrics of an application', () => {
-  it('include its state, as Kafka Streams numbers it, and its threads', async () => {
+  it('include the state of the application, numbered as in Kafka Streams, and its threads', async () => {
     await using streams = await running(upper(), { numThreads: 2 })
     const client = (name: string) => metric(streams.metrics, 'stream-metrics', name, { 'client-id': 'measured' })
     assert.deepEqual(
@@ -107,7 +107,7 @@ describe('The metrics of an application', () => {
     assert.equal(metric(streams.metrics, 'stream-thread-metrics', 'process-total'), 4)
   })
 
-  it('include polls, records, commits and tasks of its threads, and how the threads spent their time', async () => {
+  it('include polls, records, commits and tasks of the threads, and the shares of the threads’ time', async () => {
     await using streams = await running(upper())
     await sent(streams, [
       ['a', 'x', 1],
@@ -240,7 +240,7 @@ describe('The metrics of an application', () => {
     assert.deepEqual([traffic('records-produced-total', sink, 'out'), traffic('bytes-produced-total', sink, 'out')], [1, 3 + 5 + 20 + 3])
   })
 
-  it('have a single series for all topics of a sink that chooses its topic by record', async () => {
+  it('have a single series for all topics of a sink that chooses its topic for each record', async () => {
     const builder = new StreamsBuilder()
     builder.stream('in', read).to((_, value) => value ?? '', written)
     for (const topic of ['red', 'yellow']) builder.stream(topic, read).foreach(() => {})
@@ -287,8 +287,8 @@ describe('The metrics of an application', () => {
     )
     const buffered = metrics.filter(({ tags }) => 'in-memory-suppression-state-id' in tags)
     const of = (name: string) => buffered.find((metric) => metric.name === `suppression-buffer-${name}`)?.value
-    // The numbers of Kafka Streams 4.3.1 for the same program: the buffer has no record, then one, two, three, and then one, when the first two have
-    // been forwarded.
+    // The numbers of Kafka Streams 4.3.1 for the same program. The buffer has no record, then one, two and three records, and then one record after
+    // the first two were forwarded.
     assert.deepEqual([of('count-avg'), of('count-max')], [1.4, 3])
     assert.deepEqual([of('size-avg'), of('size-max')], [77, 165])
     const finals = metrics.filter(({ name }) => name === 'window-aggregate-final-emit-total').map(({ value }) => value)
@@ -314,7 +314,7 @@ describe('The metrics of an application', () => {
     assert.ok((metric(streams.metrics, 'stream-task-metrics', 'punctuate-latency-max') ?? 0) > 0)
   })
 
-  it('count each failure that rolled a thread back', async () => {
+  it('count each failure that has rolled a thread back', async () => {
     let failures = 0
     await using streams = await running(upper(), {
       uncaughtExceptionHandler: () => {
@@ -330,7 +330,7 @@ describe('The metrics of an application', () => {
   })
 })
 
-/** The metrics of Kafka Streams 4.3.1 for such a program. Those of restores are left out, because the embedded log needs none. */
+/** The metrics of Kafka Streams 4.3.1 for such a program. Metrics of restores are left out, because the embedded log needs no restore. */
 const kafkaNames = {
   'stream-processor-node-metrics': [
     'process-rate',

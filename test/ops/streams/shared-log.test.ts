@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { it } from 'node:test'
 import { shareEmbeddedLog } from '../../../ops/streams/shared-log.ts'
 
-it('The log of a directory can be opened again while it is being closed', async () => {
+it('The log of a directory can be opened again while its earlier instance is closing', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-shared-'))
   const first = await shareEmbeddedLog(directory)
   const closed = first.close()

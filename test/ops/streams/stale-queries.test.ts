@@ -30,7 +30,7 @@ function program() {
   return decorated(builder.build(), 'app', { key: null, value: null, timestampExtractor: null })
 }
 
-/** A process of the application, which other processes can ask. */
+/** A process of the application that other processes can query. */
 class Process {
   readonly queries: StoreQueries
   readonly #application: { started: Application | null }
@@ -80,7 +80,7 @@ class Process {
   }
 }
 
-it('A standby answers queries that allow stale answers, in its own process and from others, and reports its lag', async () => {
+it('A standby answers queries that allow stale answers, from its own process and from other processes, and reports its lag', async () => {
   const world = new SimulatedWorld({ keepsState: false })
   const log = await withTopics(world, ['in', 'out'])
   const [active, standby] = [await Process.start(world, log, 'active'), await Process.start(world, log, 'standby')]
@@ -106,7 +106,7 @@ it('A standby answers queries that allow stale answers, in its own process and f
   assert.equal(lag?.currentOffsetPosition, lag?.endOffsetPosition)
   assert.ok((lag?.endOffsetPosition ?? 0n) > 0n)
 
-  // The process of the task answers nobody any more.
+  // The process of the task no longer answers queries.
   await running.queries.close()
   for (const one of [copying, third]) await assert.rejects(one.ask('counts', count, false), { code: 'WAGGLE_STORE_MIGRATED' })
   for (const one of [copying, third]) {

@@ -180,7 +180,7 @@ describe('A program on the embedded log', () => {
     assert.equal(processed(), 1)
   })
 
-  it('lets up to as many results as a commit can note overtake a slow result of another key', async () => {
+  it('lets results of other keys overtake a slow result, up to the number that a commit can note', async () => {
     const slow = Promise.withResolvers<string>()
     await using streams = new Streams(
       toUpper((stream) =>
@@ -202,7 +202,7 @@ describe('A program on the embedded log', () => {
     slow.resolve('at last')
     const rest: (string | null)[] = []
     while (rest.length < count - 4095 + 1) rest.push((await out.next()).value?.value)
-    // Only records that were sent before it may come first.
+    // Only records that were sent before the slow result may come first.
     assert.equal(rest[0], 'at last')
   })
 
@@ -218,7 +218,7 @@ describe('A program on the embedded log', () => {
 })
 
 describe('The input of a program', () => {
-  it('is processed in the order of its timestamps over all topics of a task, however much is buffered (KIP-695)', async () => {
+  it('is processed in the order of timestamps over all topics of a task, with any amount of buffered records (KIP-695)', async () => {
     const settings = config({ applicationId: 'merge' })
     const builder = new StreamsBuilder()
     builder.stream(['a', 'b'], read).to('out', written)

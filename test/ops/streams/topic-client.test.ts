@@ -29,7 +29,7 @@ it('A reader of a topic gets the records of each partition in order until it is 
   assert.equal(seen.at(-1), '1:last')
 })
 
-it('A record is written and read with the application’s default serdes, and refused if there are none', async () => {
+it('A record is written and read with the application’s default serdes, and is refused if there are no default serdes', async () => {
   const world = new SimulatedWorld()
   const log = world.boot()
   await log.createTopics([{ name: 'in', partitions: 1, cleanup: 'delete', retentionMs: null }])

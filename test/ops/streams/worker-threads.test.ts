@@ -59,7 +59,7 @@ async function sendVisits(streams: Streams, from: number, to: number): Promise<v
   await Promise.all(Array.from({ length: to - from }, (_, index) => visit(streams, visitorOf(from + index), { page: pageOf(from + index) })))
 }
 
-/** The counts of each page in their order. Ends after `count` of them, or waits for ever. */
+/** The counts of each page in their order. Ends after `count` counts, or waits for ever. */
 async function counted(streams: Streams, count: number): Promise<[string | null, number[]][]> {
   const told = new Map<string | null, number[]>()
   let left = count
@@ -94,7 +94,7 @@ const failedThreads = (streams: Streams) => streams.metrics.find(({ name }) => n
 
 describe('A program whose threads are workers', () => {
   for (const numThreads of [1, 2, 4]) {
-    it(`counts as with one thread, with ${numThreads} workers`, async () => {
+    it(`counts with ${numThreads} workers as with one thread`, async () => {
       const stateDir = await prepared(['visits', 'counted'])
       await using streams = new Streams(visits, config(stateDir, { module: moduleOf('visits'), numThreads }))
       await streams.start()
@@ -113,7 +113,7 @@ describe('A program whose threads are workers', () => {
     assert.deepEqual(await counted(streams, 30_000), recounted(pagesUntil(30_000)))
   })
 
-  it('continues after a close in the middle of its work, with another number of workers', async () => {
+  it('continues with another number of workers after a close in the middle of its work', async () => {
     const stateDir = await prepared(['visits', 'counted'])
     for (const [round, numThreads] of [2, 1, 3].entries()) {
       const streams = new Streams(visits, config(stateDir, { module: moduleOf('visits'), numThreads }))
@@ -280,7 +280,7 @@ describe('A failure in a worker', () => {
     await streams.close({ timeoutMs: 1000 })
   })
 
-  it('reaches the main thread’s handler unchanged, and is retried if the handler says so', async () => {
+  it('reaches the main thread’s handler unchanged, and is retried if the handler asks for a retry', async () => {
     const stateDir = await prepared(['visits', 'counted'])
     const failures: WaggleError[] = []
     const uncaughtExceptionHandler = (error: WaggleError) => {
@@ -341,7 +341,7 @@ describe('A process with workers', () => {
     assert.deepEqual(await counted(streams, 2000), recounted(pages))
   })
 
-  it('goes on after a failed write, because the process opens its database again', async () => {
+  it('continues after a failed write, because it opens its database again', async () => {
     const stateDir = await prepared(['visits', 'counted'])
     const more = { numThreads: 2, uncaughtExceptionHandler: () => 'REPLACE_THREAD' as const }
     await using streams = new Streams(visits, config(stateDir, { module: moduleOf('visits'), ...more }))
@@ -365,7 +365,7 @@ describe('A process with workers', () => {
 })
 
 describe('Code that blocks its thread', () => {
-  it('blocks its own worker, and neither the main thread nor another worker', async () => {
+  it('blocks only its own worker, but neither the main thread nor another worker', async () => {
     const stateDir = await prepared(['visits', 'counted'])
     const untilFile = join(stateDir, 'go')
     await using streams = new Streams(visits, config(stateDir, { module: moduleOf('visits'), numThreads: 4 }))
@@ -373,7 +373,7 @@ describe('Code that blocks its thread', () => {
     const startedFile = join(stateDir, 'started')
     await visit(streams, 'blocked', { page: 'late', startedFile, untilFile })
     while (!existsSync(startedFile)) await new Promise((resolve) => setImmediate(resolve))
-    // The partitions are spread over the workers. Three of four workers are free, so the pages of their partitions are counted.
+    // The partitions are spread over the workers. Three of four workers are free, so the pages in their partitions are counted.
     const sent = Array.from({ length: 400 }, (_, at) => `key-${at}`)
     await Promise.all(sent.map((key) => visit(streams, key, { page: key })))
     const seen = new Set<string | null>()

@@ -55,7 +55,7 @@ const order = { type: 'object', properties: { id: { type: 'integer' }, city: { t
 const score = { type: 'object', properties: { label: { type: 'string' }, value: { type: 'number' } }, required: ['label'] }
 const anyDict = { type: ['object', 'tensors'] }
 
-/** The signature of a bee, and its types. */
+/** The signature of a bee, and the types that result from it. */
 const signatures: readonly (readonly [signature: string, types: PythonTypes, batch?: true])[] = [
   ['def bee(payload: dict) -> str', { input: anyDict, output: { type: 'string' } }],
   ['def bee(swarm, payload: Order, context) -> Score', { input: order, output: score }],
@@ -69,7 +69,7 @@ const signatures: readonly (readonly [signature: string, types: PythonTypes, bat
   ],
   ['def bee(payload: Rated)', { input: { type: 'object', properties: { id: { type: 'integer' }, stars: { type: 'integer' } }, required: ['id'] } }],
   ['def bee(payload: Dict[str, int]) -> None', { input: { type: 'object' }, output: { type: 'null' } }],
-  // A bee with a swarm may publish anything, and then returns None.
+  // A bee with a swarm may publish any value, and then returns None.
   ['def bee(swarm, payload, context) -> None', {}],
   ['def bee(payload)', {}],
   ['def bee(payload: Any) -> Unknown', {}],
@@ -121,7 +121,7 @@ describe('The annotations of a Python bee', { skip: skipWithoutPython }, () => {
     })
   })
 
-  it('are a mistake with the file’s name if the file raises, exits, hangs or writes rubbish', async () => {
+  it('are a mistake, with the file’s name, if the file raises an error, exits, hangs or writes rubbish', async () => {
     const bee = '\n@register_bee\ndef bee(payload): ...\n'
     await refused(check(`${prelude}raise ValueError("no bear")${bee}`), /ValueError: no bear/, /bee\d+\.py:\d+$/)
     await refused(check(`${prelude}import sys; sys.exit(3)${bee}`), /SystemExit/, /bee\d+\.py/)
@@ -175,7 +175,7 @@ describe('Bytes and arrays of Python bees', () => {
       assert.equal(misfit(given, taken), null, JSON.stringify([given, taken]))
   })
 
-  it('fit nothing else, and the reason names both kinds', () => {
+  it('fit no other values, and the reason names both kinds', () => {
     assert.equal(misfit(bytes, text), 'gives bytes, where string is taken')
     assert.equal(misfit(text, bytes), 'gives string, where bytes is taken')
     assert.equal(misfit(arrays, text), 'gives tensors, where string is taken')

@@ -41,7 +41,7 @@ function mistakesIn(definition: unknown): readonly WaggleError[] {
 }
 
 describe('defineSwarm', () => {
-  it('gives the name, the plan in three formats, and a topology', () => {
+  it('returns the name, the plan in three formats, and a topology', () => {
     const swarm = defineSwarm(loud)
     assert.equal(swarm.name, 'loud')
     assert.match(swarm.plan(), /^loud: 3 bees in 2 sub-topologies/)
@@ -56,7 +56,7 @@ describe('defineSwarm', () => {
     assert.throws(() => swarm.plan('svg' as 'text'), { code: 'WAGGLE_INVALID_CONFIG', next: 'Use one of text, json, mermaid.' })
   })
 
-  it('gives a topology that runs', async () => {
+  it('returns a topology that runs', async () => {
     await using driver = new TopologyTestDriver(defineSwarm(loud).topology)
     const requests = driver.createInputTopic('waggle.gateway.talk', Serdes.string(), Serdes.json())
     const answers = driver.createOutputTopic('waggle.loud.answer', Serdes.string(), Serdes.json())
@@ -95,8 +95,8 @@ describe('defineSwarm', () => {
     ['bees that are not a list', { name: 'x', bees: {} }, /bees must be an array/],
     ['a bee that is null', { name: 'x', bees: [null] }, /must be an object/],
     ['an unknown key', { ...loud, size: 3 }, /unknown key size/],
-    ['a type of another make', { name: 'x', bees: [{ name: 'a', type: { type: 'a' } }] }, /defineBee has not made/],
-    ['two types of one name', { name: 'x', bees: [loud.bees[1], { name: 'b', type: { ...shout } }] }, /two bee types have the name shout/],
+    ['a type that defineBee did not make', { name: 'x', bees: [{ name: 'a', type: { type: 'a' } }] }, /defineBee has not made/],
+    ['two bee types with the same name', { name: 'x', bees: [loud.bees[1], { name: 'b', type: { ...shout } }] }, /two bee types have the name shout/],
     [
       'a cycle',
       {
@@ -108,7 +108,7 @@ describe('defineSwarm', () => {
       },
       /a cycle/,
     ],
-    ['a name that is taken', { name: 'gateway', bees: loud.bees }, /the name gateway is taken/],
+    ['a name that Waggle uses itself', { name: 'gateway', bees: loud.bees }, /the name gateway is taken/],
   ] as const) {
     it(`refuses ${what}`, () => {
       const mistakes = mistakesIn(definition)

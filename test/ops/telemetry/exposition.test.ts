@@ -30,7 +30,7 @@ it('The text of a metric’s label or help line is read back unchanged', () => {
   )
 })
 
-it('Names from a user become valid names, and long label values stay apart', () => {
+it('Names from a user become valid metric names, and long label values stay distinct', () => {
   const long = 'x'.repeat(300)
   const samples = [`${long}a`, `${long}b`, '<script>alert(1)</script>'].map((bee) => ({ labels: { bee, '1 of: a': 'b' }, value: 1 }))
   const families = parseExposition(exposition([{ name: '9 {odd} name', help: 'Odd.', type: 'gauge', samples }]))
@@ -42,7 +42,7 @@ it('Names from a user become valid names, and long label values stay apart', () 
   assert.ok(family?.samples.every(({ labels }) => labels.has('_1_of__a')))
 })
 
-it('A metric with more than ten thousand series is cut, and the answer says so', () => {
+it('A metric with more than ten thousand series is cut, and the response reports this', () => {
   const samples = Array.from({ length: maxSeriesAFamily + 5 }, (_, at) => ({ labels: { bee: `bee-${at}` }, value: at }))
   const families = parseExposition(exposition([{ name: 'many', help: 'Many.', type: 'gauge', samples }]))
   assert.equal(families.get('many')?.samples.length, maxSeriesAFamily)
@@ -51,7 +51,7 @@ it('A metric with more than ten thousand series is cut, and the answer says so',
   assert.deepEqual(lintExposition(families), [])
 })
 
-it('OpenMetrics names counters without their suffix, has exemplars, and says where it ends', () => {
+it('OpenMetrics names counters without their suffix, has exemplars, and marks the end of the response', () => {
   const exemplar = { traceId: '4bf92f3577b34da6a3ce929d0e0e4736', value: 0.05, at: 1_796_000_000_123 }
   const text = exposition(
     [

@@ -14,7 +14,7 @@ import { describeWithKafka } from '../../support/kafka-cluster.ts'
 import { eventually } from '../../support/swarm-here.ts'
 
 const main = resolve(import.meta.dirname, '..', '..', '..', 'ops', 'cli', 'main.ts')
-/** A new name, so that tests on one cluster do not disturb each other. */
+/** A new name, so that tests on the same cluster do not disturb each other. */
 const told = `told-${randomUUID().slice(0, 8)}`
 const swarm = `name: ${told}
 bees:
@@ -28,7 +28,7 @@ const work = `export default ({ number }) => {
 }
 `
 
-/** The same tests for a swarm on either log. */
+/** The same tests for both kinds of log. */
 function tellsOf(env: () => { readonly [variable: string]: string }) {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-told-'))
   const envOfProgram = () => ({ WAGGLE_DATA_DIR: join(directory, 'data'), WAGGLE_HTTP_PORT: '0', WAGGLE_PARTITIONS: '2', ...env() })
@@ -65,7 +65,7 @@ function tellsOf(env: () => { readonly [variable: string]: string }) {
     assert.deepEqual(lintExposition(await scraped()), [])
   })
 
-  it('are those of the table, with its types, help and labels', async () => {
+  it('match the table, with its types, help texts and labels', async () => {
     const known = new Map<string, MetricRow>(Object.entries(metricTable))
     for (const { name, type, help, samples } of (await scraped()).values()) {
       if (name.startsWith('kafka_')) continue
@@ -76,7 +76,7 @@ function tellsOf(env: () => { readonly [variable: string]: string }) {
     }
   })
 
-  it('of the engine are those that dashboards may name', async () => {
+  it('include the engine’s metrics that dashboards name', async () => {
     const known = engineMetricNames()
     const engine = [...(await scraped()).keys()].filter((name) => /^kafka_streams_stream_(thread|task|processor|topic|state_updater)/.test(name))
     assert.ok(engine.length > 20)
@@ -106,7 +106,7 @@ function tellsOf(env: () => { readonly [variable: string]: string }) {
     assert.deepEqual(lintExposition(families), [])
   })
 
-  it('have the calls of each bee with their outcomes and durations', async () => {
+  it('contain the calls of each bee with their outcomes and durations', async () => {
     let families = await scraped()
     const rows = (outcome: string) => sum(families, 'waggle_bee_rows_total', { swarm: told, bee: 'work', outcome })
     // Nobody waits for the submitted request.
@@ -121,7 +121,7 @@ function tellsOf(env: () => { readonly [variable: string]: string }) {
     assert.equal(durations.find(({ name, labels }) => name.endsWith('_bucket') && labels.get('le') === '+Inf')?.value, 4)
   })
 
-  it('have dead letters, lag, state, and the engine’s metrics under Kafka’s names', async () => {
+  it('contain dead letters, lag, state, and the engine’s metrics under Kafka’s names', async () => {
     const families = await scraped()
     assert.equal(sum(families, 'waggle_swarm_dead_letters_total', { swarm: told }), 1)
     assert.equal(sum(families, 'waggle_swarm_ready', { swarm: told }), 1)
@@ -145,7 +145,7 @@ function tellsOf(env: () => { readonly [variable: string]: string }) {
     assert.ok((sum(families, `${threads}_thread_start_time_seconds`) ?? 0) >= started - 60)
   })
 
-  it('have exemplars with the trace of a request, for a scraper that wants OpenMetrics', async () => {
+  it('contain exemplars with the trace of a request, for a scraper that asks for OpenMetrics', async () => {
     const traceId = '4bf92f3577b34da6a3ce929d0e0e4736'
     const headers = { 'content-type': 'application/json', traceparent: `00-${traceId}-00f067aa0ba902b7-01` }
     const asked = await fetch(`${program.ready.gateway}/v1/gateways/${told}/request`, { method: 'POST', body: '{"number":1}', headers })

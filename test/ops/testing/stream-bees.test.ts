@@ -56,7 +56,7 @@ function swarmOf(type: ReturnType<typeof beeOf>, changes: readonly object[] = []
   return { name: 'cards', bees: [...bees, ...(changes as typeof bees)] }
 }
 
-/** Counts the payments of a card. The request id travels in the value, because the card is the key of the count. */
+/** Counts the payments of a card. The value contains the request id, because the card is the key of the count. */
 const countByCard: Connect = (input) =>
   (input as unknown as KStream<string, Payment>)
     .map((id, { card }) => [card, id])
@@ -73,7 +73,7 @@ describe('A bee whose create returns connect', () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-stream-bees-'))
   after(() => rmSync(directory, { recursive: true }))
 
-  it('counts by a key of its own, and answers each request', async () => {
+  it('counts by its own key, and answers each request', async () => {
     await using driver = new SwarmTestDriver(swarmOf(beeOf(countByCard)))
     const answers = []
     for (const card of ['a', 'b', 'a', 'a']) answers.push((await driver.request({ card, amount: 1 })).body)
@@ -113,7 +113,7 @@ describe('A bee whose create returns connect', () => {
     assert.deepEqual(await ask(), { start: 60_000, count: 1 })
   })
 
-  it('joins two bees in a window by a key of its own', async () => {
+  it('joins two bees in a window by its own key', async () => {
     const pairs: Connect = (input) => {
       const both = input as unknown as KStream<string, { readonly kind: 'order' | 'payment'; readonly order: string }>
       const keyed = (kind: 'order' | 'payment') => both.filter((_, value) => value.kind === kind).map((id, { order }) => [order, id])
@@ -172,7 +172,7 @@ describe('A bee whose create returns connect', () => {
     assert.deepEqual([status, body], [200, Uint8Array.of(0, 1, 255)])
   })
 
-  it('passes on an error of the bee before it without a call', async () => {
+  it('passes on an error of the previous bee without a call', async () => {
     const failing = defineBee({
       type: 'failing',
       summary: 'Fails.',
@@ -203,7 +203,7 @@ describe('A bee whose create returns connect', () => {
   for (const [step, connect] of [
     ['its first step', (stream: KStream<string, never>) => stream.mapValues(refuse)],
     [
-      'a step behind a repartition',
+      'a step after a repartition',
       (stream: KStream<string, never>) =>
         stream
           .map((_, payment: Payment) => [payment.card, payment])
@@ -213,7 +213,7 @@ describe('A bee whose create returns connect', () => {
           .map((id) => [id, 1]),
     ],
   ] as const) {
-    it(`answers 422 with the words of a Refused that ${step} throws, and keeps no dead letter`, async () => {
+    it(`answers 422 with the message of a Refused that ${step} throws, and keeps no dead letter`, async () => {
       await using driver = new SwarmTestDriver(swarmOf(beeOf(connect as Connect)))
       const { status, body } = await driver.request({ card: 'a', amount: 1 })
       const { detail, bee } = body as { readonly detail: string; readonly bee: string }
@@ -225,7 +225,7 @@ describe('A bee whose create returns connect', () => {
   for (const [step, connect] of [
     ['its first step', (stream: KStream<string, never>) => stream.mapValues(() => assert.fail('No such card'))],
     [
-      'a step behind a repartition',
+      'a step after a repartition',
       (stream: KStream<string, never>) =>
         (stream as unknown as KStream<string, Payment>)
           .map((id, { card }) => [card, id])
@@ -239,7 +239,7 @@ describe('A bee whose create returns connect', () => {
           .map((id) => [id, 1]),
     ],
   ] as const) {
-    it(`answers 502 for a request at which ${step} throws, keeps it as a dead letter, and goes on with others`, async () => {
+    it(`answers 502 for a request at which ${step} throws, keeps the request as a dead letter, and continues with other requests`, async () => {
       const type = beeOf(connect as Connect)
       await using driver = new SwarmTestDriver(swarmOf(type))
       for (const card of ['a', 'b']) {
@@ -282,7 +282,7 @@ describe('A bee whose create returns connect', () => {
     assert.throws(() => defineSwarm(swarmOf(quiet)), { code: 'WAGGLE_INVALID_BEE', message: /returns null, and other bees read counts/ })
   })
 
-  it('has sub-topologies of its own, between the topics of its input and its output', () => {
+  it('has its own sub-topologies, between the topics of its input and its output', () => {
     const { subtopologies } = JSON.parse(defineSwarm(swarmOf(beeOf(countByCard))).plan('json'))
     assert.deepEqual(
       subtopologies.map(({ bees, sources, sinks }: { readonly [key: string]: unknown }) => ({ bees, sources, sinks })),
@@ -295,7 +295,7 @@ describe('A bee whose create returns connect', () => {
     )
   })
 
-  it('has generated names that differ from those of another bee', () => {
+  it('has generated names that differ from the names of another bee', () => {
     const unnamed = beeOf((input) =>
       (input as unknown as KStream<string, Payment>)
         .map((id, { card }) => [card, id])
@@ -319,7 +319,7 @@ describe('A bee whose create returns connect', () => {
     ],
     ['throws', () => assert.fail('Out of order'), { code: 'WAGGLE_INVALID_BEE', message: /connect of counts failed: Out of order/ }],
     [
-      'waits behind its state',
+      'has an asynchronous step after its state',
       (stream: KStream<string, never>) =>
         stream
           .groupByKey()
@@ -334,7 +334,7 @@ describe('A bee whose create returns connect', () => {
     })
   }
 
-  it('is refused behind a batch, and with a GPU, with the places of both', () => {
+  it('is refused after a batch, and with a GPU, with the places of both', () => {
     const [input, counts, answer] = swarmOf(beeOf(countByCard)).bees
     assert.ok(input !== undefined && counts !== undefined && answer !== undefined)
     const batch = { name: 'batching', type: 'batch', input: { name: 'input' }, spec: { batch_size: 2, timeout_seconds: 1 } }
@@ -353,7 +353,7 @@ describe('A bee whose create returns connect', () => {
     )
   })
 
-  it('may have an async create, in a test driver', async () => {
+  it('may have an async create in a test driver', async () => {
     const type = beeOf(countByCard, { create: async () => ({ connect: countByCard }) } as never)
     await using driver = new SwarmTestDriver(swarmOf(type))
     assert.deepEqual((await driver.request({ card: 'a', amount: 1 })).body, { card: 'a', count: 1 })
@@ -362,7 +362,7 @@ describe('A bee whose create returns connect', () => {
   describe('from a file, as the type streams,', () => {
     const file = join(directory, 'swarm.yaml')
     let written = 0
-    // Node loads a module only once, so each module has a file of its own.
+    // Node loads a module only once, so each module has a separate file.
     const write = (module: string, type = 'streams') => {
       const name = `steps-${written++}.ts`
       writeFileSync(join(directory, name), module)
@@ -386,7 +386,7 @@ bees:
       assert.ok([...(await loadSwarm(file)).topology.stores.keys()].some((name) => name.startsWith('counts.KSTREAM-AGGREGATE')))
     })
 
-    it('is refused for a function of requests, and the type module is refused for steps of the DSL', async () => {
+    it('is refused for a function of requests, while the type module is refused for DSL steps', async () => {
       write('export default (input) => input')
       await assert.rejects(loadSwarm(file), { code: 'WAGGLE_INVALID_MODULE', next: /type module/, place: /swarm\.yaml:4:/ })
       write('export default { connect: (input) => input }', 'module')

@@ -53,7 +53,7 @@ describe('SwarmTestDriver', () => {
     assert.deepEqual(driver.deadLetters(), [])
   })
 
-  it('has the answer of a program in the middle of a swarm, and calls no later bee', async () => {
+  it('returns the answer of a program in the middle of a swarm, and calls no later bee', async () => {
     const program = `console.log('{"waggle": 1}')
       for await (const line of require('node:readline').createInterface(process.stdin)) {
         const { id, json } = JSON.parse(line)
@@ -71,7 +71,7 @@ describe('SwarmTestDriver', () => {
     assert.deepEqual([driver.published('first'), driver.published('later')], [[{ sure: false }], [{ later: false }]])
   })
 
-  it('gives a fake the model’s input, and awaits a promise of the fake', async () => {
+  it('passes the model’s input to a fake, and awaits a promise of the fake', async () => {
     const seen: unknown[] = []
     const right = async (input: unknown) => {
       seen.push(input)
@@ -101,7 +101,7 @@ describe('SwarmTestDriver', () => {
     )
   })
 
-  it('lets a join go on without a late input if the swarm says so', async () => {
+  it('lets a join continue without a late input if the swarm says so', async () => {
     const late = { left: { ...unbatched.left, timeout_seconds: 60 }, ensemble: { on_timeout: 'partial' } }
     await using driver = new SwarmTestDriver(pair(late), { models: { left: () => new Promise(() => {}), right: () => teddy } })
     const answer = driver.request({ photo: 1 })
@@ -123,7 +123,7 @@ describe('SwarmTestDriver', () => {
     assert.match(JSON.stringify(body), /left/)
   })
 
-  it('answers 502 for a bee that throws, and keeps its input as a dead letter', async () => {
+  it('answers 502 for a bee that throws, and keeps the bee’s input as a dead letter', async () => {
     const left = () => {
       throw new Error('The model is gone')
     }
@@ -152,7 +152,7 @@ describe('SwarmTestDriver', () => {
     assert.deepEqual(driver.deadLetters(), [])
   })
 
-  it('gives the stored answer for the same idempotency key, and 422 for another body', async () => {
+  it('returns the stored answer for the same idempotency key, and 422 for another body', async () => {
     let calls = 0
     const right = () => {
       calls++
@@ -220,7 +220,7 @@ bees:
     assert.equal(driver.rows('predictions').length, 2)
   })
 
-  it('runs bee types that defineBee makes', async () => {
+  it('runs bee types that were made with defineBee', async () => {
     const shout = defineBee({
       type: 'shout',
       summary: 'Loud.',

@@ -6,7 +6,7 @@ import type { Peer } from './peer.ts'
 import { run } from './run.ts'
 import type { Example, Outputs } from './steps.ts'
 
-/** Runs random programs and inputs in both. Throws with the smallest example that differs. */
+/** Runs random programs and inputs in Waggle and in Kafka Streams. Throws with the smallest example whose results differ. */
 export async function compare(peer: Peer, options: { readonly runs: number; readonly seed: number }): Promise<void> {
   await fc.assert(
     fc.asyncProperty(examples, (example) => equal(peer, example)),
@@ -18,7 +18,7 @@ export async function compare(peer: Peer, options: { readonly runs: number; read
 export async function equal(peer: Peer, example: Example): Promise<void> {
   const [ours, theirs] = [await run(example).catch(refusal), await peer.run(example).catch(refusal)]
   if (theirs instanceof Error && /Found a null keyChangingChild/.test(theirs.message)) {
-    // Kafka Streams' optimiser fails on programs that Waggle's optimises.
+    // Kafka Streams' optimiser fails on some programs on which Waggle's optimiser succeeds.
     await equal(peer, { ...example, optimization: 'none' })
     return
   }
@@ -43,8 +43,8 @@ function compared(outputs: Outputs): Outputs {
 }
 
 /**
- * The rows of each changelog after compaction, byte for byte. Waggle writes one record for each row and commit, Kafka Streams without a cache one for
- * each change. Records of buffers have the time of their writing.
+ * The rows of each changelog after compaction, byte for byte. Waggle writes one record for each row and commit. Kafka Streams without a cache writes
+ * one record for each change. Records of buffers contain the time at which they were written.
  */
 function stateIn(outputs: Outputs): { readonly [changelog: string]: { readonly [key: string]: string } } {
   const changelogs = Object.entries(outputs).filter(([topic]) => topic.endsWith('-changelog') && !topic.includes('versions-'))
@@ -63,7 +63,7 @@ type States = ReturnType<typeof stateIn>
 
 /**
  * Drops rows that Kafka Streams logs although its own store refuses them: windows and sessions that come too late for their segment. Waggle logs only
- * rows that it keeps. A segment spans at least a minute.
+ * rows that it keeps. A segment spans at least one minute.
  */
 function kept(theirs: States, ours: States): States {
   const states = Object.entries(theirs).map(([topic, state]) => {
@@ -74,15 +74,15 @@ function kept(theirs: States, ours: States): States {
   return Object.fromEntries(states.filter(([, state]) => Object.keys(state).length > 0))
 }
 
-/** The minute of a row's key: a window's start stands 12 bytes before the end, a session's end 16 bytes. 0 for other rows. */
+/** The minute in a row's key. A window's start is 12 bytes before the end of the key, a session's end 16 bytes. 0 for other rows. */
 function minuteIn(key: string): number {
   const times = [24, 32].filter((digits) => key.length > digits).map((digits) => Number(`0x${key.slice(-digits, 16 - digits)}`))
   return Math.max(0, ...times.filter((time) => time < 2 ** 46).map((time) => Math.floor(time / 60_000)))
 }
 
 /**
- * Every put of versioned stores, in order. Kafka Streams also logs puts that came too late to be kept, and after a compaction such a put may be the
- * last.
+ * All puts of versioned stores, in order. Kafka Streams also logs puts that came too late to be kept. After a compaction such a put may be the last
+ * record of its key.
  */
 function versionsIn(outputs: Outputs, { steps }: Example): Outputs {
   const stores = steps.flatMap((step) => (step.op === 'versionedTable' ? [step] : []))

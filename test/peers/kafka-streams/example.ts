@@ -9,7 +9,10 @@ import type { Example, InputRecord, Step } from './steps.ts'
 
 const rarely = fc.oneof({ weight: 15, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) })
 
-/** Random programs over seven topics, and random input for them: late, out of order, with nulls, repeats, headers, far jumps and moves of the clock. */
+/**
+ * Random programs over seven topics, and random input for these programs. The input is late, out of order, and has nulls, repeats, headers, far jumps
+ * and moves of the clock.
+ */
 export const examples: fc.Arbitrary<Example> = fc
   .record({
     optimization: fc.constantFrom('none' as const, 'all' as const),
@@ -19,7 +22,7 @@ export const examples: fc.Arbitrary<Example> = fc
     restarts: fc.constantFrom(true, false, false),
     start: fc.constantFrom(0, 0, 1_764_000_000_000),
     history: fc.constantFrom(0, 5, 20, 40, 100_000),
-    // Without fast-check's bias for small numbers, which would make the same steps again and again.
+    // The choices have no bias for small numbers. With fast-check's bias, the same steps would be made again and again.
     choices: fc.noBias(fc.array(fc.nat({ max: 2 ** 31 - 1 }), { minLength: 1, maxLength: 7 })),
     records: fc.array(
       fc.record({
@@ -42,11 +45,11 @@ export const examples: fc.Arbitrary<Example> = fc
     comparable({ ...example, steps: stepsOf(choices, { history, restarts: example.restarts }), records: timed(start, records) }),
   )
 
-/** Leaves out of an example the parts that Kafka Streams' test driver has otherwise than its threads do. */
+/** Leaves out the parts of an example in which Kafka Streams' test driver differs from Kafka Streams' threads. */
 function comparable(example: Example): Example {
   const topology = topologyOrNull(example)
   const { steps, topics } = ticking(example.steps, topology)
-  // Buffered records name their partition, and each of Kafka Streams' drivers has partition 0.
+  // Buffered records contain their partition. In each of Kafka Streams' drivers the partition is 0.
   const isSplit = topology?.internalTopics.size === 0 && !steps.some(buffers)
   // A task that starts again also schedules its punctuations again.
   const schedules = steps.some((step) => step.op === 'process' && (step.how === 'streamTime' || step.how === 'clock'))
@@ -65,7 +68,7 @@ function comparable(example: Example): Example {
 
 /**
  * The steps, and the topics that have records. Kafka Streams' driver runs all sub-topologies as one task with one stream time. So punctuations by
- * stream time are compared only for a sub-topology that reads no other one, and only its topics have records.
+ * stream time are compared only in a sub-topology that reads from no other sub-topology. Only the topics of this sub-topology have records.
  */
 function ticking(steps: readonly Step[], topology: Topology | null): { readonly steps: readonly Step[]; readonly topics: ReadonlySet<string> } {
   const ticks = (step: Step) => step.op === 'process' && step.how === 'streamTime'
@@ -81,7 +84,7 @@ function ticking(steps: readonly Step[], topology: Topology | null): { readonly 
   }
 }
 
-/** Null if the program is refused. */
+/** The topology of an example; null if the program is refused. */
 function topologyOrNull(example: Example): Topology | null {
   try {
     return topologyOf(example)
@@ -92,8 +95,8 @@ function topologyOrNull(example: Example): Topology | null {
 }
 
 /**
- * True if a step may read rows past their retention. The sides of a cogroup share a store and have separate stream times. A record may be in time for
- * its side and too late for the store, and Kafka Streams still finds the row while its cache has it.
+ * True if a step may read rows past their retention. The sides of a cogroup share a store, but have separate stream times. So a record may be in time
+ * for its side and too late for the store. Kafka Streams still finds the row as long as its cache has the row.
  */
 function readsPastRetention(step: Step): boolean {
   return step.op === 'cogroup' && step.windows !== null && step.of !== step.other
@@ -104,8 +107,8 @@ function buffers(step: Step): boolean {
 }
 
 /**
- * Updates of the tables of two topics, with deletes, in buffers whose limit is reached or missed by one byte. `shutDown`: the first full buffer stops
- * the application.
+ * Updates of the tables of two topics, with deletes, in buffers. One byte more or less decides whether the buffers reach their limit. `shutDown`: the
+ * first full buffer stops the application.
  */
 export function fullBuffer(maxBytes: number, shutDown: boolean): Example {
   const records: InputRecord[] = []

@@ -3,7 +3,7 @@ import type { Step, Windows } from './steps.ts'
 
 type Made = 'stream' | 'table' | 'windowed' | 'global' | 'none'
 
-/** A program under construction: its steps, and the kind of result of each. */
+/** A program under construction: its steps, and the kind of each step's result. */
 class Draft {
   readonly steps: Step[] = []
   readonly #made: Made[] = []
@@ -13,7 +13,7 @@ class Draft {
     return this.steps.push(step) - 1
   }
 
-  /** An earlier step with this kind of result. If no step gives a windowed table, one is added. */
+  /** An earlier step with this kind of result. If no step gives a windowed table, a step that does is added. */
   any(draw: Draw, kind: Made, not = -1): number {
     const found = this.#made.flatMap((made, at) => (made === kind && at !== not ? [at] : []))
     if (found.length > 0) return found[draw(found.length)] ?? 0
@@ -86,7 +86,7 @@ const suppress =
   (draft, draw) =>
     draft.add({ op: 'suppress', of: draft.any(draw, of), limit: draw(40), ...boundOf(draw) }, of)
 
-/** Steps whose rows are all that they remember. */
+/** Steps that remember only their rows. */
 const ofRows: { readonly [name: string]: Operator } = {
   stream: (draft, draw) => draft.add({ op: 'stream', topic: oneOf(draw, ['in0', 'in1']) }, 'stream'),
   streams: (draft, draw) =>
@@ -145,7 +145,7 @@ const ofRows: { readonly [name: string]: Operator } = {
   toStream: (draft, draw) => draft.add({ op: 'toStream', of: draft.any(draw, 'table') }, 'stream'),
 }
 
-/** Steps that remember times or numbers beside their rows. Kafka Streams forgets some of these in a restart. */
+/** Steps that remember times or numbers beside their rows. Kafka Streams forgets some of these times and numbers in a restart. */
 const ofTimes: { readonly [name: string]: Operator } = {
   'time windows': aggregate('time'),
   'sliding windows': aggregate('sliding'),
@@ -193,7 +193,7 @@ function windowsOf(draw: Draw, kind: Windows['kind']): Windows {
   return { kind, size, advance: 1 + draw(size), grace: draw(25) }
 }
 
-/** Bounds of a suppression's buffer. Few buffers shut down, since the outputs of a stopped program are not compared. */
+/** Bounds of a suppression's buffer. Only few buffers shut the program down, because the outputs of a stopped program are not compared. */
 function boundOf(draw: Draw): { readonly maxRecords: number | null; readonly maxBytes?: number; readonly shutDown?: boolean } {
   return draw(2) === 0 ? { maxRecords: 1 + draw(4) } : { maxRecords: null, maxBytes: 30 + draw(300), shutDown: draw(6) === 0 }
 }

@@ -17,7 +17,10 @@ export const storeOf = (at: number) => Stores.keyValueStoreBuilder(Stores.persis
 
 const tickMs = 10
 
-/** A processor that changes keys, counts in a store, or forwards the times at which a punctuation fires. Each adds a header. */
+/**
+ * A processor that does one of three things. It changes keys, counts in a store, or forwards the times at which a punctuation fires. Each kind adds a
+ * header.
+ */
 export function processing(how: How, at: number): ProcessorSupplier<Text, Text, Text, Text> {
   return () => {
     let context: ProcessorContext<Text, Text>
@@ -41,7 +44,7 @@ export function processing(how: How, at: number): ProcessorSupplier<Text, Text, 
   }
 }
 
-/** A processor of values, as above. */
+/** A processor that changes only values. It adds a header, or counts in a store. */
 export function processingValues(how: 'mark' | 'count', at: number): FixedKeyProcessorSupplier<Text, Text, Text> {
   return () => {
     let forward: (record: Record<Text, Text>) => void

@@ -91,7 +91,7 @@ export function topologyOf({ steps, optimization }: Pick<Example, 'steps' | 'opt
         const [left, right] = [streamAt(step.of), tableAt(step.other)]
         if (step.grace === null) return step.kind === 'left' ? left.leftJoin(right, join) : left.join(right, join)
         const joined = Joined.with(text, text, text, { gracePeriodMs: step.grace })
-        // Kafka Streams fails here on a record without a key; Waggle emits it without a match.
+        // For a record without a key, Kafka Streams fails in this step, and Waggle emits the record without a match.
         const keyed = left.filter((key) => key !== null)
         return step.kind === 'left' ? keyed.leftJoin(right, join, joined) : keyed.join(right, join, joined)
       }
@@ -190,6 +190,6 @@ const text = Serdes.string()
 function textKey(key: unknown): string | null {
   if (key === null || typeof key === 'string') return key
   const { key: inner, window } = key as Windowed<string>
-  // Java's window ends at 2^63 - 1, which no JavaScript number holds.
+  // Java's window ends at 2^63 - 1. No JavaScript number has this value.
   return `${inner}@${window.start}-${window.end === Number.MAX_SAFE_INTEGER ? 2n ** 63n - 1n : window.end}`
 }

@@ -1,4 +1,4 @@
-/** Returns a whole number below its argument, evenly distributed. */
+/** Returns a whole number from 0 up to, but not including, its argument, evenly distributed. */
 export type Draw = (below: number) => number
 
 /** Draws from a seed, by the generator mulberry32. All its products stay within 32 bits. */

@@ -44,7 +44,7 @@ export async function run({ optimization, cached, shifts, partitions, steps, rec
   return { outputs, description: topology.describe().toString() }
 }
 
-/** The partition that a record of an input topic is in. */
+/** The partition of a record in an input topic. */
 export function partitionOf(key: string | null, partitions: number): number {
   return key === null ? 0 : partitionForKey(Buffer.from(key), partitions)
 }

@@ -1,4 +1,4 @@
-/** A step of a program over streams and tables of text, as data: the same program is built here and in Java. `of` and `other` are earlier steps. */
+/** A step of a program over streams and tables of text, as data. The same program is built here and in Java. `of` and `other` are earlier steps. */
 export type Step =
   | { readonly op: 'stream' | 'table' | 'globalTable'; readonly topic: string }
   | { readonly op: 'streams'; readonly topics: readonly string[] }
@@ -8,7 +8,7 @@ export type Step =
     }
   | { readonly op: 'versionedTable'; readonly topic: string; readonly history: number }
   | { readonly op: 'merge'; readonly of: number; readonly other: number }
-  /** Splits a stream in two; each `branch` of it is one of these. */
+  /** Splits a stream in two. Each of the two steps `branch` is one of its branches. */
   | { readonly op: 'split'; readonly of: number }
   | { readonly op: 'branch'; readonly of: number; readonly isDefault: boolean }
   | { readonly op: 'process'; readonly of: number; readonly how: 'rekey' | 'count' | 'streamTime' | 'clock' }
@@ -45,7 +45,7 @@ export type Step =
       readonly op: 'suppress'
       readonly of: number
       readonly limit: number | null
-      /** Null: the limit is in bytes. */
+      /** The most records; null if the limit is in bytes. */
       readonly maxRecords: number | null
       readonly maxBytes?: number
       readonly shutDown?: boolean
@@ -68,21 +68,27 @@ export interface InputRecord {
   readonly value: string | null
   readonly timestamp: number
   readonly headers: readonly (readonly [key: string, value: string])[]
-  /** The wall clock moves on by so much before the record, in ms. */
+  /** The time by which the wall clock advances before the record, in ms. */
   readonly clockMs: number
-  /** The tasks are killed after this record and start again: Waggle's, and Kafka Streams' if `Example.restarts` is set. */
+  /**
+   * True if the tasks are killed after this record and start again. Waggle's tasks are always killed, and Kafka Streams' tasks only if
+   * `Example.restarts` is set.
+   */
   readonly crash: boolean
 }
 
 export interface Example {
   readonly optimization: 'none' | 'all'
-  /** Updates of tables wait for a commit. */
+  /** True if updates of tables wait for a commit. */
   readonly cached: boolean
   /** True if a record's time also depends on its value. */
   readonly shifts: boolean
-  /** Partitions of the input topics. Kafka Streams has a test driver for each, since its driver has one partition. */
+  /** The number of partitions of the input topics. Kafka Streams gets one test driver for each partition, because its driver has only one. */
   readonly partitions: number
-  /** Kafka Streams' tasks are killed too, and get their rows back. Else they go on, since a restart of Waggle changes nothing. */
+  /**
+   * True if Kafka Streams' tasks are killed too, and get their rows back. Otherwise they go on, because a restart of Waggle's tasks must change
+   * nothing.
+   */
   readonly restarts: boolean
   readonly steps: readonly Step[]
   readonly records: readonly InputRecord[]

@@ -11,7 +11,7 @@ const version = '4.32.5'
 const found = pythonEnvironment(`schemathesis-${version}`, [[`schemathesis==${version}`]])
 const missing = 'missing' in found && process.env.CI !== 'true' ? found.missing : false
 
-it('schemathesis finds no request to a server with swarms whose answer its description does not allow', {
+it('schemathesis gets no answer from a server with swarms that the server’s API description does not allow', {
   skip: missing,
   timeout: 300_000,
 }, async () => {
@@ -27,7 +27,7 @@ it('schemathesis finds no request to a server with swarms whose answer its descr
     const made = await fetch(`${server.url}/v1/swarms`, { method: 'POST', body: moduleSwarm(name, './work.mjs'), headers })
     assert.equal(made.status, 201)
   }
-  // Its cache of examples would make runs differ.
+  // A new directory for each run. The cache of examples in an old directory would make runs differ.
   const directory = mkdtempSync(join(tmpdir(), 'waggle-schemathesis-'))
   try {
     const { status, printed } = await run(found.python, server.url, secret, directory)

@@ -7,7 +7,7 @@ import { SimulatedWorld } from '../../support/simulated-world.ts'
 import { read, toOut } from '../../support/text-program.ts'
 
 describe('An application that is closed while it starts', () => {
-  it('runs no thread afterwards, whichever step of the start it has reached', async () => {
+  it('runs no thread after the close, whichever step of its start it has reached', async () => {
     for (const step of ['topic', 'subscribe'] as const) {
       const { world, gate, application } = await waitingAt(step)
       const started = settled(application.start())

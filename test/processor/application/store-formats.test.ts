@@ -115,7 +115,7 @@ describe('A store of the embedded log whose kind has changed', () => {
     ['versioned', versioned],
     ['window', windowed],
   ] as const) {
-    it(`is refused as a ${kind} store, with its old kind and the next step, and can still be used as its old kind`, async () => {
+    it(`is refused as a ${kind} store, with an error that names its old kind, and can still be used as that kind`, async () => {
       await put(plain, 'one')
       await assert.rejects(started(program), {
         code: 'WAGGLE_STORE_DIFFERS',

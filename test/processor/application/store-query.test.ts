@@ -46,7 +46,7 @@ it('A query with a long answer lets other work of the process go on meanwhile', 
 
 const text = Serdes.string()
 
-/** Asks a store directly, and as another process would ask it. Checks that both answers are the same. */
+/** Asks a store directly, and in the way in which another process asks. Checks that both answers are the same. */
 async function answered<S extends StateStore>(
   builder: KeptStore & StoreBuilder<S>,
   fill: (store: S) => void,
@@ -93,7 +93,7 @@ describe('A query of a key-value store', () => {
     assert.deepEqual(await answered(timed, fillTimed, RangeQuery.withRange('b', null, { resultOrder: 'ASCENDING' })), [b, c])
   })
 
-  it('returns timestamps if its rows have them, and is refused if they have none', async () => {
+  it('returns timestamps if the rows have timestamps, and is refused otherwise', async () => {
     assert.deepEqual(await answered(timed, fillTimed, TimestampedKeyQuery.withKey('c')), { value: 'C', timestamp: 2 })
     assert.equal(await answered(timed, fillTimed, TimestampedKeyQuery.withKey('x')), null)
     assert.deepEqual(await answered(timed, fillTimed, TimestampedRangeQuery.withRange(null, 'b', { resultOrder: 'DESCENDING' })), [

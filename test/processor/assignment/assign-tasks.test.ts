@@ -65,7 +65,7 @@ describe('An assignment of tasks', () => {
     )
   })
 
-  it('is the same in whatever order members and tasks come', () => {
+  it('does not depend on the order of members and tasks', () => {
     const shuffled = anyGroup().chain((group) =>
       fc.record({
         group: fc.constant(group),
@@ -95,7 +95,7 @@ describe('An assignment of tasks', () => {
         const moves = new Map<string, number>()
         const left = [...lags]
         const lagOf = () => left.pop() ?? 0
-        // Each round either delays a copy, while there are lags left, or lets one catch up.
+        // Each round either delays a copy, while there are lags left, or lets a copy catch up.
         const rounds = lags.length + group.tasks.length * (1 + group.settings.standbyReplicas) + 1
         for (let round = 0; round < rounds && !placement.isBalanced; round++) {
           processes = caughtUp(processes, placement, lagOf)
@@ -157,7 +157,7 @@ describe('An assignment of tasks', () => {
     )
   })
 
-  it('differs by at most one task between equal processes: for stateful tasks, stateless tasks, both together, and each sub-topology', () => {
+  it('gives equal processes task counts that differ by at most one: of stateful tasks, stateless tasks, all tasks, and each sub-topology', () => {
     fc.assert(
       fc.property(anyGroup({ alike: true }), (group) => {
         const { shares } = balancedFrom(group).placement
@@ -170,7 +170,7 @@ describe('An assignment of tasks', () => {
     )
   })
 
-  it('moves to a joining process its share, and almost nothing between the other processes', () => {
+  it('moves its share of tasks to a joining process, and almost no task between the other processes', () => {
     let all = 0
     let needed = 0
     fc.assert(
@@ -207,7 +207,7 @@ describe('An assignment of tasks', () => {
     assert.ok(all <= 1.25 * needed, `${all} moved in all groups together, ${needed} had to`)
   })
 
-  it('warms up the new owner first, and moves the task when the new owner’s copy is within the lag', () => {
+  it('warms up the new owner first, and moves the task when the new owner’s copy is within the acceptable lag', () => {
     const tasks = tasksOfShapes([{ partitions: 2, isStateful: true, gpus: 0 }])
     const runs = process('a', { active: new Set(['0_0', '0_1']), lags: new Map([['0_0', 0] as const, ['0_1', 0] as const]) })
     const first = assignTasks(tasks, [runs, process('b')], defaults)
@@ -219,7 +219,7 @@ describe('An assignment of tasks', () => {
     assert.deepEqual(readable(last), { a: ['0_1', '', ''], b: ['0_0', '', ''], balanced: true, unassigned: '' })
   })
 
-  it('continues those warm-ups that have restored most', () => {
+  it('continues the warm-ups that have restored most', () => {
     const tasks = tasksOfShapes([{ partitions: 6, isStateful: true, gpus: 0 }])
     const all = tasks.map(({ id }) => [id, 0] as const)
     const runs = process('a', { active: new Set(all.map(([id]) => id)), lags: new Map(all) })
@@ -295,10 +295,12 @@ describe('An assignment of tasks', () => {
   })
 })
 
-/** The number of moves is measured on fixed groups, because it is a figure and no promise: a rare group moves three times as much as it needs. */
+/**
+ * The number of moves is measured on fixed groups. It is a figure and no promise, because a rare group moves three times as many tasks as necessary.
+ */
 const measured = { numRuns: propertyRuns(300), seed: 1 }
 
-/** No capabilities, one thread each, nothing assigned yet. */
+/** Groups without capabilities, with one thread a process and without any assignment yet. */
 const alike: fc.Arbitrary<Group> = fc
   .record({ shapes: shapes({ gpus: false }), count: fc.integer({ min: 1, max: 7 }), standbyReplicas: fc.nat(1) })
   .map(({ shapes, count, standbyReplicas }) => ({
@@ -311,7 +313,7 @@ function assign({ tasks, processes, settings }: Group): TaskPlacement {
   return assignTasks(tasks, processes, settings)
 }
 
-/** Runs rounds until nothing waits and nothing changes. A few rounds a task are enough. */
+/** Runs rounds until no move waits and no place changes. A few rounds a task are enough. */
 function balancedFrom(group: Group): { readonly processes: readonly GroupProcess[]; readonly placement: TaskPlacement } {
   let { processes } = group
   let last = ''
@@ -329,7 +331,7 @@ function idsOf(tasks: readonly GroupTask[]) {
   return new Set(tasks.map(({ id }) => id))
 }
 
-/** The tasks that each process runs and keeps, now or by the plan, in a fixed order. */
+/** The tasks that each process runs and keeps, in a fixed order. `partOf` selects the tasks of now or of the plan. */
 function placesIn({ shares }: TaskPlacement, partOf: (share: TaskShare) => TaskShare['plan']) {
   const names = (tasks: readonly GroupTask[]) => tasks.map(({ id }) => id).sort()
   return new Map([...shares].map(([id, share]) => [id, [names(partOf(share).active), names(partOf(share).standbys)]]))

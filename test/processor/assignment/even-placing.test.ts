@@ -72,7 +72,7 @@ describe('An even placing of items on bins', () => {
       mayHold: (item, bin) => able[item]?.[bin] === true,
       cost: () => 0,
     })
-    // The first item moves only because the total gets better: the second item then finds a better bin.
+    // Moving the first item makes only the total more even. After this move, the second item finds a better bin.
     assert.deepEqual(even, [2, 1])
   })
 
@@ -103,7 +103,7 @@ function unevenness(counts: readonly number[], weights: readonly number[]): numb
   return counts.reduce((sum, count, bin) => sum + count ** 2 / (weights[bin] ?? 1), 0)
 }
 
-/** The best result, found by trying all ways to divide `count` items. */
+/** The best result, found by trying all ways of dividing `count` items among the bins. */
 function best(count: number, [weight, ...others]: readonly number[]): number {
   if (weight === undefined) return count === 0 ? 0 : Number.POSITIVE_INFINITY
   return Math.min(...Array.from({ length: count + 1 }, (_, here) => here ** 2 / weight + best(count - here, others)))

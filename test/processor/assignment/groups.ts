@@ -107,7 +107,7 @@ export function anyGroup({ alike = false }: { readonly alike?: boolean } = {}): 
     })
 }
 
-/** The processes some time after an assignment. Each has its assigned tasks. Its copies have caught up, or are behind as `lagOf` says. */
+/** The processes some time after an assignment. Each process has its assigned tasks. Its copies have caught up, or are behind by `lagOf`. */
 export function caughtUp(before: readonly GroupProcess[], { shares }: TaskPlacement, lagOf = () => 0): readonly GroupProcess[] {
   return before.map((one) => {
     const share = shares.get(one.id) ?? { active: [], standbys: [], warmups: [], plan: { active: [], standbys: [] } }

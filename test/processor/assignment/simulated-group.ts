@@ -28,8 +28,8 @@ interface SimulatedProcess {
 }
 
 /**
- * A broker's group, its processes with their disks, and the changelogs. The broker works in rounds: all members send their messages, the oldest
- * member decides, all members release and take partitions, and members that released some join again.
+ * A broker's group, its processes with their disks, and the changelogs. The broker works in rounds. In a round, all members send their messages, the
+ * oldest member decides, and all members release and take partitions. Members that released partitions join again.
  */
 export class SimulatedGroup {
   /** Partitions that a member has begun to read. */
@@ -55,7 +55,7 @@ export class SimulatedGroup {
     return tasksOf(this.#subtopologies, () => this.#partitions)
   }
 
-  /** Processes that are up and run a task, by task. */
+  /** Processes that run a task and are up, by task. */
   get running(): ReadonlyMap<TaskId, readonly string[]> {
     return new Map(
       this.tasks.map((task) => {
@@ -73,7 +73,7 @@ export class SimulatedGroup {
     return this.#process(name).members.map(({ assignor }) => assignor)
   }
 
-  /** Starts a process. A process with the name of a stopped one has its disk and its id. */
+  /** Starts a process. If a stopped process had the same name, the new process has its disk and its id. */
   join(name: string, options: ProcessOptions = {}): void {
     const disk = this.#processes.get(name)?.disk ?? new Map<TaskId, number>()
     const topics = this.#subtopologies.flatMap(({ sources }) => sources)
@@ -86,7 +86,7 @@ export class SimulatedGroup {
     this.rebalance()
   }
 
-  /** Stops a process: it was told to stop, or its session ended after its death. */
+  /** Stops a process, either because it was told to stop, or because its session ended after its death. */
   leave(name: string): void {
     const process = this.#process(name)
     this.#settle(process)
@@ -101,7 +101,7 @@ export class SimulatedGroup {
     process.isUp = false
   }
 
-  /** Restarts a static member before its session is over: the broker gives it its partitions back without a rebalance. */
+  /** Restarts a static member before its session is over. The broker gives the member its partitions back without a rebalance. */
   restart(name: string): void {
     const process = this.#process(name)
     process.isUp = true
@@ -111,14 +111,14 @@ export class SimulatedGroup {
     }
   }
 
-  /** Lets a member of another build join, whose message cannot be read. */
+  /** Lets a member of another build join. The leader cannot read the message of this member. */
   joinStranger(member: GroupMember): Uint8Array {
     this.#strangers.push(member)
     this.rebalance()
     return this.#told.get(member.id) ?? new Uint8Array()
   }
 
-  /** Lets changelogs grow and copies catch up. Members with a finished warm-up join again. Returns whether any did. */
+  /** Lets changelogs grow and copies catch up. Members with a finished warm-up join again. Returns true if a member joined again. */
   tick(): boolean {
     for (const id of this.#ends.keys()) this.#ends.set(id, (this.#ends.get(id) ?? 0) + 1000)
     for (const process of this.#up()) this.#settle(process)
@@ -168,7 +168,7 @@ export class SimulatedGroup {
     return hasLetGo
   }
 
-  /** Brings running tasks up to date and copies nearer. Copies that are no longer kept stay on the disk as they are. */
+  /** Brings running tasks up to date, and lets copies catch up a little. Copies that are no longer kept stay on the disk unchanged. */
   #settle({ members, disk, isUp }: SimulatedProcess): void {
     if (!isUp) return
     for (const { assignor } of members) {

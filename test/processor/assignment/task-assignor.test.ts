@@ -64,7 +64,7 @@ describe('A group whose leader assigns tasks', () => {
       assert.ok([...group.running.values()].every((by) => by.length === 1))
     }
     assertEven(group, new Set(['a', 'b', 'c']))
-    // A million records at 250,000 a tick, two tasks of three at a time.
+    // A task has a million records, of which a tick restores 250,000. Two of three tasks are restored at a time.
     assert.ok(ticks <= 10, `${ticks} ticks`)
     assert.equal(group.taken, group.tasks.length / 3)
   })

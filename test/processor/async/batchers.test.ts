@@ -10,7 +10,7 @@ import { newRequest, startSwarm } from '../../support/function-swarm.ts'
 import { SimulatedWorld } from '../../support/simulated-world.ts'
 import { read, toOut } from '../../support/text-program.ts'
 
-describe('mapAsync on one thread', () => {
+describe('mapAsync', () => {
   for (const threads of [1, 2]) {
     it(`has \`concurrency\` calls in flight for each task, with ${threads} thread${threads === 1 ? '' : 's'}`, async () => {
       const calls = await inFlight({ threads, partitions: 3, concurrency: 2 })
@@ -31,7 +31,7 @@ describe('A bee behind a batch', () => {
     const model = (_: unknown, { source }: BeeRequest) => seen.push({ partition: source.partition, atMs: world.clock.elapsedMs() })
     const swarm = await startSwarm(world, world.boot(), batchOfFour, { model }, new Map(), { partitions: 4 })
     for (const id of idsByPartition(4)) void swarm.requests.submit(newRequest(id))
-    // The time is far below the batch's limit, so only a full batch is sent.
+    // The time is far below the batch's time limit, so only a full batch is sent.
     await world.clock.advance(5000)
     assert.deepEqual(seen.map(({ partition }) => partition).sort(), [0, 1, 2, 3])
     assert.equal(new Set(seen.map(({ atMs }) => atMs)).size, 1)
@@ -47,7 +47,7 @@ describe('A bee behind a batch', () => {
 
 describe('A bee that reads two batches', () => {
   for (const order of ['small, large', 'large, small']) {
-    it(`uses the smaller size and the shorter timeout of the two, with the stack [${order}]`, async () => {
+    it(`uses the smaller size and the shorter timeout of the two if its input is the stack [${order}]`, async () => {
       const world = new SimulatedWorld()
       const yaml = `
 name: rows
@@ -93,7 +93,7 @@ function batchSizes(world: SimulatedWorld, topic: string): readonly (string | nu
   return records.map(({ headers }) => headerText(headers, batchSizeHeader))
 }
 
-/** The partitions of the calls in flight, when every partition has ten records and no call ends. */
+/** The partitions of the calls in flight, if every partition has ten records and no call ends. */
 async function inFlight(options: { threads: number; partitions: number; concurrency: number; batch?: number }): Promise<readonly string[]> {
   const { threads, partitions, concurrency, batch } = options
   const world = new SimulatedWorld()

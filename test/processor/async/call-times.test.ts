@@ -13,7 +13,7 @@ describe('The times of calls', () => {
     assert.equal(times.mostRowsWithin(1000, 64), 4)
   })
 
-  it('predict the time of any size from calls of several sizes on one line', () => {
+  it('predict the time of a batch of any size if the times of earlier calls lie on a line', () => {
     const times = new CallTimes()
     for (const rows of [1, 2, 4, 8, 16]) times.observe(rows, 10 + 3 * rows)
     assert.ok(Math.abs(times.expectedMs(10) - 40) < 0.001)

@@ -13,7 +13,7 @@ interface Scene {
   readonly outcomes: ReadonlyMap<string, string>
 }
 
-/** Runs two steps of one process on all records. `suspects` were in flight at a death. */
+/** Runs two steps of one process on all records. The records in `suspects` were in flight at earlier deaths. */
 async function scene(
   records: readonly string[],
   suspects: { readonly [record: string]: readonly [all: number, alone: number] },
@@ -78,7 +78,7 @@ describe('Records that were in flight when the process died', () => {
     assert.deepEqual(withDeaths.seen, without.seen)
   })
 
-  it('are tried in two halves after two deaths, beside all other records', async () => {
+  it('are tried in two halves after two deaths, each half together with all other records', async () => {
     const halves = [
       ['a/1', 'a/4', 'b/2'],
       ['a/2', 'b/3', 'b/6'],
@@ -93,7 +93,7 @@ describe('Records that were in flight when the process died', () => {
     assert.deepEqual([...outcomes.values()], Array(12).fill('result'))
   })
 
-  it('are tried alone after three deaths, and all other records are done', async () => {
+  it('are tried alone after three deaths, and every record has a result in the end', async () => {
     const { seen, outcomes } = await scene(records, { 'a/2': [3, 0], 'a/3': [3, 2], 'b/6': [5, 0] })
     for (const suspect of ['a/2', 'a/3', 'b/6']) {
       const calls = seen.filter((flying) => flying.includes(suspect))
@@ -104,8 +104,8 @@ describe('Records that were in flight when the process died', () => {
   })
 
   for (const [deaths, told] of [
-    [[3, 3], 'three deaths in which nothing else was in flight'],
-    [[4, 1], 'four deaths, the last one alone'],
+    [[3, 3], 'three deaths at which no other record was in flight'],
+    [[4, 1], 'four deaths, at the last of which no other record was in flight'],
   ] as const)
     it(`are given up after ${told}`, async () => {
       const { seen, outcomes } = await scene(records, { 'b/4': deaths })
@@ -122,12 +122,12 @@ describe('Records that were in flight when the process died', () => {
     [2, 0],
     [3, 0],
   ] as const)
-    it(`are tried after ${deaths[0]} deaths, even behind a record that is dropped when it is next`, async () => {
+    it(`are tried after ${deaths[0]} deaths, even if the record before them is dropped without a call`, async () => {
       const { outcomes } = await scene(['1', '2'], { 'a/2': deaths }, { dropped: ['1'], batch: null })
       assert.deepEqual([outcomes.get('a/1'), outcomes.get('a/2')], ['passed', 'result'])
     })
 
-  it('are narrowed down after at most four deaths to the one that kills, however many are in flight', async () => {
+  it('are narrowed down to the killing record after at most four deaths, however many records are in flight', async () => {
     for (const size of [1, 2, 3, 8, 64]) {
       for (const killer of new Set([0, Math.floor(size / 2), size - 1])) {
         assert.ok(deathsUntilFound(size, killer) <= 4, `record ${killer} of ${size}`)
@@ -136,14 +136,14 @@ describe('Records that were in flight when the process died', () => {
   })
 })
 
-/** Runs processes that die once record `killer` is in flight, and returns the number of their deaths until it is given up. */
+/** Runs processes that die when record `killer` is in flight. Returns the number of deaths until that record is given up. */
 function deathsUntilFound(size: number, killer: number): number {
   const names = Array.from({ length: size }, (_, at) => `${at}`)
   const deaths = new Map<string, { readonly all: number; readonly alone: number }>()
   for (let died = 0; died < 20; died++) {
     const killerSearch = new KillerSearch({ suspects: deaths, begin: () => () => {} })
     if (killerSearch.verdict(`${killer}`) !== null) return died
-    // Everything is in flight that may be in flight together with the killer.
+    // All records are in flight that may be in flight together with the killer.
     const isolation = killerSearch.isolationOf(`${killer}`)
     const flying =
       isolation === 'alone'

@@ -27,7 +27,7 @@ interface Run {
 }
 
 /**
- * Feeds records of several rows over time. A call takes `callMs` and returns each row with a mark. `deadlines` maps records to their deadlines, in
+ * Feeds records of several rows over time. A call takes `callMs`, and returns each row with a mark. `deadlines` maps records to their deadlines, in
  * milliseconds from the start.
  */
 async function run(

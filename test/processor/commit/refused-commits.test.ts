@@ -29,7 +29,7 @@ const numbers = Array.from({ length: count }, (_, number) => String(number))
 describe('A commit that is refused for one record', () => {
   for (const [name, traits] of Object.entries({ embedded, exactlyOnce, atLeastOnce })) {
     for (const [kind, topology] of Object.entries({ 'a plain step': plain, 'a step that takes time': slow })) {
-      it(`loses only that record, behind ${kind}, ${name}`, async () => {
+      it(`loses only that record, if the record comes from ${kind}, ${name}`, async () => {
         const scene = await Scene.open({ traits, topology: topology(), refuses: ({ topic, value }) => topic === 'out' && value === '123' })
         await scene.send(numbers)
         assert.deepEqual(scene.distinct('out'), new Set(numbers.filter((number) => number !== '123')))
@@ -60,12 +60,12 @@ describe('A commit that is refused for one record', () => {
       await scene.send(numbers)
       assert.deepEqual(scene.values('letters'), ['200'])
       assert.deepEqual(scene.distinct('out'), new Set(numbers.filter((number) => number !== '200')))
-      // The store serialises the first value of a type at once, so the handler gets the node that puts it.
+      // The store serialises the first value of a type at once, so the handler gets the node that puts the value.
       assert.match(scene.asked[0]?.node ?? '', /^(source|keeper)$/)
     }
   })
 
-  it('gives a dead letter without a value if the log refuses the value too, and no dead letter if the log refuses each', async () => {
+  it('gives a dead letter without a value if the log refuses the value too, and no dead letter if the log refuses every dead letter', async () => {
     for (const [takes, letters] of [
       ['bare', ['null']],
       ['none', []],
@@ -117,7 +117,7 @@ describe('A commit that is refused for one record', () => {
 })
 
 describe('An application whose commits all fail', () => {
-  it('reports how long they have failed, until a commit succeeds', async () => {
+  it('reports for how long its commits have failed, until a commit succeeds', async () => {
     let isAway = true
     const scene = await Scene.open({
       traits: exactlyOnce,

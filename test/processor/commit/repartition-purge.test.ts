@@ -21,7 +21,7 @@ function topology() {
   return decorated(builder.build(), 'app', { key: null, value: null, timestampExtractor: null })
 }
 
-/** Counts a word a second for `seconds`. Returns the start and the end of the repartition topic, and all notices. */
+/** Counts one word a second for `seconds`. Returns the start and the end of the repartition topic, and all notices. */
 async function purged(
   seconds: number,
   meddle: (log: Log) => Log = (log) => log,
@@ -82,7 +82,7 @@ describe('A repartition topic', () => {
     assert.deepEqual([start, tries, notices], [0, 1, [said]])
   })
 
-  it('loses its processed records even if no further record comes, by a second attempt after a failed one', async () => {
+  it('loses its processed records by a second attempt after a failed one, even if no further record comes', async () => {
     let tries = 0
     const failingOnce = (log: Log) => {
       const deleteBefore = log.deleteBefore?.bind(log)

@@ -94,8 +94,8 @@ describe('The commits of a thread', () => {
 })
 
 /**
- * A program that sets two stores for a record `one`. For a record `two` it sets the first store and deletes from the second. Every ten seconds it
- * stores a tick.
+ * A program with two stores. A record `one` sets both stores. A record `two` sets the first store and deletes from the second. Every ten seconds the
+ * program stores a tick.
  */
 function steps(): Topology {
   const processor = (): Processor<string, string, string, string> => {
@@ -135,9 +135,9 @@ function twoReaders(): Topology {
 class Scene {
   readonly world: SimulatedWorld
   readonly failures: string[] = []
-  /** Offsets of positions, one for each commit with a position, in the order in which commits were sent. */
+  /** The offsets of positions in the order in which commits were sent, one for each commit with a position. */
   readonly offsets: number[] = []
-  /** Records written by each commit, or by a stage of one, that has records. */
+  /** The records that each commit, or each stage of a commit, has written. Commits and stages without records are left out. */
   readonly writes: (readonly string[])[] = []
   #log: Log | null = null
   #close: () => Promise<void> = async () => {}

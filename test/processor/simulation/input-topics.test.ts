@@ -145,7 +145,7 @@ describe('A new topic that matches the pattern of a source', () => {
     assert.deepEqual(values(), ['x1', 'x2', 'x3'])
     const wide = driver.createInputTopic('a3', text, text)
     for (const key of ['a', 'd', 'a']) await wide.pipeInput(key, 'y')
-    // The key d is in the second partition, which had no task before.
+    // The key d is in the second partition, which had no task until now.
     assert.deepEqual(values(), ['y4', 'y1', 'y5'])
     await driver.crash()
     await driver.createInputTopic('a2', text, text).pipeInput(null, 'z')
@@ -161,7 +161,7 @@ describe('A task of the test driver with maxTaskIdleMs', () => {
     return { driver, a: driver.createInputTopic('a', text, text), b: driver.createInputTopic('b', text, text), values: () => out.readValuesToList() }
   }
 
-  // The steps and results are those of Kafka Streams' own driver.
+  // Kafka Streams' own driver gives the same results for these steps.
   it('waits for its empty inputs until that time is over', async () => {
     const { driver, a, b, values } = merging(1_000)
     const seen: (readonly (string | null)[])[] = []
@@ -196,7 +196,7 @@ describe('A task of the test driver with maxTaskIdleMs', () => {
 })
 
 describe('The stores of the test driver', () => {
-  it('are returned by name, a versioned store with its history, and all together', async () => {
+  it('are returned by name or all together, and a versioned store has its history', async () => {
     const builder = new StreamsBuilder()
     const supplier = Stores.persistentVersionedKeyValueStore('prices', { historyRetentionMs: 100 })
     builder.table('in', read, Materialized.as(supplier, { keySerde: text, valueSerde: text }))

@@ -110,7 +110,7 @@ describe('The short methods of an output topic', () => {
 })
 
 describe('The topics that a program has written to', () => {
-  it('include topics that the program reads itself, and none that a test only piped into or asked about', async () => {
+  it('include topics that the program reads itself, and no topic that only the test has used', async () => {
     const builder = new StreamsBuilder()
     builder
       .stream('in', read)

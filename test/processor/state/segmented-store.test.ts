@@ -59,7 +59,7 @@ for (const kind of ['clears rows before a time at once', 'deletes rows one by on
 type Step = typeof step extends fc.Arbitrary<infer S> ? S : never
 type Row = readonly [key: string, at: number, value: string]
 
-/** A store beside its expected content. Sessions have one moment here. */
+/** A store beside its expected content. The sessions of these tests begin and end at the same time. */
 abstract class Checked<S extends StateStore> {
   readonly #builder: KeptStore
   readonly #bytes: ReturnType<SimulatedDisk['store']>

@@ -11,7 +11,7 @@ stateStoresContract('a disk that deletes rows one by one', async () => ({ direct
   numRuns: propertyRuns(30),
 })
 
-/** The directory without `clearBefore`. */
+/** The same directory without `clearBefore`, so that rows are deleted one by one. */
 function oneByOne(directory: StateDirectory): StateDirectory {
   const plain = (bytes: StoreBytes): StoreBytes => ({
     get: (key) => bytes.get(key),

@@ -31,7 +31,7 @@ it('A task that becomes a standby while it runs reports its lag as other standby
   const opened = states.open(task, [])
   await world.clock.until(() => opened.restoration.isDone)
   isHeld = true
-  // A rebalance has this order: first the tasks to keep are set, then the leaving tasks are closed.
+  // As in a rebalance, the tasks to keep are set first, and then the leaving tasks are closed.
   states.keep({ committed: async () => null }, [task], [])
   assert.deepEqual(states.standbys, [])
   states.close(opened)

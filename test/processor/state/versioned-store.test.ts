@@ -38,7 +38,7 @@ it('A versioned store returns the value that was valid at a given time within it
         } else if (one.op === 'put') {
           const versions = model.get(one.key) ?? new Map<number, string | null>()
           model.set(one.key, versions)
-          // Kafka Streams, and so Waggle, may forget this deletion.
+          // Kafka Streams, and therefore Waggle, may forget this deletion.
           if (one.value === null && typeof versions.get(one.time) === 'string') continue
           store().put(one.key, one.value, one.time)
           if (one.time < streamTime - historyMs) continue

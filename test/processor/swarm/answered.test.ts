@@ -22,7 +22,7 @@ interface Case {
   readonly input?: unknown
   readonly functions: (after: (ms: number) => Promise<void>) => Functions
   readonly answer: unknown
-  /** The longest time to the answer; a bee that the answer must not wait for takes longer. */
+  /** The longest time to the answer. A bee for which the answer must not wait takes longer. */
   readonly withinMs: number
   /** The calls of each function, and the rows that the table has at the end. */
   readonly calls: { readonly [bee: string]: number }
@@ -249,7 +249,7 @@ describe('An answer in the middle of a swarm', () => {
       })
 })
 
-/** Three requests, of which the first bee answers one. Returns the number of commits up to the crash, or to the end without one. */
+/** Sends three requests. The first bee answers one of them. Returns the number of commits up to the crash, or up to the end if there is no crash. */
 async function crashOnce(traits: LogTraits, crash: CrashPoint | null): Promise<number> {
   const world = new SimulatedWorld({ seed: 1 + (crash?.commit ?? 0), traits, keepsState: traits.handsOn })
   const files = new SimulatedStateFiles('p')

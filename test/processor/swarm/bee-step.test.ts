@@ -27,7 +27,10 @@ bees:
   new BeeRegistry(),
 )
 
-/** Sends a batch of one record, whose request has 100 ms until its deadline. Returns the reason why the batch was sent, and how long it waited. */
+/**
+ * Sends a batch of one record. The request of the record has 100 ms until its deadline. Returns the reason why the batch was sent, and how long it
+ * waited.
+ */
 async function sent(name: 'work' | 'save'): Promise<{ readonly reason: SendReason | undefined; readonly waitedMs: number }> {
   const clock = new SimulatedClock()
   const batch = { size: 10, timeoutMs: 500, release: 'full' as const }
@@ -66,7 +69,7 @@ describe('The batch of a bee', () => {
     assert.ok(waitedMs < 100, String(waitedMs))
   })
 
-  it('waits for more requests in spite of a deadline if the bee saves to a database, because late rows are saved too', async () => {
+  it('waits for more requests in spite of a deadline if the bee saves to a database, which takes late rows too', async () => {
     assert.deepEqual(await sent('save'), { reason: 'timeout', waitedMs: 500 })
   })
 })
@@ -89,7 +92,7 @@ describe('A shadow', () => {
   const record = { key: 'r', value: { kind: 'json', json: 1 } as Payload, timestamp: 1000, headers: [] }
   const admitted = (nowMs: number) => steps.map((step) => step.admit?.(record, nowMs))
 
-  it('computes a request up to 30 s after its arrival, and drops an older one, which the bee itself still computes', () => {
+  it('computes a request up to 30 s after its arrival, and drops an older request, which only the bee itself computes', () => {
     assert.deepEqual(admitted(31_000), ['call', 'call'])
     const [shadow, own] = admitted(31_001)
     assert.ok(shadow instanceof ShadowDropped)

@@ -9,7 +9,7 @@ import type { RequestOutcome } from '../../../topology/swarm/request/requests.ts
 import { type FunctionSwarm, type Functions, newRequest, type Rows, startSwarm } from '../../support/function-swarm.ts'
 import { SimulatedWorld } from '../../support/simulated-world.ts'
 
-/** A cluster hands nothing on in memory, so that every record is read from its bytes. */
+/** A cluster hands no value on in memory, so every record is read from its bytes. */
 const onCluster: LogTraits = { atomicCommit: true, repeatsRecords: true, handsOn: false }
 const places = { 'in one process': false, 'on a cluster': true } as const
 
@@ -139,7 +139,7 @@ describe('A route', () => {
     await scene.end()
   })
 
-  it('may lead by several branches to a respond bee, which answers with the branch that the request took', async () => {
+  it('may lead by several branches to a respond bee, which answers with the result of the branch that the request took', async () => {
     const direct = `${routed}
   - {name: answer, type: respond, input: {stack: [big, small]}}`
     const slow: Functions = { big: () => 'big', small: () => 'small' }
@@ -150,7 +150,7 @@ describe('A route', () => {
     await scene.end()
   })
 
-  it('with match: all sends a request to every reader whose condition holds, and a join waits only for these', async () => {
+  it('with match: all sends a request to every reader whose condition holds, and a join waits only for these readers', async () => {
     const all = `${routed.replace("{routes: {big: 'size > `10`', small", "{match: all, routes: {big: 'size > `10`', small")}
   - {name: both, type: function, input: {join: [big, small]}, timeout_seconds: 1000}
   - {name: answer, type: respond, input: {name: both}}`
@@ -165,7 +165,7 @@ describe('A route', () => {
     }
   })
 
-  it('passes bytes on unchanged to the branch if the condition is on another input', async () => {
+  it('over a join passes bytes on to the branch unchanged if its condition is about the other input', async () => {
     const scene = await Scene.open(
       `
   - {name: picture, type: function, input: {name: entrance}}
@@ -242,7 +242,7 @@ describe('A branch', () => {
     await scene.end()
   })
 
-  it('fails with a dead letter for bytes, and for an input that takes too many steps', async () => {
+  it('whose expression gets bytes, or takes too many steps, fails the request with a dead letter', async () => {
     const scene = await Scene.open(
       `
   - {name: made, type: function, input: {name: entrance}}
@@ -275,7 +275,7 @@ describe('A merge', () => {
     },
   })
 
-  it('passes on the first result, and drops the later one', async () => {
+  it('passes on the first result, and drops the later result', async () => {
     const calls: string[] = []
     const scene = await Scene.open(race, (world) => racers(world, calls))
     assert.equal(said(await scene.ask('a', {})), 'fast')

@@ -58,7 +58,7 @@ class Scene {
     return this.#swarm
   }
 
-  /** Sends a request, and waits until the slow bee has long returned. */
+  /** Sends a request, and waits until long after the slow bee has returned. */
   async send(id: string): Promise<void> {
     void this.swarm.requests.request(newRequest(id)).catch(() => {})
     await this.world.clock.advance(10_000)

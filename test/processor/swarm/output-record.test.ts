@@ -13,7 +13,7 @@ describe('The record of a bee’s output', () => {
     return outputRecord({ key: 'r', value, timestamp: 1, headers }, value, { startedAt: 1, finishedAt: 2, batchSize: 3, reason, attempts: 1 }).headers
   }
 
-  it('has the size of its own batch and the reason for which that was sent, instead of those of an earlier bee', () => {
+  it('has the size of its own batch and the reason for which that batch was sent, not those of an earlier bee', () => {
     for (const reason of ['full', 'timeout', 'deadline', 'idle'] as const) {
       const headers = made(reason)
       assert.deepEqual(

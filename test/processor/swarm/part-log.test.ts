@@ -16,7 +16,7 @@ describe('The log of parts', () => {
   let directory: string
   let clock: SimulatedClock
   let disk: EmbeddedLog
-  /** The offsets that each read was asked for. */
+  /** The options of each read. */
   let reads: ReadOptions[]
 
   beforeEach(async () => {
@@ -31,7 +31,7 @@ describe('The log of parts', () => {
     rmSync(directory, { recursive: true })
   })
 
-  /** The parts as a process has them that has just started. `isShared`: other processes write to the log too. */
+  /** The log of parts in a process that has just started. `isShared`: other processes write to the log too. */
   function started(isShared: boolean, producer: () => Promise<Producer> = () => disk.producer()): PartLog {
     const log: Log = {
       traits: { ...disk.traits, repeatsRecords: isShared },
@@ -66,7 +66,7 @@ describe('The log of parts', () => {
         { time: 'in the future', since: 3_600_000 },
         { time: 'long ago', since: -3_600_000 },
       ])
-        it(`gives a run the parts of the run before, if another program gave the request a time ${time}`, async () => {
+        it(`gives a run the parts of the previous run, if another program gave the request a time ${time}`, async () => {
           await clock.advance(7_200_000)
           const call = { bee: 'chat', id: 'r', rounds: '', gateway: 'foreign', since: clock.now() + since }
           await add(await started(isShared).begin(call), ['The ', 'cat '])
@@ -80,7 +80,7 @@ describe('The log of parts', () => {
         while ((await disk.topic(topic))?.offsets[0]?.start !== offset) await new Promise((resolve) => setImmediate(resolve))
       }
 
-      it('gives a run the parts of the run before, if the log does not say where its own record is', async () => {
+      it('gives a run the parts of the previous run, if the log does not tell the offset of the run’s own record', async () => {
         await add(await started(isShared).begin(call), ['The ', 'cat '])
         const producer = await disk.producer()
         const vague: Producer = {
@@ -93,27 +93,27 @@ describe('The log of parts', () => {
         assert.equal(textOf(await started(isShared, async () => vague).begin(call)), 'The cat ')
       })
 
-      it('gives a run no parts if the first ones of the run before are deleted', async () => {
+      it('gives a run no parts if the first parts of the previous run are deleted', async () => {
         await add(await started(isShared).begin(call), ['The ', 'cat '])
         await deleted(2)
         assert.equal(textOf(await started(isShared).begin(call)), null)
       })
 
-      it('gives a run no parts if those of a whole run before are deleted', async () => {
+      it('gives a run no parts if all parts of the previous run are deleted', async () => {
         await add(await started(isShared).begin(call), ['The ', 'cat '])
         await add(await started(isShared).begin(call), ['sat '])
         await deleted(3)
         assert.equal(textOf(await started(isShared).begin(call)), null)
       })
 
-      it('gives a run the parts before one whose write failed', async () => {
+      it('gives a run the parts that come before a part whose write failed', async () => {
         const run = await started(isShared).begin(call)
         await add(run, ['The '])
         await run.add(2, { kind: 'json', json: 'sat ' })
         assert.equal(textOf(await started(isShared).begin(call)), 'The ')
       })
 
-      it('gives a run no parts after a call that failed, even if only the failure is left', async () => {
+      it('gives a run no parts if the call has failed, even if only the record of the failure is left', async () => {
         const run = await started(isShared).begin(call)
         await add(run, ['The '])
         await run.fail()
@@ -124,7 +124,7 @@ describe('The log of parts', () => {
         assert.deepEqual((await disk.topic(topic))?.offsets[0], { start: 2, end: 4 })
       })
 
-      it('is read once for all requests whose time another program gave', async () => {
+      it('is read only once for all requests whose time comes from another program', async () => {
         await add(await started(isShared).begin({ bee: 'chat', id: 'before', rounds: '', gateway: 'own', since: clock.now() }), ['a', 'b', 'c'])
         reads = []
         const parts = started(isShared)

@@ -33,7 +33,7 @@ class Scene {
     return scene
   }
 
-  /** Sends a record as any producer does: a payload and headers. */
+  /** Sends a record with a payload and headers, as any producer could. */
   async send(headers: { readonly [key: string]: string | Uint8Array }, value: unknown = 'you'): Promise<void> {
     const producer = await this.log.producer()
     const given: Header[] = [textHeader('content-type', 'application/json')]
@@ -132,20 +132,20 @@ describe('A record that names a reply topic', () => {
   })
 
   for (const { what, headers, code } of [
-    { what: 'that nobody allowed', headers: { 'waggle-reply-topic': 'secrets' }, code: 'WAGGLE_REPLY_TOPIC_REFUSED' },
-    { what: 'that is not there', headers: { 'waggle-reply-topic': 'answers-of-nobody' }, code: 'WAGGLE_REPLY_TOPIC_MISSING' },
+    { what: 'the topic is not allowed', headers: { 'waggle-reply-topic': 'secrets' }, code: 'WAGGLE_REPLY_TOPIC_REFUSED' },
+    { what: 'the topic does not exist', headers: { 'waggle-reply-topic': 'answers-of-nobody' }, code: 'WAGGLE_REPLY_TOPIC_MISSING' },
     {
-      what: 'with a partition that is not there',
+      what: 'the partition does not exist',
       headers: { 'waggle-reply-topic': 'answers', 'waggle-reply-partition': '3' },
       code: 'WAGGLE_REPLY_PARTITION',
     },
     {
-      what: 'with a partition that is no number',
+      what: 'the partition is not a number',
       headers: { 'waggle-reply-topic': 'answers', 'waggle-reply-partition': 'all' },
       code: 'WAGGLE_REPLY_PARTITION',
     },
   ]) {
-    it(`gives a dead letter with the reason and is still processed: a record ${what}`, async () => {
+    it(`gives a dead letter with the reason, and is still processed, if ${what}`, async () => {
       const scene = await Scene.open({ replyTopics: 'answers, answers-*' })
       await scene.send({ 'waggle-request-id': 'three', ...headers })
       await scene.world.clock.until(() => scene.told('waggle.talk.answer').length > 0)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { AcceptProcessor } from '../../../processor/swarm/accept.ts'
+import { AcceptProcessor } from '../../../processor/swarm/accept-step.ts'
 import type { ProcessorContext } from '../../../topology/processor-api.ts'
 import { type Header, headerText, type NewRecord, textHeader } from '../../../topology/record.ts'
 import type { Payload } from '../../../topology/swarm/payload/payload.ts'
@@ -9,7 +9,7 @@ import type { AcceptedRecord } from '../../../topology/swarm/ports/tracing.ts'
 const own = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
 const begun = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), isSampled: true }
 
-/** The `traceparent` with which a record goes on behind the entrance, and the traces that were begun. */
+/** The `traceparent` that a record has behind the entrance, and the traces that were begun. */
 function accepted(headers: readonly Header[], isRecorded: boolean) {
   const traces: AcceptedRecord[] = []
   const sent: NewRecord<string, Payload>[] = []
@@ -43,7 +43,7 @@ function accepted(headers: readonly Header[], isRecorded: boolean) {
   return { traces, traceparent: headerText(sent[0]?.headers ?? [], 'traceparent'), place }
 }
 
-it('A record from a Kafka topic begins a trace if it has none and spans are recorded, and otherwise keeps what it has', () => {
+it('A record from a Kafka topic begins a trace if it has none and spans are recorded; otherwise its trace headers stay', () => {
   const { traces, traceparent, place } = accepted([], true)
   assert.deepEqual(traces, [{ gateway: 'door', id: 'r', place, at: 5000 }])
   assert.equal(traceparent, `00-${begun.traceId}-${begun.spanId}-01`)

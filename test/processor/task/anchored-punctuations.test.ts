@@ -6,7 +6,7 @@ import { read, text } from '../../support/text-program.ts'
 
 type Scheduling = Pick<ProcessorContext<never, never>, 'schedule'>
 
-/** The times of punctuations every 10 ms from `startTime` on, scheduled with the first record. */
+/** The times of punctuations every 10 ms from `startTime` on. The first record schedules them. */
 async function fired(
   type: PunctuationType,
   startTime: number,

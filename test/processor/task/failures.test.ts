@@ -51,7 +51,7 @@ function marked(): Topology {
   return builder.build()
 }
 
-/** A stream-time schedule that fails. */
+/** A program with a stream-time schedule that fails. */
 function failingSchedule(): Topology {
   const builder = new StreamsBuilder()
   builder.stream('in', read).process(() => ({
@@ -257,7 +257,7 @@ describe('A record that the log refuses', () => {
     await driver.close()
   })
 
-  it('is given to the production handler as a whole commit', async () => {
+  it('fails its whole commit, and the production handler decides about the commit', async () => {
     for (const [answer, decided] of [
       ['retry', 0],
       ['fail', 1],

@@ -7,7 +7,7 @@ import {
   moveNote,
   type PositionNote,
   readPositionNote,
-  refuseWhatCannotFit,
+  refuseOversizedNote,
   writePositionNote,
 } from '../../../processor/task/position-note.ts'
 
@@ -72,7 +72,7 @@ describe('The note beside a committed position', () => {
     assert.equal(readPositionNote(text).kept.length, 400)
   })
 
-  it('drops numbers that can be computed again first, then those that Kafka Streams loses too, and never other numbers', () => {
+  it('first drops numbers that can be computed again, then numbers that Kafka Streams loses too, and never any other number', () => {
     const numbers = (worth: KeptValue[2], count: number): KeptValue[] => Array.from({ length: count }, (_, at) => [`${worth} ${at}`, at * 1e9, worth])
     const writes = (kept: KeptValue[]) => {
       const text = writePositionNote({ ...nothing, kept }, maxBytes)
@@ -91,7 +91,7 @@ describe('The note beside a committed position', () => {
       [80, 3],
       [50, 20],
     ] as const) {
-      refuseWhatCannotFit('0_0', { needed, nodes, maxBytes })
+      refuseOversizedNote('0_0', { needed, nodes, maxBytes })
       const spread = Number.MAX_SAFE_INTEGER / needed
       const kept = Array.from({ length: needed }, (_, at): KeptValue => [`${at}`, Math.floor(at * spread), 'needed'])
       const done = Buffer.alloc(nodes === 0 ? 0 : Math.floor(maxEntriesOf(nodes) / 8), 0xff).toString('base64')
@@ -104,12 +104,12 @@ describe('The note beside a committed position', () => {
       assert.equal(read.kept.length, needed)
       assert.deepEqual(read.ahead, ahead)
     }
-    assert.throws(() => refuseWhatCannotFit('0_0', { needed: 300, nodes: 0, maxBytes }), { code: 'WAGGLE_POSITION_TOO_LONG' })
-    assert.throws(() => refuseWhatCannotFit('0_0', { needed: 0, nodes: 100, maxBytes }), { code: 'WAGGLE_POSITION_TOO_LONG' })
-    refuseWhatCannotFit('0_0', { needed: 10_000, nodes: 100, maxBytes: Number.POSITIVE_INFINITY })
+    assert.throws(() => refuseOversizedNote('0_0', { needed: 300, nodes: 0, maxBytes }), { code: 'WAGGLE_POSITION_TOO_LONG' })
+    assert.throws(() => refuseOversizedNote('0_0', { needed: 0, nodes: 100, maxBytes }), { code: 'WAGGLE_POSITION_TOO_LONG' })
+    refuseOversizedNote('0_0', { needed: 10_000, nodes: 100, maxBytes: Number.POSITIVE_INFINITY })
   })
 
-  it('drops entries of finished records if one record made more entries than there is room for', () => {
+  it('drops entries of finished records if one record has made more entries than the note has room for', () => {
     const done = Buffer.alloc(10_000, 0xff).toString('base64')
     const text = writePositionNote({ ...nothing, ahead: { until: 9, nodes: [[1, { offset: 4, skip: 1, done }]] } }, maxBytes)
     assert.deepEqual(readPositionNote(text).ahead, { until: 9, nodes: [[1, { offset: 4, skip: 1, done: '' }]] })

@@ -45,7 +45,7 @@ it('A closed task wakes its thread no more: late records and late schedules do n
       partitionsOf: () => 1,
       emit: () => assert.fail('nothing is processed'),
       batcher: () => assert.fail('nothing is asynchronous'),
-      roomShare: () => assert.fail('nothing is asynchronous'),
+      waitingShare: () => assert.fail('nothing is asynchronous'),
       requestCommit: () => {},
       wake: () => {},
     },

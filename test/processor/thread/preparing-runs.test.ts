@@ -11,7 +11,7 @@ import { Serdes } from '../../../topology/serdes.ts'
 import { Unavailable, type WaggleError } from '../../../topology/waggle-error.ts'
 import { SimulatedWorld } from '../../support/simulated-world.ts'
 
-/** Words whose first letter has to be known before they can be read. */
+/** The serde of words that cannot be read before their first letter has been fetched. */
 class FetchedLetters implements Serde<string> {
   readonly known = new Set<string>()
   readonly asked: string[] = []

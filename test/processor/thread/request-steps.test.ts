@@ -38,7 +38,7 @@ async function stepsOfRequest({ partitions, quiet = 0 }: { readonly partitions: 
       assert.equal((await swarm.requests.request({ ...newRequest(`request ${id++}`), gateway: 'busy' })).state, 'answered')
   }
   await ask()
-  // Retention walks all partitions now and then, and may do so during one of the counts. So the lowest count is taken.
+  // Retention walks over all partitions now and then, perhaps during one of the counts. So the lowest count is taken.
   const counts: number[] = []
   for (let count = 0; count < 3; count++) counts.push(await countSteps(['processor', 'connectors/log'], ask))
   for (const one of [swarm, ...others]) await one.close()

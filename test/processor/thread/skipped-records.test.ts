@@ -10,7 +10,7 @@ import { SimulatedWorld } from '../../support/simulated-world.ts'
 
 const text = Serdes.string()
 
-/** Ten records, of which the first two are done and the next three deleted; then the application reads on. */
+/** Ten records, of which the first two are processed and the next three deleted. Then the application reads on. */
 async function readsOn({ offsetReset = 'earliest', hasPosition = true }: { offsetReset?: OffsetReset; hasPosition?: boolean } = {}) {
   const world = new SimulatedWorld({ traits: { atomicCommit: true, repeatsRecords: true, handsOn: false } })
   const log = world.boot()
@@ -37,7 +37,7 @@ async function readsOn({ offsetReset = 'earliest', hasPosition = true }: { offse
   builder
     .stream('in', Consumed.with(text, text, { offsetReset }))
     .mapValues((value) => {
-      // A task that goes back to its last commit reads over the same gap again.
+      // A task that goes back to its last commit meets the same gap again.
       if (value === '7' && failsOnce) {
         failsOnce = false
         throw new Error('once')
@@ -76,7 +76,7 @@ describe('Records that were deleted before an application read them', () => {
     await end()
   })
 
-  it('give no error if the application never had a position, even after it has rolled back to its start', async () => {
+  it('give no error if the application never had a position, even after a rollback to its start', async () => {
     const { world, failures, values, lost, end } = await readsOn({ hasPosition: false })
     await world.clock.until(() => values().length === 5)
     assert.deepEqual(
@@ -113,7 +113,7 @@ describe('Skipped records', () => {
     assert.equal(skipped.metrics[0]?.value, 5)
   })
 
-  it('are reported once for a topic that was created again, and only the new topic’s gaps add to the count', () => {
+  it('are reported once for a topic that was created again, and only gaps of the new topic are counted', () => {
     const errors: WaggleError[] = []
     const skipped = new SkippedRecords('t', (error) => errors.push(error))
     const place = { topic: 'in', partition: 0 }

@@ -26,7 +26,7 @@ it('A task that gets a further input while it works neither loses nor repeats a 
     applicationId: 'app',
     topology: builder.build(),
     log: lateInput(log, 'b', () => {
-      // Some records are processed and not committed, and some wait.
+      // Some records are processed and not committed, and other records wait.
       const [task] = application.threads.tasks
       left.push(task?.bufferedRecords ?? 0)
       return task?.hasUncommitted === true && task.bufferedRecords > 0
@@ -47,7 +47,7 @@ it('A task that gets a further input while it works neither loses nor repeats a 
   await world.clock.until(() => isClosed)
 })
 
-/** A log whose consumers get the partitions of one topic only when `mayCome`, as after a rebalance. */
+/** A log whose consumers get the partitions of one topic only when `mayCome` returns true, as after a rebalance. */
 function lateInput(log: Log, topic: string, mayCome: () => boolean): Log {
   const subscribe = async (subscription: Subscription): Promise<Consumer> => {
     let late: readonly TopicPartition[] = []

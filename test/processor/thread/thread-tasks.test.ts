@@ -49,7 +49,7 @@ it('A task whose processor throws in init after the restore leaves the thread, a
       partitionsOf: () => 1,
       emit: () => assert.fail('nothing is processed'),
       batcher: () => assert.fail('nothing is asynchronous'),
-      roomShare: () => assert.fail('nothing is asynchronous'),
+      waitingShare: () => assert.fail('nothing is asynchronous'),
       requestCommit: () => assert.fail('nothing is processed'),
       wake: () => {
         wakes++

@@ -32,7 +32,7 @@ describe('The loop of a stream thread', () => {
     const builder = new StreamsBuilder()
     toOut(builder.stream('in', read))
     const { application, close } = await running(world, { topology: builder.build(), log: slow, commitIntervalMs: 30_000 })
-    // The first commit of all is due at once. It stays on its way until `release`.
+    // The very first commit is due at once. It stays on its way until `release`.
     await send(world, log, 'in', 1)
     await world.clock.until(() => commits === 1, 60_000)
     await send(world, log, 'in', 30_000)

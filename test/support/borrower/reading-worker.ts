@@ -1,7 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { openLentState } from '../../../connectors/log/embedded/stored-state.ts'
 
-/** Reads one store again and again, by key and by range, and sends one message when it has begun. */
+/** Reads one store again and again, by key and by range. Sends one message when it has begun. */
 const state = await openLentState((workerData as { readonly handle: bigint }).handle)
 const store = state.open('task', 'store')
 let told = false

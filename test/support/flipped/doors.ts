@@ -6,7 +6,7 @@ import type { Flip } from './embedded.ts'
 
 const asks = { claims: { scope: 'ask:*' } }
 
-/** One flip for each setting of the issuer of tokens and of pages of other sites. */
+/** One flip for each setting of the token issuer and of pages of other sites. */
 export const doorFlips = {
   async oidc_issuer() {
     await using issuer = await TokenIssuer.start()

@@ -21,7 +21,7 @@ import { Certificates } from '../serving/certificates.ts'
 import { type Env, eventually, SwarmHere } from '../swarm-here.ts'
 import { startWritableClickHouse } from '../writable-clickhouse.ts'
 
-/** Flips one setting and checks that what its documentation says changes. */
+/** Flips one setting, and checks that the documented effect changes. */
 export type Flip = () => Promise<void>
 
 /** One flip for each setting that needs no Kafka. */
@@ -46,7 +46,7 @@ export const embeddedFlips = {
     await using there = await SwarmHere.open({ WAGGLE_GRPC_PORT: String(port) })
     assert.deepEqual([there.grpc, await isHealthy(there.grpc)], [`127.0.0.1:${port}`, true])
     await assert.rejects(SwarmHere.open({ WAGGLE_GRPC_PORT: String(port) }), { code: 'WAGGLE_PORT_IN_USE' })
-    // Without the setting the port above that of HTTP; where it is taken, a warning.
+    // Without the setting, the port is the next one after the HTTP port. If that port is in use, there is a warning.
     await using beside = await SwarmHere.open({ WAGGLE_HTTP_PORT: String(http) })
     assert.equal(beside.grpc, '')
     assert.ok(
@@ -149,7 +149,7 @@ export const embeddedFlips = {
       await using swarm = await SwarmHere.open(env)
       const slow = await connected(swarm.url)
       slow.write(`POST /v1/gateways/${swarm.name}/request HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\nexpect: 100-continue\r\n\r\n`)
-      // The gateway asks for the body, so the request is under way.
+      // The gateway asks for the body, so the request is in progress.
       await once(slow, 'data')
       const { status } = await swarm.ask({ number: 1 })
       slow.destroy()
@@ -466,7 +466,7 @@ function storedKey(key: string) {
   return directory
 }
 
-/** The length of the secret KEY, as a program gets it that a swarm runs with these settings. */
+/** The length of the secret KEY, in a program that a swarm with these settings runs. */
 async function keyLength(env: Env): Promise<unknown> {
   await using swarm = await SwarmHere.open(env, { bees: keyReader })
   return (await swarm.ask({})).json()
@@ -476,7 +476,7 @@ const keyProgram = `console.log('{"waggle":1}'); require('readline').createInter
 
 const askingToken = 'asker=asker-0123456789:ask:*'
 
-/** The statuses without a token, and with that of `askingToken`. */
+/** The status without a token, and the status with the token of `askingToken`. */
 async function statusesOfAsker(swarm: SwarmHere): Promise<readonly number[]> {
   const [without, having] = [
     await swarm.ask({ number: 1 }),
@@ -486,7 +486,7 @@ async function statusesOfAsker(swarm: SwarmHere): Promise<readonly number[]> {
 }
 
 const main = resolve(import.meta.dirname, '..', '..', '..', 'ops', 'cli', 'main.ts')
-/** A web server with the small model, and a swarm that takes it from there. */
+/** A web server with the small model, and a swarm that fetches the model from there. */
 async function modelServer() {
   const web = createServer((_, response) => response.end(smallModel({ features: 4, labels: 2 }))).listen(0, '127.0.0.1')
   await once(web, 'listening')
@@ -509,7 +509,7 @@ function temporaryDirectory(): AsyncDisposable & { readonly path: string } {
   return { path, [Symbol.asyncDispose]: async () => rmSync(path, { recursive: true, force: true }) }
 }
 
-/** Two megabytes, two minutes old, that a reader of another swarm has not read. */
+/** Writes two megabytes, two minutes old, that a reader of another swarm has not read. */
 async function writeUnreadRows(directory: string): Promise<void> {
   const log = await openEmbeddedLog({ directory: join(directory, 'log'), clock: systemClock })
   await log.createTopics([{ name: 'rows', partitions: 1, cleanup: 'delete', retentionMs: 86_400_000 }])
@@ -521,7 +521,7 @@ async function writeUnreadRows(directory: string): Promise<void> {
   await log.close()
 }
 
-/** Number of requests on the topic of the swarm's entrance. */
+/** The number of requests in the topic of the swarm's entrance. */
 async function sentTo(swarm: SwarmHere): Promise<number> {
   return (await swarm.topic(`gateway.${swarm.name}`))?.offsets.reduce((sum, { end }) => sum + end, 0) ?? 0
 }
@@ -531,7 +531,7 @@ async function selected(url: string): Promise<string> {
   return (await response.text()).trim()
 }
 
-/** The first offset that the topic of the swarm's entrance still has. */
+/** The first offset that is still in the topic of the swarm's entrance. */
 async function startOf(swarm: SwarmHere): Promise<number> {
   return (await swarm.topic(`gateway.${swarm.name}`))?.offsets[0]?.start ?? 0
 }

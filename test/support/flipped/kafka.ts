@@ -11,10 +11,10 @@ import { createTopic, quickOptions } from '../kafka-log.ts'
 import { type Env, eventually, SwarmHere } from '../swarm-here.ts'
 import { SwarmProcesses } from '../swarm-processes.ts'
 
-/** Flips one setting on a cluster and checks that what its documentation says changes. */
+/** Flips one setting on a cluster, and checks that the documented effect changes. */
 type KafkaFlip = (cluster: KafkaCluster) => Promise<void>
 
-/** One flip for each setting that only counts on a cluster, or has another effect there. */
+/** One flip for each setting that has an effect only on a cluster, or another effect there. */
 export const kafkaFlips = {
   async kafka_brokers(cluster) {
     await using swarm = await open(cluster)
@@ -29,7 +29,7 @@ export const kafkaFlips = {
       assert.equal((await swarm.ask({ number: 1 })).status, 200)
       return lengthOf(cluster, beeTopic(swarm.name, 'answer'))
     }
-    // A transaction ends with a record of the broker's own.
+    // A transaction ends with a record that the broker itself writes.
     assert.equal(await lengthAfterOneAnswer('at_least_once'), 1)
     assert.equal(await lengthAfterOneAnswer('exactly_once'), 2)
   },
@@ -56,12 +56,12 @@ export const kafkaFlips = {
 
   async linger_ms(cluster) {
     const quickestMs = async (linger: string) => {
-      // A commit would send what waits.
+      // A commit would send the waiting records.
       await using swarm = await open(cluster, { WAGGLE_LINGER_MS: linger, WAGGLE_COMMIT_INTERVAL_MS: '600000' })
       const took: number[] = []
       for (let number = 0; number < 3; number++) {
         const sentAt = performance.now()
-        // The accepted request is committed at once, so the bee's result comes behind that commit.
+        // The accepted request is committed at once, so the bee's result is written after that commit.
         assert.equal((await swarm.ask({ number, waitMs: 200 })).status, 200)
         took.push(performance.now() - sentAt)
       }

@@ -8,14 +8,16 @@ import { SwarmProcesses } from '../swarm-processes.ts'
 
 export const user = { name: 'bees', password: 'honey' }
 
-/** Flips one setting of `waggle run` on a cluster with TLS. A swarm answers with it, and `waggle run` ends with an error without it. */
+/**
+ * Flips one setting of `waggle run` on a cluster with TLS. With the setting, a swarm answers. Without the setting, `waggle run` ends with an error.
+ */
 type SecuredFlip = (cluster: KafkaCluster, certificates: BrokerCertificates) => Promise<void>
 
 const signIn = { KAFKA_SASL_MECHANISM: 'plain', KAFKA_SASL_USERNAME: user.name, KAFKA_SASL_PASSWORD: user.password }
 const unreachable = /WAGGLE_LOG_UNREACHABLE/
 const notPermitted = /WAGGLE_NOT_PERMITTED/
 
-/** On brokers whose clients sign in over TLS. */
+/** Flips on brokers whose clients sign in over TLS. */
 export const signInFlips = {
   async kafka_ssl(cluster, { ca }) {
     const known = { ...signIn, NODE_EXTRA_CA_CERTS: ca }
@@ -56,7 +58,7 @@ export const signInFlips = {
   },
 } as const satisfies { readonly [key in keyof Settings]?: SecuredFlip }
 
-/** On brokers that take only clients with a certificate. The certificate and its key go together, so one test flips both. */
+/** Flips on brokers that accept only clients with a certificate. The certificate and its key belong together, so one test flips both. */
 export const clientCertificateFlips = {
   async kafka_ssl_cert(cluster, { ca, clientCert, clientKey }) {
     await answers(cluster, { KAFKA_SSL_CA: ca, KAFKA_SSL_CERT: clientCert, KAFKA_SSL_KEY: clientKey })
@@ -69,7 +71,7 @@ export const clientCertificateFlips = {
   },
 } as const satisfies { readonly [key in keyof Settings]?: SecuredFlip }
 
-/** `waggle run` with these settings answers a request, and stops in order. */
+/** Checks that `waggle run` with these settings answers a request, and stops in order. */
 async function answers(cluster: KafkaCluster, env: Env): Promise<void> {
   const swarm = swarmOn(cluster, env)
   try {
@@ -82,7 +84,7 @@ async function answers(cluster: KafkaCluster, env: Env): Promise<void> {
   }
 }
 
-/** `waggle run` with these settings ends before it is ready, and says so. */
+/** Checks that `waggle run` with these settings ends before it is ready, and gives the reason. */
 async function refuses(cluster: KafkaCluster, env: Env, expected: RegExp): Promise<void> {
   const swarm = swarmOn(cluster, env)
   try {

@@ -1,6 +1,6 @@
 import { type FoundPython, pythonEnvironment } from '../python-environment.ts'
 
-/** A Python with the packages of client.py, made once in a cache of the user; or the reason why there is none. */
+/** A Python with the packages of client.py, made once in a cache of the user; or the reason why it is not available. */
 export function tritonPython(): FoundPython {
   return pythonEnvironment('tritonclient-2.73.0', [
     [

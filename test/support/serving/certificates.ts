@@ -3,7 +3,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-/** PEM files of an authority, and of a server (127.0.0.1) and a client whose certificates it has signed. Removed when disposed of. */
+/**
+ * PEM files of an authority, and of a server (127.0.0.1) and a client whose certificates the authority has signed. The files are removed when the
+ * object is disposed of.
+ */
 export class Certificates implements Disposable {
   readonly #directory = mkdtempSync(join(tmpdir(), 'waggle-serving-tls-'))
   readonly ca = this.#path('ca.crt')

@@ -6,17 +6,17 @@ import { type FoundPython, pythonEnvironment } from '../python-environment.ts'
 
 export interface ServerOptions {
   readonly largest_batch?: number
-  /** True: tensors are bytes; false: lists of values. A server of TensorFlow may write either. */
+  /** True: tensors are bytes. False: tensors are lists of values. A TensorFlow server may write either form. */
   readonly packed?: boolean
   readonly http_port?: number
   readonly grpc_port?: number
-  /** PEM files of TLS for both protocols. The client must have a certificate that `ca` signed. */
+  /** PEM files for TLS, for both protocols. The client must have a certificate that `ca` has signed. */
   readonly ca?: string
   readonly cert?: string
   readonly key?: string
 }
 
-/** A call that the server got. `rows` has the size of the first dimension; `remaining` the seconds until its deadline. */
+/** A call that the server has received. `rows` is the size of the first dimension; `remaining` is the number of seconds until the deadline. */
 export interface ServedCall {
   readonly protocol: 'grpc' | 'http'
   readonly signature: string
@@ -24,7 +24,7 @@ export interface ServedCall {
   readonly remaining?: number | null
 }
 
-/** server.py in a process: both protocols of TensorFlow Serving, with the messages and the gRPC of others. */
+/** The program server.py in a process: both protocols of TensorFlow Serving, with messages and a gRPC library that are not Waggle's. */
 export class ModelServer {
   readonly #child: ChildProcess
   readonly #lines: Interface
@@ -60,7 +60,7 @@ export class ModelServer {
     return new ModelServer(child, lines, calls, ports)
   }
 
-  /** The calls behind the first `from`, once there are `count` of them. The process tells of them in its own time. */
+  /** The calls after the first `from` calls, once there are `count` of them. The process reports calls with a delay. */
   async callsFrom(from: number, count: number): Promise<readonly ServedCall[]> {
     while (this.calls.length < from + count) await once(this.#lines, 'line')
     return this.calls.slice(from)
@@ -75,11 +75,11 @@ export class ModelServer {
   }
 }
 
-/** A Python with the packages of server.py, made once in a cache of the user; or the reason why there is none. */
+/** A Python with the packages of server.py, made once in a cache of the user; or the reason why it is not available. */
 export function servingPython(): FoundPython {
   return pythonEnvironment('tensorflow-serving-api-2.21.0', [
     ['--only-binary=:all:', 'grpcio==1.85.3', 'protobuf==7.36.2'],
-    // The messages of TensorFlow itself without TensorFlow; then the published ones of TensorFlow Serving over those of that package.
+    // First TensorFlow's messages without TensorFlow. Then the published messages of TensorFlow Serving, over those of the first package.
     ['--no-deps', 'tensorflow-protobuf==2.11.0'],
     ['--no-deps', 'tensorflow-serving-api==2.21.0'],
   ])

@@ -97,7 +97,7 @@ describe('An asynchronous call', () => {
     assert.deepEqual(attempts, [1, 2, 3, 1, 2, 3])
   })
 
-  it('fails if its function throws synchronously, as if it rejects', async () => {
+  it('fails if its function throws, as it does if its function rejects', async () => {
     await using program = programOf((stream) =>
       stream.mapAsync(() => {
         throw new Error('at once')

@@ -33,7 +33,7 @@ describe('Asynchronous calls', () => {
     )
   })
 
-  it('let a test move the clock if only time can end them', async () => {
+  it('wait until a test moves the clock if only time can end them', async () => {
     const builder = new StreamsBuilder()
     builder
       .stream('in', Consumed.with(text, text).skipNullValues())
@@ -47,7 +47,7 @@ describe('Asynchronous calls', () => {
     assert.ok(driver.createOutputTopic('out', text, text).isEmpty())
   })
 
-  it('get batches that are full, or have waited long enough', async () => {
+  it('get batches that are full, or whose oldest record has waited long enough', async () => {
     const builder = new StreamsBuilder()
     const sizes: number[] = []
     builder

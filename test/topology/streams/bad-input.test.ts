@@ -27,7 +27,7 @@ import { type Row, read, TextProgram, tableToOut, text, toOut, written } from '.
 const concat = (left: string | null, right: string | null) => `${left}+${right}`
 type Text = KStream<string | null, string | null>
 
-/** Checks that an error has its code, its place and the next step. */
+/** Checks that an error has the expected code, a place and a next step. */
 async function fails(act: () => Promise<unknown> | unknown, code: string, message: RegExp): Promise<void> {
   await assert.rejects(
     async () => act(),
@@ -86,7 +86,7 @@ describe('A null key', () => {
       stream.outerJoin(builder.stream('other', read), concat, JoinWindows.ofTimeDifferenceWithNoGrace(10), StreamJoined.with(text, text, text)),
   }
   for (const [step, write] of Object.entries(unmatched)) {
-    it(`is given on by ${step} as a record without a match (KIP-962)`, async () => {
+    it(`is forwarded by ${step} as a record without a match (KIP-962)`, async () => {
       await using program = new TextProgram((builder) => toOut(write(builder.stream('in', read), builder)))
       assert.deepEqual(await program.after(['in', null, 'v', 1]), ['null:v+null@1'])
     })
@@ -144,7 +144,7 @@ describe('A user’s function that throws', () => {
     })
   }
 
-  it('reaches the processing handler with the record, and the program goes on if the handler says so', async () => {
+  it('calls the processing handler with the record, and the program goes on if the handler says so', async () => {
     const asked: unknown[] = []
     await using program = new TextProgram(
       (builder) =>
@@ -197,7 +197,7 @@ describe('The stores of a processor', () => {
     )
   })
 
-  it('are refused by build if one was never added', async () => {
+  it('are refused by build if one of them was never added', async () => {
     await fails(
       () => {
         const builder = new StreamsBuilder()
@@ -329,7 +329,7 @@ describe('A negative timestamp', () => {
     assert.deepEqual(await clock.after(...rows), ['k:a@77', 'k:b@77', 'k:c@77'])
   })
 
-  it('fails the program if the partition’s time is to replace it and the partition has none yet', () =>
+  it('fails the program if the partition’s time is to replace it and the partition has no time yet', () =>
     fails(
       async () => {
         await using program = of('usePartitionTimeOnInvalid')
@@ -495,11 +495,11 @@ describe('The function of a sink', () => {
   const sinks: { readonly [what: string]: readonly [string, (stream: Text) => void] } = {
     'that names no topic': ['WAGGLE_INVALID_TOPIC', (stream) => stream.to(() => '', written)],
     'that forgets to name a topic': ['WAGGLE_UNDEFINED_VALUE', (stream) => stream.to(() => undefined as never, written)],
-    'that chooses a partition that is not there': [
+    'that chooses a partition which does not exist': [
       'WAGGLE_INVALID_PARTITION',
       (stream) => stream.to('out', Produced.with(text, text, { partitioner: () => 1 })),
     ],
-    'that chooses one among several that is not there': [
+    'that chooses several partitions, one of which does not exist,': [
       'WAGGLE_INVALID_PARTITION',
       (stream) => stream.to('out', Produced.with(text, text, { partitioner: () => [0, -1] })),
     ],
@@ -543,7 +543,7 @@ describe('A processor that throws', () => {
     })
   })
 
-  it('fails in a punctuation as in a record, and the handler gets no record', async () => {
+  it('fails the program in a punctuation too, where the handler gets no record', async () => {
     const ticking = (context: Context) => {
       context.schedule(10, 'WALL_CLOCK_TIME', () => {
         throw new RangeError('tick')

@@ -38,13 +38,13 @@ const supplier = Stores.persistentKeyValueStore('s')
 const store = () => Stores.keyValueStoreBuilder(supplier, text, text)
 const calling = { concurrency: 1, timeoutMs: 1 }
 
-/** A call that is right: its arguments by name, of which the last `optional` may be left out. */
+/** A call without mistakes: its arguments by name. The last `optional` arguments may be left out. */
 interface Call {
   readonly on: () => object
   readonly method: string
   readonly args: { readonly [name: string]: unknown }
   readonly optional?: number
-  /** Other kinds that an argument may have, by its name. */
+  /** Other kinds that an argument may have, by the argument's name. */
   readonly also?: { readonly [name: string]: readonly string[] }
 }
 
@@ -102,7 +102,7 @@ add(table, 1, { toStream: { named }, groupBy: { selector: fn, grouped: Grouped.w
 add(table, 0, { suppress: { suppressed: Suppressed.untilTimeLimit(1, BufferConfig.unbounded()) } })
 const tables = { other: table(), joiner: fn, materialized: kept, named }
 for (const method of ['join', 'leftJoin']) {
-  // A function in the third place makes it a join by a foreign key.
+  // With a function as the third argument, the call is a join by a foreign key.
   add(table, 2, { [method]: tables }, { materialized: ['function'] })
   add(
     table,
@@ -241,7 +241,7 @@ describe('A call of the DSL with a wrong argument', () => {
     })
   }
 
-  it('is covered for each public method of the DSL that has parameters', () => {
+  it('is tested here for each public method of the DSL that has parameters', () => {
     const tested = new Set(calls.map(({ method }) => method))
     const objects = [builder(), stream(), table(), grouped(), windowed(), sessions(), cogrouped(), stream().split(), table().groupBy(fn as never)]
     const classes = [

@@ -19,7 +19,7 @@ const onClose = EmitStrategy.onWindowClose()
 const kept = Materialized.with(text, text)
 const streams = StreamJoined.with(text, text, text)
 const grouped = (builder: StreamsBuilder) => builder.stream('in', read).groupByKey()
-/** Values of `a` stay unchanged, values of `b` become upper case, and `del` deletes. */
+/** Values of `a` stay unchanged. Values of `b` become upper case. The value `del` deletes. */
 const cogrouped = (builder: StreamsBuilder) =>
   builder
     .stream('a', read)
@@ -255,7 +255,7 @@ describe('A window that closes on a far jump of time', () => {
     assert.deepEqual(await program.after(['in', 'c', 'x', 900_001]), [])
   })
 
-  it('is lost without a cache, and lost for sliding windows, as in Kafka Streams', async () => {
+  it('is lost without a cache, and always lost if it is a sliding window, as in Kafka Streams', async () => {
     await using uncached = closing(TimeWindows.ofSizeAndGrace(10, 5), 0)
     assert.deepEqual(await uncached.after(...rows), [])
     await using sliding = closing(SlidingWindows.ofTimeDifferenceAndGrace(10, 5), 1_000)

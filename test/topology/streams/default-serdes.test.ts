@@ -20,7 +20,7 @@ import { TopologyTestDriver } from 'waggle-streams/testing'
 const text = Serdes.string()
 const defaults = { defaultKeySerde: text, defaultValueSerde: text }
 
-/** Runs a program on lines `key=value` of the topic `in`, with text as the application's serdes, and shows the topic `out`. */
+/** Runs a program on lines `key=value` of the topic `in`. The application's serdes are text. Returns the records of the topic `out`. */
 async function outputs(program: (builder: StreamsBuilder) => void, lines: readonly string[], topics: readonly string[] = ['in']): Promise<string> {
   const builder = new StreamsBuilder()
   program(builder)

@@ -19,7 +19,7 @@ import { read, TextProgram, tableToOut, text, toOut } from '../../support/text-p
 
 const join = (left: string | null, right: string | null) => `${left}+${right}`
 const concat = (sum: string, value: string) => sum + value
-/** Adds to the sum; an x deletes it. */
+/** Adds a value to the sum. The value x deletes the sum. */
 const orDelete = (_: string, value: string, sum: string) => (value === 'x' ? null : sum + value)
 const grouped = (builder: StreamsBuilder) => builder.stream('in', read).groupByKey()
 const kept = Materialized.with(text, text)
@@ -218,8 +218,8 @@ const scenarios: { readonly [name: string]: Scenario } = {
     rows: outerJoin,
   },
   'a table’s filter': { program: (builder) => tableToOut(builder.table('in', read).filter(notX)), rows: filtered },
-  'a table’s filter that is kept': { program: (builder) => tableToOut(builder.table('in', read).filter(notX, Materialized.as('f'))), rows: filtered },
-  'the filter of a table that is kept': {
+  'a table’s filter with a store': { program: (builder) => tableToOut(builder.table('in', read).filter(notX, Materialized.as('f'))), rows: filtered },
+  'the filter of a table with a store': {
     program: (builder) => tableToOut(builder.table('in', read, Materialized.as('s')).filter(notX)),
     rows: inputs(
       ['k', 'x', 1, []],
@@ -231,12 +231,12 @@ const scenarios: { readonly [name: string]: Scenario } = {
       ['k', null, 7, ['k:null@7']],
     ),
   },
-  'a table’s values that become none': { program: (builder) => tableToOut(builder.table('in', read).mapValues(never, kept)), rows: mapped },
-  'a table’s values that become none, and are kept': {
+  'a table’s values that become null': { program: (builder) => tableToOut(builder.table('in', read).mapValues(never, kept)), rows: mapped },
+  'a table’s values that become null, with a store': {
     program: (builder) => tableToOut(builder.table('in', read).mapValues(never, Materialized.as('m', { keySerde: text, valueSerde: text }))),
     rows: mapped,
   },
-  'a join of tables whose joiner gives none': {
+  'a join of tables whose joiner returns null': {
     program: (builder) =>
       tableToOut(builder.table('l', read).join(builder.table('r', read), (left, right) => (left === 'n' ? null : join(left, right)))),
     rows: [
@@ -249,7 +249,7 @@ const scenarios: { readonly [name: string]: Scenario } = {
       ['l', 'k', null, 1, []],
     ],
   },
-  'an outer join of tables that is kept': {
+  'an outer join of tables with a store': {
     program: (builder) =>
       tableToOut(builder.table('l', read).outerJoin(builder.table('r', read), join, Materialized.as('o', { keySerde: text, valueSerde: text }))),
     rows: [
@@ -324,7 +324,7 @@ const scenarios: { readonly [name: string]: Scenario } = {
       ['k', null, 9, ['b:null@9']],
     ),
   },
-  'updates that wait for a time': {
+  'updates with a time limit': {
     program: (builder) => tableToOut(builder.table('in', read).suppress(Suppressed.untilTimeLimit(10, BufferConfig.unbounded()))),
     rows: inputs(
       ['k', 'a', 0, []],
@@ -336,7 +336,7 @@ const scenarios: { readonly [name: string]: Scenario } = {
       ['y', 'e', 40, ['k:null@30']],
     ),
   },
-  'updates that wait for no time': {
+  'updates with a time limit of 0': {
     program: (builder) => tableToOut(builder.table('in', read).suppress(Suppressed.untilTimeLimit(0, BufferConfig.maxRecords(0)))),
     rows: inputs(['k', 'a', 0, ['k:a@0']], ['k', 'b', 5, ['k:b@5']], ['k', null, 3, ['k:null@3']]),
   },

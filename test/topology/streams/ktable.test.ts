@@ -36,7 +36,7 @@ describe('A table of the DSL', () => {
     assert.match(builder.globalTable('h', read).queryableStoreName ?? '', /^h-STATE-STORE-\d{10}$/)
   })
 
-  it('is stored as its last step leaves it, under the name that this step gives', async () => {
+  it('is stored with the rows of its last step, under the name that this step gives', async () => {
     const builder = new StreamsBuilder()
     const table = builder.table('a', read, Materialized.as('source'))
     table.filter((_, value) => value !== 'x', Materialized.as('filtered'))

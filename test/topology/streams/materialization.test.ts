@@ -21,7 +21,7 @@ const text = Serdes.string()
 const read = Consumed.with(text, text).skipNullKeys().skipNullValues()
 const written = Produced.with(text, text)
 
-/** The rows and the output of a count in this store. */
+/** The rows and the output of a count that uses this store. */
 async function counted(materialized: Materialized<string, number, 'keyValue'>) {
   const builder = new StreamsBuilder()
   builder.stream('in', read).groupByKey(Grouped.with(text, text)).count(materialized).toStream().to('out', Produced.with(text, Serdes.long()))

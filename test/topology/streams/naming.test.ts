@@ -32,7 +32,7 @@ const streams = StreamJoined.with<string, string, string>
 const done = () => {}
 const noProcessor = () => ({ process: done })
 
-/** The expected files are the descriptions of the same programs by Kafka Streams 4.3.1. */
+/** The expected files contain Kafka Streams 4.3.1's descriptions of the same programs. */
 const programs: { readonly [name: string]: (builder: StreamsBuilder) => void } = {
   named(builder) {
     const input = builder.stream('in', Consumed.with(text, text, { name: 'the-source' }))
@@ -153,7 +153,7 @@ const programs: { readonly [name: string]: (builder: StreamsBuilder) => void } =
       .branch(() => true, Branched.as('-x'))
       .defaultBranch()
     for (const name of [...branches.keys()].sort()) branches.get(name)?.to('o5')
-    // Java's program has a print here, whose number the name takes.
+    // Java's program has a print at this place. The name takes the number of the print.
     input.merge(input).foreach(done, Named.as('KSTREAM-PRINTER-0000000024'))
   },
 }

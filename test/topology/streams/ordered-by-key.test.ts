@@ -9,7 +9,7 @@ const text = Serdes.string()
 const written = Produced.with(text, text)
 const byKey: AsyncOptions = { concurrency: 1000, timeoutMs: 1_000_000, ordered: 'key' }
 
-/** Asynchronous calls that end on command. */
+/** Asynchronous calls that end when the test ends them. */
 class Calls {
   #open: { readonly value: string; readonly end: () => void }[] = []
 
@@ -18,7 +18,7 @@ class Calls {
       this.#open.push({ value, end: () => resolve(`${value}!`) })
     })
 
-  /** False if no call waits for the value. */
+  /** Ends the call for the value. Returns false if no call waits for it. */
   end(value: string): boolean {
     const found = this.#open.find((call) => call.value === value)
     this.#open = this.#open.filter((call) => call !== found)
@@ -26,7 +26,7 @@ class Calls {
     return found !== undefined
   }
 
-  /** Ends the open call at this index, modulo their number. */
+  /** Ends the open call at this index, modulo the number of open calls. */
   endOne(at: number): boolean {
     const call = this.#open[at % Math.max(1, this.#open.length)]
     return call !== undefined && this.end(call.value)
@@ -54,7 +54,7 @@ function opened(topology: Topology) {
   const driver = new TopologyTestDriver(topology)
   const input = driver.createInputTopic('in', text, text)
   const out = driver.createOutputTopic('out', text, text)
-  // `pipeInput` settles when nothing is in flight, so these tests do not await it.
+  // `pipeInput` settles only when no call is in flight, so these tests do not await it.
   const send = (key: string, value: string) => void input.pipeInput(key, value)
   const go = async () => {
     void driver.advanceWallClockTime(0)
@@ -93,7 +93,7 @@ describe('Results that are ordered by key', () => {
     assert.deepEqual(values(), ['b1!'])
     void driver.crash()
     await go()
-    // Unfinished calls are made again, in addition to those of the task that is gone.
+    // Unfinished calls are made again. The calls of the old task are still open too.
     for (const value of ['a1', 'a1', 'c1', 'c1']) assert.ok(calls.end(value), value)
     assert.ok(!calls.end('b1'))
     await go()
@@ -135,14 +135,14 @@ describe('Results that are ordered by key', () => {
   })
 
   const shapes: { readonly [name: string]: Parameters<typeof program>[1] } = {
-    'each by itself': (stream, calls) => stream.mapAsync(calls.make, byKey),
-    'in batches': (stream, calls) =>
+    'one call for each record': (stream, calls) => stream.mapAsync(calls.make, byKey),
+    'calls in batches': (stream, calls) =>
       stream
         .batch({ size: 3, timeoutMs: 1_000_000, release: 'idle' })
         .mapAsync((values) => Promise.all(values.map(calls.make)), { ...byKey, concurrency: 2 }),
-    'several made of one record': (stream, calls) => stream.flatMapValues((value) => [`${value}x`, `${value}y`]).mapAsync(calls.make, byKey),
-    'one step after another': (stream, calls) => stream.mapAsync(calls.make, byKey).mapAsync(calls.make, byKey),
-    'in the order of the input': (stream, calls) => stream.mapAsync(calls.make, { ...byKey, ordered: 'partition' }),
+    'several calls for each record': (stream, calls) => stream.flatMapValues((value) => [`${value}x`, `${value}y`]).mapAsync(calls.make, byKey),
+    'two asynchronous steps in a row': (stream, calls) => stream.mapAsync(calls.make, byKey).mapAsync(calls.make, byKey),
+    'ordered by partition': (stream, calls) => stream.mapAsync(calls.make, { ...byKey, ordered: 'partition' }),
   }
   for (const [name, shape] of Object.entries(shapes)) {
     it(`come once for each record and in order, whichever call ends first and wherever the program crashes: ${name}`, async () => {
@@ -201,6 +201,6 @@ describe('Results that are ordered by key', () => {
 })
 
 function resultsOf(shape: string, value: string): readonly string[] {
-  if (shape === 'several made of one record') return [`${value}x!`, `${value}y!`]
-  return shape === 'one step after another' ? [`${value}!!`] : [`${value}!`]
+  if (shape === 'several calls for each record') return [`${value}x!`, `${value}y!`]
+  return shape === 'two asynchronous steps in a row' ? [`${value}!!`] : [`${value}!`]
 }

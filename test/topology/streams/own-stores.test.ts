@@ -17,7 +17,7 @@ const text = Serdes.string()
 const read = Consumed.with(text, text).skipNullKeys().skipNullValues()
 const written = Produced.with(text, text)
 
-/** A user's own store, which loses its content with its task. */
+/** A store that a user implements. It loses its content with its task. */
 class Tally implements StateStore {
   readonly persistent = false
   readonly name: string
@@ -164,4 +164,4 @@ describe('A custom store', () => {
   })
 })
 
-/** The rows and the output of a count in this store. */
+/** The rows and the output of a count that uses this store. */

@@ -6,7 +6,7 @@ import { read, text } from '../../support/text-program.ts'
 
 type Context = ProcessorContext<never, never>
 
-/** Runs one act a record, in a processor that has the store. */
+/** Runs one act for each record, in a processor that has the store. */
 async function inProcessor<S extends StateStore>(
   builder: StoreBuilder<S>,
   ...acts: readonly (readonly [time: number, act: (store: S, context: Context) => void])[]
@@ -142,7 +142,7 @@ describe('A key-value store', () => {
           if (key === 'aa') store.delete('b')
           store.put(key, 'again')
         }
-        // An iteration may or may not see the change, but gives each key once, in order.
+        // An iteration may see the change or not, but gives each key once and in order.
         assert.deepEqual(
           seen.filter((key) => key !== 'b'),
           ['a', 'aa', 'ab', 'c', 'é'],
@@ -392,7 +392,7 @@ describe('Ranges of keys', () => {
         assert.equal(shownRows(store.fetch(null, 'a', 0, 10)), 'a@0 a@10')
         assert.equal(shownRows(store.backwardFetch('aa', null, 0, 200_000)), 'b@150000 aa@150000 b@10 b@0 aa@10 aa@0')
         assert.equal(shownRows(store.backwardFetchAll(10, 10)), 'b@10 aa@10 a@10 a0@10')
-        // Kafka Streams loses a@150000 here, because its upper bound is before that row.
+        // Kafka Streams loses a@150000 in this case, because its upper bound is before that row.
         assert.equal(shownRows(store.fetch('a', 'a\0', 5, 200_000)), 'a0@10 a@10 a0@150000 a@150000')
       },
     ])

@@ -46,7 +46,7 @@ describe('Closed windows', () => {
     const input = driver.createInputTopic('in', text, text)
     const clicks = driver.createInputTopic('clicks', text, text)
     const [out, counted] = [driver.createOutputTopic('out', text, text), driver.createOutputTopic('counted', text, text)]
-    // The table is empty at the first record.
+    // The table has no row when the first record comes.
     for (const timestamp of [0, 100]) {
       await input.pipeInput('k', `at ${timestamp}`, timestamp)
       await clicks.pipeInput('k', 'x', timestamp)

@@ -19,7 +19,7 @@ bees:
 describe('A bee that passes its input on', () => {
   const swarm = checkSwarm(SwarmDocument.parse(yaml, 'swarm.yaml'), new BeeRegistry())
 
-  it('leads back to the earlier bee that makes what its readers get', () => {
+  it('leads back to the earlier bee that makes the records of its readers', () => {
     for (const name of ['make', 'some', 'way', 'gather']) assert.equal(feederOf(swarm, name)?.name, 'make')
   })
 

@@ -12,7 +12,7 @@ import { propertyRuns } from '../../support/property-runs.ts'
 const registry = new BeeRegistry()
 const gateway = 'name: s\nbees:\n- { name: g, type: gateway-input, spec: { name: g } }\n'
 
-/** The text of each mistake. Throws for an error that is no collection of mistakes with places. */
+/** The text of each mistake. Throws if the error is no collection of mistakes with places. */
 function mistakesOf(act: () => unknown, file = 'swarm.yaml'): readonly string[] {
   try {
     act()
@@ -40,9 +40,9 @@ const cases: readonly (readonly [what: string, text: string | Uint8Array, mistak
   ['50,000 aliases', `a: &a 1\nb: [${Array(50_000).fill('*a').join()}]`, /^swarm.yaml:2:5: .*more than 100 aliases/],
   ['bytes that are not UTF-8', Buffer.from([0x61, 0x3a, 0x0a, 0x62, 0xff]), /^swarm.yaml:2:2: .*UTF-8/],
   ['a merge key', `${gateway}- { <<: { name: x }, name: x, type: respond, input: { name: g } }`, /^swarm.yaml:4:5: unknown key <</],
-  ['an endless timeout', `${gateway}- { name: x, type: respond, input: { name: g }, timeout_seconds: .inf }`, /not Infinity/],
+  ['an infinite timeout', `${gateway}- { name: x, type: respond, input: { name: g }, timeout_seconds: .inf }`, /not Infinity/],
   ['a timeout that is not a number', `${gateway}- { name: x, type: respond, input: { name: g }, timeout_seconds: .nan }`, /not NaN/],
-  ['a key that is there twice', 'name: s\nname: t\n', /^swarm.yaml:2:1: the key name is a duplicate/],
+  ['a duplicate key', 'name: s\nname: t\n', /^swarm.yaml:2:1: the key name is a duplicate/],
   ['only comments', '# nothing\n', /^swarm.yaml:1:1: the file is empty/],
   ['two gateways of one name', `${gateway}- { name: h, type: gateway-input, spec: { name: g } }`, /^swarm.yaml:4:49: g has the gateway g already/],
   [
@@ -60,7 +60,7 @@ const cases: readonly (readonly [what: string, text: string | Uint8Array, mistak
 const many = (count: number, bee: (at: number) => string) => Array.from({ length: count }, (_, at) => `${bee(at)}\n`).join('')
 const reader = (at: number, input: string) => `- { name: b${at}, type: respond, input: { name: ${input} } }`
 
-/** Files near the largest size, whose bees all depend on each other. */
+/** Files of nearly the largest size, whose bees all depend on each other. */
 const chains: { readonly [what: string]: string } = {
   'a chain of filters': many(
     3000,
@@ -80,7 +80,7 @@ const chains: { readonly [what: string]: string } = {
   'a route to nobody': `- { name: r, type: route, input: { name: g }, spec: { routes: { ${Array.from({ length: 20_000 }, (_, at) => `b${at}: 'x'`).join(', ')} } } }`,
 }
 
-/** Topics that only Waggle writes, or that would feed a swarm with its own output. */
+/** Topics to which only Waggle writes, or which would feed a swarm with its own output. */
 const outputs = [
   'waggle.s.g',
   'waggle.s.dead-letters',

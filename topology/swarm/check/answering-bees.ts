@@ -3,8 +3,8 @@ import type { SwarmBee } from '../checked-swarm.ts'
 import { BranchGraph } from './branch-graph.ts'
 
 /**
- * Returns the bees of a swarm. A `respond` bee is added to a swarm that has none, if the swarm ends in bees that may answer by themselves (a Python
- * bee that calls `swarm.respond`). The added bee reads each of these bees that no other bee reads. The first outcome is the answer.
+ * Returns the bees of a swarm. A swarm without a `respond` bee gets one if it ends in bees that may answer by themselves. A Python bee that calls
+ * `swarm.respond` is such a bee. The added bee reads each of these bees that no other bee reads. The first outcome is the answer.
  */
 export function withAnswer(bees: readonly SwarmBee[], respond: BeeTypeInfo | null): readonly SwarmBee[] {
   if (respond === null || bees.some(({ type }) => type.role === 'respond')) return bees
@@ -22,7 +22,7 @@ export function withAnswer(bees: readonly SwarmBee[], respond: BeeTypeInfo | nul
  */
 export type AnswerWay = 'direct' | 'result' | 'none'
 
-/** The ways of the bees that may answer, by name. Any other bee has none. */
+/** For each bee that may answer by itself, by name: the way of its answer. Any other bee has no entry. */
 export function answerWays(bees: readonly SwarmBee[]): ReadonlyMap<string, AnswerWay> {
   const respond = bees.find(({ type }) => type.role === 'respond')
   if (respond === undefined) return new Map()
@@ -33,9 +33,9 @@ export function answerWays(bees: readonly SwarmBee[]): ReadonlyMap<string, Answe
 
 /**
  * The bees that tell the ledger about each request that leaves them without an answer. Each of these bees may answer by itself, and no way leads from
- * it to the respond bee. The respond bee may learn that a request took none of the ways to it while such a bee still has the request. The request is
- * refused only after this bee too is done with it. If the bee is in a loop or a cache, the loop or the cache tells the ledger, because the bee may
- * get the request several times. Empty if the respond bee gets a result or an error of every request.
+ * it to the respond bee. While such a bee still has a request, the respond bee may learn that the request took none of the ways to it. The request is
+ * refused only when the other bee is done too. A bee in a loop or a cache may get the request several times. So the loop or the cache tells the
+ * ledger instead. Empty if the respond bee gets a result or an error of every request.
  */
 export function unansweringBees(bees: readonly SwarmBee[]): ReadonlySet<string> {
   const respond = bees.find(({ type }) => type.role === 'respond')
@@ -50,7 +50,7 @@ export function unansweringBees(bees: readonly SwarmBee[]): ReadonlySet<string> 
   return new Set(outside.map(({ name }) => outermost(name, insides)))
 }
 
-/** The outermost loop or cache that a bee is in; the bee itself if it is in none. */
+/** The outermost loop or cache around a bee; the bee itself if there is none. */
 function outermost(name: string, insides: ReadonlyMap<string, ReadonlySet<string>>): string {
   const around = [...insides].filter(([, inside]) => inside.has(name)).map(([ring]) => ring)
   return around.find((ring) => !around.some((other) => other !== ring && insides.get(other)?.has(ring) === true)) ?? name

@@ -42,12 +42,12 @@ export class BranchGraph {
   /** These bees, and all bees that their outputs reach without passing `end`. */
   reachedFrom(names: readonly string[], end?: string): ReadonlySet<string> {
     const reached = new Set(names)
-    // The iteration includes entries that are added to the set during it.
+    // The iteration also visits names that are added to the set meanwhile.
     for (const one of reached) for (const reader of this.readersOf(one)) if (reader.name !== end) reached.add(reader.name)
     return reached
   }
 
-  /** The bees of a round of a loop or a cache; none for any other bee. */
+  /** The bees through which a loop or a cache sends a request in each round; empty for any other bee. */
   bodyOf({ name, type, spec }: BranchingBee): ReadonlySet<string> {
     const known = this.#bodies.get(name)
     if (known !== undefined) return known
@@ -62,21 +62,21 @@ export class BranchGraph {
     return body
   }
 
-  /** The bees whose outputs reach a bee, without itself. */
+  /** The bees whose outputs reach this bee, without the bee itself. */
   leadingTo(name: string): ReadonlySet<string> {
     const leading = new Set(this.withFeeders([name]))
     leading.delete(name)
     return leading
   }
 
-  /** These bees, and all bees whose outputs reach one of them. */
+  /** These bees, and all bees whose outputs reach any of these. */
   withFeeders(names: readonly string[]): ReadonlySet<string> {
     const all = new Set(names)
     for (const one of all) for (const from of this.#byName.get(one)?.input?.bees ?? []) all.add(from)
     return all
   }
 
-  /** The bees of a loop or a cache from which a way leads back to it; none for any other bee. */
+  /** The bees that a loop or a cache reaches and from which a way leads back to it; empty for any other bee. */
   insideOf(ring: BranchingBee): ReadonlySet<string> {
     const before = this.leadingTo(ring.name)
     return new Set([...this.bodyOf(ring)].filter((name) => before.has(name)))

@@ -8,8 +8,8 @@ import { didYouMean } from './nearest-name.ts'
 type Add = (path: Path, message: string, next: string, options?: { readonly key: boolean }) => void
 
 /**
- * Checks the bees that choose between their readers: each branch leads to a reader, each reader has a branch, loops go back and out again, and no bee
- * that needs one result for each request reads several branches as they come.
+ * Checks the bees that choose between their readers. Each branch must lead to a reader, and each reader must have a branch. Loops must lead back and
+ * out again. A bee that needs one result for each request must not read several branches with `stack`.
  */
 export function checkBranches(bees: readonly BranchingBee[], add: Add): void {
   const graph = new BranchGraph(bees)
@@ -29,14 +29,14 @@ export function checkBranches(bees: readonly BranchingBee[], add: Add): void {
 /** The most loops and caches of a swarm, because the check follows each of them through the whole swarm. */
 const maxRings = 100
 
-/** A branch from which no answer comes, with its place in the file. */
+/** A branch that leads to no answer, with its place in the file. */
 export interface DeadBranch {
   readonly path: Path
   readonly message: string
   readonly next: string
 }
 
-/** The branches that lead neither to the respond bee nor to a bee that may answer by itself, in a swarm with a respond bee. */
+/** In a swarm with a respond bee, the branches that lead neither to the respond bee nor to a bee that may answer by itself. */
 export function neverJoined({ bees }: CheckedSwarm): readonly DeadBranch[] {
   const respond = bees.find(({ type }) => type.role === 'respond')
   if (respond === undefined) return []
@@ -91,7 +91,7 @@ function checkLoop(bee: BranchingBee, branches: readonly Branch[], graph: Branch
   if (!input.bees.some(isBack))
     add(['bees', index, 'input'], `no way leads from ${body[0]} back to ${name}`, `Add the last bee of a round to the input of ${name}.`)
   else if (input.bees.every(isBack)) add(['bees', index, 'input'], `nothing leads into the loop of ${name}`, 'Add the bee from which requests come.')
-  // The mark of a branch that was not taken also ends a loop. So if several ways lead into the loop, each request must take all of them.
+  // The mark of a branch that was not taken also ends a loop. So if several ways lead into a loop, each request must take all of them.
   checkStackedBranches(
     bee,
     input.bees.filter((from) => !isBack(from)),
@@ -122,7 +122,7 @@ function checkLoop(bee: BranchingBee, branches: readonly Branch[], graph: Branch
   }
 }
 
-/** A bee that reads several bees of a loop as they come has several results each round, and each of them begins another round. */
+/** If a bee reads several bees of a loop with `stack`, it has several results in each round. Each of these results would begin another round. */
 function checkCopies({ name }: BranchingBee, inside: ReadonlySet<string>, graph: BranchGraph, add: Add): void {
   for (const reader of graph.bees) {
     const isHead = reader.name === name
@@ -140,7 +140,7 @@ function checkCopies({ name }: BranchingBee, inside: ReadonlySet<string>, graph:
   }
 }
 
-/** A merge and a loop read each input as it comes. */
+/** A merge and a loop read each input as soon as it comes. */
 function checkStack({ index, name, type, input }: BranchingBee, add: Add): void {
   if (input === null || (input.kind === 'stack' && input.bees.length > 1)) return
   const path = ['bees', index, 'input']

@@ -7,7 +7,7 @@ import { didYouMean } from './nearest-name.ts'
 import { misfit } from './payload-fit.ts'
 import { inputOf, type RawBee } from './raw-bee.ts'
 
-/** Checks how the bees feed each other: unknown inputs, cycles, bees that no gateway reaches, roles that do not fit. */
+/** Checks how the bees feed each other. Finds unknown inputs, cycles, bees that no gateway reaches, and roles that do not fit. */
 export function checkGraph(document: SwarmDocument, bees: readonly RawBee[], catalog: BeeCatalog, mistakes: WaggleError[]): void {
   const nodes = bees.map((bee, index) => ({
     index,
@@ -36,7 +36,7 @@ export function checkGraph(document: SwarmDocument, bees: readonly RawBee[], cat
         seen.add(from)
         const source = byName.get(from)
         if (source === undefined) {
-          // Comparing every unknown name with every bee could take minutes in a file that is wrong throughout.
+          // A file may be wrong throughout. Comparing every unknown name with every bee could then take minutes.
           const hint = mistakes.length < maxHinted ? didYouMean(from, byName.keys()) : ''
           add(path, `there is no bee ${from}`, hint === '' ? `Use one of ${enumerated(byName.keys(), byName.size)}.` : hint)
         } else {
@@ -77,7 +77,7 @@ export function checkGraph(document: SwarmDocument, bees: readonly RawBee[], cat
   }
 }
 
-/** Checks settings whose schema says `keysAre: 'inputs'`: each of their keys must be a bee that this bee reads. */
+/** Checks settings whose schema says `keysAre: 'inputs'`: each key of such a setting must be a bee that this bee reads. */
 function checkInputKeys(spec: unknown, type: BeeTypeInfo | null, inputs: readonly string[], found: (key: string, setting: string) => void): void {
   const { properties = {} } = (type?.spec ?? {}) as { properties?: { readonly [key: string]: { readonly keysAre?: unknown } } }
   for (const [key, { keysAre }] of Object.entries(properties)) {
@@ -89,7 +89,7 @@ function checkInputKeys(spec: unknown, type: BeeTypeInfo | null, inputs: readonl
 
 type Add = (path: Path, message: string, next: string, options?: { readonly key: boolean }) => void
 
-/** The number of mistakes for which a similar name is searched. */
+/** The number of mistakes for which a similar name is looked up. */
 const maxHinted = 100
 
 /** A batch passes its input on, so the bee before the batch feeds the batch's readers. */
@@ -140,7 +140,7 @@ function checkGateways(nodes: readonly GraphBee[], add: Add): void {
   const names = new Map<string, string>()
   for (const { index, name, role, bee } of nodes) {
     if (role !== 'gateway') continue
-    // A gateway's default name is that of its bee.
+    // Without a name in its spec, a gateway has the name of its bee.
     const given = (bee.spec as { name?: unknown } | null | undefined)?.name
     const gateway = typeof given === 'string' ? given : name
     const other = names.get(gateway)
@@ -156,7 +156,7 @@ function checkGateways(nodes: readonly GraphBee[], add: Add): void {
     add(['bees'], 'the swarm has no gateway', 'Add a bee of type gateway-input, or kafka-input.', { key: true })
 }
 
-/** The spec of a bee; empty if it is missing or no map. */
+/** The spec of a bee; empty if the spec is missing or is no map. */
 export function specOf({ spec }: RawBee): { readonly [key: string]: unknown } {
   return spec !== null && typeof spec === 'object' ? (spec as { readonly [key: string]: unknown }) : {}
 }
@@ -174,7 +174,7 @@ function checkCycles(nodes: readonly GraphBee[], byName: ReadonlyMap<string, Gra
     const path: { readonly node: GraphBee; input: number }[] = [{ node: root, input: 0 }]
     const places = new Map([[root, 0]])
     for (let top = path.at(-1); top !== undefined; top = path.at(-1)) {
-      // A loop bounds the rounds of every cycle through it, and a cache lets a request round once.
+      // A loop bounds the rounds of every cycle through it. A cache sends a request round only once.
       const from = top.node.role !== null && returningRoles.has(top.node.role) ? undefined : top.node.input?.bees[top.input++]
       if (from === undefined) {
         path.pop()
@@ -199,7 +199,7 @@ function checkCycles(nodes: readonly GraphBee[], byName: ReadonlyMap<string, Gra
   return cyclic
 }
 
-/** Adds one mistake for each cycle. Two cycles that share a bee are one mistake: after the first is mended, the check finds the second. */
+/** Adds one mistake for each cycle. Two cycles that share a bee are one mistake. When the first is mended, the check finds the second. */
 function addRing(ring: readonly GraphBee[], cyclic: Set<string>, add: Add): void {
   if (ring.every(({ name }) => !cyclic.has(name))) {
     const first = ring.reduce((least, node) => (node.index < least.index ? node : least))
@@ -229,7 +229,7 @@ function reachedFrom(nodes: readonly GraphBee[]): ReadonlySet<string> {
   }
   const roots = nodes.filter(({ role, input }) => role === 'gateway' || input === null || input.bees.some((from) => !known.has(from)))
   const reached = new Set(roots.map(({ name }) => name))
-  // The iteration includes entries that are added to the set during it.
+  // The iteration also visits names that are added to the set meanwhile.
   for (const name of reached) for (const reader of readers.get(name) ?? []) reached.add(reader)
   return reached
 }

@@ -28,14 +28,14 @@ export class SchemaChecker {
     return errors.length === 0
   }
 
-  /** Checks a value that had no mistake before its secrets were filled in. The mistakes show no value. */
+  /** Checks a value that had no mistake before its secrets were filled in. The texts of mistakes show no value. */
   checkFilled(schema: TSchema, value: unknown, at: Path): void {
     const validate = validatorOf(schema)
     if (validate(value)) return
     for (const { instancePath, message } of (validate.errors ?? []).slice(0, enoughMistakes)) {
       const path = pathOf(instancePath, at)
-      const said = `${path.at(-1)} does not fit when its secret is filled in: it ${message ?? 'has a mistake'}`
-      this.#mistakes.push(mistakeAt(this.#document.place(path), said, 'Correct the secret, or the text around it.'))
+      const text = `${path.at(-1)} does not fit when its secret is filled in: it ${message ?? 'has a mistake'}`
+      this.#mistakes.push(mistakeAt(this.#document.place(path), text, 'Correct the secret, or the text around it.'))
     }
   }
 
@@ -94,7 +94,7 @@ export class SchemaChecker {
   }
 }
 
-/** True for a mistake of a text that contains `{{ secrets.NAME }}`. The text may fit when the secret is filled in. */
+/** True for a mistake about a text that contains `{{ secrets.NAME }}`. The text may fit when the secret is filled in. */
 function isAboutSecret({ keyword, data }: ErrorObject): boolean {
   return textKeywords.has(keyword) && secretNames(data).size > 0
 }
@@ -112,14 +112,14 @@ function keysOf({ parentSchema }: ErrorObject): readonly string[] {
 
 const validators = new WeakMap<TSchema, ValidateFunction>()
 
-/** Keeps each compiled schema, because compiling takes a few milliseconds, and the bees of a file share a few schemas. */
+/** Keeps each compiled schema. Compiling takes a few milliseconds, and the bees of a file share a few schemas. */
 function validatorOf(schema: TSchema): ValidateFunction {
   const validate = validators.get(schema) ?? new Ajv2020(ajvOptions).compile(schema)
   validators.set(schema, validate)
   return validate
 }
 
-/** Lets Ajv skip the check of the schemas themselves. The schemas are Waggle's own, and the check takes 200 ms. */
+/** Makes Ajv skip the check of the schemas themselves. The schemas are Waggle's own, and the check takes 200 ms. */
 const ajvOptions = { allErrors: true, strict: false, strictNumbers: true, verbose: true, meta: false, validateSchema: false }
 
 function unescaped(step: string): string | number {

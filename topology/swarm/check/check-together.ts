@@ -29,7 +29,7 @@ export function checkTogether(swarms: readonly CheckedSwarm[]): void {
         const taken = gateways.get(gateway)
         if (taken === undefined) gateways.set(gateway, swarm)
         else if (taken !== swarm) {
-          // Texts that are sent to a server may all have the same file name.
+          // Swarms that are sent to a server as texts may all have the same file name.
           const owner = taken.document.file === document.file ? `the swarm ${taken.name}` : taken.document.file
           const place = document.place(typeof given === 'string' ? ['bees', index, 'spec', 'name'] : ['bees', index, 'name'])
           mistakes.push(mistakeAt(place, `${owner} has a gateway named ${gateway} too`, 'Give one of the two another name.'))

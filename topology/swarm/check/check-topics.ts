@@ -4,7 +4,7 @@ import type { CheckedSwarm, SwarmBee } from '../checked-swarm.ts'
 import { mistakeAt } from '../document.ts'
 
 /**
- * Finds the places where this file names an internal topic of any swarm. This is not allowed. `indexes` gives each bee's place in the file's list,
+ * Finds the places where this file names an internal topic of any swarm, which is not allowed. `indexes` gives each bee's place in the file's list,
  * because bees of unknown types are left out.
  */
 export function topicMistakes(swarm: CheckedSwarm, indexes: readonly number[]): readonly WaggleError[] {
@@ -31,7 +31,7 @@ function wrongOutput(topic: string, swarm: CheckedSwarm, read: ReadonlyMap<strin
   const reader = read.get(topic)
   if (reader !== undefined) return [`${reader.name} reads ${topic}: each request would come in again and again`, 'Write to another topic.']
   if (isOf(topic, swarm)) return [`${topic} is a topic of this swarm itself`, 'Write to a topic of your own, whose name does not begin with waggle.']
-  // The gateway of another swarm is allowed. It is an entrance for everybody who may write to its topic.
+  // A file may name the gateway topic of another swarm. This topic is an entrance for everybody who may write to it.
   if (topic.startsWith('waggle.') && !topic.startsWith(gatewayTopic('')))
     return [
       `${topic} is a topic that a swarm keeps for itself`,

@@ -1,16 +1,16 @@
 /**
- * Labels in a model's metadata, as exporters write them: a JSON list, an object or a Python dict by position (`{0: 'cat', 1: 'dog'}`, by
+ * Labels in a model's metadata, in the forms that exporters write. A JSON list, an object or a Python dict by position (`{0: 'cat', 1: 'dog'}`, by
  * Ultralytics), lines, or words with commas between them. Null for any other text.
  */
 export function labelsOfText(text: string): readonly string[] | null {
   const trimmed = text.trim()
   if (/^[[{(]/.test(trimmed)) return labelsOfJson(trimmed) ?? labelsOfPython(trimmed)
-  // One word alone may say anything, such as the number of the classes.
+  // A single word is no list of labels. The word may be anything, such as the number of the classes.
   const separator = ['\n', ','].find((one) => trimmed.includes(one))
   return separator === undefined ? null : labelsOfLines(trimmed.replaceAll(separator, '\n'))
 }
 
-/** The labels of a text, one in each line. Null if there are no labels, or if a line between two labels is empty. */
+/** The labels of a text, one in each line. Null if there are no labels, or if an empty line lies between two labels. */
 export function labelsOfLines(text: string): readonly string[] | null {
   const lines = text
     .replace(/^\uFEFF/, '')

@@ -16,7 +16,7 @@ function nearestName(name: string, candidates: Iterable<string>): string | null 
   return nearest
 }
 
-/** Longer names and further candidates are not compared, because comparing takes time. */
+/** Longer names and later candidates are not compared, because comparing takes time. */
 const [maxCompared, maxCandidates] = [128, 1000]
 
 /** `did you mean X?` as the end of a sentence; empty if no candidate is similar. */

@@ -1,7 +1,9 @@
 import type { PayloadType } from '../bee-type.ts'
 import { schemaMisfit } from './schema-fit.ts'
 
-/** The reason why one bee's output cannot be another bee's input, as the end of a sentence. Null if it fits, or if the types do not tell. */
+/**
+ * The reason why one bee's output cannot be another bee's input, as the end of a sentence. Null if the output fits, or if the types do not show it.
+ */
 export function misfit(given: PayloadType, taken: PayloadType): string | null {
   const [from, to] = [tensorsOf(given), tensorsOf(taken)]
   if (from !== null && isAnyTensors(taken)) return null
@@ -29,7 +31,7 @@ function isAnyTensors(type: PayloadType): boolean {
   return typeNameOf(type) === 'tensors'
 }
 
-/** True for an object that may have a tensor in each of its members. A model of several inputs takes its values by name. */
+/** True for an object whose members may each be a tensor. A model of several inputs takes its values by name. */
 function maySupply(given: PayloadType): boolean {
   const { properties } = given as { readonly properties?: { readonly [name: string]: { readonly type?: unknown } } }
   const members = Object.values(properties ?? {})

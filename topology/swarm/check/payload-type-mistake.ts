@@ -1,4 +1,4 @@
-/** The reason why a value is not the type of a payload, as the end of a sentence. Null for a type: a JSON Schema, or `{ tensors }`. */
+/** The reason why a value is not a payload type, as the end of a sentence. Null if the value is a payload type: a JSON Schema, or `{ tensors }`. */
 export function payloadTypeMistake(value: unknown): string | null {
   if (value === null || typeof value !== 'object' || Array.isArray(value)) return 'is not a JSON Schema or { tensors }'
   if (!('tensors' in value)) return null

@@ -14,8 +14,8 @@ interface Schema {
 }
 
 /**
- * The reason why JSON of one schema cannot be taken where another is wanted, as the end of a sentence. Null if it fits, or if the schemas do not
- * tell. `path` is the place in the value: `scores.bear`.
+ * The reason why JSON of one schema cannot be taken where another schema is wanted, as the end of a sentence. Null if the JSON fits, or if the
+ * schemas do not show it. `path` is the place in the value: `scores.bear`.
  */
 export function schemaMisfit(given: object, taken: object, path = ''): string | null {
   const [from, to]: readonly [Schema, Schema] = [given, taken]
@@ -30,7 +30,7 @@ export function schemaMisfit(given: object, taken: object, path = ''): string | 
   return membersMisfit(from, to, path) ?? itemsMisfit(from, to, path)
 }
 
-/** An output that lists its members is taken to have no others. */
+/** If an output lists its members, it is assumed to have no other members. */
 function membersMisfit({ properties: given }: Schema, { properties: taken = {}, required = [] }: Schema, path: string): string | null {
   if (given === undefined) return null
   const names = Object.keys(given)

@@ -7,12 +7,12 @@ export interface SpecField {
   /** The values that the key takes, in words: `integer, 1 to 64`. */
   readonly type: string
   readonly isRequired: boolean
-  /** The value that stands for a missing key; undefined if there is none, or if it depends on other settings. */
+  /** The value that stands for a missing key. Undefined if there is no such value, or if it depends on other settings. */
   readonly default?: unknown
   readonly description: string
 }
 
-/** The keys of a spec in the order of its schema, and after each map the keys of that map. */
+/** The keys of a spec in the order of its schema. After the key of a map come the keys of that map. */
 export function specFields(spec: TSchema, path = ''): readonly SpecField[] {
   const schema: Schema = spec
   const keys = { ...schema.else?.properties, ...schema.properties }

@@ -1,6 +1,9 @@
 import { WaggleError } from '../../waggle-error.ts'
 
-/** The database (null for the default one) and the name of a table. Throws WAGGLE_TABLE_NAME for a text that cannot be a table's name. */
+/**
+ * The database and the name of a table. The database is null for the default database. Throws WAGGLE_TABLE_NAME for a text that cannot be a table's
+ * name.
+ */
 export function tableNameOf(text: string): readonly [database: string | null, name: string] {
   const match = /^(?:([A-Za-z_][A-Za-z0-9_]*)\.)?([A-Za-z_][A-Za-z0-9_]*)$/.exec(text)
   if (match?.[2] === undefined) {

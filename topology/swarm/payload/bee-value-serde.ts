@@ -2,8 +2,8 @@ import { deserialize as readBinary, serialize as writeBinary } from 'node:v8'
 import type { Serde } from '../../serde.ts'
 
 /**
- * The serde of keys and values inside of a bee of the DSL, if its author names none: JSON. A value that JSON cannot represent (bytes, tensors) is
- * written as a zero byte and V8's own format, which later versions of Node read.
+ * The serde of keys and values inside of a bee of the DSL, if its author names no serde. The encoding is JSON. A value that JSON cannot represent
+ * (bytes, tensors) is written as a zero byte and V8's own format. Later versions of Node can read this format.
  */
 export const beeValueSerde: Serde<unknown> = {
   serialize(_, value) {
@@ -30,7 +30,7 @@ function jsonOf(value: unknown): string | null {
   return isBinary || text === undefined ? null : text
 }
 
-/** Bytes that were written as a Buffer are read as a Uint8Array. */
+/** Bytes that were written as a Buffer are read back as a Uint8Array. */
 function plain(value: unknown): unknown {
   return Buffer.isBuffer(value) ? new Uint8Array(value) : value
 }

@@ -33,12 +33,13 @@ function withPayload<T>(split: (value: T) => { head: object; payload: Payload | 
 
 export const requestEntrySerde: Serde<RequestEntry> = withPayload<RequestEntry>(
   ({ answer, ...head }) => ({ head, payload: answer }),
-  // Entries of an earlier version have no list of replies.
+  // Entries that an earlier version wrote have no list of replies.
   (head: Omit<RequestEntry, 'answer'>, answer) => ({ ...head, replies: head.replies ?? [], answer }),
 )
 
 /**
- * A result that a cache keeps. `bytes`: its size; `due`: the end of its time, in epoch ms. The entry with the sums over all results has no payload.
+ * A result that a cache keeps. `bytes`: the size of the result. `due`: the time at which the result expires, in epoch ms. The entry with the sums
+ * over all results has no payload.
  */
 export interface CacheEntry {
   readonly payload: Payload | null

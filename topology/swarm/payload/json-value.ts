@@ -1,26 +1,26 @@
 import { WaggleError } from '../../waggle-error.ts'
 
-/** Limits of one JSON value. They limit recursion and memory. A request whose value exceeds a limit gets an error. */
+/** Limits of one JSON value. The limits bound recursion and memory. A request whose value exceeds a limit gets an error. */
 export interface JsonBounds {
-  /** Levels of objects and lists inside each other. */
+  /** The most levels of objects and lists inside each other. */
   readonly maxDepth: number
-  /** Members of objects and items of lists, together. */
+  /** The most members of objects and items of lists, together. */
   readonly maxValues: number
-  /** Members of objects. A member costs V8 about ten times as much as an item of a list. */
+  /** The most members of objects. A member costs V8 about ten times as much as an item of a list. */
   readonly maxMembers: number
-  /** Characters of strings and names, together. */
+  /** The most characters of strings and names, together. */
   readonly maxCharacters: number
 }
 
 /**
- * The size limit of a bee's output, in bytes. It is the same as a gateway's default limit (`WAGGLE_MAX_BODY_BYTES`, 32 MiB), for which topics on
- * Kafka are created.
+ * The size limit of a bee's output, in bytes. The default limit of a gateway is the same (`WAGGLE_MAX_BODY_BYTES`, 32 MiB). Topics on Kafka are
+ * created for this size.
  */
 export const maxOutputBytes = 32 * 1024 * 1024
 
 /**
- * Limits of a value inside a swarm. They are wider than a caller's, because bees may wrap the caller's value. `JSON.stringify` overflows the stack at
- * about 5,000 levels.
+ * Limits of a value inside a swarm. These limits are wider than a caller's limits, because bees may wrap the caller's value. `JSON.stringify`
+ * overflows the stack at about 5,000 levels.
  */
 export const insideBounds: JsonBounds = { maxDepth: 512, maxValues: 1_000_000, maxMembers: 200_000, maxCharacters: maxOutputBytes }
 
@@ -34,7 +34,7 @@ export const edgeBounds: JsonBounds = { ...insideBounds, maxDepth: 128, maxMembe
  */
 export function edgeJson(bytes: Uint8Array): unknown {
   const text = utf8Text(bytes)
-  // A member takes at least five bytes and an item two, so a short text need not be counted before it is parsed.
+  // A member takes at least five bytes and an item at least two. So a short text need not be counted before it is parsed.
   if (text.length > Math.min(2 * edgeBounds.maxValues, 5 * edgeBounds.maxMembers)) refuseManyValues(text)
   const value = parsed(text)
   const walk = new BoundedWalk(edgeBounds)
@@ -43,7 +43,7 @@ export function edgeJson(bytes: Uint8Array): unknown {
   return walk.hasMinusZero ? withoutMinusZero(value) : value
 }
 
-/** Parses JSON that Waggle or a process of the swarm wrote. It has wider limits than `edgeJson`, and reads large integers as doubles. */
+/** Parses JSON that Waggle or a process of the swarm wrote. The limits are wider than those of `edgeJson`, and large integers are read as doubles. */
 export function insideJson(bytes: Uint8Array): unknown {
   const value = parsed(utf8Text(bytes))
   const walk = new BoundedWalk(insideBounds)
@@ -57,11 +57,11 @@ export function withoutMark(bytes: Uint8Array): Uint8Array {
 }
 
 /**
- * A copy of a function's result, like `JSON.parse(JSON.stringify(value))`: it calls `toJSON`, leaves undefined members out, and turns undefined items
- * into null. Nobody else has the copy, and the copy can always be written as JSON.
+ * A copy of a function's result, like `JSON.parse(JSON.stringify(value))`. The copy is made with `toJSON`, without undefined members, and with null
+ * for undefined items. No other code has the copy, and the copy can always be written as JSON.
  *
  * Throws WAGGLE_NOT_JSON for a value that JSON would lose or cannot represent: NaN, ±Infinity, bigint, a function, a Map, a Set, a typed array, a
- * cycle, or more than `insideBounds`. An error that a getter, a proxy or a `toJSON` throws passes through.
+ * cycle, or a value past `insideBounds`. An error that a getter, a proxy or a `toJSON` throws is not caught.
  */
 export function jsonCopy(value: unknown): unknown {
   const copy = new JsonCopy(insideBounds).of(value)
@@ -72,7 +72,7 @@ export function jsonCopy(value: unknown): unknown {
 function utf8Text(bytes: Uint8Array): string {
   const { buffer, byteOffset, byteLength } = withoutMark(bytes)
   const text = Buffer.from(buffer, byteOffset, byteLength).toString()
-  // `toString` writes U+FFFD for bytes that are not UTF-8, but a text may also contain U+FFFD itself.
+  // `toString` writes U+FFFD for bytes that are not UTF-8, but a valid text may contain U+FFFD too.
   if (text.includes('\ufffd')) {
     try {
       strictUtf8.decode(bytes)
@@ -93,8 +93,8 @@ function parsed(text: string): unknown {
 }
 
 /**
- * `JSON.stringify` writes -0 as 0. The value in memory gets 0 too, so that a step that gets it in memory and a step that reads it from the log see
- * the same value.
+ * `JSON.stringify` writes -0 as 0. The value in memory gets 0 too. So a step that gets the value in memory sees the same as a step that reads it from
+ * the log.
  */
 function withoutMinusZero(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value))
@@ -126,7 +126,7 @@ class Count {
     this.text(name)
   }
 
-  /** Counts a list by its length, so that a long list of holes is refused without a walk over it. */
+  /** Counts a list by its length. So a long list of holes is refused without a walk over its items. */
   list(length: number): void {
     if (length > this.#bounds.maxValues - this.#values) throw tooMany(this.#refuse, this.#bounds)
   }
@@ -197,7 +197,7 @@ class JsonCopy {
         return value
       case 'number':
         if (!Number.isFinite(value)) throw notJson(`${value} is not a JSON number`)
-        // JSON has no -0, so a bee in another process would read 0. The copy has 0 too.
+        // JSON has no -0, so a bee in another process would read 0. The copy therefore has 0.
         return value === 0 ? 0 : value
       case 'boolean':
         return value
@@ -267,7 +267,10 @@ function kindOf(value: unknown): string {
   return Object.prototype.toString.call(value).slice('[object '.length, -1)
 }
 
-/** Refuses a text with too many values before it is parsed. A text has at most one value more than commas and opening brackets outside of strings. */
+/**
+ * Refuses a text with too many values before the text is parsed. A text has at most one value more than commas and opening brackets outside of
+ * strings.
+ */
 function refuseManyValues(text: string): void {
   let values = 1
   let members = 0

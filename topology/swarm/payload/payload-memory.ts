@@ -1,6 +1,6 @@
 import type { Payload } from './payload.ts'
 
-/** The memory of a payload's buffers, in bytes. A JSON payload has none: it takes about as much memory as its text in the log. */
+/** The memory of a payload's buffers, in bytes. A JSON payload has no buffers: it takes about as much memory as its text in the log. */
 export function payloadMemory(payload: Payload): number {
   switch (payload.kind) {
     case 'bytes':

@@ -44,7 +44,7 @@ export const payloadSerde: HandingSerde<Payload> = {
   },
 }
 
-/** Reads a payload from outside: JSON within `edgeBounds`, and none of the kinds that only Waggle makes. */
+/** Reads a payload from outside: JSON within `edgeBounds`. The kinds of payloads that only Waggle makes are refused. */
 export function edgePayload(data: Uint8Array, headers: readonly Header[]): Payload {
   const contentType = headerText(headers, contentTypeHeader) ?? bytesType
   try {
@@ -61,7 +61,7 @@ export function isOwnType(contentType: string): boolean {
   return mediaType === joinedType || mediaType === claimType
 }
 
-/** Reads bytes as a payload of this content type. Throws if they are malformed. */
+/** Reads bytes as a payload of this content type. Throws if the bytes are malformed. */
 export function payloadOfBytes(data: Uint8Array, contentType: string, json: (bytes: Uint8Array) => unknown = insideJson): Payload {
   const mediaType = mediaTypeOf(contentType)
   if (mediaType === jsonType) return { kind: 'json', json: json(data) }
@@ -97,7 +97,7 @@ function badPayload(why: string): WaggleError {
   return new WaggleError('WAGGLE_BAD_PAYLOAD', { message: why, next: 'Send a value of the type that the content type names.' })
 }
 
-/** An error payload for bytes that do not match their content type. Only their request fails, and the partition goes on. */
+/** An error payload for bytes that do not match their content type. Only the request of these bytes fails, and the partition goes on. */
 export function unreadable(thrown: unknown): Payload {
   const detail = `The payload is not what its content type says: ${saidBy(thrown)}`
   return errorPayload({ code: 'WAGGLE_BAD_PAYLOAD', detail, bee: '' })

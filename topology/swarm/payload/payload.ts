@@ -1,7 +1,7 @@
 /**
- * A value in a swarm, which is never changed. On a topic the header `content-type` tells its kind; within a process the object itself is passed on. A
- * payload can always be written, and reads back the same: `payloadOf` (bees/hosting/payload-input.ts) and `payloadOfBytes` (payload-serde.ts) check
- * this.
+ * A value in a swarm. A payload never changes. On a topic the header `content-type` tells its kind; within a process the object itself is passed on.
+ * A payload can always be written, and reading it gives the same payload: `payloadOf` (bees/hosting/payload-input.ts) and `payloadOfBytes`
+ * (payload-serde.ts) check this.
  */
 export type Payload = JsonPayload | BytesPayload | TensorsPayload | JoinedPayload | ErrorPayload | ClaimPayload
 
@@ -27,7 +27,7 @@ export interface JoinedPayload {
   readonly parts: ReadonlyMap<string, Payload>
 }
 
-/** An error instead of a value. It is passed on like a value, so that a join still completes. */
+/** An error instead of a value. An error is passed on like a value, so that a join still completes. */
 export interface ErrorPayload {
   readonly kind: 'error'
   readonly error: BeeError

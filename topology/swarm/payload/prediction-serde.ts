@@ -6,7 +6,7 @@ import { jsonCopy } from './json-value.ts'
 import type { Payload } from './payload.ts'
 import { payloadSerde, unreadable } from './payload-serde.ts'
 
-/** A prediction in the form that Avro writes. */
+/** A prediction as it is written in Avro. */
 export interface PredictionRecord {
   readonly label: string
   readonly scores: { readonly [label: string]: number }
@@ -33,8 +33,8 @@ export const predictionSchema = {
 const avroType = 'application/vnd.waggle.prediction+avro'
 
 /**
- * The payloads of a swarm with a schema registry. Records marked as predictions are Avro, and all others have their usual encoding. Schemas are
- * registered for `topics`.
+ * The serde of payloads in a swarm with a schema registry. Records marked as predictions are Avro. All other records have their usual encoding.
+ * Schemas are registered for `topics`.
  */
 export function predictionSerde(avro: Serde<PredictionRecord>, topics: ReadonlySet<string>): HandingSerde<Payload> {
   return {
@@ -44,7 +44,7 @@ export function predictionSerde(avro: Serde<PredictionRecord>, topics: ReadonlyS
     },
     prepare(topic, data) {
       const fetched = topics.has(topic) ? (avro.prepare?.(topic, data) ?? null) : null
-      // Other bytes may look like Avro, and the lookup of their schema fails. Only the record's header decides, when the record is read.
+      // Other bytes may look like Avro, and then no schema is found for them. Only the record's header decides, when the record is read.
       return fetched === null ? null : fetched.catch(throwIfUnavailable)
     },
     serialize(topic, payload, headers = []) {

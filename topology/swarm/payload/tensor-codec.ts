@@ -2,7 +2,7 @@ import { WaggleError } from '../../waggle-error.ts'
 import type { Datatype, Tensor, TensorData } from './payload.ts'
 
 /**
- * Named tensors as bytes, little-endian, each tensor's data at a multiple of 8 so that a reader can look at it in place:
+ * Encodes named tensors as bytes, little-endian. The data of each tensor is at a multiple of 8, so that a reader can use it in place:
  *
  *     magic "WGT1" (4) │ count u32 │ per tensor: name length u16, datatype u8, rank u8, shape rank × u32,
  *     data position u32, data length u32, name UTF-8, padding to 4 │ padding to 8 │ data …, each padded to 8
@@ -47,7 +47,7 @@ export function checkTensor(name: string, { datatype, shape, data }: Tensor): vo
   if (!name.isWellFormed() || Buffer.byteLength(name) > maxNameBytes)
     throw malformed(`the name ${shortName(name)} is not UTF-8 of at most ${maxNameBytes} bytes`)
   if (shape.length > maxRank) throw malformed(`the tensor ${shortName(name)} has more than ${maxRank} dimensions`)
-  // A hole of a list is undefined, and `every` would skip it.
+  // The loop does not use `every`, because `every` skips a hole of a list.
   for (let at = 0; at < shape.length; at++) {
     const size = shape[at]
     if (!Number.isInteger(size) || size === undefined || size < 0 || size > maxSize)
@@ -64,11 +64,11 @@ function elementsOf(shape: readonly number[]): number {
   return shape.includes(0) ? 0 : shape.reduce((product, size) => product * size, 1)
 }
 
-/** Views of `bytes` if their alignment allows it, else copies. Malformed bytes throw WAGGLE_MALFORMED_TENSORS. */
+/** Decodes tensors. A tensor's data is a view of `bytes` if the alignment allows it, else a copy. Malformed bytes throw WAGGLE_MALFORMED_TENSORS. */
 export function decodeTensors(bytes: Uint8Array): { readonly [name: string]: Tensor } {
   const reader = new HeaderReader(bytes)
   const tensors = new Map<string, Tensor>()
-  // Tensors may not share bytes. When they are written again each takes its own, so a small body could become very large.
+  // Tensors may not share bytes. When tensors are written again, each gets bytes of its own, so a small body could become very large.
   let dataBytes = 0
   for (let left = reader.count; left > 0; left--) {
     const { name, datatype, shape, position, length } = reader.next()
@@ -96,7 +96,7 @@ function shortName(name: string): string {
   return JSON.stringify(name.slice(0, 40))
 }
 
-/** A datatype's number in the encoding is its index here. */
+/** The number of a datatype in the encoding is its index in this list. */
 const datatypes: readonly Datatype[] = ['BOOL', 'UINT8', 'UINT16', 'UINT32', 'UINT64', 'INT8', 'INT16', 'INT32', 'INT64', 'FP32', 'FP64']
 
 const arrays = {

@@ -6,7 +6,7 @@ import { gatewayOf, type SwarmBee, topicOf } from '../checked-swarm.ts'
 export interface Cut {
   /** `inside-stream`: between two sub-topologies of one bee of the DSL (`withStreamSteps`). */
   readonly kind: CutKind | 'inside-stream'
-  /** Half a sentence for people: "at a join: …". */
+  /** The reason as half a sentence for people: "at a join: …". */
   readonly reason: string
 }
 
@@ -35,7 +35,7 @@ export const cutKinds = [
 export interface Chain {
   readonly isGateway: boolean
   readonly hasState: boolean
-  /** The sub-topology runs only on machines with a GPU. Until such a machine runs it, it cannot answer queries. */
+  /** True if the sub-topology runs only on machines with a GPU. Until such a machine runs the sub-topology, its stores cannot be queried. */
   readonly needsGpu: boolean
 }
 
@@ -66,7 +66,7 @@ export class Cuts {
     return this.#reasonToCut(bee, reader, chain) === null ? reader.bee : null
   }
 
-  /** The bee that makes the records, which is the bee before the batch if `name` is a batch. `batch` is null for any other bee. */
+  /** The bee that makes the records of the bee `name`. If `name` is a batch, that is the bee before the batch. `batch` is null for any other bee. */
   behindBatch(name: string): { source: SwarmBee | null; batch: SwarmBee | null } {
     const bee = this.#byName.get(name) ?? null
     if (bee?.type.role !== 'batch') return { source: bee, batch: null }
@@ -130,18 +130,18 @@ export class Cuts {
     return { cut, chain: cut === null ? before : { ...nothingBefore, needsGpu } }
   }
 
-  /** The bee whose sub-topology this bee may share. A join or a stack has none, and every loop of bees goes through a stack. */
+  /** The bee whose sub-topology this bee may share; null for a join and for a stack. Every loop of bees goes through a stack. */
   #fusedFeederOf(bee: SwarmBee): SwarmBee | null {
     return bee.input?.kind === 'name' ? this.#feederOf(bee).source : null
   }
 
-  /** The bee that the first input comes from, and the batch between the two. */
+  /** The bee from which the first input comes, and the batch between the two bees. */
   #feederOf(bee: SwarmBee): { readonly source: SwarmBee | null; readonly batch: SwarmBee | null } {
     const first = bee.input?.bees[0]
     return first === undefined ? { source: null, batch: null } : this.behindBatch(first)
   }
 
-  /** The readers of a bee. The readers of a batch read the bee before the batch. A batch never reads a batch. */
+  /** The readers of a bee. The readers of a batch count as readers of the bee before the batch. A batch never reads a batch. */
   #readersOf(bee: SwarmBee): readonly Reader[] {
     const known = this.#readers.get(bee.name)
     if (known !== undefined) return known
@@ -155,7 +155,7 @@ export class Cuts {
   }
 }
 
-/** A bee that reads another bee, and the batch between the two. */
+/** A bee that reads another bee, and the batch between the two bees. */
 interface Reader {
   readonly bee: SwarmBee
   readonly batch: SwarmBee | null

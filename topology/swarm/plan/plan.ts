@@ -23,7 +23,7 @@ export interface SwarmPlan {
   readonly repliesTopic: string | null
   /** The topic that tells the ledger about each accepted request. */
   readonly acceptedTopic: string
-  /** The topic of the parts that bees publish while they work; null if no bee may publish any. */
+  /** The topic of the parts that bees publish while they work; null if no bee may publish parts. */
   readonly partsTopic: string | null
   /** For each bee that may answer by itself: the way of its answer. */
   readonly answerWays: ReadonlyMap<string, AnswerWay>
@@ -32,7 +32,7 @@ export interface SwarmPlan {
 export interface PlannedTopic extends TopicSpec {
   readonly writers: readonly string[]
   readonly readers: readonly string[]
-  /** True if another application owns the topic. Waggle uses it as it is. */
+  /** True if another application owns the topic. Waggle does not change the topic. */
   readonly isForeign: boolean
 }
 
@@ -51,10 +51,10 @@ export function planSwarm(swarm: CheckedSwarm, settings: PlanSettings): SwarmPla
   return new Planner({ ...swarm, bees: withShadows(swarm.bees) }, settings).plan()
 }
 
-/** The retention of the answers topic. Callers wait on a connection, so older answers are useless. */
+/** The retention of the answers topic. A caller waits on a connection, so older answers are useless. */
 const answersKeptMs = 600_000
 
-/** Parts of calls that still run stay for a run that goes on behind them. */
+/** Parts of calls that still run stay at least this long. A run that continues such a call reads them. */
 const leastPartsAgeMs = 600_000
 
 class Planner {
@@ -223,7 +223,7 @@ class Planner {
     }
   }
 
-  /** Adds the steps of the bees that follow `from` in the same sub-topology, then the sink. */
+  /** Adds the steps of the bees that follow `from` in the same sub-topology, and then the sink. */
   #follow(draft: SubtopologyDraft, from: SwarmBee, chain: Chain): void {
     let bee = from
     let next = this.#cuts.fusedAfter(bee, chain)
@@ -238,7 +238,7 @@ class Planner {
     this.#sink(draft, beeTopic(this.#swarm.name, bee.name), bee.name)
   }
 
-  /** The topics that a bee reads, each once, and the batches between the bee and the bees that write them. */
+  /** The topics that a bee reads, each once. Also the batches between the bee and the bees that write these topics. */
   #inputTopics(bee: SwarmBee): { topics: readonly string[]; batches: readonly string[] } {
     const topics = new Set<string>()
     const batches: string[] = []
@@ -266,16 +266,16 @@ class Planner {
     return (bee.input?.bees ?? []).map((name) => ({ name, topic: beeTopic(this.#swarm.name, name) }))
   }
 
-  /** The readers of a loop or a cache. `body`: the readers that lead back to it. `exits`: the readers behind it. */
+  /** The readers of a loop or a cache. `body`: the readers that lead back to the loop or the cache. `exits`: the other readers. */
   #waysOn(bee: SwarmBee): { readonly body: readonly string[]; readonly exits: readonly string[] } {
     const body = (bee.type.branches?.(bee.spec) ?? []).map(({ reader }) => reader)
     const readers = this.#swarm.bees.filter(({ input, shadows }) => shadows === undefined && input?.bees.includes(bee.name)).map(({ name }) => name)
     return { body, exits: readers.filter((name) => !body.includes(name)) }
   }
 
-  /** Adds the step that takes a bee's own branches, if it reads a bee that chooses between its readers. */
+  /** Adds the step that takes only the branches to this bee, if the bee reads a bee that chooses between its readers. */
   #branch(draft: SubtopologyDraft, bee: SwarmBee): void {
-    // A shadow takes the branches of the bee that it shadows.
+    // A shadow takes the branches that lead to the bee that it shadows.
     const names = new Set([bee.shadows ?? bee.name])
     const loops: string[] = []
     let isBranch = false
@@ -299,7 +299,10 @@ class Planner {
     this.#sink(draft, beeTopic(this.#swarm.name, respond.name), respond.name)
   }
 
-  /** For each gateway, the number of ways by which an answer to its requests may come: inputs of the respond bee, and `unansweringBees`. */
+  /**
+   * For each gateway, the number of ways by which an answer to its requests may come. A way is an input of the respond bee, or one of
+   * `unansweringBees`.
+   */
   #answerWaysTo(respond: SwarmBee): ReadonlyMap<string, number> {
     const { bees } = this.#swarm
     const graph = BranchGraph.of(bees)
@@ -319,14 +322,14 @@ class Planner {
   }
 
   /**
-   * The bees that write the records which a bee reads as they come. A join, a loop and a cache give each request on once, so they count as one.
+   * The bees that write the records which a bee reads as they come. A join, a loop and a cache forward each request once, so each counts as one bee.
    */
   #sourcesInto(bee: SwarmBee): readonly string[] {
     if (bee.input?.kind !== 'stack' || returningRoles.has(bee.type.role)) return [bee.input?.bees[0] ?? '']
     return [...new Set(bee.input.bees.map((name) => this.#cuts.behindBatch(name).source?.name ?? name))]
   }
 
-  /** The ledger of a swarm without a respond bee. It stores which requests there are, and no answers. */
+  /** The ledger of a swarm without a respond bee. This ledger stores which requests there are, but no answers. */
   #ledgerAlone(): SubtopologyPlan {
     const draft = new SubtopologyDraft()
     const name = this.#byName.has('ledger') ? '.ledger' : 'ledger'
@@ -341,8 +344,8 @@ class Planner {
   }
 
   /**
-   * The name of a source. It is part of a consumer group's name, so it must not change. If a bee has this name already, the source gets a name with a
-   * dot, which no bee's name contains.
+   * The name of a source. The name is part of a consumer group's name, so it must not change. If a bee has this name already, the source gets a name
+   * with a dot, which no bee's name contains.
    */
   #sourceOf(reader: string): string {
     const name = `${reader}-source`

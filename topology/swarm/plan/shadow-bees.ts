@@ -17,8 +17,8 @@ export function withShadows(bees: readonly SwarmBee[]): readonly SwarmBee[] {
 }
 
 /**
- * The outcome of a row that a shadow does not compute, because the bee itself is busy or the shadow is too far behind. The row counts as refused, and
- * nothing is written for it.
+ * The outcome of a row that a shadow does not compute. Either the bee itself is busy, or the shadow is too far behind. The row counts as refused, and
+ * no result is written for it.
  */
 export class ShadowDropped extends Refused {
   constructor(shadow: string) {

@@ -4,7 +4,7 @@ import type { SwarmBee } from '../checked-swarm.ts'
 export interface ShownBranches {
   readonly bee: string
   readonly type: string
-  /** `when` is the condition; null for a default. */
+  /** `when` is the condition; null for the default reader. */
   readonly branches: readonly { readonly reader: string; readonly when: string | null }[]
   readonly match?: 'first' | 'all'
   readonly max_rounds?: number
@@ -26,7 +26,7 @@ export function shownBranches(bees: readonly SwarmBee[]): readonly ShownBranches
   })
 }
 
-/** One line a bee: `by-size → big where size > 10, else small`. */
+/** The text of one line for each bee: `by-size → big where size > 10, else small`. */
 export function branchLine({ bee, branches, match, max_rounds }: ShownBranches): string {
   const ways = branches.map(({ reader, when }) =>
     when === null ? `else ${reader}` : `${reader} ${max_rounds === undefined ? 'where' : 'while'} ${when}`,

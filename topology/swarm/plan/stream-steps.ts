@@ -5,7 +5,7 @@ import type { PlannedTopic, SwarmPlan } from './plan.ts'
 import type { SubtopologyPlan } from './subtopology-plan.ts'
 
 /**
- * The plan of a swarm with the stores, topics and sub-topologies of the steps inside its bees of the DSL. `topology` is made of the plan, and has
+ * The plan of a swarm, with the stores, topics and sub-topologies of the steps inside its bees of the DSL. `topology` is made from the plan, and has
  * these steps.
  */
 export function withStreamSteps(plan: SwarmPlan, topology: Topology): SwarmPlan {

@@ -16,18 +16,18 @@ export type Step = { readonly name: string; readonly parents: readonly string[] 
   | { readonly kind: 'source'; readonly topics: readonly string[] }
   /** Gives requests their ids, and tells the ledger about them through the accepted topic. */
   | { readonly kind: 'accept'; readonly gateway: string; readonly bee: string }
-  /** `batches`: the batch bees that the bee reads. The batches that the bee gets keep the limits of all of these. */
+  /** `batches`: the batch bees that the bee reads. The bee's own batches keep the limits of all these batch bees. */
   | { readonly kind: 'call'; readonly bee: string; readonly batches: readonly string[] }
   | { readonly kind: 'value'; readonly bee: string }
   /**
-   * Takes the records that the bee gets by its branches. `names`: the bee, and batches through which it reads. A record of another branch becomes a
-   * mark of a branch that was not taken; if a loop sent it, it is dropped, because the bee gets its record in a later round.
+   * Takes the records that branches send to the bee. `names`: the bee, and batches through which it reads. A record of another branch becomes a mark
+   * of a branch that was not taken. But such a record is dropped if a loop sent it, because the bee gets its record in a later round.
    */
   | { readonly kind: 'branch'; readonly bee: string; readonly names: readonly string[]; readonly loops: readonly string[] }
   | { readonly kind: 'merge'; readonly bee: string; readonly store: string; readonly inputs: readonly JoinInput[] }
   /** `body`: the readers that begin a round. `exits`: the readers after the last round. */
   | { readonly kind: 'loop'; readonly bee: string; readonly body: readonly string[]; readonly exits: readonly string[] }
-  /** Keys records by the content of the input of a cache. */
+  /** Gives each record a hash of a cache's input as key. */
   | { readonly kind: 'cache-key'; readonly bee: string }
   | {
       readonly kind: 'cache'

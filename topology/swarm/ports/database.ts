@@ -1,6 +1,9 @@
 /** The database for predictions. */
 export interface Database {
-  /** Opens a table, and creates it if it is missing. Throws WAGGLE_TABLE_MISMATCH if its columns do not fit. Retries while the database is down. */
+  /**
+   * Opens a table, and creates it if it is missing. Throws WAGGLE_TABLE_MISMATCH if the columns of the table do not fit. Retries while the database
+   * is down.
+   */
   openTable(options: TableOptions): Promise<PredictionTable>
 }
 

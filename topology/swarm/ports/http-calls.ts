@@ -1,11 +1,11 @@
-/** Calls HTTP servers that this machine's settings allow. It follows no redirect and uses no proxy. */
+/** Calls HTTP servers that this machine's settings allow. A call follows no redirect and uses no proxy. */
 export interface HttpCalls {
   /** Checks that a host may be called, and sends nothing. Throws WAGGLE_HTTP_CALL_ADDRESS for a host that is not allowed. */
   check(url: URL): void
   /**
-   * Sends a request. If it may be repeated, tries up to `attempts` times within the deadline. Returns an answer with any status but 429, 503 and, if
-   * the call is idempotent, another 5xx. Throws WAGGLE_HTTP_CALL_AWAY if the server does not answer, and WAGGLE_HTTP_CALL_REFUSED for an answer that
-   * cannot be used.
+   * Sends a request. If the request may be repeated, tries up to `attempts` times within the deadline. Returns an answer with any status but 429, 503
+   * and, if the call is idempotent, another 5xx. Throws WAGGLE_HTTP_CALL_AWAY if the server does not answer, and WAGGLE_HTTP_CALL_REFUSED for an
+   * answer that cannot be used.
    */
   send(call: HttpCall): Promise<HttpAnswer>
 }
@@ -17,10 +17,10 @@ export interface HttpCall {
   readonly shown: string
   readonly headers: { readonly [name: string]: string }
   readonly body: Uint8Array | null
-  /** The server may get the same request twice without harm. If false, a request is repeated only if the server has not taken it. */
+  /** True if the server may get the same request twice without harm. If false, a request is repeated only if the server has not taken it. */
   readonly isIdempotent: boolean
   readonly attempts: number
-  /** The time of one attempt. */
+  /** The time limit of one attempt. */
   readonly attemptMs: number
   readonly maxAnswerBytes: number
   /** The time by which the answer is needed, in epoch milliseconds; null without a deadline. */
@@ -30,7 +30,7 @@ export interface HttpCall {
 
 export interface HttpAnswer {
   readonly status: number
-  /** The media type; '' without one. */
+  /** The media type; empty if the answer names none. */
   readonly contentType: string
   readonly bytes: Uint8Array
   /** The address to which a redirect leads. */

@@ -2,14 +2,17 @@ import type { ModelOptions, OpenModel } from './models.ts'
 
 /** Calls models that run on a TensorFlow Serving. */
 export interface ModelServers {
-  /** Asks the server once. Throws WAGGLE_MODEL_SERVER_AWAY if it does not answer, and WAGGLE_MODEL_NOT_FOUND if it does not have the model. */
+  /**
+   * Asks the server once. Throws WAGGLE_MODEL_SERVER_AWAY if the server does not answer, and WAGGLE_MODEL_NOT_FOUND if the server does not have the
+   * model.
+   */
   open(options: ServerModelOptions): Promise<ServerModel>
-  /** Asks the server again and again, with longer and longer pauses, until it has the model. Each failure is logged. */
+  /** Asks the server again and again, with growing pauses, until the server has the model. Each failure is logged. */
   openLater(options: ServerModelOptions): LateModel
 }
 
 export interface ServerModel extends OpenModel {
-  /** The version that the address or the options name; null for the one that the server chooses for each call. */
+  /** The version that the address or the options name; null if the server chooses a version for each call. */
   readonly version: number | null
 }
 
@@ -32,9 +35,9 @@ export interface ServingTls {
 }
 
 export interface LateModel {
-  /** Settles with the model once it is open; with null if `close` was called before. */
+  /** Settles with the model when it is open. Settles with null if `close` was called before. */
   readonly opened: Promise<ServerModel | null>
-  /** The model. Waits a few seconds for it at most, and then throws the reason of the last failure. */
+  /** The model. Waits at most a few seconds for it. Then throws the reason of the last failure. */
   get(): Promise<ServerModel>
   close(): Promise<void>
 }

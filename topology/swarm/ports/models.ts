@@ -6,13 +6,13 @@ export interface Models {
   open(options: ModelOptions): Promise<OpenModel>
   /** The folder of numbered versions at a path; null if the path is a model itself. Throws WAGGLE_MODEL_NOT_FOUND if there is nothing. */
   versionsAt(path: string, runtime: ModelOptions['runtime']): Promise<VersionFolder | null>
-  /** Calls `look` every few seconds until the returned function is called. A call begins when the one before has ended. */
+  /** Calls `look` every few seconds until the returned function is called. A call begins only when the previous call has ended. */
   watch(look: () => Promise<void>): () => void
 }
 
 /** A folder with numbered folders in it, each with one version of a model, as TensorFlow Serving reads it. */
 export interface VersionFolder {
-  /** The versions in ascending order. If nothing was added or removed since the last look, this costs one `stat`. */
+  /** The versions in ascending order. If nothing was added or removed since the last look, the method costs one `stat`. */
   look(): Promise<readonly FoundVersion[]>
   /** Looks twice with a short pause between, so that `isComplete` is true for each version whose files stay the same. */
   lookTwice(): Promise<readonly FoundVersion[]>
@@ -22,7 +22,7 @@ export interface FoundVersion {
   readonly version: number
   /** A text that changes with the names, sizes and times of the version's files. */
   readonly stamp: string
-  /** False if the version's files have changed since the look before, so that somebody may still be copying them. */
+  /** False if the version's files have changed since the previous look. Somebody may still be copying the files. */
   readonly isComplete: boolean
 }
 
@@ -33,24 +33,24 @@ export interface ModelOptions {
   /** The number of GPUs that the model asks for. Without a GPU the model runs on the CPU, with a warning, unless `requireGpu` is set. */
   readonly gpu: number
   readonly fit: PictureFit
-  /** The output that the caller needs, whatever its size. Other outputs are left out above `maxOutputValues`. */
+  /** The output that the caller needs, whatever its size. Any other output is left out if it has more than `maxOutputValues` values. */
   readonly output?: string
   /** The number of a version in a folder of versions. Default: the path is a model itself, or the highest version. */
   readonly version?: number
   /** Options for a model with `runtime` `tensorflow`. */
   readonly tensorflow?: TensorFlowOptions
-  /** True: the caller names the scores, so no names are searched in files beside the model. */
+  /** True if the caller names the scores. Then no names are looked up in files beside the model. */
   readonly isLabelled?: boolean
   readonly log: (level: 'debug' | 'info' | 'warn' | 'error', message: string) => void
 }
 
 /**
  * The library that runs a TensorFlow model. `onnx`: onnxruntime, with the graph translated to ONNX; a graph that cannot be translated is refused.
- * `tfjs`: TensorFlow.js. `auto`, the default: onnxruntime if the translation gives the same results as tfjs, else tfjs.
+ * `tfjs`: TensorFlow.js. `auto`, the default: onnxruntime if the translation gives the same results as tfjs, otherwise tfjs.
  */
 export type TensorFlowBackend = 'auto' | 'onnx' | 'tfjs'
 
-/** The part of a TensorFlow model that is served, and how. */
+/** The part of a TensorFlow model that is served, and the library that runs it. */
 export interface TensorFlowOptions {
   /** The signature of a SavedModel. Default: `serving_default`. */
   readonly signature?: string
@@ -78,14 +78,16 @@ export interface TensorSignature {
   readonly datatype: ModelDatatype
   /** The sizes of the dimensions; -1 is a free dimension. */
   readonly shape: readonly number[]
-  /** The names of the dimensions, in the order of `shape`; '' for a dimension without a name. Free dimensions of the same name have the same size. */
+  /**
+   * The names of the dimensions, in the order of `shape`; empty for a dimension without a name. Free dimensions of the same name have the same size.
+   */
   readonly dimensions: readonly string[]
 }
 
 /** Names of the scores, in their order. */
 export interface ModelLabels {
   readonly names: readonly string[]
-  /** The file or the metadata that has them, as errors name it. */
+  /** The file or the metadata that contains the names. Errors quote this text. */
   readonly from: string
 }
 
@@ -104,7 +106,7 @@ export interface ModelSignature {
   readonly takesPictures: boolean
   /** Names of the classes in the order of the scores; null if the file does not contain them. */
   readonly classes: readonly string[] | null
-  /** Labels that the model’s maker has added: in a file beside it, or in its metadata. They count only if the spec has no labels. */
+  /** Labels that the model’s maker has added, in a file beside the model or in its metadata. The labels count only if the spec has no labels. */
   readonly labels: ModelLabels | null
 }
 

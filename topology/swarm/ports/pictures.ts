@@ -19,7 +19,7 @@ export interface PictureOptions {
   readonly orient?: boolean
   /** The length of the shorter side after the resize, in pixels. The other side follows from the aspect ratio. */
   readonly shorterSide?: number
-  /** The size after the resize, in pixels. Without it and without `shorterSide` the picture keeps its size. */
+  /** The size after the resize, in pixels. Without `size` and `shorterSide` the picture keeps its size. */
   readonly size?: PictureTarget
   /** The part that is cut out of the middle, in pixels. */
   readonly crop?: { readonly height: number; readonly width: number }
@@ -34,7 +34,10 @@ export interface PictureOptions {
 export interface PictureTarget {
   readonly height: number
   readonly width: number
-  /** `fill`: stretched. `cover`: aspect kept, the middle cut out. `contain`: aspect kept, with bars in the colour `pad`. */
+  /**
+   * `fill`: the picture is stretched. `cover`: the picture keeps its aspect ratio, and the middle is cut out. `contain`: the picture keeps its aspect
+   * ratio, with bars in the colour `pad`.
+   */
   readonly fit: 'fill' | 'cover' | 'contain'
   /** The colour of the bars, as `#rrggbb`. Default: black. */
   readonly pad?: string

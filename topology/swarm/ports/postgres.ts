@@ -2,7 +2,7 @@ import type { Secret } from '../secrets/secret.ts'
 
 /** PostgreSQL servers. */
 export interface Postgres {
-  /** Returns a database without connecting to it yet. Throws WAGGLE_POSTGRES_ADDRESS for a text that is no such address. */
+  /** Returns a database without connecting to it yet. Throws WAGGLE_POSTGRES_ADDRESS for a text that is no address of a database. */
   open(options: PostgresOptions): OpenPostgres
 }
 
@@ -18,13 +18,13 @@ export interface PostgresOptions {
 }
 
 /**
- * A database, with connections that open when they are needed. Each method throws WAGGLE_POSTGRES_AWAY if the server takes no connections,
- * WAGGLE_POSTGRES_REFUSED if it does not let this process in, and WAGGLE_POSTGRES_QUERY for a statement that fails.
+ * A database, with connections that open when they are needed. Each method throws WAGGLE_POSTGRES_AWAY if the server takes no connections, and
+ * WAGGLE_POSTGRES_REFUSED if it does not let this process in. For a statement that fails, each method throws WAGGLE_POSTGRES_QUERY.
  */
 export interface OpenPostgres {
-  /** Lets the server parse a statement without running it. With `signal` it tries again for ten seconds while the server does not answer. */
+  /** Lets the server parse a statement without running it. With `signal` the method tries again for ten seconds while the server does not answer. */
   describe(statement: Statement, signal?: AbortSignal): Promise<DescribedStatement>
-  /** Makes the table that remembers which requests have been written. False if the role may not make it. */
+  /** Creates the table that remembers which requests have been written. Returns false if the role may not create it. */
   makeWriteTable(): Promise<boolean>
   /**
    * Runs a statement, and tries again for ten seconds while the server does not answer. Throws `Refused` if the server says that a value does not fit
@@ -37,9 +37,12 @@ export interface OpenPostgres {
 export interface Statement {
   /** SQL with `$1`, `$2` and so on. */
   readonly text: string
-  /** The names of the parameters, for errors: the first is that of `$1`. */
+  /** The names of the parameters, for errors. The first name is that of `$1`. */
   readonly parameters: readonly string[]
-  /** The place in the written query from which a character of `text` comes, as `line 1, column 5`. Both count from the beginning of the text. */
+  /**
+   * The place of a character of `text` in the query as its author wrote it, as `line 1, column 5`. Line and column are counted from the beginning of
+   * the query.
+   */
   lineAndColumnOf(character: number): string
 }
 
@@ -57,8 +60,8 @@ export interface StatementCall {
   /** The most rows of a result. */
   readonly maxRows: number
   /**
-   * `read`: the statement changes nothing, so it may run again. `once`: it runs once for this request, even if `run` is called again. `any`: it may
-   * run again.
+   * `read`: the statement changes nothing, so it may run again. `once`: the statement runs once for this request, even if `run` is called again.
+   * `any`: it may run again.
    */
   readonly effect: 'read' | 'any' | { readonly once: WriteIdentity }
 }

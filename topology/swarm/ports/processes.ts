@@ -5,7 +5,7 @@ import type { BeeResult } from '../request/answered.ts'
 
 /** Runs bees that are separate processes and speak bees/PROTOCOL.md on their standard streams or on a socket. */
 export interface Processes {
-  /** Starts a process. Resolves when it has said hello. Throws WAGGLE_BEE_NOT_STARTED if it cannot start. */
+  /** Starts a process. Resolves when the process has said hello. Throws WAGGLE_BEE_NOT_STARTED if it cannot start. */
   open(options: ProcessOptions): Promise<OpenProcess>
 }
 
@@ -14,15 +14,17 @@ export interface ProcessOptions {
   readonly bee: string
   /** The program and its arguments, run without a shell. */
   readonly command: readonly string[]
-  /** The bee’s own environment variables. They are added to the few that Waggle gives to every bee’s process (bees/PROTOCOL.md, "Life"). */
+  /**
+   * The bee’s own environment variables. These variables are added to the few that Waggle gives to every bee’s process (bees/PROTOCOL.md, "Life").
+   */
   readonly env: { readonly [name: string]: string }
   /** The working folder of the process. Default: Waggle's own. */
   readonly cwd?: string
-  /** The most memory of a process with its children, in bytes. A process that takes more is killed, and started again. Default: no limit. */
+  /** The most memory of a process with its children, in bytes. A process that takes more is killed and started again. Default: no limit. */
   readonly memoryBytes?: number
-  /** The number of processes that do the calls side by side. Default: 1. */
+  /** The number of processes that compute calls side by side. Default: 1. */
   readonly workers?: number
-  /** Processes with the same group do the same work, so one takes over waiting calls of another. Default: no group. */
+  /** Processes with the same group do the same work, so a process takes over waiting calls of another process in its group. Default: no group. */
   readonly group?: object
   readonly log: (level: 'debug' | 'info' | 'warn' | 'error', message: string) => void
 }
@@ -37,14 +39,14 @@ export interface ProcessCall {
   readonly signal: AbortSignal
   /** The headers of the record, for a process that wants them. */
   readonly headers?: () => readonly Header[]
-  /** Takes parts of the result, from a process that wants to publish some. */
+  /** Takes parts of the result, for a process that wants to publish parts. */
   readonly parts?: ProcessParts
 }
 
 export interface ProcessParts {
   /** The parts that are published, in order. */
   readonly published: readonly Payload[]
-  /** Publishes a part. Rejects if the part cannot be taken, and then the call has failed. */
+  /** Publishes a part. Rejects if the part cannot be taken. The call has then failed. */
   publish(part: Payload, number: number): Promise<void>
 }
 
@@ -59,8 +61,8 @@ export interface OpenProcess {
    */
   call(calls: readonly ProcessCall[]): Promise<readonly (BeeResult | WaggleError)[]>
   /**
-   * Lets the process finish its open calls for some seconds, then ends it. With `next`, which takes the place of this process, no call is lost: calls
-   * that the process does not have yet go to `next`, and the other calls get all the time that they need.
+   * Lets the process finish its open calls for some seconds, and then ends it. `next` is a process that takes the place of this process. With `next`
+   * no call is lost: calls that this process has not received yet go to `next`, and the other calls get all the time that they need.
    */
   close(next?: OpenProcess): Promise<void>
 }

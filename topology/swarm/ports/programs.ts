@@ -8,9 +8,9 @@ export interface Programs {
    */
   checkModule(module: { readonly path: string; readonly export: string }): Promise<ModuleTypes>
   /**
-   * Imports a Python file in a process of its own, and looks for its bee. Throws WAGGLE_NO_PYTHON, WAGGLE_INVALID_MODULE for a file that is not
-   * Python, raises an exception, takes too long or has no such bee, and WAGGLE_PYTHON_ENVIRONMENT for requirements that cannot be read. Returns the
-   * types of the function's annotations.
+   * Imports a Python file in a process of its own, and looks for its bee. Throws WAGGLE_NO_PYTHON without a Python. Throws WAGGLE_INVALID_MODULE for
+   * a file that is not Python, raises an exception, takes too long or has no such bee. Throws WAGGLE_PYTHON_ENVIRONMENT for requirements that cannot
+   * be read. Returns the types of the function's annotations.
    */
   checkPython(bee: PythonFileToCheck): Promise<PythonTypes>
   /** Checks the program of a command. Throws WAGGLE_BEE_NOT_STARTED if the program is missing or may not be executed. */
@@ -25,13 +25,16 @@ export interface PythonFileToCheck {
   readonly name: string
   readonly requirements: string | null
   readonly env: { readonly [name: string]: string }
-  /** True if another Python runs the file, such as an image's. Then the file is not imported. It is only parsed, if this machine has a Python. */
+  /**
+   * True if another Python runs the file, such as the Python of an image. Then the file is not imported, and only parsed if this machine has a
+   * Python.
+   */
   readonly runsElsewhere: boolean
 }
 
 /** The types of a Python bee, by the annotations of its function. */
 export interface PythonTypes extends ModuleTypes {
-  /** The reason why the file cannot be imported on this machine: a package that is not here. */
+  /** The reason why the file cannot be imported on this machine: it needs a package that is not installed here. */
   readonly missing?: string
 }
 

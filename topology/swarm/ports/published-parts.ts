@@ -3,8 +3,8 @@ import type { Payload } from '../payload/payload.ts'
 /** Takes the parts of results that bees publish while they still work (docs/decisions/parts.md). */
 export interface PublishedParts {
   /**
-   * Begins a run of a call. From now on only the parts of this run are added to those that earlier runs of the same call have in the log. So a process
-   * that computes the call without knowing that another one has it now adds nothing any more.
+   * Begins a run of a call. From now on only this run can add parts to the parts of earlier runs of the same call. A process that still computes the
+   * call, and does not know of this run, can add no more parts.
    */
   begin(call: PublishingCall): Promise<PartsRun>
 }
@@ -18,16 +18,16 @@ export interface PublishingCall {
   readonly rounds: string
   /** The gateway that took the request; null if it is unknown. */
   readonly gateway: string | null
-  /** The timestamp of the request in epoch ms. If a gateway of Waggle took the request, all parts of the call are younger. */
+  /** The timestamp of the request in epoch ms. If a gateway of Waggle took the request, all parts of the call have a later timestamp. */
   readonly since: number
 }
 
 /** One run of a call, from its start to its result. */
 export interface PartsRun {
-  /** The parts of earlier runs, in order; null if the log has some of them no more. */
+  /** The parts of earlier runs, in order; null if the log no longer has all of them. */
   readonly before: readonly Payload[] | null
   /** Adds a part. Settles when the part is durable. Parts are added in the order of the calls. */
   add(number: number, part: Payload): Promise<void>
-  /** Ends the call, because it failed: if the request is tried again, that run publishes nothing. */
+  /** Ends the call, because it failed. If the request is tried again, the next run publishes nothing. */
   fail(): Promise<void>
 }

@@ -4,8 +4,9 @@ import type { OpenProcess, ProcessOptions } from './processes.ts'
 /** Runs bees that are written in Python, in processes of their own. */
 export interface PythonBees {
   /**
-   * Makes the environment of the bee's requirements if there is none yet, and starts its processes. Resolves when all of them have said hello. Throws
-   * WAGGLE_NO_PYTHON, WAGGLE_PYTHON_ENVIRONMENT, WAGGLE_NOT_RESOLVED for an image, or WAGGLE_BEE_NOT_STARTED with the place in the user's file.
+   * Starts the processes of a bee. The environment of its requirements is made first if there is none yet. Resolves when all processes have said
+   * hello. Throws WAGGLE_NO_PYTHON, WAGGLE_PYTHON_ENVIRONMENT, WAGGLE_NOT_RESOLVED for an image, or WAGGLE_BEE_NOT_STARTED with the place in the
+   * user's file.
    */
   open(options: PythonOptions): Promise<OpenProcess>
 }
@@ -15,15 +16,15 @@ export interface PythonOptions extends Pick<ProcessOptions, 'swarm' | 'bee' | 'e
   readonly file: string
   /** The name that the file gives the bee. */
   readonly name: string
-  /** The path of the requirements, a `requirements.txt` or `pyproject.toml`; null for those beside the file, if there are any. */
+  /** The path of the requirements, a `requirements.txt` or `pyproject.toml`. Null: the requirements beside the file, if there are any. */
   readonly requirements: string | null
   readonly workers: number
   /**
-   * A command to run instead of `python3`. Its own packages are used, and none are installed. Default: `python3` of this machine, in a virtual
-   * environment with the packages of `requirements`.
+   * A command that runs instead of `python3`. The packages of this command's own environment are used, and none are installed. Default: `python3` of
+   * this machine, in a virtual environment with the packages of `requirements`.
    */
   readonly interpreter?: readonly string[]
-  /** The image in which the file runs. Default: it runs as a process of this machine. */
+  /** The image in which the file runs. Default: the file runs as a process of this machine. */
   readonly image?: PythonImage
 }
 

@@ -6,7 +6,7 @@ import { answeredHeader } from './headers.ts'
 /** The result of a bee that answers the caller itself, in the middle of its swarm. */
 export class Answered {
   readonly answer: Payload
-  /** The value for the bees that read this one; null: the request ends here. */
+  /** The value for the bees that read this bee. Null: the request ends at this bee. */
   readonly published: Payload | null
 
   constructor(answer: Payload, published: Payload | null) {
@@ -30,7 +30,7 @@ export function answeredMark(bee: string): ErrorPayload {
   return errorPayload({ code: 'WAGGLE_ANSWERED', detail: `${bee} has answered the request`, bee })
 }
 
-/** True for a record of a request that a bee has answered before. */
+/** True for a record of a request that a bee has already answered. */
 export function isAnswered({ value, headers }: { readonly value: Payload; readonly headers: readonly Header[] }): boolean {
   return isAnsweredMark(value) || headerText(headers, answeredHeader) !== null
 }

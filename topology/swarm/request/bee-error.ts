@@ -2,7 +2,7 @@ import { type ErrorCode, httpStatus, titleOf } from '../../error-codes.ts'
 import { clipped, WaggleError } from '../../waggle-error.ts'
 import type { BeeError, ErrorPayload } from '../payload/payload.ts'
 
-/** The caller's view of a failure at a bee. The status depends on whose fault it is. */
+/** The caller's view of a failure at a bee. The status tells whether the caller or the swarm is at fault. */
 export function beeError(error: WaggleError, bee: string): ErrorPayload {
   const own = httpStatus(error.code)
   const status = isOutcome(own) ? own : httpStatus('WAGGLE_BEE_FAILED')

@@ -5,7 +5,7 @@ export function noteOf(headers: readonly Header[], header: string, bee: string):
   return notesOf(headers, header).get(bee) ?? null
 }
 
-/** The headers with another note of a bee; null removes it. */
+/** The headers with another note of a bee. The note null removes the bee's note. */
 export function withNote(headers: readonly Header[], header: string, bee: string, note: string | null): readonly Header[] {
   const notes = new Map(notesOf(headers, header))
   if (note === null) notes.delete(bee)

@@ -6,8 +6,8 @@ import { branchesHeader } from './headers.ts'
 export const notTakenCode = 'WAGGLE_NOT_TAKEN'
 
 /**
- * The payload of a branch that a request does not take. Bees pass it on like an error, and sinks skip it. So every input of a join gets a record for
- * each request, and a join never waits for a branch that was not taken.
+ * The payload of a branch that a request does not take. Bees pass this payload on like an error, and sinks skip it. So every input of a join gets a
+ * record for each request, and a join never waits for a branch that was not taken.
  */
 export function notTaken(bee: string, detail: string): ErrorPayload {
   return errorPayload({ code: notTakenCode, detail, bee })
@@ -32,7 +32,7 @@ export function withoutBranches(headers: readonly Header[]): readonly Header[] {
   return headers.filter(({ key }) => key !== branchesHeader)
 }
 
-/** The readers that a record is for; null if it is for all. */
+/** The choice of readers in a record's headers; null if the record is for all readers. */
 export function branchesOf(headers: readonly Header[]): ChosenBranches | null {
   const text = headerText(headers, branchesHeader)
   if (text === null) return null

@@ -3,8 +3,8 @@ import { WaggleError } from '../../waggle-error.ts'
 import { edgeJson } from '../payload/json-value.ts'
 
 /**
- * A CloudEvent 1.0 (github.com/cloudevents/spec) as a request. In a record it has the binary mode of the Kafka binding: each attribute is a header
- * `ce_NAME`, and the value is the event's data.
+ * A CloudEvent 1.0 (github.com/cloudevents/spec) as a request. In a record the event has the binary mode of the Kafka binding: each attribute is a
+ * header `ce_NAME`, and the value is the event's data.
  */
 export interface CloudEvent {
   /** The attributes beside the content type: `id`, `source`, `type`, `specversion`, and perhaps others. */
@@ -15,10 +15,10 @@ export interface CloudEvent {
 
 export const cloudEventType = 'application/cloudevents+json'
 const cloudEventBatchType = 'application/cloudevents-batch+json'
-/** The prefix of the headers of a record. Over HTTP it is `ce-`. */
+/** The prefix of an attribute's header in a record. Over HTTP the prefix is `ce-`. */
 export const attributePrefix = 'ce_'
 
-/** Makes an event of the attributes of the binary mode. Throws WAGGLE_BAD_CLOUD_EVENT. */
+/** Makes an event from the attributes of the binary mode. Throws WAGGLE_BAD_CLOUD_EVENT. */
 export function binaryEvent(attributes: ReadonlyMap<string, string>, data: Uint8Array, contentType: string | null): CloudEvent {
   return { attributes: checked(attributes), data, contentType: contentType ?? 'application/octet-stream' }
 }
@@ -60,7 +60,7 @@ export function attributeHeaders({ attributes }: CloudEvent): readonly Header[] 
   return [...attributes].map(([name, value]) => textHeader(`${attributePrefix}${name}`, value))
 }
 
-/** The identity of an event: producers give the same one to each copy of it. */
+/** The identity of an event. A producer gives each copy of an event the same identity. */
 export function identityOf({ attributes }: CloudEvent): string {
   return JSON.stringify([attributes.get('source'), attributes.get('id')])
 }
@@ -118,5 +118,5 @@ function badEvent(why: string, next: string): WaggleError {
 const rfc3339 = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,12})?(?:[Zz]|[+-]\d\d:\d\d)$/
 const maxAttributes = 100
 const maxAttributeCharacters = 4096
-/** All attributes together are bounded as the headers of an HTTP request are. */
+/** The limit of all attributes together: the limit of the headers of an HTTP request. */
 const maxCharacters = 16_384

@@ -10,7 +10,7 @@ import {
   deadLetterTopicHeader,
 } from './headers.ts'
 
-/** The input record, with the cause of its failure as headers. It can be examined and sent again. */
+/** The input record of a failed step, with the cause of the failure as headers. The record can be examined and sent again. */
 export function deadLetter(
   input: Record<string, Payload>,
   cause: WaggleError,

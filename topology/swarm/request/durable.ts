@@ -2,7 +2,7 @@ declare const isDurable: unique symbol
 
 /**
  * A value that a crash cannot take back. A response that promises something must be made from durable values. Only the two functions in this file
- * make them, so no response leaves before the write that makes it true.
+ * make durable values. So no response can be sent before the write that makes it true.
  */
 export type Durable<T extends object> = T & { readonly [isDurable]: true }
 

@@ -7,18 +7,18 @@ export const contentTypeHeader = 'content-type'
 /** The W3C trace context of the request. */
 export const traceParentHeader = 'traceparent'
 export const traceStateHeader = 'tracestate'
-/** W3C Baggage: what a caller tells all servers that take part in its request. */
+/** W3C Baggage: information from a caller for all servers that take part in its request. */
 export const baggageHeader = 'baggage'
 /** The id of the request that a record belongs to. */
 export const requestIdHeader = 'waggle-request-id'
 /** The time by which the request wants its answer, in epoch ms. */
 export const deadlineHeader = 'waggle-deadline'
 export const gatewayHeader = 'waggle-gateway'
-/** SHA-256 of the request's body. It shows whether two requests under one id have different bodies. */
+/** SHA-256 of the request's body. The hash shows whether two requests under one id have different bodies. */
 export const bodyHashHeader = 'waggle-body-hash'
-/** Marks a record of the accepted topic that tells the ledger about a request, or asks for its state. A record without it is an outcome. */
+/** Marks a record of the accepted topic that tells the ledger about a request, or asks for its state. A record without this header is an outcome. */
 export const acceptedHeader = 'waggle-accepted'
-/** Marks a record that only asks for the state of the request with its id. */
+/** Marks a record that only asks for the state of the request whose id the record has. */
 export const asksHeader = 'waggle-asks'
 /** The error code, if the value is an error. */
 export const errorHeader = 'waggle-error'
@@ -29,14 +29,11 @@ export const errorHeader = 'waggle-error'
  */
 export const answeredHeader = 'waggle-answered'
 /**
- * Marks a record of the accepted topic that tells the ledger of a request without an answer from a bee that may answer: `BEE`, or `BEE TOPIC` if the
- * bee reads several topics as they come. The record's value is the error of the bee, or says that the bee has not answered.
+ * Marks a record of the accepted topic about a request that a bee has not answered, although the bee may answer. The header is `BEE`, or `BEE TOPIC`
+ * if the bee reads several topics as they come. The record's value is the error of the bee, or says that the bee has not answered.
  */
 export const unansweredHeader = 'waggle-unanswered'
-/**
- * The bee that wrote the record, and those of its readers that the record is for: `BEE:READER,READER`. Without this header the record is for all
- * readers.
- */
+/** The bee that wrote the record, and the readers that the record is for: `BEE:READER,READER`. Without this header the record is for all readers. */
 export const branchesHeader = 'waggle-branches'
 /** The round of a request in each loop that it is in: `LOOP=ROUND,LOOP=ROUND`. */
 export const roundsHeader = 'waggle-rounds'
@@ -47,7 +44,10 @@ export const cachedRequestHeader = 'waggle-cached-request'
 /** The bee of the DSL whose steps a record passes. The record's key may differ from the request id. */
 export const streamBeeHeader = 'waggle-stream-bee'
 
-/** The start and the end of the call that made the value, in epoch ms, the number of inputs of that call, and the reason why its batch was sent. */
+/**
+ * Four headers about the call that made the value: its start and its end, in epoch ms, the number of its inputs, and the reason why its batch was
+ * sent.
+ */
 export const startedHeader = 'waggle-started-at'
 export const finishedHeader = 'waggle-finished-at'
 export const batchSizeHeader = 'waggle-batch-size'
@@ -57,7 +57,7 @@ export const sentHeader = 'waggle-batch-sent'
  * epoch ms, MS the duration of the call, BATCH the number of inputs of that call.
  */
 export const innerCallsHeader = 'waggle-inner-calls'
-/** Headers that describe a record's value and how it was made. They are dropped when the value is replaced. */
+/** Headers that describe a record's value and how it was made. These headers are dropped when the value is replaced. */
 export const valueHeaders: ReadonlySet<string> = new Set([
   contentTypeHeader,
   errorHeader,
@@ -69,10 +69,10 @@ export const valueHeaders: ReadonlySet<string> = new Set([
   innerCallsHeader,
 ])
 
-/** All headers that say where the answer goes begin with one of these. */
+/** The prefix of all headers that say where the answer goes. */
 export const replyPrefix = 'waggle-reply-'
 export const springReplyPrefix = 'kafka_reply'
-/** The topic and partition for the answer, in Waggle's headers and in those of Spring's ReplyingKafkaTemplate. */
+/** The topic and partition for the answer, in Waggle's headers and in the headers of Spring's ReplyingKafkaTemplate. */
 export const replyTopicHeader = 'waggle-reply-topic'
 export const replyPartitionHeader = 'waggle-reply-partition'
 export const springReplyTopicHeader = 'kafka_replyTopic'
@@ -89,7 +89,7 @@ export const deadLetterDetailHeader = 'waggle-dead-letter-detail'
 export const deadLetterTopicHeader = 'waggle-dead-letter-topic'
 export const deadLetterPartitionHeader = 'waggle-dead-letter-partition'
 export const deadLetterOffsetHeader = 'waggle-dead-letter-offset'
-/** Marks a record that says what happened to a dead letter: `retried` or `discarded`. */
+/** Marks a record that tells how a dead letter was settled: `retried` or `discarded`. */
 export const deadLetterSettledHeader = 'waggle-dead-letter-settled'
 
 /** The deadline in epoch ms; null if there is none, or if it is not a number. */

@@ -10,8 +10,8 @@ export interface InnerCall {
 }
 
 /**
- * The header with the times of `bee`, for the output of the bee behind it. It is made of the headers of that bee's input; null if these have no
- * times.
+ * The header with the times of `bee`, for the output of the bee behind it. The times come from the headers of the later bee's input; null if these
+ * headers have no times.
  */
 export function withInnerCall(input: readonly Header[], bee: string): Header | null {
   const [startedAt, finishedAt] = [Number(headerText(input, startedHeader) ?? Number.NaN), Number(headerText(input, finishedHeader) ?? Number.NaN)]

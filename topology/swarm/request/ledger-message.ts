@@ -1,6 +1,6 @@
 import type { ReplyTo } from './reply.ts'
 
-/** A value of the accepted topic, as JSON. A gateway's accept step writes it, and the ledger reads it. */
+/** A value of the accepted topic, as JSON. A gateway's accept step writes the message, and the ledger reads it. */
 export type LedgerMessage = AcceptedRequest | AskedRequest
 
 /** The message of an accepted request. */

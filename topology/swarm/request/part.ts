@@ -10,13 +10,16 @@ const partBeeHeader = 'waggle-part-bee'
 const partRunHeader = 'waggle-part-run'
 /** The number of a part, from 0; `begin` or `fail` in a record without a part. */
 const partNumberHeader = 'waggle-part-number'
-/** The time of the request, in epoch ms; `unknownTime` if another program gave it its time. */
+/** The time of the request, in epoch ms; `unknownTime` if the request's time comes from another program. */
 const partSinceHeader = 'waggle-part-since'
 
-/** The time of a request that Waggle has not taken itself, such as one that another program wrote to a topic: its timestamp may be any. */
+/**
+ * Stands for the time of a request that Waggle did not take itself, such as a record that another program wrote to a topic. Such a record may have
+ * any timestamp.
+ */
 export const unknownTime = 0
 
-/** A record of a swarm's topic of parts. The key is the request id. Its timestamp is the time at which it was written. */
+/** A record of a swarm's topic of parts. The key is the request id. The timestamp is the time at which it was written. */
 export interface PartRecord {
   readonly bee: string
   readonly rounds: string
@@ -26,7 +29,7 @@ export interface PartRecord {
   readonly since: number
 }
 
-/** A part that counts. */
+/** A part that `PartSequence` has counted. */
 export interface PublishedPart {
   readonly bee: string
   readonly rounds: string
@@ -55,7 +58,7 @@ export function partHeaders(
   ]
 }
 
-/** Reads the headers of a record of the topic of parts; null for a record that Waggle did not write. */
+/** Reads the headers of a record in the topic of parts; null for a record that Waggle did not write. */
 export function partRecordOf(headers: readonly Header[]): PartRecord | null {
   const [bee, run, number] = [headerText(headers, partBeeHeader), headerText(headers, partRunHeader), headerText(headers, partNumberHeader)]
   if (bee === null || run === null || number === null) return null
@@ -72,15 +75,13 @@ export function partIn(value: Uint8Array, headers: readonly Header[]): Payload {
 }
 
 /**
- * Decides which records of one request are its parts. The decision depends only on the order of the records in the log, so all readers agree, and
- * agree with the bee. A part counts if its run is the one that began last, and if it has the next number.
+ * Decides which records of one request are its parts. The decision depends only on the order of the records in the log, so all readers and the bee
+ * agree. A part counts if no later run of its call has begun before it, and if it has the next number.
  */
 export class PartSequence {
   readonly #calls = new Map<string, { run: string; next: number; hasFailed: boolean }>()
 
-  /**
-   * True if this record is the next part of its call. `missing`: records before this one are unknown to the sequence, so it cannot decide.
-   */
+  /** True if this record is the next part of its call. `missing`: the sequence does not know earlier records, so it cannot decide. */
   take({ bee, rounds, run, number }: PartRecord): boolean | 'missing' {
     const key = `${bee}@${rounds}`
     const call = this.#calls.get(key)
@@ -104,7 +105,7 @@ export class PartSequence {
     return this.#calls.has(`${bee}@${rounds}`)
   }
 
-  /** True if the call has failed. Then no run of it publishes any more. */
+  /** True if the call has failed. No run of a failed call publishes any more. */
   hasFailed({ bee, rounds }: { readonly bee: string; readonly rounds: string }): boolean {
     return this.#calls.get(`${bee}@${rounds}`)?.hasFailed ?? false
   }

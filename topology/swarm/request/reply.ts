@@ -55,7 +55,7 @@ export const replySerde: Serializer<Reply> & { deserialize(topic: string, data: 
   deserialize: (topic, data) => payloadSerde.deserialize(topic, data, [textHeader(contentTypeHeader, jsonType)]),
 }
 
-/** The partition that a record names for its answer; null if there is none, NaN if the header is not a number. */
+/** The partition that a record names for its answer. Null if the record names none; NaN if the header is not a number. */
 export function namedPartition(headers: readonly Header[]): number | null {
   const text = headerText(headers, replyPartitionHeader)
   if (text !== null) return /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN
@@ -65,7 +65,7 @@ export function namedPartition(headers: readonly Header[]): number | null {
   return spring.length === 4 ? new DataView(spring.buffer, spring.byteOffset, 4).getInt32(0) : Number.NaN
 }
 
-/** The topic that a record names for its answer; null if there is none. */
+/** The topic that a record names for its answer; null if the record names none. */
 export function namedReplyTopic(headers: readonly Header[]): string | null {
   return headerText(headers, replyTopicHeader) ?? headerText(headers, springReplyTopicHeader)
 }
@@ -75,7 +75,7 @@ export function correlationOf(headers: readonly Header[]): string | null {
   return value ? Buffer.from(value).toString('base64') : null
 }
 
-/** An error as RFC 9457 has it, in the same words as at the HTTP gateway. */
+/** An error in the form of RFC 9457, in the same words as at the HTTP gateway. */
 function problemPayload(error: BeeError, id: string): Payload {
   return { kind: 'error', error: { ...{ type: 'about:blank', request_id: id }, ...error } }
 }

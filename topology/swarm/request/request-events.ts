@@ -1,11 +1,11 @@
 import type { PublishedPart } from './part.ts'
 import type { TraceStep } from './request-trace.ts'
 
-/** The events of requests, as records of the log tell them. Each record gives its event once it is durable. */
+/** The events of requests, as records of the log tell them. A record gives its event as soon as the record is durable. */
 export interface RequestEvents {
   /**
-   * Calls `listener` with the events of a request in their order, except those that `lastEventId` names. Throws WAGGLE_UNKNOWN_REQUEST if the log has
-   * no record of the request, and WAGGLE_OVERLOADED if too many requests are followed.
+   * Calls `listener` with the events of a request in their order, except the events that `lastEventId` names. Throws WAGGLE_UNKNOWN_REQUEST if the
+   * log has no record of the request, and WAGGLE_OVERLOADED if too many requests are followed.
    */
   follow(id: string, lastEventId: string | null, listener: EventListener): Promise<FollowedRequest>
   /** Follows a request of this gateway that is not sent yet. */
@@ -13,19 +13,19 @@ export interface RequestEvents {
 }
 
 export interface FollowedRequest {
-  /** Gives all events that the log has by now, and the outcome as the last one. For a caller that has the outcome already. */
+  /** Gives all events that the log has by now, and then the outcome. For a caller that has the outcome already. */
   finish(): Promise<void>
   end(): void
 }
 
 /**
- * The last event of a request is `outcome`. If this process cannot tell the remaining events, the last one is `rest`, and the caller has to ask again.
- * A listener that returns false takes no further event.
+ * Called with each event. The last event of a request is `outcome`. If this process cannot tell the remaining events, the last event is `rest`, and
+ * the caller has to ask again. A listener that returns false gets no further event.
  */
 export type EventListener = (event: RequestEvent) => unknown
 
 export type RequestEvent = {
-  /** Names all events up to this event. Any process can go on after them. */
+  /** Names this event and all events before it. Any process can continue after these events. */
   readonly id: string
 } & (
   | { readonly kind: 'accepted'; readonly gateway: string | null; readonly accepted_at: number | null }
@@ -39,22 +39,22 @@ export type RequestEvent = {
 /** The most characters of `Last-Event-ID`. HTTP bounds all headers of a request together to as many. */
 export const maxLastEventId = 16 * 1024
 
-/** True for the id of an event after which there is no other. */
+/** True for the id of the last event of a request. */
 export function isLastEvent(lastEventId: string): boolean {
   return lastEventId.split('.').includes(outcomeKey)
 }
 
 /**
- * The events that were sent, as text: a key for each event, with dots between them. The parts of a bee have one key together, `BEE~NUMBER`, with the
- * number of the last one.
+ * The events that were sent, as text. Each event has a key, and dots stand between keys. The parts of a bee share one key, `BEE~NUMBER`, with the
+ * number of the last part.
  */
 export class SentEvents {
   readonly #keys: Set<string>
   /** The number of the last part that was sent, by bee and round. */
   readonly #lastParts: Map<string, number>
-  /** The calls with the newest parts, which most likely have the next ones too. Their keys are the end of each id. */
+  /** The calls that published the newest parts, and most likely publish the next parts too. Their keys are the end of each id. */
   readonly #newest = new Set<string>()
-  /** All other keys as text, each with a dot behind it. It is made once and not for each part, because a caller may send very many keys. */
+  /** All other keys as text, each followed by a dot. The text is made once and not for each part, because a caller may send very many keys. */
   #settled: string
 
   /** Keys in `lastEventId` that name none of these bees are left out. */
@@ -70,7 +70,7 @@ export class SentEvents {
     this.#settled = this.#allSettled()
   }
 
-  /** The id of the event with this key; null if it was sent before. */
+  /** The id of the event with this key; null if the event was sent before. */
   add(key: string): string | null {
     if (this.#keys.has(key)) return null
     this.#keys.add(key)
@@ -78,7 +78,7 @@ export class SentEvents {
     return this.#id
   }
 
-  /** The id of the event of a part; null if it was sent before. */
+  /** The id of the event of a part; null if the part was sent before. */
   addPart({ bee, rounds, number }: Pick<PublishedPart, 'bee' | 'rounds' | 'number'>): string | null {
     const call = rounds === '' ? bee : `${bee}@${rounds}`
     const last = this.#lastParts.get(call)
@@ -113,5 +113,5 @@ export const acceptedKey = '*'
 export const outcomeKey = '!'
 
 const ownKeys: ReadonlySet<string> = new Set([acceptedKey, outcomeKey])
-/** The number of bees that most likely publish parts side by side. */
+/** The most bees that are expected to publish parts side by side. */
 const maxNewest = 16

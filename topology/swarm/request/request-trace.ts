@@ -4,7 +4,7 @@ export interface RequestTrace {
   /** The request's swarm; null if no process here runs the swarm, so that its plan is unknown. */
   readonly swarm: string | null
   readonly gateway: string | null
-  /** The state of the request; null if no bee of the swarm answers, or if the plan is unknown. */
+  /** The state of the request. Null if no bee of the swarm answers, or if the plan is unknown. */
   readonly state: 'pending' | 'answered' | 'failed' | null
   /** The time of the request, in epoch milliseconds; null if the log no longer has the request's first record. */
   readonly accepted_at: number | null
@@ -20,23 +20,22 @@ export interface TraceStep {
   readonly topic: string
   readonly partition: number
   readonly offset: number
-  /**
-   * The start and the end of the bee's work; null if the bee did not work: it passed on the error of another bee, or its result came without times.
-   */
+  /** The start and the end of the bee's work. Null if the bee passed on the error of another bee, or if its result came without times. */
   readonly started_at: number | null
   readonly finished_at: number | null
-  /** The time between the last input and the start, and the time between start and finish, in ms. */
+  /** The time between the last input and the start, in ms. */
   readonly waited_ms: number | null
+  /** The time between the start and the finish, in ms. */
   readonly worked_ms: number | null
   /** The number of inputs that the bee computed in the same call. */
   readonly batch_size: number | null
   /** The reason why the batch was sent; null for a call without batch. */
   readonly batch_sent: string | null
-  /** The ids of the other requests of the call, as far as they were found, at most 100. */
+  /** The ids of the other requests of the call that were found, at most 100. */
   readonly batch_mates: readonly string[]
-  /** 1, or more for the work on an input that was sent again from the dead letters. */
+  /** The number of the attempt. The number is above 1 for an input that was sent again from the dead letters. */
   readonly attempt: number
-  /** The model that made the result, and its version; null for a result that names none. */
+  /** The model that made the result, and its version; null for a result that names no model. */
   readonly model: string | null
   readonly model_version: string | null
   /** The rounds of the request in its loops, as in `LOOP=ROUND`; null outside of a loop. */

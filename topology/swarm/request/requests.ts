@@ -15,7 +15,7 @@ export interface Requests {
   submit(request: NewRequest): Promise<Durable<Accepted>>
   /**
    * Settles with the stored outcome. The same id again gives the same outcome. Throws WAGGLE_NO_OUTCOME if this call's deadline passes first. The
-   * request itself then goes on, and so do other calls that wait for it.
+   * request itself goes on, and other calls still wait for it.
    */
   request(request: NewRequest): Promise<Durable<RequestOutcome>>
   find(id: string): Promise<Durable<FoundRequest> | null>
@@ -27,21 +27,21 @@ export interface NewRequest {
   readonly body: Uint8Array
   readonly contentType: string
   /**
-   * The deadline in epoch milliseconds; null: no deadline. The first request under an id sets the deadline of its outcome. A later request only sets
-   * its own wait.
+   * The deadline in epoch milliseconds; null: no deadline. The first request under an id sets the deadline of the outcome. A later request with the
+   * same id only sets the time of its own wait.
    */
   readonly deadline: number | null
   /** A hash of the body. A request with a known id and another hash gets WAGGLE_KEY_REUSED (422). Empty for a new id, which no other request has. */
   readonly bodyHash: string
   readonly traceparent: string | null
-  /** The other headers of a trace, where the caller sent them. */
+  /** The other headers of the caller's trace, if the caller sent them. */
   readonly tracestate?: string
   readonly baggage?: string
   /** Further headers of the request's record, such as the attributes of a CloudEvent. */
   readonly headers?: readonly Header[]
 }
 
-/** The input of a request is in the log. */
+/** The receipt of a request whose input is in the log. */
 export interface Accepted {
   readonly id: string
 }
@@ -65,11 +65,13 @@ export interface RequestEntry {
   readonly deadline: number | null
   readonly bodyHash: string
   readonly answer: Payload | null
-  /** The topics on which a record says that the request did not take this way, while an answer may still come by another way. */
+  /** The topics of ways on which the request had no result, while an answer may still come by another way. */
   readonly untaken?: readonly string[]
-  /** The error that becomes the outcome if no way gives an answer, and its rank (`refusalRank`). Only beside `untaken`. */
+  /** The error that becomes the outcome if no way gives an answer, and its rank (`refusalRank`). Set only together with `untaken`. */
   readonly refusal?: { readonly error: BeeError; readonly rank: number }
-  /** False if the ledger knows the request only from such records, because no gateway's message about it has come yet. */
+  /**
+   * False if no gateway's message about the request has come yet. The ledger then knows the request only from records about ways without a result.
+   */
   readonly isAccepted?: false
   /** The reply topics for the answer, in addition to the respond bee's topic. */
   readonly replies: readonly ReplyTo[]

@@ -2,13 +2,13 @@ import { type Header, headerText } from '../../record.ts'
 import { noteOf, withNote } from './bee-notes.ts'
 import { roundsHeader } from './headers.ts'
 
-/** The round of a request in a loop; null outside of it. */
+/** The round of a request in a loop; null outside of the loop. */
 export function roundIn(headers: readonly Header[], loop: string): number | null {
   const round = Number(noteOf(headers, roundsHeader, loop) ?? Number.NaN)
   return Number.isSafeInteger(round) && round >= 0 ? round : null
 }
 
-/** The headers with another round of a loop; null: the request leaves the loop. */
+/** The headers with another round of a loop. With null, the request leaves the loop. */
 export function withRound(headers: readonly Header[], loop: string, round: number | null): readonly Header[] {
   return withNote(headers, roundsHeader, loop, round === null ? null : String(round))
 }

@@ -12,7 +12,7 @@ export interface TraceContext {
   readonly isSampled: boolean
 }
 
-/** The trace context in a text; null if the text is no valid `traceparent`. */
+/** The trace context in a text; null if the text is not a valid `traceparent`. */
 export function parseTraceparent(text: string | null): TraceContext | null {
   const [, version = '', traceId = '', spanId = '', flags = '', more = ''] = text === null ? [] : (traceparent.exec(text) ?? [])
   if (version === '' || version === 'ff' || (version === '00' && more !== '')) return null
@@ -24,12 +24,12 @@ export function traceparentText({ traceId, spanId, isSampled }: TraceContext): s
   return `00-${traceId}-${spanId}-${isSampled ? '01' : '00'}`
 }
 
-/** The trace context of a record; null without a valid one. */
+/** The trace context of a record; null if the record has no valid one. */
 export function traceContextOf(headers: readonly Header[]): TraceContext | null {
   return parseTraceparent(headerText(headers, traceParentHeader))
 }
 
-/** A call of a bee for one request, by which its span is named. */
+/** A call of a bee for one request. The name of the call's span is made from these fields. */
 export interface NamedCall {
   readonly swarm: string
   readonly bee: string
@@ -39,8 +39,8 @@ export interface NamedCall {
 }
 
 /**
- * The span of a call. Its id is a hash of the span before it and of the call, and so is the same when the record is read again, and in each process that
- * has to name it. Null if the trace of the record is not recorded.
+ * The span of a call. The span's id is a hash of the span before it and of the call. So the id is the same when the record is read again, and in each
+ * process that has to name it. Null if the trace of the record is not recorded.
  */
 export function callSpan(headers: readonly Header[], { swarm, bee, id, attempt }: NamedCall): TraceContext | null {
   const parent = traceContextOf(headers)
@@ -54,7 +54,7 @@ export function withTraceContext(headers: readonly Header[], context: TraceConte
   return [...headers.filter(({ key }) => key !== traceParentHeader), textHeader(traceParentHeader, traceparentText(context))]
 }
 
-/** The headers by which a trace goes on at another server: `traceparent`, `tracestate` and `baggage`, each where it is valid. */
+/** The headers that continue a trace at another server: `traceparent`, `tracestate` and `baggage`, as far as they are valid. */
 export function traceHeaders(headers: readonly Header[]): { readonly [name: string]: string } {
   return carried({
     traceparent: headerText(headers, traceParentHeader),
@@ -69,7 +69,7 @@ export interface CarriedTrace {
   readonly baggage?: string
 }
 
-/** The valid ones of a caller's headers. Without a valid `traceparent` there is no `tracestate`. Each has a bound. */
+/** The valid headers among those of a caller. Without a valid `traceparent` there is no `tracestate`. The length of each header is limited. */
 export function carried(given: { readonly [name in keyof CarriedTrace]: string | null }): CarriedTrace & { readonly [name: string]: string } {
   const { traceparent: parent = null, tracestate: state = null, baggage = null } = given
   const isTraced = parseTraceparent(parent) !== null
@@ -84,7 +84,10 @@ function isHeaderText(text: string | null, max: number): text is string {
   return text !== null && text !== '' && text.length <= max && /^[\x20-\x7e]*$/.test(text)
 }
 
-/** The id of a trace that begins with a request: the digits of the request's id if it is a UUID, else a hash of it. */
+/**
+ * The id of a trace that begins with a request. If the request's id is a UUID, the trace id has the digits of the UUID; otherwise it is a hash of the
+ * request's id.
+ */
 export function traceIdOf(requestId: string): string {
   const digits = requestId.toLowerCase().replaceAll('-', '')
   return /^[0-9a-f]{32}$/.test(digits) && !/^0+$/.test(digits) ? digits : hashed(`${requestId}/1`) + hashed(`${requestId}/2`)
@@ -96,8 +99,8 @@ export function rootSpanIdOf(requestId: string): string {
 }
 
 /**
- * 64 bits of a text as 16 hexadecimal digits, never all zeros: two FNV-1a hashes of 32 bits with different starts, each mixed as in MurmurHash3. Ids of
- * spans need no protection from forgery, and this runs for each call.
+ * 64 bits of a text as 16 hexadecimal digits, never all zeros. The result is two FNV-1a hashes of 32 bits with different starts, each mixed as in
+ * MurmurHash3. Ids of spans need no protection from forgery, and the function runs for each call.
  */
 function hashed(text: string): string {
   let [low, high] = [0x811c9dc5, 0x9747b28c]
@@ -121,6 +124,6 @@ function mixed(hash: number): number {
 }
 
 const traceparent = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.{0,200})?$/
-/** The bounds that the specifications want every platform to keep: 512 characters of `tracestate`, and 8192 of `baggage`. */
+/** The lengths that the specifications ask every platform to support: 512 characters of `tracestate`, and 8192 of `baggage`. */
 const maxStateCharacters = 512
 const maxBaggageCharacters = 8192

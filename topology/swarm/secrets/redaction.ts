@@ -3,7 +3,7 @@ import type { Payload } from '../payload/payload.ts'
 
 /**
  * Removes secret values from all texts that leave the process: errors, log lines, notices. Specs contain secrets in clear, because processes and
- * databases need them. Any library may quote a spec in an error, so texts are redacted where they leave, and not where they are made.
+ * databases need them. Any library may quote a spec in an error. So a text is redacted when it leaves, and not when it is made.
  */
 export class Redaction {
   readonly #names: ReadonlyMap<string, string>
@@ -13,7 +13,7 @@ export class Redaction {
   constructor(secrets: ReadonlyMap<string, string>) {
     const forms = [...secrets].flatMap(([name, value]) => formsOf(value).map((form) => [form, `{{ ${name} }}`] as const))
     this.#names = new Map(forms)
-    // The longest value comes first, because one secret may begin with another.
+    // Longer values are replaced first, because one secret may begin with another.
     const values = [...this.#names.keys()].sort((a, b) => b.length - a.length)
     this.#pattern = values.length === 0 ? null : new RegExp(values.map((value) => value.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&')).join('|'), 'g')
   }
@@ -56,7 +56,7 @@ export class Redaction {
     return Object.fromEntries(Object.entries(fields ?? {}).map(([key, value]) => [key, typeof value === 'string' ? this.text(value) : value])) as F
   }
 
-  /** The error itself if it contains no secret, else a copy of the same class and code without the secrets. */
+  /** The error itself if it contains no secret. Otherwise a copy of the same class and code without the secrets. */
   error<E>(thrown: E): E | Error {
     if (this.#pattern === null || !(thrown instanceof Error)) return thrown
     return this.#without(thrown, 0)
@@ -88,15 +88,15 @@ export class Redaction {
   }
 }
 
-/** Causes below this depth are dropped, because a chain of causes may be a cycle. */
+/** Deeper causes are dropped, because a chain of causes may be a cycle. */
 const maxCauses = 8
 /** Shorter values are not hidden, because most texts contain them by chance. */
 const leastLength = 4
 const leastBase64 = 10
 
 /**
- * The forms of a value: itself, its JSON, URL and base64 encodings, and each of its longer lines, because a log line may contain a single line. The
- * end of a base64 text depends on its neighbours, so it is left out.
+ * The forms in which a value may appear in a text: the value itself, its JSON, URL and base64 encodings, and each of its longer lines. Single lines
+ * count, because a log line may contain only one. The end of a base64 text depends on the text after it, so the end is left out.
  */
 function formsOf(value: string): readonly string[] {
   const lines = value.split(/\r?\n/).filter((line) => line.length >= 2 * leastLength)

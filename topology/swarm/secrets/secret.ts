@@ -2,7 +2,7 @@ import { type TSchema, Type } from 'typebox'
 
 /**
  * A secret value, or a text that holds secret values. As a string, in JSON and in `inspect` it gives its shown form: `***`, or the text as the swarm
- * file has it. `reveal` gives the value: call it only where the value is used, and keep no copy. `structuredClone` loses the value.
+ * file has it. `reveal` gives the value: call `reveal` only where the value is used, and keep no copy. `structuredClone` loses the value.
  *
  * @example
  * const password = new Secret('hunter2')
@@ -31,15 +31,15 @@ export class Secret {
     return this.#shown
   }
 
-  /** Node's `inspect` and `console.log` call this. */
+  /** Node's `inspect` and `console.log` call this method. */
   [Symbol.for('nodejs.util.inspect.custom')](): string {
     return this.#shown
   }
 }
 
 /**
- * The schema of a text whose secrets stay hidden: with `{{ secrets.NAME }}` in it the bee gets a `Secret`, without it a string. In any other text the
- * bee gets the values in clear.
+ * The schema of a text whose secrets stay hidden. If the text contains `{{ secrets.NAME }}`, the bee gets a `Secret`, otherwise a string. In texts
+ * with any other schema the bee gets the values in clear.
  */
 export function secretText(options: { readonly description: string; readonly minLength?: number; readonly maxLength?: number }) {
   return Type.Unsafe<string | Secret>({ ...Type.String(options), secret: true })

@@ -23,13 +23,13 @@ export function secretMistakes(document: SwarmDocument): readonly WaggleError[] 
 
 export interface FilledSecrets {
   readonly secrets: Secrets
-  /** The schema of the value. Texts that it marks as `secretText` become a `Secret`; in all others the values are in clear. */
+  /** The schema of the value. Texts that it marks as `secretText` become a `Secret`. In all other texts the values are in clear. */
   readonly schema: TSchema
   /** The list to which a mistake, with its place, is added for each secret that is missing or unreadable. */
   readonly mistakes: WaggleError[]
 }
 
-/** The value with every secret filled in. A text with a missing secret stays as it is. */
+/** The value with every secret filled in. A text with a missing secret is left unchanged. */
 export function withSecrets<T>(document: SwarmDocument, value: T, at: Path, { secrets, schema, mistakes }: FilledSecrets): T {
   const replaced = (text: string, path: Path, isSecret: boolean): string | Secret => {
     if (namesIn(text).length === 0) return text
@@ -54,7 +54,7 @@ export function withSecrets<T>(document: SwarmDocument, value: T, at: Path, { se
   return walk(value, at, schema) as T
 }
 
-/** A warning for each command with a secret in it: every user of a machine can read the arguments of its processes. */
+/** A warning for each command that contains a secret. Every user of a machine can read the arguments of its processes. */
 export function secretWarnings({ document, bees }: Pick<CheckedSwarm, 'document' | 'bees'>): readonly WaggleError[] {
   return bees.flatMap(({ name, spec }, at) => {
     const [secret] = secretNames(spec.command)
@@ -95,7 +95,7 @@ function foundSecret(secrets: Secrets, name: string, place: string, mistakes: Wa
   return null
 }
 
-/** The schema of a member. It does not look into alternatives (`anyOf`), and returns undefined for them. */
+/** The schema of a member. Alternatives (`anyOf`) are not searched; for them the result is undefined. */
 function schemaAt(schema: TSchema | undefined, key: string | number): TSchema | undefined {
   if (schema === undefined) return undefined
   const { properties, patternProperties, additionalProperties, items } = schema as {

@@ -112,8 +112,8 @@ export class Cluster {
   }
 
   /**
-   * Sends a request to any broker. Known brokers are tried before the configured addresses. Each call starts with another broker, so that a frozen
-   * broker does not delay every call.
+   * Sends a request to any broker. Known brokers are tried before the configured addresses. Each call starts with a different broker, so that a
+   * frozen broker does not delay every call.
    */
   async ask<T>(request: (at: At) => Promise<T>): Promise<T> {
     const failures: string[] = []
@@ -211,7 +211,7 @@ export class Cluster {
     }
   }
 
-  /** Notes a missing topic. After `goneTopicMs` the topic is left out of refreshes, so that names of topics that never existed do not pile up. */
+  /** Records a missing topic. After `goneTopicMs`, refreshes leave the topic out, so that the list of names that never existed does not grow. */
   #miss(topic: string): void {
     const now = this.clock.elapsedMs()
     const partitions = this.partitionsOf(topic) ?? 0

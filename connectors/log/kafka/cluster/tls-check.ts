@@ -2,12 +2,12 @@ import { type ConnectionOptions, createSecureContext } from 'node:tls'
 import { WaggleError } from '../../../../topology/waggle-error.ts'
 
 /**
- * Throws WAGGLE_INVALID_CONFIG if a certificate or a key is not PEM, or if certificate and key do not belong together. Without this check each
- * connection would fail as if no broker answered.
+ * Throws WAGGLE_INVALID_CONFIG if a certificate or a key is not PEM, or if certificate and key do not belong together. Without this check every
+ * connection would fail with the error for a broker that does not answer.
  */
 export function checkTls(options: ConnectionOptions): void {
   try {
-    // Node silently leaves out authorities that it cannot read, so they are checked here.
+    // Node silently leaves out authorities that it cannot read, so the authorities are checked here.
     for (const authority of [options.ca ?? []].flat()) if (!Buffer.from(authority).includes('-----BEGIN')) throw new Error('an authority is not PEM')
     createSecureContext(options)
   } catch (cause) {

@@ -102,7 +102,7 @@ async function create(cluster: Cluster, specs: readonly TopicSpec[], { replicati
   }
 }
 
-/** Throws a WaggleError for an error that another attempt would not change. */
+/** Throws a WaggleError for an error that a retry would not change. */
 function refuse(name: string, error: string, detail?: string | null): void {
   if (error === 'INVALID_REPLICATION_FACTOR') {
     throw new WaggleError('WAGGLE_REPLICATION', {

@@ -31,7 +31,7 @@ export interface GroupConsumerOptions {
   readonly onLost: () => void
 }
 
-/** A member of a group that reads ahead. Records arrive, and rebalances go on, even between two polls. */
+/** Called when the member has lost its seat. The next `poll` then calls the `lost` method of the listener. */
 export class GroupConsumer implements Consumer {
   readonly #options: GroupConsumerOptions
   readonly #cluster: Cluster

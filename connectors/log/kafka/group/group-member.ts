@@ -24,8 +24,8 @@ export interface GroupMemberOptions {
   /** Called with a new assignment. The consumer takes the assignment up, and then calls `applied`. */
   readonly onAssigned: (assignment: GroupAssignment) => void
   /**
-   * Called when the coordinator has thrown the member out. Other members may now have its partitions. The member then joins the group again without a
-   * call.
+   * Called when the coordinator has removed the member from the group. Other members may then have its partitions. The member joins the group again
+   * by itself.
    */
   readonly onLost: () => void
   /** Called when the process cannot be a member. With `isFinal`, another process has the same instance id, and this member gives up. */
@@ -35,9 +35,7 @@ export interface GroupMemberOptions {
 /**
  * Membership of one group (KIP-429 on the classic protocol): the member joins the group, gets its partitions, and holds its seat with heartbeats.
  *
- *     joining ─► waiting to be applied ─► member ─┐   a rebalance, or something was let go
- *        ▲                                        │
- *        └────────────────────────────────────────┘
+ * joining ─► waiting to be applied ─► member ─┐ a rebalance, or a partition was released ▲ │ └────────────────────────────────────────┘
  *
  * The consumer of the member goes on reading during a rebalance.
  */
@@ -95,7 +93,7 @@ export class GroupMember {
     return this.#seat.isHeld
   }
 
-  /** Settles when the member's generation is no longer this one, or the member is closed. */
+  /** Settles when the member has a different generation, or the member is closed. */
   generationEnded(generation: number): Promise<void> {
     if (this.#closed || this.#membership.generation !== generation) return Promise.resolve()
     return new Promise((resolve) => this.#waitingForNextGeneration.push(resolve))
@@ -185,7 +183,7 @@ export class GroupMember {
     const { group, assignor, topics, instanceId, sessionTimeoutMs, rebalanceTimeoutMs } = this.#options
     const { client } = this.#cluster
     this.#isAskedAgain = false
-    // A member that was thrown out may have lost its partitions, so it claims none, even if its consumer does not know of the loss yet.
+    // A member that was removed from the group may have lost its partitions, so it claims none, even if its consumer does not know of the loss yet.
     const owned = this.#generation < 0 ? [] : this.#options.owned()
     const metadata = encodeSubscription({ topics, owned, generation: this.#generation, data: assignor.memberData() })
     const wish = { group, memberId: this.#memberId, instanceId, sessionTimeoutMs, rebalanceTimeoutMs, protocol: assignor.name, metadata }

@@ -58,7 +58,7 @@ export function assignCooperatively(
     for (const place of owned) {
       const name = partitionName(place)
       const other = owners.get(name)
-      // Two members may claim one partition, if one of them was away. The claim with the higher generation counts.
+      // Two members may claim one partition, if one of them was disconnected. The claim with the higher generation counts.
       if (other === undefined || other.generation < generation) owners.set(name, { member: id, generation })
     }
   }

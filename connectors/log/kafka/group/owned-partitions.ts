@@ -61,8 +61,8 @@ export class OwnedPartitions {
   }
 
   /**
-   * The ready partitions, one after the other. A partition that still has records afterwards goes to the end of the queue, so that no partition takes
-   * every poll for itself.
+   * The ready partitions, one after the other. A partition that still has records afterwards goes to the end of the queue, so that no partition
+   * dominates the polls.
    */
   *queued(): IterableIterator<OwnedPartition> {
     const given: OwnedPartition[] = []

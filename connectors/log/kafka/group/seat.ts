@@ -37,8 +37,8 @@ export class Seat {
   }
 
   /**
-   * Sends a request to the coordinator, and adjusts the seat to the response. A response extends the seat by one session. A rebalance sets the time
-   * by which the member must join. A removal ends the seat.
+   * Sends a request to the coordinator, and adjusts the seat to the response. A response extends the seat by one session. A response that reports a
+   * rebalance sets the time by which the member must join. A response that reports a removal ends the seat.
    */
   async hears<T>(ask: () => Promise<T>, { isJoining = false }: { readonly isJoining?: boolean } = {}): Promise<T> {
     const { clock, sessionTimeoutMs, rebalanceTimeoutMs } = this.#options

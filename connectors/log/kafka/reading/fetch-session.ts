@@ -5,7 +5,7 @@ import type { FetchedPartition } from './fetched-partition.ts'
 
 interface Member {
   readonly partition: FetchedPartition
-  /** The offset that the broker has been asked for; null if it has been asked for none. */
+  /** The last offset that was requested from the broker; null before the first request. */
   offset: number | null
 }
 
@@ -34,7 +34,7 @@ export class FetchSession {
     return this.#members.size === 0
   }
 
-  /** The session's partition of this name. Several readers may read the same partition, but a session can serve only one of them. */
+  /** The session's partition of this name. Several readers may read the same partition, but a session can serve only one reader of the partition. */
   holder(name: string): FetchedPartition | null {
     return this.#members.get(name)?.partition ?? null
   }
@@ -65,7 +65,7 @@ export class FetchSession {
     if (member.offset !== null) this.#left.set(name, { topic: partition.topic, partition: partition.partition })
   }
 
-  /** Notes that the next offset of the partition may have changed. */
+  /** Records that the next offset of the partition may have changed. */
   moved(partition: FetchedPartition): void {
     const member = this.#members.get(partitionName(partition))
     if (member?.partition === partition && member.offset !== partition.next) this.#changed.add(member)
@@ -84,13 +84,13 @@ export class FetchSession {
     return { session: this.#id, epoch: this.#epoch, asks, forgotten }
   }
 
-  /** Notes the session id of an answer. A broker without room for another session answers with the id 0. Then each request names all partitions. */
+  /** Records the session id of an answer. A broker without room for another session answers with the id 0. Each request then names all partitions. */
   answered(id: number): void {
     this.#id = id
     this.#epoch = id === 0 ? 0 : this.#epoch === maxEpoch ? 1 : this.#epoch + 1
   }
 
-  /** Begins a new session with the next request. The broker drops the old one. */
+  /** Begins a new session with the next request. The broker drops the old session. */
   restart(): void {
     this.#epoch = 0
     this.#left.clear()

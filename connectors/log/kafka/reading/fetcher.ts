@@ -121,7 +121,7 @@ export class Fetcher {
     const now = this.#cluster.clock.elapsedMs()
     const evicted: FetchedPartition[] = []
     for (const partition of this.#due(now)) this.#place(partition, now, evicted)
-    // Partitions that found no room come first in the next round, so that none of them waits forever.
+    // Partitions that found no room come first in the next round, so that no partition waits forever.
     for (const partition of evicted) this.#changed.add(partition)
     for (const sessions of this.#sessions.values()) {
       for (const session of sessions) if (!session.isWaiting && !session.isEmpty) void this.#fetch(session)
@@ -145,8 +145,8 @@ export class Fetcher {
   }
 
   /**
-   * Gives a partition a session, or takes it out of its session if it must not be read now. If another partition has to leave the session for it,
-   * `evicted` gets that one.
+   * Gives a partition a session, or takes it out of its session if it must not be read now. A partition that has to leave the session in exchange is
+   * added to `evicted`.
    */
   #place(partition: FetchedPartition, now: number, evicted: FetchedPartition[]): void {
     if (!this.#partitions.has(partition)) return
@@ -191,7 +191,7 @@ export class Fetcher {
     if (session === undefined) return false
     const holder = session.holder(name)
     if (holder !== null) {
-      // `holder` reads the same partition and was just served, so this reader takes its place in the session.
+      // `holder` reads the same partition and was just served, so `partition` takes its place in the session.
       this.#leave(holder)
       evicted.push(holder)
     }
@@ -218,7 +218,8 @@ export class Fetcher {
   }
 
   /**
-   * True if the topic was deleted and created again. Offsets of the old topic do not hold in the new one, even if the new one has as many records.
+   * True if the topic was deleted and created again. Offsets of the old topic are not valid in the new topic, even if the new topic has as many
+   * records.
    */
   #isRecreated(partition: FetchedPartition): boolean {
     const id = this.#cluster.topicIdOf(partition.topic)

@@ -6,7 +6,7 @@ import { edgeOffsets } from '../cluster/offsets.ts'
 import { FetchedPartition } from './fetched-partition.ts'
 import type { Fetcher } from './fetcher.ts'
 
-/** Reads one partition ahead, without a group. All such readers of a log share one fetcher, and so its requests. */
+/** Reads one partition ahead, without a group. All such readers of a log share one fetcher, and therefore share requests. */
 export class PartitionReader implements Reader {
   readonly ready: Promise<void>
   readonly #fetcher: Fetcher

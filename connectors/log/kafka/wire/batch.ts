@@ -12,9 +12,9 @@ export class Batch {
   readonly sinceMs: number
   /** True when the batch takes no more records. */
   isClosed = false
-  /** The number of this batch among the batches of its producer to this partition; null until it is sent. */
+  /** The number of this batch among the batches of its producer to this partition; null until the batch is sent. */
   sequence: number | null = null
-  /** True if the batch was sent and no answer came. A broker may have stored it. */
+  /** True if the batch was sent and no answer arrived. A broker may have stored the batch. */
   mayBeWritten = false
 
   constructor(

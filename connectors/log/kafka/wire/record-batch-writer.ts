@@ -2,7 +2,7 @@ import { crc32c, Writer } from '@platformatic/kafka'
 import { bytesIn, type ProducerRecord, valueBytes } from '../../../../processor/ports.ts'
 import { writeInt64 } from './wire.ts'
 
-/** The producer of a batch, and the batch's sequence number in the partition. */
+/** The producer id, epoch and sequence number of a batch. */
 export interface BatchIdentity {
   readonly producerId: bigint
   readonly epoch: number

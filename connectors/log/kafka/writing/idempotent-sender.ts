@@ -306,7 +306,8 @@ export class IdempotentSender {
     if (batch === undefined) return
     this.#remove(queue, batch)
     const dropped = this.#queues.forget(queue.topic)
-    // The topic may come back. Its sequence numbers then start again, and under the same producer id a broker would take new batches for repeats.
+    // The topic may be created again. Its sequence numbers then start again, and with the same producer id a broker would treat new batches as
+    // repeats.
     if (this.#options.enlistment === null) for (const { identity } of dropped) this.#identity.drop(identity)
     batch.set.failed(batch, error)
   }

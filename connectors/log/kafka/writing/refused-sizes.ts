@@ -3,7 +3,7 @@ import { RecordRefused } from '../../../../topology/waggle-error.ts'
 import { batchBytesOf } from '../wire/record-batch-writer.ts'
 
 /**
- * The record sizes that brokers have refused in the last minute, by topic. A record of such a size or more is refused before it is sent, while the
+ * The record sizes that brokers have refused in the last minute, by topic. A record of at least such a size is refused before it is sent, while the
  * input that caused it is still known. A broker would refuse the whole commit.
  */
 export class RefusedSizes {
@@ -14,7 +14,7 @@ export class RefusedSizes {
     this.#clock = clock
   }
 
-  /** Notes that a broker has refused a batch with a single record of this size. */
+  /** Records that a broker has refused a batch with a single record of this size. */
   add(topic: string, bytes: number): void {
     this.#byTopic.set(topic, { bytes, untilMs: this.#clock.elapsedMs() + keptMs })
   }

@@ -69,6 +69,6 @@ export function sendRound(ready: Iterable<PartitionQueue>, { cluster, holdsSeat,
   }
 }
 
-/** The interval at which a sender that holds no seat checks again. */
+/** The interval at which a sender without a seat checks again. */
 const seatCheckMs = 20
 const maxRequestBytes = 8 * 1024 * 1024

@@ -83,7 +83,7 @@ export class KafkaTaskProducer implements TaskProducer {
     if (this.#closing !== null) return this.#closing
     this.#drop(dropped())
     await this.#last
-    // The last commit was fenced, so this producer closes. Its next commit fails, and another producer replaces it.
+    // The last commit was fenced, so this producer closes. Its next commit fails, and another producer takes its place.
     if (this.#closing !== null) {
       this.#broken = lost(this.#options.group)
       return this.#closing
@@ -177,7 +177,7 @@ export class KafkaTaskProducer implements TaskProducer {
     }
   }
 
-  /** Drops waiting records, and rejects the commits that contain them. */
+  /** Drops waiting records, and rejects the commits that contain such records. */
   #drop(error: WaggleError): void {
     this.#sender.reset()
     for (const set of this.#sets) set.fail(error)

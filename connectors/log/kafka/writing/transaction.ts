@@ -43,7 +43,7 @@ export class Transaction implements Enlistment {
    */
   async identify(): Promise<ProducerIdentity> {
     if (this.#identity !== null) return this.#identity
-    // A second request while one is open would fence the first.
+    // A second request would fence the first request, so only one is open at a time.
     this.#identifying ??= this.#initialise({ producerId: -1n, epoch: -1 }).finally(() => {
       this.#identifying = null
     })
@@ -127,7 +127,7 @@ export class Transaction implements Enlistment {
     const isOpen = this.#isOpen
     this.#forget()
     if (this.#identity === null) return
-    // The transaction must end before the epoch changes. Brokers before KIP-890 take a new epoch within a transaction for that of another producer.
+    // The transaction must end before the epoch changes. Brokers before KIP-890 mistake a new epoch within a transaction for another producer.
     if (isOpen) await this.#endAs(this.#identity, { isCommitted: false }).catch(() => {})
     this.#identity = await this.#initialise(this.#identity)
     this.#forget()

@@ -6,8 +6,8 @@ import type { Attributes } from './onnx-builder.ts'
 type Names = readonly string[]
 
 /**
- * Converts values of one shape to the same layout. The channels come first if one value exists only in that layout and all can be converted; else
- * TensorFlow's layout is used.
+ * Converts values of one shape to the same layout. The layout has the channels first if one value exists only in that layout and all values can be
+ * converted. Otherwise it is TensorFlow's layout.
  */
 export function inOneLayout(t: NodeTranslation, values: readonly Value[], write: (names: Names) => string, dtype: number): Value {
   const isFirst = values.some(({ plain, first }) => plain === null && first !== null) && values.every((value) => canBeFirst(value))
@@ -21,7 +21,8 @@ function canBeFirst({ first, constant }: Value): boolean {
 }
 
 /**
- * A constant with fewer dimensions is broadcast along the last dimensions. These are the channels, so its own shape must change for the other layout.
+ * The name of a value in the layout with channels first. A constant with fewer dimensions is broadcast along the last dimensions. These are the
+ * channels, so the shape of the constant must change for the other layout.
  */
 function firstName(t: NodeTranslation, value: Value): string {
   const { constant, first } = value
@@ -31,7 +32,7 @@ function firstName(t: NodeTranslation, value: Value): string {
   return t.emit('Transpose', [t.constant({ ...constant, shape })], { perm: [0, 3, 1, 2] })
 }
 
-/** The translation of an operator that ONNX has too, and that works value by value. */
+/** The translation of an elementwise operator that ONNX has too. */
 function same(op: string, attributes: (t: NodeTranslation) => Attributes | null = () => null): Operator {
   return (t) => inOneLayout(t, t.inputs, (names) => t.emit(op, names, attributes(t)), t.input(0).dtype)
 }
@@ -40,7 +41,7 @@ function compared(op: string): Operator {
   return (t) => inOneLayout(t, t.inputs, (names) => t.emit(op, names), dataTypes.bool)
 }
 
-/** The translation of an operator that becomes several ONNX nodes, and that works value by value. */
+/** The translation of an elementwise operator that becomes several ONNX nodes. */
 function written(write: (t: NodeTranslation, names: Names) => string): Operator {
   return (t) => inOneLayout(t, t.inputs, (names) => write(t, names), t.input(0).dtype)
 }
@@ -59,12 +60,12 @@ function integerBytes(dtype: number, value: number): Uint8Array {
   return new Uint8Array((dtype === dataTypes.int64 ? BigInt64Array.of(BigInt(value)) : Int32Array.of(value)).buffer)
 }
 
-/** Passes its input on, with the value if the input is constant. */
+/** Passes its input on. A constant input stays constant. */
 const identity: Operator = (t) => t.input(0)
 
 const divided: Operator = (t) => inOneLayout(t, t.inputs, (names) => t.emit('Div', names), t.input(0).dtype)
 
-/** The remainder x - floor(x / y) * y, which has the divisor's sign. For integers ONNX has an operator for it. */
+/** The remainder x - floor(x / y) * y, which has the divisor's sign. ONNX has an operator for integers only. */
 function remainder(t: NodeTranslation, [x = '', y = '']: Names): string {
   if (t.input(0).dtype !== dataTypes.float) return t.emit('Mod', [x, y], { fmod: 0 })
   return t.emit('Sub', [x, t.emit('Mul', [t.emit('Floor', [t.emit('Div', [x, y])]), y])])
@@ -92,7 +93,7 @@ function isWhole(dtype: number): boolean {
 
 const where: Operator = (t) => inOneLayout(t, t.inputs, (names) => t.emit('Where', names), t.input(1).dtype)
 
-/** Operators that work value by value, in any layout. */
+/** Elementwise operators, in any layout. */
 export const elementwiseOperators: { readonly [op: string]: Operator } = {
   Abs: same('Abs'),
   Acos: same('Acos'),

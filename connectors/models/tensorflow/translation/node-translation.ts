@@ -5,8 +5,8 @@ import { type Attributes, type OnnxBuilder, onnxType } from './onnx-builder.ts'
 import { Untranslatable } from './untranslatable.ts'
 
 /**
- * An output of a TensorFlow node, as values of the ONNX model. `plain` is the value in TensorFlow's layout. In `first` the channels come before
- * height and width, as ONNX's convolutions need them. Each of the two is made only when a node asks for it, so a chain of convolutions has no
+ * An output of a TensorFlow node, as values of the ONNX model. `plain` is the value in TensorFlow's layout. `first` is the value in the layout of
+ * ONNX's convolutions: the channels come before height and width. Each layout is made only when a node needs it, so a chain of convolutions has no
  * transpose in between.
  */
 export interface Value {
@@ -59,7 +59,7 @@ export class NodeTranslation {
     return value.first
   }
 
-  /** The name of the value as 64-bit integers, which ONNX needs for sizes and places. */
+  /** The name of the value as 64-bit integers, which ONNX needs for sizes and positions. */
   int64(value: Value): string {
     if (value.dtype === dataTypes.int64) return this.plain(value)
     return value.constant === null ? this.cast(this.plain(value), dataTypes.int64) : this.ints(numbersOf(value.constant), value.constant.shape)
@@ -149,7 +149,7 @@ export function firstValue(dtype: number, first: string): Value {
   return { dtype, constant: null, plain: null, first }
 }
 
-/** Translates a node with a certain operator. Throws Untranslatable if ONNX has nothing for this use of the operator. */
+/** Translates a node with a certain operator. Throws Untranslatable if ONNX has no equivalent for this use of the operator. */
 export type Operator = (t: NodeTranslation) => Value | readonly Value[]
 
 function bigintOf(value: number): bigint {

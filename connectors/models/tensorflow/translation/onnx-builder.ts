@@ -10,7 +10,7 @@ export interface Attributes {
   readonly [name: string]: AttributeValue
 }
 
-/** Writes an ONNX model node by node. It makes the names of the outputs itself. */
+/** Writes an ONNX model node by node. The builder chooses the names of the outputs. */
 export class OnnxBuilder {
   readonly #nodes: object[] = []
   readonly #initializers: object[] = []

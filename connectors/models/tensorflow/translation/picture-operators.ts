@@ -25,8 +25,8 @@ const depthwise: Operator = (t) => {
 }
 
 /**
- * Translates a transposed convolution. Its output is taken to be as large as its input times the stride. If that is wrong, the comparison with tfjs
- * shows it.
+ * Translates a transposed convolution. The translation assumes an output as large as the input times the stride. If this is wrong, the comparison
+ * with tfjs detects it.
  */
 const backward: Operator = (t) => {
   t.requireNhwc()

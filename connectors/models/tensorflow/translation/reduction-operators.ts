@@ -29,7 +29,7 @@ const firstAxes: ReadonlyMap<number, number> = new Map([
   [-1, 1],
 ])
 
-/** ONNX cannot reduce booleans, so they become numbers. */
+/** The translation of a reduction of booleans. ONNX cannot reduce booleans, so they become numbers. */
 function logical(op: string): Operator {
   return (t) => {
     const keepdims = t.flag('keep_dims') ? 1 : 0

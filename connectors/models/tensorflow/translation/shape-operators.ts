@@ -16,7 +16,7 @@ function sized(op: string, attributes: Attributes | null = null): Operator {
   }
 }
 
-/** A reshaped constant stays a constant with the same bytes, so that an operator that reads it as its kernel finds it constant. */
+/** Translates a reshape. A reshaped constant stays a constant with the same bytes, so that an operator that reads a kernel still finds a constant. */
 const reshaped: Operator = (t) => {
   const { constant, dtype } = t.input(0)
   const sizes = t.input(1).constant

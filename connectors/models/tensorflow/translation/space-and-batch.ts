@@ -20,7 +20,7 @@ export const spaceToBatch: Operator = (t) => {
   return plainValue(t.input(0).dtype, reshaped(t, turned, [t.ints([-1]), ...small, rest]))
 }
 
-/** The inverse of `spaceToBatch`, with crops in the place of paddings. */
+/** The inverse of `spaceToBatch`, with crops instead of paddings. */
 export const batchToSpace: Operator = (t) => {
   const block = t.numbers(1)
   const crops = t.numbers(2)

@@ -3,10 +3,10 @@ import { it } from 'node:test'
 import { Refused } from 'waggle-streams'
 import greet from './greet.ts'
 
-it('greets by name', () => {
+it('greet returns a greeting with the name', () => {
   assert.deepEqual(greet({ name: 'bear' }), { greeting: 'Hello, bear!' })
 })
 
-it('refuses an input without a name', () => {
+it('greet refuses an input without a name', () => {
   assert.throws(() => greet({}), Refused)
 })

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
-/** The Python package `waggle`, which a running bee finds by itself. */
+/** The Python package `waggle`. A running bee finds this package by itself, but a test does not. */
 const sdk = join(dirname(fileURLToPath(import.meta.resolve('waggle-streams/package.json'))), 'bees', 'python', 'sdk', 'src')
 
 it('the bee passes its tests in test_greet.py', () => {

@@ -4,7 +4,7 @@ import { Serdes } from 'waggle-streams'
 import { TopologyTestDriver } from 'waggle-streams/testing'
 import { topology } from './word-count.ts'
 
-it('counts each word', async () => {
+it('the word count counts each word', async () => {
   await using driver = new TopologyTestDriver(topology)
   const lines = driver.createInputTopic('lines', Serdes.string(), Serdes.string())
   const counts = driver.createOutputTopic('word-counts', Serdes.string(), Serdes.long())

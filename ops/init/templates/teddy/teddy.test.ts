@@ -3,7 +3,7 @@ import { it } from 'node:test'
 import { Refused } from 'waggle-streams'
 import svm from './svm/bee.ts'
 
-/** A square of one colour. */
+/** A square picture of one colour. */
 const picture = { height: 96, width: 96, pixels: new Uint8Array(96 * 96 * 3).fill(128) }
 
 it('the scores of a picture add up to one', () => {
@@ -12,6 +12,6 @@ it('the scores of a picture add up to one', () => {
   assert.ok(Math.abs(scores.bear + scores.teddy - 1) < 1e-6)
 })
 
-it('refuses an input that is not a picture', () => {
+it('the SVM refuses an input that is not a picture', () => {
   assert.throws(() => svm({}), Refused)
 })

@@ -3,7 +3,7 @@ import { it } from 'node:test'
 import { clearSecrets, digestOf, parseTokens } from '../../../../connectors/gateway/access/access-token.ts'
 import { AccessTokens } from '../../../../connectors/gateway/access/access-tokens.ts'
 
-it('A list of tokens has names, secrets and scopes, in one line or in several, with comments', () => {
+it('A list of tokens has names, secrets and scopes, on one line or on several lines, with comments', () => {
   const one = parseTokens('web=0123456789abcdef:ask:teddy,ask:other;ops=fedcba9876543210==:read, manage')
   assert.deepEqual(
     one.map(({ name, scopes }) => [name, ...scopes.names]),
@@ -17,7 +17,7 @@ it('A list of tokens has names, secrets and scopes, in one line or in several, w
   assert.deepEqual(parseTokens(' ; \n'), [])
 })
 
-it('A list of tokens may have the hash of a secret in place of the secret', () => {
+it('A list of tokens may contain the hash of a secret instead of the secret', () => {
   const hash = Buffer.from(digestOf('0123456789abcdef')).toString('hex')
   const tokens = new AccessTokens()
   tokens.replace('settings', parseTokens(`web=sha256-${hash}:read`))
@@ -25,7 +25,7 @@ it('A list of tokens may have the hash of a secret in place of the secret', () =
   assert.equal(tokens.find(`sha256-${hash}`), null)
 })
 
-it('A mistake in a list of tokens names the token and quotes no secret', () => {
+it('A mistake in a list of tokens is reported with the token’s name, and without a secret', () => {
   const secret = '0123456789abcdef'
   const wrong: readonly (readonly [string, RegExp])[] = [
     ['web', /Token 1 is not of the form/],
@@ -49,7 +49,7 @@ it('A mistake in a list of tokens names the token and quotes no secret', () => {
   }
 })
 
-it('The secrets that a list of tokens has in clear text are found, so that no output shows them', () => {
+it('The secrets that a list of tokens contains in clear text are found, so that no output shows them', () => {
   const found = clearSecrets(`web=0123456789abcdef:read\nhashed=sha256-${'0'.repeat(64)}:read;broken;ops=fedcba9876543210:manage`)
   assert.deepEqual(
     [...found],

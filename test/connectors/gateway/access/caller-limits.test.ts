@@ -15,7 +15,7 @@ describe('The limits of callers', () => {
   const limited = (limits: Partial<Limits>) =>
     new CallerLimits({ clock, limits: { ratePerSecond: null, inFlight: null, allInFlight: 1000, ...limits } })
 
-  /** Admits a request: the function that ends it, or the refusal. */
+  /** Tries to admit a request. Returns the function that ends the request, or the refusal. */
   function attempt(limits: CallerLimits, caller: string, { gateway = 'door', priority = 9, waits = true } = {}) {
     try {
       return limits.admit({ caller, gateway, priority, waits })
@@ -28,14 +28,14 @@ describe('The limits of callers', () => {
   const countOf = (limits: CallerLimits, caller: string, of: number, more = {}) =>
     Array.from({ length: of }, () => isAdmitted(limits, caller, more)).filter(Boolean).length
 
-  it('count only requests whose callers wait towards what the process may have in flight', () => {
+  it('count only requests with a waiting caller towards the requests in flight of the process', () => {
     const limits = limited({ allInFlight: 5 })
     assert.equal(countOf(limits, 'a', 20, { waits: false }), 20)
     assert.equal(countOf(limits, 'a', 20), 5)
     assert.equal(countOf(limits, 'a', 20, { waits: false }), 20)
   })
 
-  it('let each caller send at its rate to each gateway, and tell a refused caller when to come again', () => {
+  it('allow each caller its rate at each gateway, and tell a refused caller when to retry', () => {
     const limits = limited({ ratePerSecond: 5 })
     assert.equal(countOf(limits, 'a', 20), 5)
     const refusal = attempt(limits, 'a')
@@ -49,7 +49,7 @@ describe('The limits of callers', () => {
     assert.equal(countOf(limits, 'a', 20), 5)
   })
 
-  it('bound the requests of a caller that have no answer yet', () => {
+  it('bound a caller’s requests without an answer', () => {
     const limits = limited({ inFlight: 2 })
     const end = attempt(limits, 'a')
     assert.ok(typeof end === 'function')
@@ -59,7 +59,7 @@ describe('The limits of callers', () => {
     assert.deepEqual([isAdmitted(limits, 'a'), isAdmitted(limits, 'a')], [true, false])
   })
 
-  it('keep a third of the process free of a greedy caller where there are others, and let these have their share', () => {
+  it('keep a third of the process free beside a greedy caller, and let the other callers have their share', () => {
     const limits = limited({ allInFlight: 90 })
     assert.equal(isAdmitted(limits, 'modest'), true)
     assert.equal(countOf(limits, 'greedy', 100), 60)
@@ -69,7 +69,7 @@ describe('The limits of callers', () => {
     assert.equal(countOf(limits, 'modest', 100), 29)
   })
 
-  it('let a new caller in soon, although another one had the whole process', () => {
+  it('admit a new caller soon, even if another caller has filled the whole process', () => {
     const limits = limited({ allInFlight: 10 })
     const ends = Array.from({ length: 10 }, () => attempt(limits, 'greedy'))
     const refusal = attempt(limits, 'new')
@@ -78,11 +78,11 @@ describe('The limits of callers', () => {
     const [end] = ends
     assert.ok(typeof end === 'function')
     end()
-    // The place is for the one that was refused, and not for the one that has nine.
+    // The free place is for the caller that was refused, and not for the caller that has nine places.
     assert.deepEqual([isAdmitted(limits, 'greedy'), isAdmitted(limits, 'new')], [false, true])
   })
 
-  it('forget a caller that has not been there for some seconds', () => {
+  it('forget a caller that has sent nothing for some seconds', () => {
     const limits = limited({ allInFlight: 10 })
     const end = attempt(limits, 'other')
     assert.ok(typeof end === 'function')
@@ -92,7 +92,7 @@ describe('The limits of callers', () => {
     assert.equal(countOf(limits, 'greedy', 20), 3)
   })
 
-  it('let a single caller fill the whole process', () => {
+  it('let a caller fill the whole process if it is the only caller', () => {
     assert.equal(countOf(limited({ allInFlight: 100 }), 'alone', 200), 100)
   })
 
@@ -131,13 +131,13 @@ describe('The limits of callers', () => {
   })
 })
 
-it('A gateway answers 429 with Retry-After at a limit, and lowers an X-Priority to the token’s highest', async () => {
+it('A gateway answers 429 with Retry-After at a limit, and lowers an X-Priority to the token’s highest priority', async () => {
   const tokens = new AccessTokens()
   tokens.replace('settings', parseTokens('low=low-0123456789abc:ask:*,priority:0;high=high-0123456789ab:ask:*'))
   const limits = new CallerLimits({ clock: { elapsedMs: () => 0 }, limits: { ratePerSecond: 2, inFlight: null, allInFlight: 4 } })
   const gateway = await openEchoGateway({ callers: { areKnown: true, find: (token) => tokens.find(token) }, limits })
   try {
-    // Two requests elsewhere have no answer yet: half of the process is taken.
+    // Two other requests have no answer yet: half of the process is in use.
     for (const other of ['x', 'y']) limits.admit({ caller: other, gateway: 'door', priority: 9, waits: true })
     const ask = async (token: string, headers = {}) => {
       const response = await fetch(`${gateway.url}/v1/gateways/door/request`, {
@@ -164,7 +164,7 @@ it('A gateway answers 429 with Retry-After at a limit, and lowers an X-Priority 
   }
 })
 
-it('A connection that closes ends all of its requests, also those that wait behind another one', async () => {
+it('A connection that closes ends all of its requests, including those that wait behind another request', async () => {
   const limits = new CallerLimits({ clock: { elapsedMs: () => 0 }, limits: { ratePerSecond: null, inFlight: null, allInFlight: 3 } })
   const asked = Promise.withResolvers<void>()
   let count = 0

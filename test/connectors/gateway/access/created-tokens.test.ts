@@ -12,7 +12,7 @@ describe('Created tokens', () => {
   const nowMs = Date.UTC(2026, 10, 30)
   const at = (name: string) => new CreatedTokens(join(directory, name))
 
-  it('are kept as hashes, in a file that only this user may read', () => {
+  it('are stored as hashes, in a file that only this user may read', () => {
     const tokens = at('kept')
     assert.equal(tokens.exist, false)
     const { token, ...row } = tokens.create({ name: 'web', scopes: ['ask:teddy', 'read'], nowMs })
@@ -26,14 +26,14 @@ describe('Created tokens', () => {
     assert.deepEqual(accepted.find(token)?.scopes.names, ['ask:teddy', 'read'])
   })
 
-  it('have secrets that all differ', () => {
+  it('have different secrets', () => {
     const tokens = at('new')
     const made = ['a', 'b'].map((name) => tokens.create({ name, scopes: ['read'], nowMs }).token)
     assert.match(made[0] ?? '', /^wgl_[A-Za-z0-9_-]{43}$/)
     assert.notEqual(made[0], made[1])
   })
 
-  it('are gone after they are revoked, and their file stays', () => {
+  it('are no longer valid after they are revoked, and their file stays', () => {
     const tokens = at('revoked')
     tokens.create({ name: 'web', scopes: ['read'], nowMs })
     tokens.revoke('web')

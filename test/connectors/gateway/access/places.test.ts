@@ -18,7 +18,7 @@ describe('Places of callers', () => {
     }
   }
 
-  it('are half for one caller, a third for each of two, and all for callers without tokens', () => {
+  it('are half of all places for a single caller, a third for each of two callers, and all for callers without tokens', () => {
     const shared = places(12)
     assert.equal(takeAll(shared, 'a').length, 6)
     assert.equal(takeAll(shared, 'b').length, 3)
@@ -26,7 +26,7 @@ describe('Places of callers', () => {
     assert.equal(takeAll(places(12), '').length, 12)
   })
 
-  it('come free once for each place that was taken', () => {
+  it('become free once for each taken place', () => {
     const shared = places(2)
     const end = shared.take('a')
     assert.throws(() => shared.take('a'), { code: 'WAGGLE_CALLER_LIMIT' })
@@ -39,7 +39,7 @@ describe('Places of callers', () => {
     assert.throws(() => shared.take('d'), { code: 'WAGGLE_OVERLOADED' })
   })
 
-  it('leave one for a new caller where up to six others have taken as many as they can', () => {
+  it('leave a place for a new caller beside up to six others that have taken as many places as they can', () => {
     fc.assert(
       fc.property(fc.integer({ min: 128, max: 300 }), fc.integer({ min: 1, max: 6 }), (max, callers) => {
         const shared = places(max)
@@ -50,7 +50,7 @@ describe('Places of callers', () => {
   })
 })
 
-it('A caller with a token cannot take all streams of events of a gateway', async () => {
+it('A caller with a token cannot take all event streams of a gateway', async () => {
   const tokens = new AccessTokens()
   tokens.replace('settings', parseTokens('greedy=greedy-0123456789:read;modest=modest-0123456789:read'))
   const ended = { count: 0 }

@@ -16,7 +16,7 @@ import { eventually } from '../../../support/swarm-here.ts'
 
 const secrets = { asker: 'asker-0123456789', other: 'other-0123456789', reader: 'reader-0123456789', manager: 'manager-0123456789' }
 
-/** Tokens, and no token created. */
+/** A registry in which no token can be created. */
 const registry = { list: () => [], create: () => assert.fail('no token is created here'), revoke: () => {} }
 
 describe('A gateway with tokens', () => {
@@ -58,7 +58,7 @@ describe('A gateway with tokens', () => {
     assert.equal((await ask('bearer any-0123456789abc')).status, 200)
   })
 
-  it('answers 401 with a challenge to a request without a token, and to one with another scheme', async () => {
+  it('answers 401 with a challenge to a request without a token, and to a request with another scheme', async () => {
     const { detail, ...none } = await refusal(await ask())
     assert.match(detail, /Authorization: Bearer TOKEN/)
     assert.deepEqual(none, { status: 401, code: 'WAGGLE_TOKEN_MISSING', challenge: 'Bearer realm="waggle"' })
@@ -66,7 +66,7 @@ describe('A gateway with tokens', () => {
       assert.equal((await refusal(await ask(authorization))).code, 'WAGGLE_TOKEN_MISSING', authorization)
   })
 
-  it('answers 401 to a token that differs from a valid one in any way', async () => {
+  it('answers 401 to a token that differs from a valid token in any way', async () => {
     const wrong = [`${secrets.asker}x`, secrets.asker.slice(0, -1), secrets.asker.toUpperCase(), 'wgl_unknown']
     for (const token of wrong) {
       const { status, code, challenge } = await refusal(await ask(`Bearer ${token}`))
@@ -91,7 +91,7 @@ describe('A gateway with tokens', () => {
     assert.equal(response.headers.get('www-authenticate'), 'Bearer realm="waggle", error="insufficient_scope"')
   })
 
-  it('lets a reader read, and a manager read and manage', async () => {
+  it('lets a reader read, and lets a manager read and manage', async () => {
     assert.equal((await call('GET', '/metrics', `Bearer ${secrets.reader}`)).status, 200)
     assert.equal((await call('GET', '/metrics', `Bearer ${secrets.manager}`)).status, 200)
     assert.equal((await call('GET', '/v1/tokens', `Bearer ${secrets.manager}`)).status, 200)
@@ -131,13 +131,13 @@ describe('A gateway with tokens', () => {
     }
   })
 
-  it('takes the first of two Authorization headers, and ignores the second', async () => {
+  it('uses the first of two Authorization headers, and ignores the second', async () => {
     const head = `POST /v1/gateways/door/request HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 2\r\n`
     const [answer] = await talk(gateway.url, `${head}authorization: Bearer wrong-0123456789\r\nauthorization: Bearer ${secrets.asker}\r\n\r\n{}`)
     assert.equal(answer?.status, 401)
   })
 
-  it('reports each call that manages something, even a refused one, and no other call', async () => {
+  it('reports each call that manages something, even a refused call, and no other call', async () => {
     managed.length = 0
     await ask(`Bearer ${secrets.asker}`)
     await call('DELETE', '/v1/tokens/web%0Aforged?a=1', `Bearer ${secrets.manager}`)
@@ -149,7 +149,7 @@ describe('A gateway with tokens', () => {
     )
   })
 
-  it('refuses a token as soon as the list of tokens lacks it', async () => {
+  it('refuses a token as soon as the list of tokens no longer contains it', async () => {
     tokens.replace('brief', parseTokens('brief=brief-0123456789:ask:door'))
     assert.equal((await ask('Bearer brief-0123456789')).status, 200)
     tokens.replace('brief', [])
@@ -164,7 +164,7 @@ describe('A gateway without tokens', () => {
   })
   after(() => gateway.close())
 
-  it('answers everybody, and lets only callers of this machine manage', async () => {
+  it('answers everybody, and lets only callers on this machine manage', async () => {
     assert.equal((await fetch(`${gateway.url}/v1/gateways/door/request`, { method: 'POST', body: 'hello' })).status, 200)
     assert.equal((await fetch(`${gateway.url}/v1/tokens`)).status, 200)
     for (const header of [
@@ -182,7 +182,7 @@ describe('A gateway without tokens', () => {
   })
 })
 
-it('A gateway limits the rate of refused requests from an address too, so that nobody can try tokens without end', async () => {
+it('A gateway also limits the rate of refused requests from an address, so that nobody can try tokens without end', async () => {
   const gateway = await openEchoGateway({ callers: { areKnown: true, find: () => null }, rateLimitPerSecond: 1 })
   try {
     const statusOf = async (path: string) => (await fetch(`${gateway.url}${path}`, { headers: { authorization: 'Bearer guess-0123456789' } })).status
@@ -195,7 +195,7 @@ it('A gateway limits the rate of refused requests from an address too, so that n
 })
 
 describe('The guard of routes', () => {
-  it('does not let a route be registered without a scope', async () => {
+  it('refuses to register a route without a scope', async () => {
     const app = fastify()
     guardRoutes(app, { callers: noTokens, identity: new RequestIdentity(systemClock, new SystemRandom(), new Uint8Array(32)) })
     assert.throws(() => app.get('/forgotten', () => ''), /The route \/forgotten has no scope/)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { Scopes } from '../../../../connectors/gateway/access/scopes.ts'
 
-it('A scope allows what it names, ask:* allows every gateway, and manage allows to read too', () => {
+it('A scope allows what it names, ask:* allows every gateway, and manage also allows reading', () => {
   const granted = (names: readonly string[]) =>
     (['ask:teddy', 'ask:other', 'read', 'manage'] as const).filter((needed) => Scopes.parse(names).allow(needed))
   assert.deepEqual(granted(['ask:teddy']), ['ask:teddy'])

@@ -94,7 +94,7 @@ describe('The client class Gateway', () => {
     assert.equal(server.asked.at(-1)?.line, 'GET /v1/requests/a%2Fb')
   })
 
-  it('throws the error class of each status, and sends none of these requests again', async () => {
+  it('throws the error class of each status, and does not repeat these requests', async () => {
     const cases = [
       [400, 'WAGGLE_BAD_BODY', BadRequest],
       [401, 'WAGGLE_X', NotAllowed],
@@ -140,7 +140,7 @@ describe('The client class Gateway', () => {
     }
   })
 
-  it('tries again after broken connections and overloads, with the same key and one deadline', async () => {
+  it('retries after broken connections and overloads, with the same key and one deadline', async () => {
     await using server = await Server.open([
       'drop',
       'cut',
@@ -158,7 +158,7 @@ describe('The client class Gateway', () => {
     )
   })
 
-  it('throws the last error when its retries are used up, or when the wait would pass the deadline', async () => {
+  it('throws the last error when its retries are used up, or when the next wait would pass the deadline', async () => {
     const overload = problemAnswer(503, 'WAGGLE_OVERLOADED')
     await using server = await Server.open([overload, overload, { ...overload, headers: { 'retry-after': '9' } }])
     await assert.rejects(new Gateway(server.url, { retries: 1 }).request(1, { gateway: 'g' }), Unavailable)
@@ -167,7 +167,7 @@ describe('The client class Gateway', () => {
     assert.equal(server.asked.length, 3)
   })
 
-  it('throws Unavailable if nobody listens, and the reason of a signal that aborts', async () => {
+  it('throws Unavailable if no server listens, and the reason of a signal that aborts', async () => {
     const url = await Server.unused()
     const error = await failureOf(new Gateway(url, { retries: 1 }).request(1, { gateway: 'g' }))
     assert.ok(error instanceof Unavailable)
@@ -209,7 +209,7 @@ describe('The client class Gateway', () => {
       await assert.rejects(gateway.request(payload, { gateway: 'g', ...options }), TypeError)
   })
 
-  it('uses the address in the environment if it gets none', async () => {
+  it('uses the address of the environment if the caller passes none', async () => {
     const asked: string[] = []
     const fetch: typeof globalThis.fetch = async (url) => {
       asked.push(new URL(String(url)).origin)
@@ -251,7 +251,7 @@ describe('A stream of the client class Gateway', () => {
   const all = (url: string, options: Partial<Parameters<Gateway['stream']>[1]> = {}) =>
     Array.fromAsync(new Gateway(url, { retries: 1 }).stream({ a: 1 }, { gateway: 'g', ...options }))
 
-  it('goes on behind its last event after a broken connection, and skips events of a later version', async () => {
+  it('continues after its last event when a connection breaks, and skips events of a later version', async () => {
     await using server = await Server.open([events(`: \n\n${first}`), problemAnswer(503, 'WAGGLE_STARTING'), 'drop', events(rest)])
     assert.deepEqual(await all(server.url), [
       { kind: 'accepted', requestId: 'r-1' },
@@ -270,7 +270,7 @@ describe('A stream of the client class Gateway', () => {
     )
   })
 
-  it('sends the request again under the same key while it has no event, as often as retries say', async () => {
+  it('repeats the request with the same key until the first event, as often as `retries` allows', async () => {
     await using server = await Server.open(['drop', events(rest), 'drop', 'drop'])
     assert.equal((await all(server.url, { idempotencyKey: 'k' })).at(-1)?.kind, 'answer')
     assert.deepEqual(
@@ -283,7 +283,7 @@ describe('A stream of the client class Gateway', () => {
     assert.ok((await failureOf(all(server.url))) instanceof Unavailable)
   })
 
-  it('throws the error of a failed request, that of a refusal, and the reason of its signal', async () => {
+  it('throws the error of a failed request, the error of a refusal, and the reason of its signal', async () => {
     const failed = sent('answer', '!', { answer: null, problem: { status: 502, detail: 'It broke', code: 'WAGGLE_BEE_FAILED', bee: 'b' } })
     await using server = await Server.open([events(failed), problemAnswer(422, 'WAGGLE_REFUSED'), 'never'])
     const error = await failureOf(all(server.url))
@@ -297,7 +297,7 @@ describe('A stream of the client class Gateway', () => {
     await assert.rejects(waiting, /^Error: enough$/)
   })
 
-  it('ends with DeadlineExceeded when its time is over', async () => {
+  it('ends with DeadlineExceeded when its time has passed', async () => {
     await using server = await Server.open([events(first), events(''), events('')])
     assert.ok((await failureOf(all(server.url, { timeoutMs: 150 }))) instanceof DeadlineExceeded)
   })
@@ -323,7 +323,7 @@ interface Asked {
   readonly body: string
 }
 
-/** A server that gives the answers of a list, and keeps what it was asked. */
+/** A server that sends the responses of a list, and records its requests. */
 class Server implements AsyncDisposable {
   readonly #http = createServer()
   readonly asked: Asked[] = []
@@ -348,7 +348,7 @@ class Server implements AsyncDisposable {
     return server
   }
 
-  /** An address of this machine at which nothing listens. */
+  /** An address of this machine at which no server listens. */
   static async unused(): Promise<string> {
     await using server = await Server.open([])
     return server.url
@@ -358,7 +358,7 @@ class Server implements AsyncDisposable {
     return `http://127.0.0.1:${(this.#http.address() as AddressInfo).port}`
   }
 
-  /** Resolves at the next request. */
+  /** Settles at the next request. */
   async next(): Promise<void> {
     await once(this.#http, 'asked')
   }

@@ -4,8 +4,8 @@ import { EventQueue } from '../../../../connectors/gateway/grpc/event-queue.ts'
 
 const open = () => new EventQueue<unknown>(new AbortController().signal)
 
-describe('The events on their way to a caller of gRPC', () => {
-  it('end behind those that wait, if more come than may wait', async () => {
+describe('Events that wait for a gRPC caller', () => {
+  it('end after the waiting events if too many events arrive', async () => {
     const queue = open()
     const taken = Array.from({ length: 10_001 }, (_, at) => queue.push(at))
     assert.deepEqual([taken.filter(Boolean).length, taken.at(-1)], [10_000, false])
@@ -13,7 +13,7 @@ describe('The events on their way to a caller of gRPC', () => {
     assert.deepEqual([given.length, given.at(-1)], [10_000, 9_999])
   })
 
-  it('end behind those that wait, if their texts and bytes are larger than what may wait', async () => {
+  it('end after the waiting events if their texts and bytes are too large', async () => {
     for (const value of [{ part: { bytes: new Uint8Array(100_000) } }, { part: { json: [{ text: 'x'.repeat(100_000) }] } }]) {
       const queue = open()
       while (queue.push(value));
@@ -27,7 +27,7 @@ describe('The events on their way to a caller of gRPC', () => {
     assert.ok(open().push(deep))
   })
 
-  it('may be any number, if the caller reads them', async () => {
+  it('may be any number if the caller reads them', async () => {
     const queue = open()
     const events = queue[Symbol.asyncIterator]()
     for (let at = 0; at < 30_000; at++) {

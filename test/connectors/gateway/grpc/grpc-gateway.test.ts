@@ -31,7 +31,7 @@ const reflect = 'grpc.reflection.v1.ServerReflection/ServerReflectionInfo'
 const numbers = { model_name: 'door', inputs: [{ name: 'x', datatype: 'FP32', shape: [2], contents: { fp32_contents: [1, 2] } }] }
 const hello = { gateway: 'door', data: Buffer.from('"hello"') }
 
-/** A gateway with a caller, both closed at the end. */
+/** A gateway with a client. Both are closed at the end of the test. */
 async function opened(more: Partial<GrpcGatewayOptions> = {}) {
   const gateway = await openEchoGrpc(more)
   const caller = new GrpcCaller(gateway.address)
@@ -45,7 +45,7 @@ async function opened(more: Partial<GrpcGatewayOptions> = {}) {
   }
 }
 
-/** A connection by HTTP/2 alone, which can do what a client of gRPC does not. */
+/** A plain HTTP/2 connection, which can do what a gRPC client would not do. */
 function rawConnection({ address }: GrpcGateway, settings: NonNullable<SessionOptions['settings']> = {}) {
   const session = connectHttp2(`http://${address}`, { settings })
   session.on('error', () => {})
@@ -59,7 +59,7 @@ function rawCall(session: ClientHttp2Session, path: string, headers: { readonly 
   return stream
 }
 
-/** A message as it is on the wire. */
+/** A message in its form on the wire. */
 function framed(message: Uint8Array, isCompressed = false): Buffer {
   const head = Buffer.alloc(5)
   head[0] = isCompressed ? 1 : 0
@@ -73,13 +73,13 @@ async function refusalOf(stream: ReturnType<typeof rawCall>) {
   return headers
 }
 
-/** Requests whose answers are of 60,000 bytes. */
+/** Requests with answers of 60,000 bytes. */
 const largeAnswers = {
   ...payloadEcho,
   find: async () => readBack({ state: 'answered' as const, answer: { kind: 'json' as const, json: 'x'.repeat(60_000) }, bodyHash: '' }),
 }
 
-/** Requests whose answers come when the test says so. */
+/** Requests whose answers are sent when the test asks for them. */
 function heldRequests() {
   const seen: NewRequest[] = []
   let answer = () => {}
@@ -111,7 +111,7 @@ describe('A gRPC gateway', () => {
     assert.deepEqual(errors, [])
   })
 
-  it('answers with contents where contents came, and with raw contents where raw ones came', async () => {
+  it('answers contents with contents, and raw contents with raw contents', async () => {
     const inputs = [
       { name: 'f', datatype: 'FP32', shape: [1], contents: { fp32_contents: [0.5] } },
       { name: 'b', datatype: 'BOOL', shape: [2], contents: { bool_contents: [true, false] } },
@@ -155,7 +155,7 @@ describe('A gRPC gateway', () => {
     assert.deepEqual((await caller.call(infer, { ...numbers, model_version: '9' })).error, 'WAGGLE_INFERENCE_MODEL')
   })
 
-  it('refuses bytes that are no message, a message of a million small values, and one over the limit', async () => {
+  it('refuses bytes that are not a message, a message of a million small values, and a message above the size limit', async () => {
     const nonsense = await caller.call(infer, Buffer.from([0x0a, 0xff, 0xff, 0xff, 0x7f]))
     assert.deepEqual([nonsense.status, nonsense.error], ['INVALID_ARGUMENT', 'WAGGLE_BAD_BODY'])
     const large = await caller.call(ask, { ...hello, data: Buffer.alloc(70_000) })
@@ -166,7 +166,7 @@ describe('A gRPC gateway', () => {
     assert.deepEqual([many.status, many.error], ['INVALID_ARGUMENT', 'WAGGLE_BAD_BODY'])
   })
 
-  it('takes any input by its own service, and gives the content type of the answer', async () => {
+  it('accepts any input by its own service, and returns the content type of the answer', async () => {
     const { message } = await caller.call(ask, hello)
     assert.deepEqual([String(message.data), message.content_type], ['"hello"', 'application/json'])
     const picture = await caller.call(ask, { gateway: 'door', data: Buffer.from([0xff, 0xd8]), content_type: 'image/jpeg' })
@@ -184,7 +184,7 @@ describe('A gRPC gateway', () => {
     assert.deepEqual([found.state, String((found.answer as { readonly data: Buffer }).data)], ['ANSWERED', '"the answer"'])
   })
 
-  it('tells its health, and which services there are not', async () => {
+  it('reports its health, and answers NOT_FOUND for the health of an unknown service', async () => {
     const check = (service: string) => caller.call('grpc.health.v1.Health/Check', { service })
     assert.deepEqual((await check('')).message, { status: 'SERVING' })
     assert.deepEqual((await check('waggle.v1.Gateway')).message, { status: 'SERVING' })
@@ -194,7 +194,7 @@ describe('A gRPC gateway', () => {
     assert.deepEqual((await starting.caller.call('inference.GRPCInferenceService/ServerReady', {})).message, {})
   })
 
-  it('is closed to pages of other sites and to foreign names', async () => {
+  it('refuses pages of other sites and foreign host names', async () => {
     const site = await caller.call(ask, hello, { headers: { origin: 'https://evil.example' } })
     assert.deepEqual([site.status, site.error], ['PERMISSION_DENIED', 'WAGGLE_CROSS_SITE'])
     const rebound = new GrpcCaller(gateway.address, undefined, { 'grpc.default_authority': 'evil.example' })
@@ -218,7 +218,7 @@ describe('A gRPC gateway', () => {
 })
 
 describe('A gRPC gateway with tokens', () => {
-  it('asks for a token with the scope of the gateway, and shows a request to its owner alone', async () => {
+  it('requires a token with the scope of the gateway, and shows a request only to its owner', async () => {
     const tokens = new AccessTokens()
     tokens.replace('settings', parseTokens('asker=asker-0123456789:ask:door; other=other-0123456789:ask:window; reader=reader-0123456789:read'))
     await using here = await opened({ callers: { areKnown: true, find: (token) => tokens.find(token) } })
@@ -260,8 +260,8 @@ describe('A gRPC gateway with tokens', () => {
   })
 })
 
-describe('The bounds of a gRPC gateway', () => {
-  it('refuses a caller past its rate, and a full process', async () => {
+describe('A gRPC gateway with limits', () => {
+  it('refuses a caller above its rate, and every caller while the process is full', async () => {
     const limits = new CallerLimits({ clock: systemClock, limits: { ratePerSecond: 1, inFlight: null, allInFlight: 10 } })
     const answered: unknown[] = []
     await using first = await opened({ limits, onAnswered: ({ gateway, call, status }) => answered.push([gateway, call, status]) })
@@ -278,7 +278,7 @@ describe('The bounds of a gRPC gateway', () => {
       assert.deepEqual((await full.caller.call(infer, request)).status, 'RESOURCE_EXHAUSTED')
   })
 
-  it('refuses an address past its rate, and counts no health check', async () => {
+  it('refuses an address above its rate, and counts no health checks', async () => {
     await using here = await opened({ rateLimitPerSecond: 1 })
     const { caller } = here
     for (let at = 0; at < 3; at++) assert.equal((await caller.call('grpc.health.v1.Health/Check', {})).status, 'OK')
@@ -287,7 +287,7 @@ describe('The bounds of a gRPC gateway', () => {
     assert.deepEqual([status, error], ['RESOURCE_EXHAUSTED', 'WAGGLE_RATE_LIMIT'])
   })
 
-  it('gives the deadline of the call to the request, and ends the call there', async () => {
+  it('passes the deadline of the call to the request, and ends the call at its deadline', async () => {
     const { requests, seen, answer } = heldRequests()
     await using here = await opened({ requests })
     const { caller } = here
@@ -315,7 +315,7 @@ describe('The bounds of a gRPC gateway', () => {
     assert.equal((await caller.call(ask, hello)).status, 'OK')
   })
 
-  it('refuses calls past their bound, and ends one whose message does not come', async () => {
+  it('refuses calls above their limit, and ends a call whose message does not arrive', async () => {
     const { requests, seen, answer } = heldRequests()
     await using here = await opened({ requests, maxCalls: 1, messageMs: 50 })
     const { caller, gateway } = here
@@ -332,7 +332,7 @@ describe('The bounds of a gRPC gateway', () => {
     session.destroy()
   })
 
-  it('closes the connection that holds the most unfinished messages, when they are too many bytes', async () => {
+  it('closes the connection with the most bytes of unfinished messages when all connections have too many', async () => {
     await using here = await opened({ maxBodiesBytes: 150_000 })
     const { caller, gateway } = here
     const session = connectHttp2(`http://${gateway.address}`)
@@ -347,7 +347,7 @@ describe('The bounds of a gRPC gateway', () => {
     assert.equal((await caller.call(ask, hello)).status, 'OK')
   })
 
-  it('inflates no message', async () => {
+  it('refuses a compressed message without inflating it', async () => {
     await using here = await opened()
     const session = rawConnection(here.gateway)
     const stream = rawCall(session, 'grpc.health.v1.Health/Check', { 'grpc-encoding': 'gzip' })
@@ -362,7 +362,7 @@ describe('The bounds of a gRPC gateway', () => {
     session.destroy()
   })
 
-  it('counts the parts of messages beside many small calls of the same connection', async () => {
+  it('counts the parts of messages, even with many small calls on the same connection', async () => {
     await using here = await opened({ maxBodiesBytes: 90_000 })
     const session = rawConnection(here.gateway)
     const closed = once(session, 'close')
@@ -378,7 +378,7 @@ describe('The bounds of a gRPC gateway', () => {
     await closed
   })
 
-  it('lets a stream send more than the bound of all messages, one after the other', async () => {
+  it('lets a stream send more bytes than the limit of all messages, one message after the other', async () => {
     await using here = await opened({ maxBodiesBytes: 90_000 })
     const session = rawConnection(here.gateway)
     const stream = rawCall(session, reflect)
@@ -397,7 +397,7 @@ describe('The bounds of a gRPC gateway', () => {
     session.destroy()
   })
 
-  it('closes the connection that holds the most answers, when they are too many bytes', async () => {
+  it('closes the connection with the most bytes of unread answers when all connections have too many', async () => {
     await using here = await opened({ maxBodiesBytes: 300_000, requests: largeAnswers })
     const { caller, gateway } = here
     const session = rawConnection(gateway, { initialWindowSize: 0 })
@@ -407,7 +407,7 @@ describe('The bounds of a gRPC gateway', () => {
     assert.equal((await caller.call(ask, hello)).status, 'OK')
   })
 
-  it('ends a call whose caller takes no answer', async () => {
+  it('ends a call whose caller does not read its answer', async () => {
     await using here = await opened({ messageMs: 50, requests: largeAnswers })
     const session = rawConnection(here.gateway, { initialWindowSize: 0 })
     const stream = rawCall(session, 'waggle.v1.Gateway/Get')
@@ -417,7 +417,7 @@ describe('The bounds of a gRPC gateway', () => {
     session.destroy()
   })
 
-  it('gives a caller its whole time to take an answer, although the process is older than that time', async () => {
+  it('gives a caller its whole time to read an answer, even if the process is older than that time', async () => {
     const looked = Promise.withResolvers<void>()
     let looks = 0
     const clock: Clock = {
@@ -444,7 +444,7 @@ describe('The bounds of a gRPC gateway', () => {
     session.destroy()
   })
 
-  it('ends a stream with the status of a message that cannot be read', async () => {
+  it('ends a stream with the status of an unreadable message', async () => {
     await using here = await opened()
     const session = rawConnection(here.gateway)
     const stream = rawCall(session, 'inference.GRPCInferenceService/ModelStreamInfer')
@@ -473,7 +473,7 @@ describe('The bounds of a gRPC gateway', () => {
     await ended
   })
 
-  it('ends a stream that says nothing, and one that says nothing more', async () => {
+  it('ends a stream without a first message, and a stream without a further message', async () => {
     await using here = await opened({ messageMs: 50 })
     const session = rawConnection(here.gateway)
     assert.equal((await refusalOf(rawCall(session, reflect)))['grpc-status'], '4')
@@ -485,7 +485,7 @@ describe('The bounds of a gRPC gateway', () => {
     session.destroy()
   })
 
-  it('gives no caller all places of calls, and takes none for health and reflection', async () => {
+  it('leaves free places of calls beside a single caller, and counts no calls of health and reflection', async () => {
     const { requests, seen, answer } = heldRequests()
     const callers = { areKnown: true, find: (token: string) => ({ ...anybody, name: `token:${token}` }) }
     await using here = await opened({ requests, callers, maxCalls: 4 })
@@ -508,7 +508,7 @@ describe('The bounds of a gRPC gateway', () => {
     session.destroy()
   })
 
-  it('gives a new connection the place of one whose streams say nothing', async () => {
+  it('gives a new connection the place of a connection whose streams are silent', async () => {
     await using here = await opened({ maxConnections: 1 })
     const session = rawConnection(here.gateway)
     const closed = once(session, 'close')
@@ -531,7 +531,7 @@ describe('The bounds of a gRPC gateway', () => {
     session.destroy()
   })
 
-  it('writes no header of a stranger to the standard error', async (t) => {
+  it('writes no header of a stranger to standard error', async (t) => {
     const written = t.mock.method(console, 'error', () => {})
     await using here = await opened()
     const session = rawConnection(here.gateway)
@@ -543,7 +543,7 @@ describe('The bounds of a gRPC gateway', () => {
     session.destroy()
   })
 
-  it('shares the places of those who follow a request, also with HTTP, and those of watches', async () => {
+  it('shares the places of followers with HTTP, and limits the places of health watches', async () => {
     const events: RequestEvents = {
       await: () => Promise.reject(new Error('Nothing is sent here')),
       follow: async () => ({ finish: async () => {}, end() {} }),
@@ -572,7 +572,7 @@ describe('The bounds of a gRPC gateway', () => {
     session.destroy()
   })
 
-  it('takes no message of a stream whose token is revoked, and sends it none', async () => {
+  it('accepts no message of a stream whose token is revoked, and sends no message to it', async () => {
     let send = () => {}
     const events: RequestEvents = {
       await: () => Promise.reject(new Error('Nothing is sent here')),
@@ -602,7 +602,7 @@ describe('The bounds of a gRPC gateway', () => {
     session.destroy()
   })
 
-  it('gives a new connection the place of an idle one', async () => {
+  it('gives a new connection the place of an idle connection', async () => {
     await using here = await opened({ maxConnections: 1 })
     const { caller, gateway } = here
     const [host = '', port = ''] = gateway.address.split(':')
@@ -615,7 +615,7 @@ describe('The bounds of a gRPC gateway', () => {
     await closed
   })
 
-  it('ends open calls at the end of the time for a stop', async () => {
+  it('ends open calls when the time for a stop has passed', async () => {
     const { requests, seen, answer } = heldRequests()
     const gateway = await openEchoGrpc({ requests })
     const caller = new GrpcCaller(gateway.address)
@@ -626,7 +626,7 @@ describe('The bounds of a gRPC gateway', () => {
     caller.close()
   })
 
-  it('ends calls that wait for no request as soon as it stops', async () => {
+  it('ends calls that wait for no request as soon as the gateway stops', async () => {
     const gateway = await openEchoGrpc()
     const caller = new GrpcCaller(gateway.address)
     const session = connectHttp2(`http://${gateway.address}`)
@@ -647,7 +647,7 @@ describe('The bounds of a gRPC gateway', () => {
     caller.close()
   })
 
-  it('names a port that is in use', async () => {
+  it('fails to open on a port that is in use, with the code of the error table', async () => {
     const port = await freePort()
     const first = await openEchoGrpc({ port })
     await assert.rejects(openEchoGrpc({ port }), { code: 'WAGGLE_PORT_IN_USE' })
@@ -662,7 +662,7 @@ describe('A gRPC gateway with a certificate', () => {
   })
   after(() => certificates[Symbol.dispose]())
 
-  it('speaks TLS and nothing else, and asks for the certificate of a client where an authority of clients is set', async () => {
+  it('speaks only TLS, and requires the certificate of a client if an authority of clients is set', async () => {
     const { cert, key } = certificates.server
     const ca = readFileSync(certificates.ca)
     const client = [readFileSync(certificates.client.key), readFileSync(certificates.client.cert)] as const
@@ -682,7 +682,7 @@ describe('A gRPC gateway with a certificate', () => {
 })
 
 describe('A gRPC gateway whose certificate is replaced', () => {
-  it('gives new connections the new one', async () => {
+  it('uses the new certificate for new connections', async () => {
     using first = new Certificates()
     using second = new Certificates()
     const directory = mkdtempSync(join(tmpdir(), 'waggle-grpc-tls-'))
@@ -697,7 +697,7 @@ describe('A gRPC gateway whose certificate is replaced', () => {
       now: () => systemClock.now(),
       elapsedMs: () => systemClock.elapsedMs(),
       after(delayMs, callback) {
-        // The files are looked at every two seconds, or when the test says so.
+        // The files are checked every two seconds, or when the test asks for it.
         if (delayMs !== 2000) return systemClock.after(delayMs, callback)
         look = callback
         return () => {}
@@ -720,7 +720,7 @@ describe('A gRPC gateway whose certificate is replaced', () => {
 })
 
 describe('Durable answers over gRPC', () => {
-  it('gives a failure of the engine as its status', async () => {
+  it('report a failure of the engine as the status of the call', async () => {
     const failing = {
       ...payloadEcho,
       request: () => Promise.reject(new Error('a secret path /home/x')),

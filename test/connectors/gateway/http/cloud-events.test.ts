@@ -6,7 +6,7 @@ import { SwarmHere } from '../../../support/swarm-here.ts'
 
 const bees = `  - {name: work, type: module, input: {name: entrance}, spec: {file: ./event.mjs}}
   - {name: answer, type: respond, input: {name: work}}`
-/** Answers with what a bee sees of an event, or with bytes. */
+/** Answers with the bee's view of an event, or with bytes. */
 const work = `let calls = 0
 export default (input, request) => {
   if (input === 'bytes') return { contentType: 'image/x', bytes: Uint8Array.of(1, 2) }
@@ -31,7 +31,7 @@ describe('A CloudEvent over HTTP', () => {
   const post = (headers: Record<string, string>, body: string | Uint8Array<ArrayBuffer>, verb = 'request') =>
     patient(() => fetch(`${here.url}/v1/gateways/${here.name}/${verb}`, { method: 'POST', headers, body }))
 
-  /** Sends an event as the SDK writes it, and reads the answer as the SDK reads it. */
+  /** Sends an event that the SDK writes, and reads the answer with the SDK. */
   async function sent(event: CloudEvent<unknown>, mode: 'binary' | 'structured'): Promise<CloudEvent<unknown>> {
     const { headers, body } = HTTP[mode](event)
     const response = await post(headers as Record<string, string>, body as string)
@@ -42,7 +42,7 @@ describe('A CloudEvent over HTTP', () => {
   }
 
   for (const mode of ['binary', 'structured'] as const)
-    it(`of the official SDK is a request with its data in the ${mode} mode, and is answered by an event in the same mode`, async () => {
+    it(`from the official SDK in the ${mode} mode becomes a request with its data, and gets an event in the same mode as the answer`, async () => {
       const event = new CloudEvent({
         source: '/shop/1',
         type: 'org.example.asked',
@@ -66,7 +66,7 @@ describe('A CloudEvent over HTTP', () => {
       assert.deepEqual([answer.type, answer.source, answer.causationid], ['waggle.answer', `/v1/gateways/${here.name}`, event.id])
       const state = (await (await fetch(`${here.url}/v1/requests/${answer.id}`)).json()) as { readonly state: string }
       assert.equal(state.state, 'answered')
-      // A copy of the event is the same request, in the other mode too.
+      // A copy of the event is the same request, even in the other mode.
       const copy = await sent(event, mode === 'binary' ? 'structured' : 'binary')
       assert.deepEqual([copy.id, (copy.data as Seen).calls], [answer.id, calls])
     })
@@ -93,27 +93,27 @@ describe('A CloudEvent over HTTP', () => {
 
   const good = { specversion: '1.0', id: '1', source: '/s', type: 't' }
   const wrong: { readonly [what: string]: unknown } = {
-    'no object': [],
-    'no JSON': undefined,
-    'another version': { ...good, specversion: '0.3' },
+    'a body that is not an object': [],
+    'a body that is not JSON': undefined,
+    'another version of CloudEvents': { ...good, specversion: '0.3' },
     'no id': { ...good, id: undefined },
     'an empty source': { ...good, source: '' },
     'an attribute with capitals': { ...good, Tenant: 'x' },
     'a structured attribute': { ...good, tenant: { a: 1 } },
     'a wrong time': { ...good, time: 'today' },
     'two forms of data': { ...good, data: 1, data_base64: 'AQ==' },
-    'data that is no base64': { ...good, data_base64: '*' },
+    'data that is not base64': { ...good, data_base64: '*' },
     'attributes that are too large together': { ...good, ...Object.fromEntries(['a', 'b', 'c', 'd', 'e'].map((name) => [name, 'x'.repeat(4000)])) },
     'a line break in an attribute': { ...good, subject: 'a\r\nset-cookie: b' },
   }
   for (const [what, event] of Object.entries(wrong))
-    it(`is refused with a reason: ${what}`, async () => {
+    it(`is refused with a reason if it has ${what}`, async () => {
       const response = await post({ 'content-type': 'application/cloudevents+json' }, event === undefined ? '{' : JSON.stringify(event))
       const { code } = (await response.json()) as { readonly code: string }
       assert.deepEqual([response.status, code], [400, 'WAGGLE_BAD_CLOUD_EVENT'])
     })
 
-  it('is refused in a batch, and as one that is not complete in its headers', async () => {
+  it('is refused if it is part of a batch, or if its headers are incomplete', async () => {
     assert.equal((await post({ 'content-type': 'application/cloudevents-batch+json' }, '[]')).status, 415)
     assert.equal((await post({ 'ce-specversion': '1.0', 'content-type': 'application/json' }, '1')).status, 400)
   })

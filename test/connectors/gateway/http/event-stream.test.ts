@@ -4,7 +4,7 @@ import fastify from 'fastify'
 import { EventStream } from '../../../../connectors/gateway/http/event-stream.ts'
 import { SimulatedClock } from '../../../../processor/simulation/simulated-clock.ts'
 
-it('An event stream whose caller does not read ends at its bound of bytes, behind the events that it has taken', async () => {
+it('An event stream whose caller does not read ends at its limit of bytes, after the events that it has accepted', async () => {
   let closed = 0
   const stream = new EventStream(new SimulatedClock(), () => {
     closed++
@@ -21,7 +21,7 @@ it('An event stream whose caller does not read ends at its bound of bytes, behin
   await app.close()
 })
 
-it('An event stream sends a comment at its start and every 15 s, and none after its end', async () => {
+it('An event stream sends a comment at its start and every 15 s, and no comment after its end', async () => {
   const clock = new SimulatedClock()
   const app = fastify()
   const stream = new EventStream(clock, () => {})
@@ -34,7 +34,7 @@ it('An event stream sends a comment at its start and every 15 s, and none after 
   await app.close()
 })
 
-it('An event stream gives an event that is larger than its bound', async () => {
+it('An event stream delivers an event that is larger than its limit', async () => {
   const app = fastify()
   const text = 'x'.repeat(3_000_000)
   app.get('/', (_, reply) => {

@@ -44,13 +44,13 @@ describe('The Open Inference Protocol over HTTP', () => {
     assert.deepEqual(Object.keys(answer), ['error'])
     return `${status} ${answer.error}`
   }
-  /** The JSON, and binary data behind it. */
+  /** The JSON, followed by binary data. */
   function binary(request: object, ...parts: readonly Uint8Array[]) {
     const json = Buffer.from(JSON.stringify(request))
     return { body: Buffer.concat([json, ...parts]), headers: { 'inference-header-content-length': String(json.byteLength) } }
   }
 
-  it('names the server, and the inputs and outputs of a model', async () => {
+  it('describes the server, and the inputs and outputs of a model', async () => {
     const get = async (path: string) => (await fetch(`${gateway.url}${path}`)).json()
     assert.deepEqual(Object.keys((await get('/v2')) as object), ['name', 'version', 'extensions'])
     assert.deepEqual(
@@ -63,7 +63,7 @@ describe('The Open Inference Protocol over HTTP', () => {
     assert.deepEqual(await get('/v2/models/house/versions/3'), { name: 'house', ...metadata })
   })
 
-  it('answers tensors in JSON with tensors in JSON, in every datatype, and nested lists too', async () => {
+  it('answers tensors in JSON with tensors in JSON, in every datatype, and accepts nested lists', async () => {
     const inputs = [
       numbers,
       { name: 'flags', datatype: 'BOOL', shape: [2], data: [true, false] },
@@ -89,7 +89,7 @@ describe('The Open Inference Protocol over HTTP', () => {
     assert.deepEqual(answer, { model_name: 'door', model_version: '3', id: 'mine', outputs: expected })
   })
 
-  it('reads halves as FP32, and 64-bit integers as their digits', async () => {
+  it('reads FP16 and BF16 as FP32, and 64-bit integers as their digits', async () => {
     const half = Buffer.from(new Float16Array([0.5, -2]).buffer)
     const brain = Buffer.from(new Uint16Array([0x3fc0, 0xc000]).buffer)
     const input = (name: string, datatype: string) => ({ name, datatype, shape: [2], parameters: { binary_data_size: 4 } })
@@ -106,7 +106,7 @@ describe('The Open Inference Protocol over HTTP', () => {
     assert.match(await whole.text(), /"data":\[9223372036854775807,-5\]/)
   })
 
-  it('reads and writes binary tensors behind the JSON', async () => {
+  it('reads and writes binary tensors after the JSON', async () => {
     const raw = Buffer.from(new Float32Array([1, Number.NaN, Number.POSITIVE_INFINITY]).buffer)
     const { body, headers } = binary(
       {
@@ -136,7 +136,7 @@ describe('The Open Inference Protocol over HTTP', () => {
     assert.deepEqual(bytes.subarray(length), Buffer.concat([Buffer.from(new Int32Array([9]).buffer), raw]))
   })
 
-  it('says that NaN needs binary data', async () => {
+  it('refuses NaN in a JSON answer, and says that NaN needs binary data', async () => {
     const { body, headers } = binary(
       { inputs: [{ name: 'x', datatype: 'FP32', shape: [1], parameters: { binary_data_size: 4 } }] },
       Buffer.from(new Float32Array([Number.NaN]).buffer),
@@ -145,7 +145,7 @@ describe('The Open Inference Protocol over HTTP', () => {
     assert.deepEqual([response.status, /binary_data \(WAGGLE_INFERENCE_OUTPUT\)/.test(await response.text())], [400, true])
   })
 
-  it('takes one element of BYTES as the input itself: JSON, a picture, or what content_type says', async () => {
+  it('reads one element of BYTES as the whole input: JSON, a picture, or the type that content_type names', async () => {
     const { answer } = await infer({ inputs: [{ name: 'input', datatype: 'BYTES', shape: [1], data: ['{"a": [1]}'] }] })
     assert.deepEqual(answer.outputs, [
       { name: 'output', datatype: 'BYTES', shape: [1], parameters: { content_type: 'application/json' }, data: ['{"a":[1]}'] },
@@ -171,7 +171,7 @@ describe('The Open Inference Protocol over HTTP', () => {
     }
   })
 
-  it('takes texts, and numbers beside them, as a JSON object by name', async () => {
+  it('reads texts, and numbers beside texts, as a JSON object by name', async () => {
     const { answer } = await infer({
       inputs: [
         { name: 'text', datatype: 'BYTES', shape: [2, 1], data: ['a', 'b'] },
@@ -218,7 +218,7 @@ describe('The Open Inference Protocol over HTTP', () => {
         /type\/subtype/,
       ],
       [{ inputs: [{ name: 'input', datatype: 'BYTES', shape: [250_001], data: [] }] }, /more than 250000 elements of BYTES/],
-      // Each element would lie in 31 lists of its own.
+      // Each element would be nested in 31 lists.
       [
         {
           parameters: { content_type: 'application/json' },
@@ -230,7 +230,7 @@ describe('The Open Inference Protocol over HTTP', () => {
       assert.match(await refused(request), new RegExp(`^400 .*${why.source}.*\\(WAGGLE_INFERENCE_INPUT\\)$`), JSON.stringify(request).slice(0, 200))
   })
 
-  it('refuses binary data that is cut off, lies about its lengths, or belongs to no input', async () => {
+  it('refuses binary data that is truncated, has wrong lengths, or belongs to no input', async () => {
     const texts = { inputs: [{ name: 't', datatype: 'BYTES', shape: [2], parameters: { binary_data_size: 8 } }] }
     const element = (length: number, ...bytes: number[]) => Buffer.from([length, 0, 0, 0, ...bytes])
     for (const [request, data, why] of [
@@ -263,7 +263,7 @@ describe('The Open Inference Protocol over HTTP', () => {
     }
   })
 
-  it('refuses a body that is not an inference request, and outputs that there are not', async () => {
+  it('refuses a body that is not an inference request, and a request for unknown outputs', async () => {
     for (const body of [
       '',
       '[]',
@@ -282,7 +282,7 @@ describe('The Open Inference Protocol over HTTP', () => {
     assert.match(await refused({ inputs: [numbers], outputs: [{ name: 'x' }, { name: 'x' }] }), /^400 .*twice/)
   })
 
-  it('answers every error in the form of the protocol: an unknown model, another version, too large a body', async () => {
+  it('answers every error in the format of the protocol: an unknown model, another version, and too large a body', async () => {
     for (const path of ['nobody/infer', 'door/versions/4/infer']) {
       const response = await post(JSON.stringify({ inputs: [numbers] }), {}, path)
       assert.equal(response.status, 404)
@@ -292,14 +292,14 @@ describe('The Open Inference Protocol over HTTP', () => {
     assert.deepEqual([large.status, Object.keys((await large.json()) as object)], [413, ['error']])
   })
 
-  it('is closed to pages of other sites and to foreign names', async () => {
+  it('refuses pages of other sites and foreign host names', async () => {
     const response = await fetch(`${gateway.url}/v2/models/door`, { headers: { origin: 'https://evil.example' } })
     assert.equal(response.status, 403)
   })
 })
 
 describe('A model with known types', () => {
-  it('takes numbers as JSON for a swarm of JSON objects, and for halves', async () => {
+  it('reads numbers as JSON for a swarm that accepts JSON objects, and FP16 and BF16 too', async () => {
     const answers: unknown[] = []
     for (const input of [{ type: 'object' }, { tensors: { x: { dtype: 'FP16', shape: [2] } } }, { tensors: { t: { dtype: 'BYTES', shape: [1] } } }]) {
       const gateway = await openEchoGateway({ requests: payloadEcho, models: doorModels({ input, output: null }) })
@@ -312,7 +312,7 @@ describe('A model with known types', () => {
     assert.deepEqual(answers, [['{"x":[[1,2],[3,4.5]]}'], ['{"x":[[[1,2],[3,4.5]]]}'], ['{"t":["hi"]}']])
   })
 
-  it('names the tensors that a model takes and gives', async () => {
+  it('lists the tensors that a model takes and gives', async () => {
     const tensors = (name: string, dtype: string) => ({ tensors: { [name]: { dtype, shape: [-1, 3] } } })
     await using gateway = await openEchoGateway({
       models: doorModels({ input: tensors('pixels', 'UINT8'), output: tensors('scores', 'FP32') }),
@@ -335,7 +335,7 @@ describe('The Open Inference Protocol under the rules of the gateway', () => {
   const secret = 'asker-0123456789'
   const body = JSON.stringify({ inputs: [numbers] })
 
-  it('asks for a token with the scope of the gateway', async () => {
+  it('requires a token with the scope of the gateway', async () => {
     const tokens = new AccessTokens()
     tokens.replace('settings', parseTokens(`asker=${secret}:ask:door; other=other-0123456789:ask:window,read`))
     const gateway = await openEchoGateway({
@@ -364,7 +364,7 @@ describe('The Open Inference Protocol under the rules of the gateway', () => {
     await gateway.close()
   })
 
-  it('counts a request among those of its caller, and gives the outcome of a bee that failed', async () => {
+  it('counts a request among its caller’s requests, and returns the error of a failed bee', async () => {
     const limits = new CallerLimits({ clock: systemClock, limits: { ratePerSecond: 1, inFlight: null, allInFlight: 10 } })
     const answered: unknown[] = []
     const failing = {

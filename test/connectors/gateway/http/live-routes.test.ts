@@ -8,7 +8,7 @@ import { SimulatedClock } from '../../../../processor/simulation/simulated-clock
 import type { Page } from '../../../../topology/swarm/page.ts'
 import { echo } from '../../../support/echo-gateway.ts'
 
-it('A HEAD request opens no stream of events, because nobody would read and close it', async () => {
+it('A HEAD request opens no stream of events, because its caller would neither read nor close the stream', async () => {
   const clock = new SimulatedClock()
   const app = fastify()
   let opened = 0

@@ -9,7 +9,7 @@ import { eventually, SwarmHere } from '../../../support/swarm-here.ts'
 
 const bees = `  - {name: work, type: module, timeout_seconds: 20, input: {name: entrance}, spec: {file: ./lines.mjs}}
   - {name: answer, type: respond, input: {name: work}}`
-/** The input \`wait\` is answered when the input \`go\` comes. */
+/** The input \`wait\` is answered when the input \`go\` arrives. */
 const work = `let go = () => {}
 export let asked = 0
 export default (input) => {
@@ -51,7 +51,7 @@ describe('A request with lines of JSON', () => {
       .split('\n')
       .map((line) => JSON.parse(line) as Line)
 
-  it('is answered with a line each, in order, every line with an id of its own and an error of its own', async () => {
+  it('is answered with one line for each line, in order, and every line has its own id and its own error', async () => {
     const response = await post('{"a":1}\n"bad"\r\n\nnot json\n[2]')
     assert.deepEqual([response.status, response.headers.get('content-type')], [200, 'application/x-ndjson'])
     const lines = await linesOf(response)
@@ -69,7 +69,7 @@ describe('A request with lines of JSON', () => {
     assert.equal(((await (await fetch(`${here.url}/v1/requests/${ids[0]}`)).json()) as Line).state, 'answered')
   })
 
-  it('is answered as answers come with order=done, and in the order of its lines without', async () => {
+  it('is answered in the order of the answers with order=done, and otherwise in the order of its lines', async () => {
     for (const { order, wanted } of [
       { order: '?order=done', wanted: [1, 0] },
       { order: '?order=input', wanted: [0, 1] },
@@ -77,7 +77,7 @@ describe('A request with lines of JSON', () => {
     ]) {
       const response = await post('"wait"\n"one"', { order })
       const body = (response.body ?? assert.fail('no body')).pipeThrough(new TextDecoderStream()).getReader()
-      // The second line is answered while the first one waits.
+      // The second line is answered while the first line waits.
       const first = order === '?order=done' ? ((await body.read()).value ?? '') : ''
       let isOver = false
       const rest = (async () => {
@@ -99,7 +99,7 @@ describe('A request with lines of JSON', () => {
     assert.equal((await post('1', { order: '?order=random' })).status, 400)
   })
 
-  it('computes each line once under an idempotency key, and gives the same answers again', async () => {
+  it('computes each line only once with an idempotency key, and returns the same answers again', async () => {
     const key = { headers: { 'idempotency-key': 'batch' } }
     const first = await linesOf(await post('"count"\n"count"', key))
     const again = await linesOf(await post('"count"\n"count"', key))
@@ -108,7 +108,7 @@ describe('A request with lines of JSON', () => {
     assert.equal((await linesOf(await post('"count"\n"other"', key)))[1]?.problem?.status, 422)
   })
 
-  it('waits where the caller has as many requests under way as it may, and loses no line', async () => {
+  it('waits while its caller has the largest number of requests in progress, and loses no line', async () => {
     const lines = await linesOf(await post(Array.from({ length: 100 }, (_, at) => `${at}`).join('\n'), { order: '?order=done' }))
     assert.deepEqual(
       lines.map(({ answer }) => answer).toSorted((a, b) => Number(a) - Number(b)),
@@ -116,9 +116,9 @@ describe('A request with lines of JSON', () => {
     )
   })
 
-  it('takes each of its lines from the rate of the caller, in any order of answers', async () => {
+  it('counts each of its lines towards the caller’s rate limit, in any order of answers', async () => {
     for (const order of ['done', 'input']) {
-      // The time of the limits stands still, so no line gets in after the rate of a second is used up.
+      // The time of the limits stands still, so no line is admitted after the rate of one second is used up.
       const limits = new CallerLimits({ clock: { elapsedMs: () => 0 }, limits: { ratePerSecond: 3, inFlight: 1, allInFlight: 1000 } })
       const gateway = await openEchoGateway({ limits })
       try {
@@ -136,7 +136,7 @@ describe('A request with lines of JSON', () => {
     }
   })
 
-  it('is bounded in lines and in the bytes of a line', async () => {
+  it('is limited in its number of lines, and in the bytes of a line', async () => {
     assert.equal((await post('1\n'.repeat(maxLines + 1))).status, 413)
     assert.equal((await post('\n \n')).status, 400)
     const [long, short] = await linesOf(await post(`"${'x'.repeat(maxLineBytes)}"\n1`))

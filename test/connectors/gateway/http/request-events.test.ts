@@ -74,7 +74,7 @@ describe('The events of a request', () => {
     assert.deepEqual([request_id, state, (answer as { label: string }).label], [response.headers.get('x-request-id'), 'answered', 'dear'])
   })
 
-  it('arrive while the request is computed, and continue behind the last event that a caller has', async () => {
+  it('arrive while the request is computed, and continue after the last event that a caller has received', async () => {
     const live = eventsOf(await streamed('wait'))
     const begun: SentEvent[] = []
     for (;;) {
@@ -109,14 +109,14 @@ describe('The events of a request', () => {
     assert.deepEqual([state, problem?.status], ['failed', 502])
   })
 
-  it('are sent again for the same idempotency key, and a 422 is sent instead if the key comes with another body', async () => {
+  it('are sent again for the same idempotency key, while a repeated key with another body gets status 422', async () => {
     const key = { 'idempotency-key': 'once' }
     const names = namesOf(await Array.fromAsync(eventsOf(await streamed('one', key)))).toSorted()
     assert.deepEqual(namesOf(await Array.fromAsync(eventsOf(await streamed('one', key)))).toSorted(), names)
     assert.equal((await streamed('two', key)).status, 422)
   })
 
-  it('give a 404 for an unknown request', async () => {
+  it('are answered with 404 for an unknown request', async () => {
     for (const id of ['nobody', '01890a5d-ac96-774b-bcce-b302099a8057', '%0a']) assert.equal((await eventsSince(id)).status, 404)
   })
 })

@@ -9,7 +9,7 @@ import { readBack } from '../../../../topology/swarm/request/durable.ts'
 import type { RequestEvents } from '../../../../topology/swarm/request/request-events.ts'
 import type { Requests } from '../../../../topology/swarm/request/requests.ts'
 
-it('A request that is streamed gets its answer, if the outcome of an earlier one with its key comes before it is sent', async () => {
+it('A streamed request gets its answer even if the outcome of an earlier request with the same key arrives before the request is sent', async () => {
   const followers = new Places({ max: 2, what: 'requests are followed' })
   const events: RequestEvents = {
     follow: async () => assert.fail('the request is not followed as one that is sent'),

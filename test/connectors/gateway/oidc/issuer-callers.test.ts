@@ -70,7 +70,7 @@ describe('A gateway that trusts an issuer', () => {
     return detail
   }
 
-  it('answers callers with its tokens, as far as their scopes go', async () => {
+  it('answers callers with its issuer’s tokens, within their scopes', async () => {
     const token = await issuer.token()
     const response = await ask(token)
     assert.deepEqual([response.status, await response.text()], [200, 'hello'])
@@ -79,7 +79,7 @@ describe('A gateway that trusts an issuer', () => {
     assert.equal((await ask(await issuer.token({ claims: { scope: undefined } }))).status, 403)
   })
 
-  it('finds the owner of a request by issuer and subject', async () => {
+  it('identifies the owner of a request by issuer and subject', async () => {
     const caller = await callers.find(await issuer.token({ claims: { sub: 'auth0|7 of 9' } }))
     assert.equal(caller?.name, `oidc:${issuer.issuer}#auth0|7 of 9`)
     const id = (await ask(await issuer.token())).headers.get('x-request-id')
@@ -87,7 +87,7 @@ describe('A gateway that trusts an issuer', () => {
     assert.equal((await ask(await issuer.token({ claims: { sub: 'bob' } }), `/v1/requests/${id}`)).status, 403)
   })
 
-  it('refuses a token that has expired, and takes one within the allowed skew of the clocks', async () => {
+  it('refuses an expired token, and accepts a token within the allowed skew of the clocks', async () => {
     const secondsAgo = (seconds: number) => Math.floor(Date.now() / 1000) - seconds
     assert.match(await refusalOf({ claims: { exp: secondsAgo(31) } }), /expired/)
     assert.equal((await outcome(await issuer.token({ claims: { exp: secondsAgo(20) } }))).status, 200)
@@ -96,7 +96,7 @@ describe('A gateway that trusts an issuer', () => {
     assert.match(await refusalOf({ claims: { exp: undefined } }), /claim exp/)
   })
 
-  it('refuses a token that expires after it was taken once', async () => {
+  it('refuses a token that has expired since it was last accepted', async () => {
     const token = await issuer.token({ claims: { exp: Math.floor(Date.now() / 1000) + 20 } })
     assert.equal((await outcome(token)).status, 200)
     laterMs = 45_000
@@ -131,7 +131,7 @@ describe('A gateway that trusts an issuer', () => {
     assert.match(await refusalOf({ key: other }), /alg/)
   })
 
-  it('takes no secret key from the issuer’s document, even if HS256 were allowed', async () => {
+  it('accepts no secret key from the issuer’s document, even if HS256 were allowed', async () => {
     const secret = Buffer.from('0123456789abcdef0123456789abcdef')
     issuer.publish([issuer.key, { kty: 'oct', kid: 'oct', alg: 'HS256', k: secret.toString('base64url') }])
     await open({ algorithms: ['HS256', 'ES256'] })
@@ -154,7 +154,7 @@ describe('A gateway that trusts an issuer', () => {
     assert.equal((await outcome('no-jwt-0123456789')).code, 'WAGGLE_TOKEN_UNKNOWN')
   })
 
-  it('ignores keys and addresses that the token itself brings', async () => {
+  it('ignores keys and addresses inside the token itself', async () => {
     const own = await newKey('first')
     assert.match(
       await refusalOf({ key: own, header: { jwk: own.publicJwk, jku: issuer.web.addressOf('evil'), x5u: issuer.web.addressOf('evil') } }),
@@ -163,7 +163,7 @@ describe('A gateway that trusts an issuer', () => {
     assert.equal(issuer.web.asked.includes('/evil'), false)
   })
 
-  it('takes a new key at once after a rotation, and asks the issuer at most once in ten seconds for unknown keys', async () => {
+  it('accepts a new key at once after a rotation, and asks the issuer at most once in ten seconds for unknown keys', async () => {
     assert.equal((await outcome(await issuer.token())).status, 200)
     const next = await newKey('next')
     issuer.publish([issuer.key, next])
@@ -175,7 +175,7 @@ describe('A gateway that trusts an issuer', () => {
     assert.equal(issuer.fetches, before)
   })
 
-  it('refuses tokens of a key that was withdrawn, when it has looked again', async () => {
+  it('refuses tokens of a withdrawn key after it has fetched the keys again', async () => {
     const token = await issuer.token()
     assert.equal((await outcome(token)).status, 200)
     const next = await newKey('next')
@@ -185,7 +185,7 @@ describe('A gateway that trusts an issuer', () => {
     assert.match((await outcome(token)).detail, /no key/)
   })
 
-  it('checks a signature once a minute, and asks for the keys once for many callers', async () => {
+  it('checks a signature once a minute, and fetches the keys once for many callers', async () => {
     const tokens = await Promise.all(Array.from({ length: 10 }, (_, at) => issuer.token({ claims: { sub: `caller-${at}` } })))
     assert.deepEqual(new Set((await Promise.all(tokens.map(outcome))).map(({ status }) => status)), new Set([200]))
     assert.equal(issuer.fetches, 1)
@@ -195,7 +195,7 @@ describe('A gateway that trusts an issuer', () => {
     assert.equal(callers.find(tokens[0] ?? '') instanceof Promise, true)
   })
 
-  it('answers 503 while it has no keys because the issuer is away, and pauses longer after each failure', async () => {
+  it('answers 503 while it has no keys because the issuer is unreachable, and pauses longer after each failure', async () => {
     issuer.web.answer = (_, response) => {
       response.writeHead(500).end()
       return true
@@ -216,7 +216,7 @@ describe('A gateway that trusts an issuer', () => {
     assert.equal((await outcome(await issuer.token())).status, 200)
   })
 
-  it('goes on with the keys that it has while the issuer is away, for a day', async () => {
+  it('continues with its old keys for a day while the issuer is unreachable', async () => {
     assert.equal((await outcome(await issuer.token())).status, 200)
     issuer.web.goAway()
     const later = () => issuer.token({ claims: { exp: Math.floor(clock.now() / 1000) + 60 } })
@@ -226,7 +226,7 @@ describe('A gateway that trusts an issuer', () => {
     assert.equal((await outcome(await later())).code, 'WAGGLE_ISSUER_AWAY')
   })
 
-  it('follows no redirect, and asks no server that is not in its list', async () => {
+  it('follows no redirect, and sends no request to a server that is not in its list', async () => {
     let isAsked = false
     const inside = createServer((_, response) => {
       isAsked = true
@@ -254,7 +254,7 @@ describe('A gateway that trusts an issuer', () => {
     }
   })
 
-  it('does not connect to a private address that the name of an allowed server stands for', async () => {
+  it('does not connect to a private address under the name of an allowed server', async () => {
     const { port } = new URL(issuer.issuer)
     const lookup: LookupFunction = (_, __, done) => done(null, [{ address: '127.0.0.1', family: 4 }])
     await open({ jwksUrl: `https://keys.example:${port}/keys`, hosts: AllowedHosts.parse('keys.example'), lookup })
@@ -262,7 +262,7 @@ describe('A gateway that trusts an issuer', () => {
     assert.equal(issuer.fetches, 0)
   })
 
-  it('refuses documents that are not what they should be', async () => {
+  it('refuses malformed discovery and key documents', async () => {
     const keys: readonly (readonly [string, RegExp])[] = [
       ['[]', /not a JSON object/],
       ['rubbish', /not a JSON object/],

@@ -5,7 +5,7 @@ import { after, before, it } from 'node:test'
 import Provider from 'oidc-provider'
 import { SwarmHere } from '../../../support/swarm-here.ts'
 
-/** The provider of node-oidc-provider, which is certified for OpenID Connect, with a client that gets tokens for its own secret. */
+/** The provider of node-oidc-provider, which is certified for OpenID Connect. It has a client that gets tokens for its own secret. */
 const web = createServer()
 const client = {
   client_id: 'shop',
@@ -59,7 +59,7 @@ async function tokenFor(scope: string): Promise<string> {
   return token
 }
 
-it('A server takes the tokens of a certified provider, found by its discovery document, and their scopes', async () => {
+it('A server that trusts a certified provider finds it by its discovery document, and applies the scopes of its tokens', async () => {
   const env = { WAGGLE_OIDC_ISSUER: issuer, WAGGLE_OIDC_AUDIENCE: 'urn:waggle' }
   await using swarm = await SwarmHere.open(env, { name: 'teddy' })
   const authorization = `Bearer ${await tokenFor('ask:teddy')}`

@@ -14,13 +14,13 @@ import { storedRuns } from '../../../../connectors/log/embedded/stored-runs.ts'
 import { Rocks } from '../../../../connectors/rocksdb/rocks.ts'
 import { propertyRuns } from '../../../support/property-runs.ts'
 
-/** A partition with stored records, and the sizes of the writes that change it. */
+/** A partition with stored records, and the sizes of the writes that change the partition. */
 class Stored {
   readonly partition: Partition
   readonly rocks: Rocks
   readonly uses = new SegmentUses()
   readonly writes: number[] = []
-  /** The writes that succeed before one fails. */
+  /** The number of writes that succeed before a write fails. */
   writesLeft = Number.POSITIVE_INFINITY
 
   constructor(rocks: Rocks, topic: number, keys: readonly string[], { recordsARun = 3, segment = (_at: number): number => 0 } = {}) {
@@ -57,7 +57,7 @@ class Stored {
     return new Compaction({ uses, disk: { forWriting: () => rocks }, cycle: { change }, ...(maxKeyBytes === undefined ? {} : { maxKeyBytes }) })
   }
 
-  /** Offsets and keys that are stored. */
+  /** The offsets and keys of the stored records. */
   left(): readonly (readonly [number, string])[] {
     const runs = [...storedRuns(this.partition, 0, this.partition.next, this.rocks)]
     return runs.flatMap(({ records }) => records.map(({ offset, key }) => [offset, Buffer.from(key ?? []).toString()] as const))
@@ -88,7 +88,7 @@ describe('A compaction of a topic', () => {
 
   const keysOf = fc.array(fc.constantFrom('', 'a', 'b', 'c', 'd', 'e'), { maxLength: 60 })
 
-  it('leaves the newest record of each key and the records without a key, and counts their bytes right', async () => {
+  it('keeps the newest record of each key and the records without a key, and counts their bytes correctly', async () => {
     await fc.assert(
       fc.asyncProperty(keysOf, fc.integer({ min: 1, max: 7 }), async (keys, recordsARun) => {
         const stored = new Stored(rocks, ++topics, keys, { recordsARun })
@@ -100,7 +100,7 @@ describe('A compaction of a topic', () => {
     )
   })
 
-  it('keeps every newest record with memory for only a few keys, and leaves at most twice as many records as keys', async () => {
+  it('keeps every newest record even with memory for only a few keys, and leaves at most twice as many records as keys', async () => {
     await fc.assert(
       fc.asyncProperty(keysOf, fc.integer({ min: 1, max: 400 }), async (keys, maxKeyBytes) => {
         const stored = new Stored(rocks, ++topics, keys)
@@ -130,7 +130,7 @@ describe('A compaction of a topic', () => {
     assert.ok(stored.writes.length > 50 && Math.max(...stored.writes) <= 33, stored.writes.join())
   })
 
-  it('loses nothing if its write fails, and the next compaction finishes the work', async () => {
+  it('loses no record if its write fails, and the next compaction finishes the work', async () => {
     const keys = Array.from({ length: 300 }, (_, at) => `${at % 7}`)
     const stored = new Stored(rocks, ++topics, keys)
     const compaction = stored.compaction()

@@ -37,13 +37,13 @@ describe('A commit that the embedded log drops', () => {
     await one.abort()
     await dropped
     assert.equal(log.load.pendingBytes, 0)
-    // One turn of the event loop, in which a commit ahead of it would have begun.
+    // One turn of the event loop, in which an earlier commit would have begun.
     await new Promise((resolve) => setImmediate(resolve))
     await new Promise((resolve) => setImmediate(resolve))
     assert.equal(log.load.pendingBytes, 0)
   })
 
-  it('has no effect even if it was requested while the commit before it was being written', async () => {
+  it('has no effect even if it was requested while the previous commit was being written', async () => {
     const [one, other] = [await log.taskProducer({ group: 'one' }), await log.taskProducer({ group: 'other' })]
     one.append(record(Buffer.from('first')))
     const first = one.commit(nothing)
@@ -143,7 +143,7 @@ describe('A commit of a task that worked on dropped records', () => {
 })
 
 describe('A durable record behind an open commit', () => {
-  it('is still there after a deletion of older records and a crash', async () => {
+  it('survives a deletion of older records and a crash', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'waggle-behind-'))
     const log = await openEmbeddedLog({ directory: join(directory, 'log'), clock: new SimulatedClock() })
     await log.createTopics([{ name: 'out', partitions: 1, cleanup: 'delete', retentionMs: null }])
@@ -154,7 +154,7 @@ describe('A durable record behind an open commit', () => {
     task.append(record(Buffer.from('open')))
     await plain.send(record(Buffer.from('behind')))
     await log.deleteBefore([{ topic: 'out', partition: 0, offset: 1 }])
-    // The copied files are those that a process finds after a SIGKILL.
+    // The copied files are the files that a process finds after a SIGKILL.
     cpSync(join(directory, 'log'), join(directory, 'after'), { recursive: true })
     const after = await openEmbeddedLog({ directory: join(directory, 'after'), clock: new SimulatedClock() })
     assert.deepEqual((await after.topic('out'))?.offsets, [{ start: 1, end: 4 }])

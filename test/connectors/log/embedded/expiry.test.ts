@@ -100,7 +100,7 @@ describe('The deletion of old records', () => {
     await log.createTopics([{ ...topic, name: 'rows' }])
   })
 
-  it('takes a few runs in each turn of the event loop, so that other work goes on', async (t) => {
+  it('handles a few runs in each turn of the event loop, so that other work continues', async (t) => {
     await send(100)
     const rows: number[] = []
     const write = Rocks.prototype.write
@@ -114,18 +114,18 @@ describe('The deletion of old records', () => {
     assert.ok(rows.length >= 6 && Math.max(...rows) <= 17, rows.join())
   })
 
-  it('makes the log count a partition’s bytes again if only a part of the records is gone', async () => {
+  it('makes the log count a partition’s bytes again if only some of the records are deleted', async () => {
     await send(100)
     await log.deleteBefore([{ topic: 'rows', partition: 0, offset: 30 }])
     await log.createTopics([{ name: 'rows', partitions: 1, cleanup: 'delete', retentionMs: 86_400_000, retentionBytes: 1500 }])
     await clock.advance(60_000)
     for (let turns = 0; turns < 50; turns++) await turn()
     const kept = 100 - ((await start()) ?? 0)
-    // A run of one such record has 30 bytes.
+    // A run with one such record has 30 bytes.
     assert.equal(kept, Math.floor(1500 / 30))
   })
 
-  it('spares young records of a topic that keeps them, also if the disk is nearly full and after a restart', async () => {
+  it('spares young records of a topic that protects young records, even on a nearly full disk and after a restart', async () => {
     const parts = { name: 'parts', partitions: 1, cleanup: 'delete', retentionMs: 1000, retentionBytes: 1, leastAgeMs: 600_000 } as const
     await log.createTopics([parts])
     const part = { topic: 'parts', partition: 0, key: null, headers: [], value: Buffer.alloc(100) }
@@ -147,7 +147,7 @@ describe('The deletion of old records', () => {
     assert.equal(await startOfParts(), 1)
   })
 
-  it('is reported if the disk is nearly full and dead letters go before their retention has passed', async () => {
+  it('is reported if the disk is nearly full and dead letters are deleted before their retention has passed', async () => {
     await log.createTopics([{ name: 'waggle.shop.dead-letters', partitions: 1, cleanup: 'delete', retentionMs: 86_400_000 }])
     const letters = { topic: 'waggle.shop.dead-letters', partition: 0, key: null, headers: [] }
     await (await log.producer()).send({ ...letters, value: Buffer.alloc(10_000), timestamp: clock.now() })

@@ -12,7 +12,7 @@ const maxBytes = 200_000
 
 describe('Durable records that a reader has not read yet', () => {
   for (const number of [4, 64]) {
-    it(`take no more memory than the limit for ${number} partitions together`, () => {
+    it(`take no more memory than the limit over ${number} partitions together`, () => {
       const tails = new HeldTails(maxBytes)
       const partitions = Array.from({ length: number }, (_, at) => new Partition('in', 1, at, { start: 0, end: 0, bytes: 0 }))
       for (const partition of partitions) partition.watchers.add({ positionOf: () => 0, notify() {} })
@@ -24,7 +24,7 @@ describe('Durable records that a reader has not read yet', () => {
       }
     })
 
-    it(`are later read from the disk, each once and in order, over ${number} partitions`, async () => {
+    it(`are later read from the disk, each record once and in order, over ${number} partitions`, async () => {
       const directory = mkdtempSync(join(tmpdir(), 'waggle-tails-'))
       const clock = new SimulatedClock()
       const log = await openEmbeddedLog({ directory, clock, maxTailBytes: maxBytes })

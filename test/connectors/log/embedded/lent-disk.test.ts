@@ -73,7 +73,7 @@ describe('A database that other threads read', () => {
     }
   })
 
-  it('opens again after a failed write when the reading threads have ended, and only then takes new readers', async () => {
+  it('reopens after a failed write only when the reading threads have ended, and accepts new readers afterwards', async () => {
     const log = await filled('repaired')
     for (let round = 0; round < 5; round++) {
       const reader = await lendToReader(log)

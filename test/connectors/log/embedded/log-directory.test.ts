@@ -37,14 +37,14 @@ async function read(log: EmbeddedLog): Promise<readonly LogRecord[]> {
   return found
 }
 
-/** Copies the directory while its process runs. A kill would leave the same files. */
+/** Copies the directory while its process runs. A kill would leave the same files behind. */
 async function killed(directory: string): Promise<void> {
   const living = `${directory}-living`
   const log = await openEmbeddedLog({ directory: living, clock })
   await log.createTopics([{ name: 'rows', partitions: 1, cleanup: 'delete', retentionMs: null }])
   await write(log, 0, records / 2)
   await log.close()
-  // The first half is in tables, the second in the write-ahead log.
+  // The first half of the records is in tables, and the second half in the write-ahead log.
   const again = await openEmbeddedLog({ directory: living, clock })
   await write(again, records / 2, records)
   cpSync(living, directory, { recursive: true })
@@ -107,7 +107,7 @@ describe('A damaged directory of the embedded log', () => {
     assert.deepEqual([(await read(log)).length, notices], [records, []])
   })
 
-  it('opens as usual if it has lost only unsynced bytes', async () => {
+  it('opens without a loss if it lacks only unsynced bytes', async () => {
     const [wal = ''] = filesOf(/db\/\d+\.log$/).slice(-1)
     writeFileSync(join(directory, wal), Buffer.alloc(5000, 1), { flag: 'a' })
     const log = await open()
@@ -122,7 +122,7 @@ describe('A damaged directory of the embedded log', () => {
   ] as const
   for (const [what, pattern] of essential) {
     for (const [name, damage] of Object.entries(damages)) {
-      it(`is refused each time and left unchanged if the ${what} is ${name}, and opens with the rest when the loss is accepted`, async () => {
+      it(`is refused at each start and left unchanged if the ${what} is ${name}, and opens with the remaining records when the loss is accepted`, async () => {
         for (const file of filesOf(pattern)) damage(join(directory, file))
         const files = filesOf(/^db\//).map((file) => [file, readFileSync(join(directory, file)).toString('base64')])
         for (let start = 0; start < 2; start++) {
@@ -150,7 +150,7 @@ describe('A damaged directory of the embedded log', () => {
   }
 
   for (const name of ['cut', 'deleted']) {
-    it(`is refused if a segment file is ${name}, and names the records without values when the loss is accepted`, async () => {
+    it(`is refused if a segment file is ${name}, and lists the records without values when the loss is accepted`, async () => {
       const [file = ''] = filesOf(/\.seg$/)
       damages[name]?.(join(directory, file))
       await assert.rejects(open(), { code: 'WAGGLE_LOG_CORRUPT', message: /segment file 1/ })
@@ -191,7 +191,7 @@ describe('A damaged directory of the embedded log', () => {
     ['deleted', /mark is missing/],
     ['zeroed', /mark is damaged/],
   ] as const) {
-    it(`is refused if the mark is ${name}, and opens with the rest when the loss is accepted`, async () => {
+    it(`is refused if the mark is ${name}, and opens with the remaining records when the loss is accepted`, async () => {
       damages[name]?.(join(directory, 'mark'))
       await assert.rejects(open(), { code: 'WAGGLE_LOG_CORRUPT', message: found })
       const notices: string[] = []
@@ -218,7 +218,7 @@ describe('A damaged directory of the embedded log', () => {
     })
   }
 
-  it('is refused each time if everything is gone, and starts empty when the loss is accepted', async () => {
+  it('is refused at each start if all files are gone, and starts empty when the loss is accepted', async () => {
     rmSync(directory, { recursive: true })
     const attempt = () => openEmbeddedLog({ directory, clock, wasMade: true })
     await assert.rejects(attempt(), { code: 'WAGGLE_LOG_CORRUPT', message: /had a log/ })
@@ -228,11 +228,11 @@ describe('A damaged directory of the embedded log', () => {
     assert.match(notices.join(), /Lost: all records that were in the log before/)
   })
 
-  it('is not called damaged if the process has no file descriptors left', async () => {
+  it('does not count as damaged if the process has no file descriptors left', async () => {
     const log = await open()
     const held: number[] = []
     try {
-      // All descriptors are taken, so that Linux refuses with EMFILE.
+      // All descriptors are in use, so that Linux refuses with EMFILE.
       for (let taken = 0; taken < 2_000_000; taken++) held.push(openSync('/dev/null', 'r'))
     } catch {}
     const failure = await read(log).then(

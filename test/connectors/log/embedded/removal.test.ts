@@ -27,7 +27,7 @@ describe('A removal from an embedded log', () => {
     log = await openEmbeddedLog({ directory, clock, onNotice: (notice) => notices.push(notice) })
   }
 
-  /** A topic with three records, one of them large, a position in it, and a store. */
+  /** Makes a topic with three records (one of them large), a position in the topic, and a store. */
   async function make(name: string): Promise<void> {
     await log.createTopics([{ name, partitions: 1, cleanup: 'delete', retentionMs: null }])
     const producer = await log.producer()
@@ -73,7 +73,7 @@ describe('A removal from an embedded log', () => {
     assert.deepEqual(await records('yours', 5), [10, 100_000, 10, 10, 100_000])
   })
 
-  it('deletes a topic, its positions and a store, and nothing else, even after a restart', async () => {
+  it('deletes a topic, its positions and a store, but no other data, even after a restart', async () => {
     await log.remove(removed)
     await expectOnlyYours()
     await log.close()

@@ -56,7 +56,7 @@ describe('A record past its retention in the embedded log', () => {
         await producer.commit(nothing)
       }
     }
-    // Two producers alternate: while the commit of one is synced, the commit of the other waits. So there is always a next commit.
+    // Two producers alternate: while the commit of one producer is synced, the commit of the other waits. So there is always a next commit.
     const first = busy()
     await new Promise((resolve) => setImmediate(resolve))
     await new Promise((resolve) => setImmediate(resolve))
@@ -75,7 +75,7 @@ describe('A record past its retention in the embedded log', () => {
     const producer = await log.taskProducer({ group: 'app' })
     producer.append({ topic: 'short', partition: 0, key: null, value: Buffer.from('new'), timestamp: clock.now() + 200_000, headers: [] })
     const committed = producer.commit(nothing)
-    // The commit is written and its sync is under way.
+    // The commit is written, and its sync is in progress.
     await new Promise((resolve) => setImmediate(resolve))
     await new Promise((resolve) => setImmediate(resolve))
     await clock.advance(61_000)
@@ -129,7 +129,7 @@ describe('An unread record of the embedded log', () => {
   const start = async () => (await log.topic('rows'))?.offsets[0]?.start
   const commit = async (offset: number) => (await log.taskProducer({ group: 'sink' })).commit(at(offset))
 
-  /** Moves the clock. Timers fire one after the other, and the work of each settles before the next. */
+  /** Moves the clock. Timers fire one after the other, and the work of each timer settles before the next timer fires. */
   async function pass(ms: number): Promise<void> {
     for (let passed = 0; passed < ms; passed += 60_000) {
       await clock.advance(60_000)
@@ -185,7 +185,7 @@ describe('An unread record of the embedded log', () => {
     assert.equal(await start(), 2)
   })
 
-  it('is deleted after its reader has been given up', async () => {
+  it('is deleted after the positions of its reader have been deleted', async () => {
     await send()
     await commit(0)
     assert.equal(log.hasPositions('sink'), true)
@@ -195,7 +195,7 @@ describe('An unread record of the embedded log', () => {
     assert.equal(await start(), 1)
   })
 
-  it('keeps the file of its large value, which is deleted together with it', async () => {
+  it('keeps the file of its large value, and the file is deleted together with the record', async () => {
     const files = () => readdirSync(join(directory, 'segments')).length
     await send(100_000)
     await commit(0)
@@ -209,7 +209,7 @@ describe('An unread record of the embedded log', () => {
     while (files() > 0) await new Promise((resolve) => setImmediate(resolve))
   })
 
-  it('makes gateways refuse requests at the disk limit with its reader’s name, until that reader has read it', async () => {
+  it('makes gateways refuse requests at the disk limit, with its reader’s name, until that reader has read it', async () => {
     await log.close()
     await open(1024 * 1024)
     for (let sent = 0; sent < 12; sent++) await send(100_000 + sent)
@@ -224,7 +224,7 @@ describe('An unread record of the embedded log', () => {
     assert.equal(log.storage.refusal, null)
   })
 
-  it('makes gateways name a reader that makes no progress, even if another reader has more to read', async () => {
+  it('makes gateways name a reader without progress, even if another reader has more unread records', async () => {
     await log.close()
     await open(1024 * 1024)
     await log.createTopics([{ name: 'other', partitions: 1, cleanup: 'delete', retentionMs: null }])
@@ -291,13 +291,13 @@ describe('The retention of an existing topic', () => {
     assert.equal(await start(), 1)
   })
 
-  it('stays unchanged if a start sets none', async () => {
+  it('stays unchanged if a start sets no retention', async () => {
     await rows({ cleanup: 'delete', retentionMs: 1000 })
     await rows({ cleanup: 'delete', retentionMs: null })
     assert.equal((await log.topic('rows'))?.retentionMs, 1000)
   })
 
-  it('deletes the oldest records past a size limit, and keeps as many as fit', async () => {
+  it('deletes the oldest records above a size limit, and keeps as many as fit', async () => {
     await rows({ cleanup: 'delete', retentionMs: 86_400_000, retentionBytes: 1_000_000 })
     for (let sent = 0; sent < 25; sent++) await send(100_000, { value: Buffer.alloc(100_000, sent) })
     await pass(10_000, 5000)
@@ -314,11 +314,11 @@ describe('The retention of an existing topic', () => {
     const first = (await start()) ?? 0
     assert.ok(first >= 15 && first <= 17, `${first}`)
     await pass(180_000)
-    // The current segment has the rest.
+    // The current segment contains the remaining records.
     while (files() > 1) await new Promise((resolve) => setImmediate(resolve))
   })
 
-  it('keeps a record past a size limit that a reader has not read', async () => {
+  it('keeps an unread record even above a size limit', async () => {
     await rows({ cleanup: 'delete', retentionMs: 86_400_000, retentionBytes: 1 })
     for (let sent = 0; sent < 5; sent++) await send(1000)
     const sink = await log.taskProducer({ group: 'sink' })
@@ -337,7 +337,7 @@ describe('The retention of an existing topic', () => {
     while (files() > 0) await new Promise((resolve) => setImmediate(resolve))
   })
 
-  it('frees the files of a compacted topic after newer records have replaced all of theirs', async () => {
+  it('frees the files of a compacted topic after newer records have replaced all records in the files', async () => {
     await rows({ cleanup: 'compact', retentionMs: null })
     for (let sent = 0; sent < 3; sent++) await send(100_000, { key: 'a', value: Buffer.alloc(100_000, sent) })
     await send(10, { key: 'b' })

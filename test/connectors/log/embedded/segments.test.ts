@@ -11,7 +11,7 @@ it('Payloads that are appended during a sync are kept, even if a segment file be
   try {
     const kept: { readonly ref: SegmentRef; readonly first: number }[] = []
     let first = 0
-    /** Appends a record. Some of these fill a file. */
+    /** Appends a record. Some of these records fill a file. */
     const append = () => {
       const bytes = Buffer.alloc(30 * 1024 * 1024, ++first)
       kept.push({ ref: segments.append(bytes), first })
@@ -20,7 +20,7 @@ it('Payloads that are appended during a sync are kept, even if a segment file be
       for (let count = 0; count < 5; count++) append()
       const synced = segments.sync()
       await new Promise((resolve) => setImmediate(resolve))
-      // The file is full, so this record begins the next one, while a sync still writes the old one.
+      // The file is full, so this record begins the next file, while a sync still writes the old file.
       append()
       await synced
     }

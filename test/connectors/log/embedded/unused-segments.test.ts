@@ -38,7 +38,7 @@ describe('A segment file that no record names', () => {
     await (await log.producer()).send(record)
   }
 
-  /** Two rounds of retention: the first one finds the file unused, the second one deletes it. */
+  /** Two rounds of retention: the first round finds the file unused, the second round deletes the file. */
   async function passRounds(): Promise<void> {
     for (let round = 0; round < 2; round++) {
       await clock.advance(60_000)
@@ -50,7 +50,7 @@ describe('A segment file that no record names', () => {
     while (files() !== count) await turn()
   }
 
-  it('is deleted only after the rows that named it are gone and synced', async (t) => {
+  it('is deleted only after the rows that named it are deleted and synced', async (t) => {
     const sync = t.mock.method(Rocks.prototype, 'sync', () => Promise.reject(new Error('no sync')))
     await passRounds()
     assert.ok(sync.mock.callCount() > 0)
@@ -61,7 +61,7 @@ describe('A segment file that no record names', () => {
     await filesAre(0)
   })
 
-  it('is deleted only after the mark of the last commit is synced without it', async (t) => {
+  it('is deleted only after the mark of the last commit was synced without it', async (t) => {
     const sync = t.mock.method(CommitMark.prototype, 'sync', () => {
       throw new Error('no sync')
     })
@@ -108,7 +108,7 @@ describe('A segment file that no record names', () => {
 })
 
 describe('A large value whose file is deleted before its commit', () => {
-  it('is written again, and can be read', async () => {
+  it('is written again, and can be read afterwards', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'waggle-retired-'))
     const clock = new SimulatedClock()
     const log = await openEmbeddedLog({ directory, clock })
@@ -118,7 +118,7 @@ describe('A large value whose file is deleted before its commit', () => {
     const task = await log.taskProducer({ group: 'task' })
     const value = Buffer.alloc(20_000, 'value')
     task.append(record('rows', value))
-    // The value lies in the first file from the next turn on. The file is then filled by a record that is deleted.
+    // The value is in the first file from the next turn on. The file is then filled by a record that is deleted.
     await turn()
     await turn()
     const plain = await log.producer()
@@ -132,7 +132,7 @@ describe('A large value whose file is deleted before its commit', () => {
     }
     while (files().includes(first ?? '')) await turn()
     await task.commit({ positions: [], state: [] })
-    // The same buffer on another topic is stored once, and not in the file that is gone.
+    // The same buffer in another topic is stored once, and not in the deleted file.
     await plain.send(record('rows', value))
     await log.close()
     const again = await openEmbeddedLog({ directory, clock })

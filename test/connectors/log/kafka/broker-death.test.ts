@@ -42,7 +42,7 @@ describeWithKafka('A Kafka cluster whose brokers die in turn', { nodes: 3 }, (cl
 
 const partitions = 3
 
-/** Copies one topic to another as a task does, while each broker is killed and started again. */
+/** Copies one topic to another as a task does, while each broker is killed and restarted. */
 async function copyWhileBrokersDie(log: Log, cluster: KafkaCluster) {
   const [from, to, group] = [newName('from'), newName('to'), newName('group')]
   await log.createTopics([from, to].map((name) => ({ name, partitions, cleanup: 'delete' as const, retentionMs: null })))
@@ -84,7 +84,7 @@ async function produceUntil(log: Log, topic: string, over: Promise<void>): Promi
       Array.from({ length: 20 }, () => {
         const value = `${partition}-${values.length}`
         values.push(value)
-        // A restarted broker forgets producers whose records are a day old by their timestamps, and would take a retry for a new record.
+        // A restarted broker forgets producers whose records are a day old by their timestamps, and would accept a retry as a new record.
         return producer.send({ ...record(topic, partition, value), timestamp: systemClock.now() })
       }),
     )
@@ -95,7 +95,7 @@ async function produceUntil(log: Log, topic: string, over: Promise<void>): Promi
   return expected
 }
 
-/** The least that a stream thread does: after a failure it goes back to the last commit. */
+/** The minimum of a stream thread: after a failure, it goes back to the last commit. */
 class Copying {
   readonly #log: Log
   readonly #names: { readonly from: string; readonly to: string; readonly group: string }

@@ -33,7 +33,7 @@ describeWithKafka('A commit on Kafka, exactly once', {}, (cluster) => {
     }
   }
 
-  it('keeps the positions of all partitions, however many it has', async () => {
+  it('keeps the positions of all partitions, regardless of their number', async () => {
     const producer = await log.taskProducer({ group })
     const positions = Array.from({ length: 24 }, (_, partition) => ({ topic, partition, offset: partition + 1, metadata: `note ${partition}` }))
     await producer.commit({ positions, state: [] })
@@ -51,7 +51,7 @@ describeWithKafka('A commit on Kafka, exactly once', {}, (cluster) => {
     for (const { partition, offset } of ends) assert.deepEqual(await valuesBetween(log, { topic, partition, from: 0, to: offset }), ['a', 'b'])
   })
 
-  it('sends one verified request at a time, so that no request is refused and sent again', async () => {
+  it('sends one request at a time that brokers verify, so that no request is refused and repeated', async () => {
     const waits: number[] = []
     const clock = { ...systemClock, now: () => systemClock.now(), elapsedMs: () => systemClock.elapsedMs(), after: waited }
     function waited(delayMs: number, callback: () => void): () => void {
@@ -63,7 +63,7 @@ describeWithKafka('A commit on Kafka, exactly once', {}, (cluster) => {
     for (let at = 0; at < 60; at++) {
       producer.append(record(topic, at % 24, String(at)))
       await producer.commit({ positions: [{ topic, partition: 0, offset: at + 1, metadata: '' }], state: [] })
-      // The first commits look up the partitions' leaders, so their waits are left out.
+      // The first commits look up the partitions' leaders, so their waits do not count.
       if (at === 24) waits.length = 0
     }
     await own.close()
@@ -85,7 +85,7 @@ describeWithKafka('A commit on Kafka, exactly once', {}, (cluster) => {
     assert.equal((await positionsOf(1))[0]?.offset, 30)
   })
 
-  it('leaves neither records nor positions behind if it is aborted, even after its records were sent', async () => {
+  it('leaves neither records nor positions behind if it is aborted, even if its records were already sent', async () => {
     const producer = await log.taskProducer({ group })
     producer.append(record(topic, 0, 'before'))
     await producer.commit({ positions: [{ topic, partition: 0, offset: 1, metadata: '' }], state: [] })
@@ -142,7 +142,7 @@ describeWithKafka('A commit on Kafka, exactly once', {}, (cluster) => {
       const late = await old.taskProducer({ group })
       late.append(record(topic, 0, 'late'))
       await late.commit({ positions: [], state: [] })
-      // Brokers themselves do so with a transaction that takes too long.
+      // Brokers do the same with a transaction that takes too long.
       const successor = await fresh.taskProducer({ group })
       successor.append(record(topic, 0, 'of the next'))
       await successor.commit({ positions: [], state: [] })
@@ -177,12 +177,12 @@ describeWithKafka('A commit on Kafka, exactly once', {}, (cluster) => {
       lost: (partitions: readonly TopicPartition[]) => void told.push(`${who} lost ${partitions.length}`),
     })
     try {
-      // This member is held up: it does not poll, and does not learn of its dismissal.
+      // This member is delayed: it does not poll, and does not learn of its removal.
       const asleep = await log.subscribe({ ...nobody, group, topics: [topic], listener: listener('asleep'), instanceId: 'same' })
       while (told.length < 1) await asleep.poll({ maxRecords: 0, maxWaitMs: 10 })
       const producer = await log.taskProducer({ group })
       producer.append(record(topic, 0, 'zombie'))
-      // A member with the same instance id takes the seat.
+      // A member with the same instance id takes over the seat.
       const awake = await other.subscribe({ ...nobody, group, topics: [topic], listener: listener('awake'), instanceId: 'same' })
       while (told.length < 2) await awake.poll({ maxRecords: 0, maxWaitMs: 10 })
       assert.deepEqual(told, ['asleep assigned 24', 'awake assigned 24'])
@@ -200,7 +200,7 @@ describeWithKafka('A commit on Kafka, exactly once', {}, (cluster) => {
   })
 })
 
-/** Settles once a part of the transaction is on a broker. */
+/** Settles when a part of the transaction is stored by a broker. */
 async function written(log: Log, topic: string): Promise<void> {
   while (log.load.pendingBytes > 1_000_000) await log.topic(topic)
 }

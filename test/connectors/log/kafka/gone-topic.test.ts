@@ -7,7 +7,7 @@ import { describeWithKafka } from '../../../support/kafka-cluster.ts'
 import { newName, quickOptions, record, valuesBetween } from '../../../support/kafka-log.ts'
 
 describeWithKafka('A topic that is deleted while records are sent', {}, (cluster) => {
-  it('accepts new records after it is created again, and none of them counts as a repeat', async () => {
+  it('accepts new records after it is created again, and treats none of them as a repeat', async () => {
     const topic = newName('topic')
     const client = new Ignorant(topic)
     const log = await openLogOn(client, { ...quickOptions(cluster()), processing: 'at_least_once', transactions: null })

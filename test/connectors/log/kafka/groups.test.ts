@@ -30,8 +30,8 @@ describeWithKafka('A group on Kafka', {}, (cluster) => {
   const subscribe = (told: string[], options: Partial<Subscription> = {}, on: Log = log) =>
     on.subscribe({ group, topics: [topic], offsetReset: 'earliest', isolation: 'committed', listener: listener(told), ...options })
 
-  it('lets a member read its kept partitions while others join', async () => {
-    // This member joins and then stops reading answers, so a rebalance waits for it until its session is over.
+  it('lets a member read its kept partitions while other members join', async () => {
+    // This member joins and then stops reading responses, so a rebalance waits for it until its session has ended.
     const deaf = await openSilent({ sessionTimeoutMs: 2000 })
     try {
       const told: string[] = []
@@ -52,7 +52,7 @@ describeWithKafka('A group on Kafka', {}, (cluster) => {
     }
   })
 
-  it('reads new partitions of a topic that is created later', async () => {
+  it('makes a member read the partitions of a topic that is created later', async () => {
     const told: string[] = []
     const later = newName('later')
     const consumer = await subscribe(told, { topics: [topic, later] })
@@ -154,7 +154,7 @@ describeWithKafka('A group on Kafka', {}, (cluster) => {
     }
   })
 
-  it('takes the partitions of a dismissed member and refuses its commits, even before that member polls again', async () => {
+  it('takes away the partitions of a removed member and refuses its commits, even before that member polls again', async () => {
     const rounds: (readonly (readonly TopicPartition[])[])[] = []
     const assignor: GroupAssignor = {
       name: 'listening',
@@ -212,7 +212,7 @@ describeWithKafka('A group on Kafka', {}, (cluster) => {
     }
   })
 
-  it('lets a delayed member write again when its coordinator has answered', async () => {
+  it('lets a delayed member write again after its coordinator has responded', async () => {
     let heldUpMs = 0
     const clock = { ...systemClock, elapsedMs: () => systemClock.elapsedMs() + heldUpMs }
     const own = await openKafkaLog({ ...quickOptions(cluster()), processing: 'at_least_once', clock })
@@ -231,7 +231,7 @@ describeWithKafka('A group on Kafka', {}, (cluster) => {
     }
   })
 
-  it('tells a dismissed member which partitions it has lost, and lets it join again', async () => {
+  it('tells a removed member which partitions it has lost, and lets the member join again', async () => {
     const told: string[] = []
     const consumer = await subscribe(told)
     await until([consumer], () => told.length === 1)

@@ -10,7 +10,7 @@ import { newName, quickOptions, record } from '../../../support/kafka-log.ts'
 const partitions = 200
 
 describeWithKafka('A topic of many partitions', {}, (cluster) => {
-  it('costs a record no more than its own partition: a consumer sends and receives nothing about quiet partitions', {
+  it('adds no cost to a record: a consumer sends and receives nothing about quiet partitions', {
     timeout: 60_000,
   }, async () => {
     const topic = newName('topic')
@@ -37,7 +37,7 @@ describeWithKafka('A topic of many partitions', {}, (cluster) => {
     }
   })
 
-  it('is asked for its offsets a few times, however many parts of a program ask at once', async () => {
+  it('needs only a few requests for offsets, regardless of the number of askers in a program', async () => {
     const topic = newName('topic')
     const client = new Counting()
     const log = await openLogOn(client, { ...quickOptions(cluster()), processing: 'at_least_once', transactions: null })
@@ -45,7 +45,7 @@ describeWithKafka('A topic of many partitions', {}, (cluster) => {
       await log.createTopics([{ name: topic, partitions, cleanup: 'delete', retentionMs: null }])
       const infos = await Promise.all(Array.from({ length: partitions }, () => log.topic(topic)))
       assert.deepEqual(new Set(infos.map((info) => info?.offsets.length)), new Set([partitions]))
-      // A request asks for one of three kinds of offsets, and is repeated while a broker does not lead the new partitions yet.
+      // A request asks for one of three kinds of offsets, and is repeated while a broker is not yet the leader of the new partitions.
       assert.ok(client.offsetRequests < partitions, `${client.offsetRequests} requests`)
     } finally {
       await log.close()

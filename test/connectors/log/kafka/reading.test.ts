@@ -31,7 +31,7 @@ describeWithKafka('A Kafka log that is read', {}, (cluster) => {
     })
   }
 
-  it('continues with the first kept record if a reader’s next records were deleted', async () => {
+  it('lets a reader continue with the first kept record if its next records were deleted', async () => {
     const producer = await log.producer()
     for (const value of ['a', 'b', 'c']) await producer.send(record(topic, 0, value))
     await deleteRecords(cluster(), { topic, partition: 0, before: 2 })
@@ -57,7 +57,7 @@ describeWithKafka('A Kafka log that is read', {}, (cluster) => {
     for (const reader of readers) await reader.close()
   })
 
-  it('fails a reader, instead of ending it, if the log closes before everything was read', async () => {
+  it('fails a reader, instead of ending it normally, if the log closes before the reader has read everything', async () => {
     const own = await openKafkaLog({ ...quickOptions(cluster()), processing: 'at_least_once' })
     const reader = own.read({ topic, partition: 0, from: 0, to: 10 })
     await reader.ready
@@ -67,7 +67,7 @@ describeWithKafka('A Kafka log that is read', {}, (cluster) => {
     await failed
   })
 
-  it('fails the readers of a topic that has been missing for a while, and no other reader', async () => {
+  it('fails the readers of a topic that has been missing for a while, but no other reader', async () => {
     const [gone, there] = [newName('gone'), log.read({ topic, partition: 0, from: 0 })]
     await log.createTopics([{ name: gone, partitions: 1, cleanup: 'delete', retentionMs: null }])
     const reader = log.read({ topic: gone, partition: 0, from: 0 })
@@ -107,7 +107,7 @@ describeWithKafka('A Kafka log that is read', {}, (cluster) => {
     await bounded.close()
   })
 
-  it('follows many partitions at once without letting one wait for another', async () => {
+  it('follows many partitions at once, and no partition waits for another', async () => {
     const readers = [0, 1].map((partition) => log.read({ topic, partition, from: -1 }))
     await Promise.all(readers.map(({ ready }) => ready))
     const producer = await log.producer()

@@ -44,7 +44,7 @@ describe('A Kafka cluster that cannot be reached', () => {
     await new Promise((resolve) => server.close(resolve))
   })
 
-  it('is a mistake in the settings if the address is malformed', async () => {
+  it('is reported as a mistake in the settings if its address is malformed', async () => {
     await assert.rejects(open('nowhere'), { code: 'WAGGLE_INVALID_CONFIG' })
   })
 })
@@ -180,7 +180,7 @@ describeWithKafka('Kafka’s limits and refusals', {}, (cluster) => {
     tasks.append(record(topic, 0, 'x'.repeat(2_000_000)))
     await assert.rejects(tasks.commit({ positions: [], state: [] }), { code: 'WAGGLE_RECORD_TOO_LARGE' })
     await tasks.abort()
-    // From now on the limit is known, so the error names the record at once.
+    // The size limit is known now, so the error names the record at once.
     assert.throws(() => tasks.append(record(topic, 0, 'x'.repeat(2_000_000))), { code: 'WAGGLE_RECORD_TOO_LARGE', message: /just refused/ })
     tasks.append(record(topic, 0, 'small again'))
     assert.equal((await tasks.commit({ positions: [], state: [] })).ends.length, 1)

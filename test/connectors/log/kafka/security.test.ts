@@ -37,7 +37,7 @@ describeWithKafka('A secured Kafka cluster', wish, (cluster) => {
   ] as const
   const ways = clients.flatMap((one) => signIns.map((signIn) => ({ ...one, signIn })))
   for (const { client, openLog, processing, signIn } of ways) {
-    it(`accepts a user with the right to sign in by ${signIn.mechanism}, through ${client}`, async () => {
+    it(`accepts a user with permission to sign in by ${signIn.mechanism}, through ${client}`, async () => {
       const log = await open(signIn, { processing }, openLog)
       const topic = newName('topic')
       await log.createTopics([{ name: topic, partitions: 1, cleanup: 'delete', retentionMs: null }])
@@ -49,7 +49,7 @@ describeWithKafka('A secured Kafka cluster', wish, (cluster) => {
     })
   }
 
-  it('accepts the workers of a program with tokens of the main thread', async () => {
+  it('accepts the workers of a program with tokens from the main thread', async () => {
     const owners = await open({ mechanism: 'plain', username: owner.name, password: owner.password })
     await owners.createTopics(['visits', 'counted'].map((name) => ({ name, partitions: 1, cleanup: 'delete', retentionMs: null })))
     const stateDir = mkdtempSync(join(tmpdir(), 'waggle-workers-'))
@@ -78,7 +78,7 @@ describeWithKafka('A secured Kafka cluster', wish, (cluster) => {
     rmSync(stateDir, { recursive: true })
   })
 
-  it('reports a wrong password, and a wrong token, at start', async () => {
+  it('reports a wrong password or a wrong token at the start', async () => {
     const wrong = { mechanism: 'plain', username: owner.name, password: 'wrong' } as const
     await assert.rejects(open(wrong, { processing: 'at_least_once' }, openKafkaJsLog), { code: 'WAGGLE_NOT_PERMITTED' })
     await assert.rejects(open({ mechanism: 'plain', username: owner.name, password: 'wrong' }), { code: 'WAGGLE_NOT_PERMITTED' })
@@ -88,7 +88,7 @@ describeWithKafka('A secured Kafka cluster', wish, (cluster) => {
     await assert.rejects(open(noToken), { code: 'WAGGLE_NOT_PERMITTED' })
   })
 
-  it('is not asked if certificates or keys cannot be used: either client reports them at once', async () => {
+  it('gets no connection if certificates or keys are unusable, because both clients report that at once', async () => {
     const signIn = { mechanism: 'plain', username: owner.name, password: owner.password } as const
     const pem = readFileSync(certificates.ca)
     for (const ssl of [{ ca: 'no PEM' }, { ca: pem, cert: pem, key: pem }, { cert: 'no PEM' }]) {
@@ -97,13 +97,13 @@ describeWithKafka('A secured Kafka cluster', wish, (cluster) => {
     }
   })
 
-  it('refuses clients that do not trust its certificate, or speak plain text', async () => {
+  it('refuses clients that do not trust its certificate, or that speak plain text', async () => {
     const signIn = { mechanism: 'plain', username: owner.name, password: owner.password } as const
     await assert.rejects(open(signIn, { ssl: {} }), { code: 'WAGGLE_LOG_UNREACHABLE' })
     await assert.rejects(openKafkaLog({ ...quickOptions(cluster()), processing: 'at_least_once', sasl: signIn }), { code: 'WAGGLE_LOG_UNREACHABLE' })
   })
 
-  it('reports each right that a user lacks', async () => {
+  it('reports each permission that a user lacks', async () => {
     const topic = newName('topic')
     const owners = await open({ mechanism: 'plain', username: owner.name, password: owner.password })
     await owners.createTopics([{ name: topic, partitions: 1, cleanup: 'delete', retentionMs: null }])
@@ -131,7 +131,7 @@ function settings(): { readonly [name: string]: string } {
     ...certificates.brokerSettings(),
     ...signInSettings(users),
     'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
-    // Brokers speak plain text among each other.
+    // Brokers use plain text among each other.
     'super.users': `User:${owner.name};User:ANONYMOUS`,
   }
 }

@@ -1,4 +1,5 @@
 """Exports of PyTorch: pip install torch onnx onnxscript; python pytorch.py"""
+import onnx
 import torch
 from torch import nn
 
@@ -18,6 +19,11 @@ def export(name, module, inputs, names, outputs, dynamic=None, **options):
         axes = {name: {axis: str(dim.__name__) for axis, dim in dims.items()} for name, dims in dynamic.items()}
         options |= {"dynamic_axes": axes | {name: {0: "batch"} for name in outputs}}
     torch.onnx.export(module.eval(), inputs, HERE / name, input_names=names, output_names=outputs, **options)
+    # The exporter writes the paths of this machine into each node, as stack traces.
+    model = onnx.load(HERE / name)
+    for node in model.graph.node:
+        del node.metadata_props[:]
+    onnx.save(model, HERE / name)
 
 
 class Classifier(nn.Module):

@@ -49,19 +49,19 @@ describe('A TensorFlow Serving over HTTP', () => {
     ['no rows', '{"outputs": []}', /the shape \[0\] for the output y/],
     ['rows of another width', '{"outputs": [[1, 2, 3], [4, 5, 6]]}', /the shape \[2, 3\] for the output y/],
     ['rows of different widths', '{"outputs": [[1, 2], [3]]}', /a ragged list for the output y/],
-    ['one value for a list', '{"outputs": [[1, 2], 3]}', /a ragged list for the output y/],
-    ['a number for a tensor', '{"outputs": 7}', /the shape \[\] for the output y/],
-    ['words for numbers', '{"outputs": [["a", 2], [3, 4]]}', /"a", which is no FP32, for the output y/],
-    ['null for a number', '{"outputs": [[null, 2], [3, 4]]}', /null, which is no FP32, for the output y/],
-    ['lists a million deep', `{"outputs": ${'['.repeat(1_000_000)}${']'.repeat(1_000_000)}}`, /a list of more than 2 dimensions/],
+    ['a value instead of a list', '{"outputs": [[1, 2], 3]}', /a ragged list for the output y/],
+    ['a number instead of a tensor', '{"outputs": 7}', /the shape \[\] for the output y/],
+    ['words instead of numbers', '{"outputs": [["a", 2], [3, 4]]}', /"a", which is no FP32, for the output y/],
+    ['null instead of a number', '{"outputs": [[null, 2], [3, 4]]}', /null, which is no FP32, for the output y/],
+    ['a million nested lists', `{"outputs": ${'['.repeat(1_000_000)}${']'.repeat(1_000_000)}}`, /a list of more than 2 dimensions/],
   ]
   for (const [what, body, said] of answers)
-    it(`that answers with ${what} fails the batch, and not the process`, async () => {
+    it(`that answers with ${what} fails the batch, but not the process`, async () => {
       const model = await openHttp((_, response) => response.end(body))
       await assert.rejects(model.run([row, row], signal), { code: 'WAGGLE_MODEL_ANSWER', message: said })
     })
 
-  it('that redirects is not followed', async () => {
+  it('that redirects a call is not followed', async () => {
     let asked = 0
     const other = await listening(createServer((_, response) => response.end(String(++asked))))
     const model = await openHttp((_, response) => response.writeHead(307, { location: `http://127.0.0.1:${other}/` }).end())
@@ -69,7 +69,7 @@ describe('A TensorFlow Serving over HTTP', () => {
     assert.equal(asked, 0)
   })
 
-  it('that sends an answer larger than the bound is not read to its end', async () => {
+  it('that sends an answer larger than the limit is not read to its end', async () => {
     const told = await openHttp((_, response) => response.writeHead(200, { 'content-length': 2 ** 40 }).write('{'))
     await assert.rejects(told.run([row], signal), { code: 'WAGGLE_MODEL_ANSWER', message: /more than 64 MiB/ })
     let written = 0
@@ -92,12 +92,12 @@ describe('A TensorFlow Serving over HTTP', () => {
     ['lists in lists', `{"outputs": ${'['.repeat(4_194_304)}${']'.repeat(4_194_304)}}`],
   ]
   for (const [what, body] of crowds)
-    it(`that answers with millions of ${what} is refused before they are in memory`, async () => {
+    it(`that answers with millions of ${what} is refused before the values are in memory`, async () => {
       const model = await openHttp((_, response) => response.end(body))
       await assert.rejects(model.run([row], signal), { code: 'WAGGLE_MODEL_ANSWER', message: /answers with more than 4,194,304 values/ })
     })
 
-  it('that sends an error of a megabyte is quoted by the beginning of the error', async () => {
+  it('that sends an error of a megabyte is quoted only with the beginning of the error', async () => {
     const model = await openHttp((_, response) => response.writeHead(400).end(`{"error": "the shape", "more": [${'[],'.repeat(500_000)}[]]}`))
     await assert.rejects(model.run([row], signal), { code: 'WAGGLE_MODEL_FAILED', message: /answers 400: \{"error": "the shape", "more": \[\[\]/ })
   })
@@ -145,12 +145,12 @@ describe('A TensorFlow Serving over HTTP', () => {
     assert.equal(asked, 1)
   })
 
-  it('that does not know an id in the input makes the request a refusal', async () => {
+  it('that does not know an id in the input turns the request into a refusal', async () => {
     const model = await openHttp((_, response) => response.writeHead(400).end('{"error": "indices[0,1] = 99 is not in [0, 20)"}'))
     await assert.rejects(model.run([row], signal), { code: 'WAGGLE_REFUSED' })
   })
 
-  it('that is too busy is called again, and then reported as away', async () => {
+  it('that is too busy is called again, and then reported as unreachable', async () => {
     let asked = 0
     const model = await openHttp((_, response) => {
       asked++
@@ -179,7 +179,7 @@ describe('A TensorFlow Serving over HTTP', () => {
     assert.deepEqual(await model.run([row], signal), [{ outputs: { y: { shape: [2], values: [3, 4] } } }])
   })
 
-  it('that gives no answer is disconnected at the end of the call, and not called again', async () => {
+  it('that gives no answer is disconnected at the deadline of the call, and not called again', async () => {
     let asked = 0
     const limit = new AbortController()
     const closed = Promise.withResolvers<void>()
@@ -200,13 +200,13 @@ describe('A TensorFlow Serving over HTTP', () => {
     assert.equal(asked, 0)
   })
 
-  it('that is another kind of server is reported as such', async () => {
+  it('that is really another kind of server is reported as such', async () => {
     const port = await plainServer((socket) => socket.end('SSH-2.0-OpenSSH_9.2\r\n'))
     await assert.rejects(openAt(`http://127.0.0.1:${port}/v1/models/m`), { code: 'WAGGLE_MODEL_ANSWER', message: /something that is not HTTP/ })
     await assert.rejects(openAt(`grpc://127.0.0.1:${port}/v1/models/m`), { code: 'WAGGLE_MODEL_SERVER_AWAY' })
   })
 
-  it('that accepts connections and sends nothing is reported as away', async () => {
+  it('that accepts connections and sends nothing is reported as unreachable', async () => {
     const port = await plainServer(() => {})
     for (const protocol of ['http', 'grpc', 'https', 'grpcs'])
       await assert.rejects(openAt(`${protocol}://127.0.0.1:${port}/v1/models/m`), { code: 'WAGGLE_MODEL_SERVER_AWAY' }, protocol)
@@ -269,35 +269,35 @@ describe('A TensorFlow Serving over gRPC', () => {
     ['another version', { outputs: { y: floats(1, 2, 3, 4) }, modelSpec: { version: { value: 4 } } }, /version 4 instead of 3/],
   ]
   for (const [what, answer, said] of answers)
-    it(`that answers with ${what} fails the batch, and not the process`, async () => {
+    it(`that answers with ${what} fails the batch, but not the process`, async () => {
       const model = await openGrpc((_, reply) => reply(null, encodeMessage('PredictResponse', answer)))
       await assert.rejects(model.run([row, row], signal), { code: 'WAGGLE_MODEL_ANSWER', message: said })
     })
 
-  it('that answers with other bytes than a PredictResponse fails the batch', async () => {
+  it('that answers with bytes which are not a PredictResponse fails the batch', async () => {
     const model = await openGrpc((_, reply) => reply(null, Buffer.from('Hello, who is there?')))
     await assert.rejects(model.run([row], signal), { code: 'WAGGLE_MODEL_ANSWER', message: /not a PredictResponse/ })
   })
 
   const small: readonly (readonly [what: string, tensor: Uint8Array])[] = [
-    ['integers of a byte', Buffer.concat([Buffer.from([0x52, 0x80, 0x80, 0x80, 0x04]), Buffer.alloc(8 * 1024 * 1024, 1)])],
+    ['one-byte integers', Buffer.concat([Buffer.from([0x52, 0x80, 0x80, 0x80, 0x04]), Buffer.alloc(8 * 1024 * 1024, 1)])],
     ['empty strings', Buffer.alloc(10 * 1024 * 1024, Buffer.of(0x42, 0))],
     ['integers that are not packed', Buffer.alloc(10 * 1024 * 1024, Buffer.of(0x50, 1))],
     ['empty dimensions', withLength(0x12, Buffer.alloc(10 * 1024 * 1024, Buffer.of(0x12, 0)))],
   ]
   for (const [what, tensor] of small)
-    it(`that answers with bytes which unfold to millions of ${what} fails the batch before they unfold`, async () => {
+    it(`that answers with bytes which decode to millions of ${what} fails the batch before they are decoded`, async () => {
       const entry = Buffer.concat([Buffer.of(0x0a, 1, 0x79), withLength(0x12, tensor)])
       const model = await openGrpc((_, reply) => reply(null, withLength(0x0a, entry)))
       await assert.rejects(model.run([row], signal), { code: 'WAGGLE_MODEL_ANSWER', message: /more than 4,194,304 values/ })
     })
 
-  it('that sends an answer larger than the bound fails the batch', async () => {
+  it('that sends an answer larger than the limit fails the batch', async () => {
     const model = await openGrpc((_, reply) => reply(null, Buffer.alloc(65 * 1024 * 1024)))
     await assert.rejects(model.run([row], signal), { code: 'WAGGLE_MODEL_ANSWER', message: /more than 64 MiB/ })
   })
 
-  it('is asked for only those outputs that a prediction may hold', async () => {
+  it('is asked only for the outputs that a prediction can contain', async () => {
     let filter: readonly string[] = []
     const model = await openGrpc((request, reply) => {
       filter = decodeMessage('PredictRequest', request).outputFilter
@@ -307,7 +307,7 @@ describe('A TensorFlow Serving over gRPC', () => {
     assert.deepEqual(filter, ['y'])
   })
 
-  it('is called again if it is busy, and not if it refuses or gives no answer in time', async () => {
+  it('is called again if it is busy, but not if it refuses a call or gives no answer in time', async () => {
     const cases: readonly (readonly [code: status, expected: string, isRepeated: boolean])[] = [
       [status.UNAVAILABLE, 'WAGGLE_MODEL_SERVER_AWAY', true],
       [status.RESOURCE_EXHAUSTED, 'WAGGLE_MODEL_SERVER_AWAY', true],
@@ -353,7 +353,7 @@ describe('A TensorFlow Serving over HTTP that gives no answer', () => {
   })
 })
 
-describe('A TensorFlow Serving that is away', () => {
+describe('A TensorFlow Serving that is unreachable', () => {
   afterEach(closeAll)
 
   it('is reported with the reason and the next step, over each protocol', async () => {
@@ -367,7 +367,7 @@ describe('A TensorFlow Serving that is away', () => {
     await assert.rejects(openAt('http://no-such-host.invalid/v1/models/m'), { code: 'WAGGLE_MODEL_SERVER_AWAY', message: /takes no connection/ })
   })
 
-  it('gets the first call of an outage again and again, later calls fewer times, and answers when it is back', async () => {
+  it('gets the first call of an outage again and again, gets later calls less often, and answers after it has returned', async () => {
     const server = createServer((_, response) => response.end(metadata))
     const port = await listening(server, { close: true })
     const model = await openedBefore(server, port)
@@ -382,7 +382,7 @@ describe('A TensorFlow Serving that is away', () => {
     assert.deepEqual(await model.run([row], signal), [{ outputs: { y: { shape: [2], values: [3, 4] } } }])
   })
 
-  it('is called until it answers, with lines in the log', async () => {
+  it('is called until it answers, and the log reports this', async () => {
     const server = createServer((_, response) => response.end(metadata))
     const port = await listening(server, { close: true })
     const lines: string[] = []
@@ -405,7 +405,7 @@ describe('A TensorFlow Serving that is away', () => {
     assert.equal((await late.get()).signature.rows[0]?.name, 'x')
   })
 
-  it('keeps no listener of the calls that fail', async (test) => {
+  it('leaves no listener of failed calls behind', async (test) => {
     const port = await listening(createServer(), { close: true })
     const late = new TensorFlowServing({ ...options, patienceMs: 0 }).openLater({ url: `http://127.0.0.1:${port}/v1/models/m`, ...told })
     closers.push(() => late.close())
@@ -494,7 +494,7 @@ async function openGrpc(predict: (request: Buffer, reply: sendUnaryData<Buffer>)
   return openAt(`grpc://127.0.0.1:${port}/v1/models/m/versions/3`)
 }
 
-/** Lets a server listen, and returns its port. With `close` the server is closed again, so that nobody listens at the port. */
+/** Lets a server listen, and returns its port. With `close` the server is closed again, so that no server listens at the port. */
 async function listening(server: Server | PlainServer, { close = false }: { readonly close?: boolean } = {}): Promise<number> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
@@ -516,7 +516,7 @@ async function plainServer(answer: (socket: Socket) => void): Promise<number> {
   return port
 }
 
-/** Starts the server, and opens the model. */
+/** Opens the model after the server was started. */
 async function openedBefore(server: Server, port: number): Promise<OpenModel> {
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
   return openAt(`http://127.0.0.1:${port}/v1/models/m`)

@@ -10,7 +10,7 @@ import { systemClock } from '../../../../connectors/system/system-clock.ts'
 const path = '/v1/models/m'
 
 describe('The servers that a url may name', () => {
-  it('are those on this machine, or those in WAGGLE_MODEL_HOSTS if it is set', () => {
+  it('are the servers on this machine, or the servers in WAGGLE_MODEL_HOSTS if it is set', () => {
     const cases: readonly (readonly [hosts: string | null, allowed: readonly string[], refused: readonly string[]])[] = [
       [
         null,
@@ -49,7 +49,7 @@ describe('The servers that a url may name', () => {
           message: /is not asked: rebound.example stands for 127.0.0.1/,
         })
         assert.equal(asked, before)
-        // If the list has the address too, the server is asked. It is no TensorFlow Serving, so the call fails.
+        // If the list also contains the address, the server is called. It is not a TensorFlow Serving, so the call fails.
         await assert.rejects(open('rebound.example, 127.0.0.1'), { code: /ANSWER|AWAY/ }, protocol)
       }
       assert.equal(asked, 1)

@@ -26,7 +26,7 @@ describe('The address of a model on a TensorFlow Serving', () => {
     assert.equal(servingAddress('http://serving/v1/models/teddy/versions/4', 4).version, 4)
   })
 
-  it('is refused with the reason and the right form if it is malformed', () => {
+  it('is refused with the reason and a correct example if it is malformed', () => {
     const cases: readonly (readonly [url: string, version: number | undefined, said: RegExp])[] = [
       ['', undefined, /is not an address of http, https, grpc or grpcs/],
       ['serving:8500', undefined, /is not an address of http/],

@@ -78,7 +78,7 @@ describe('A model on a server that speaks TensorFlow Serving’s published messa
     }
   })
 
-  it('gives strings, NaN and infinity unchanged', async () => {
+  it('returns strings, NaN and infinity unchanged', async () => {
     for (const url of addresses()) {
       await withModel({ url, signature: 'names' }, async (model) => {
         const [result] = await model.run([floats(0, 0, 1, 0)], signal)
@@ -91,7 +91,7 @@ describe('A model on a server that speaks TensorFlow Serving’s published messa
     }
   })
 
-  it('gets pictures of the size that it takes', async () => {
+  it('gets pictures in the size that its input requires', async () => {
     for (const url of addresses()) {
       await withModel({ url, signature: 'picture', fit: { values: { factors: [1 / 255, 1 / 255, 1 / 255], offsets: [0, 0, 0] } } }, async (model) => {
         assert.ok(model.signature.takesPictures)
@@ -105,7 +105,7 @@ describe('A model on a server that speaks TensorFlow Serving’s published messa
     }
   })
 
-  it('gets a batch as one call, and smaller calls once the server has named its limit', async () => {
+  it('gets a batch as one call, and as smaller calls after the server has named its limit', async () => {
     for (const [protocol, url] of addresses().slice(0, 2).entries()) {
       await withModel({ url, signature: 'one' }, async (model) => {
         const before = server.calls.length
@@ -129,7 +129,7 @@ describe('A model on a server that speaks TensorFlow Serving’s published messa
     })
   })
 
-  it('is found by version and by label', async () => {
+  it('is found by its version and by its label', async () => {
     for (const url of addresses()) {
       for (const place of ['/versions/3', '/labels/stable', '/versions/3:predict', ':predict'])
         await withModel({ url: `${url}${place}` }, async (model) => assert.match(model.device, /version 3$/))
@@ -162,7 +162,7 @@ describe('A model on a server that speaks TensorFlow Serving’s published messa
     }
   })
 
-  it('is called over TLS with a certificate, which the spec gives as files or as text', async () => {
+  it('is called over TLS with a certificate, which the spec provides as files or as text', async () => {
     using certificates = new Certificates()
     const { ca, client } = certificates
     const secured = await ModelServer.start(python, { ca, ...certificates.server })

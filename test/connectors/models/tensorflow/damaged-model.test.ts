@@ -47,7 +47,7 @@ describe('A TensorFlow model whose files are damaged', () => {
     return bytes
   }
 
-  it('is refused if its graph is cut off, empty, or of another kind', () => {
+  it('is refused if its graph is truncated, empty, or of another kind', () => {
     refuses(
       damaged('dense/1', (path) => truncateSync(join(path, graph), 5000)),
       'WAGGLE_MODEL_INVALID',
@@ -83,7 +83,7 @@ describe('A TensorFlow model whose files are damaged', () => {
     )
   })
 
-  it('is refused if it is a file of another library, and a Keras file with the call that exports it', () => {
+  it('is refused if it is a file of another library, and for a Keras file the error names the call that exports it', () => {
     const onnx = join(savedModelsDirectory, '..', 'exports', 'keras-export.onnx')
     refuses(onnx, 'WAGGLE_MODEL_INVALID', /keras-export\.onnx is an ONNX file, and not a model of TensorFlow/)
     for (const [name, bytes] of [
@@ -99,7 +99,7 @@ describe('A TensorFlow model whose files are damaged', () => {
     }
   })
 
-  it('gives an error with a code for every cut of its graph', () => {
+  it('causes an error with a code for every truncation of its graph', () => {
     const whole = readFileSync(join(savedModelsDirectory, 'mobilenet.pb'))
     const path = join(directory, 'cut.pb')
     for (let length = 0; length < whole.length; length += 501) {
@@ -112,7 +112,7 @@ describe('A TensorFlow model whose files are damaged', () => {
     }
   })
 
-  it('is refused with the file’s name if its variables are missing, cut off or changed', () => {
+  it('is refused with the file’s name if its variables are missing, truncated or changed', () => {
     refuses(
       damaged('dense/1', (path) => rmSync(join(path, 'variables'), { recursive: true })),
       'WAGGLE_MODEL_INVALID',
@@ -160,7 +160,7 @@ describe('A TensorFlow model whose files are damaged', () => {
     for (const file of [graph, index, data]) refuses(damaged('dense/1', piped(file)), 'WAGGLE_MODEL_INVALID', /is not a regular file/)
   })
 
-  it('is refused with a link out of its folder, and opens with a link within the folder or to the whole folder', () => {
+  it('is refused with a link out of its folder, but opens with a link inside the folder or to the whole folder', () => {
     const moved = (file: string, to: string) => (path: string) => {
       renameSync(join(path, file), join(path, to))
       symlinkSync(join(path, to), join(path, file))
@@ -174,14 +174,14 @@ describe('A TensorFlow model whose files are damaged', () => {
     assert.ok(readTensorFlowGraph(linked, {}).nodes.length > 0)
   })
 
-  it('is refused if its folder has no model', () => {
+  it('is refused if its folder contains no model', () => {
     const empty = join(directory, 'empty')
     mkdirSync(join(empty, '3', 'variables'), { recursive: true })
     refuses(empty, 'WAGGLE_MODEL_NOT_FOUND', /no saved_model\.pb, and no numbered folder with one/)
     refuses(join(empty, 'saved_model.pb'), 'WAGGLE_MODEL_NOT_FOUND', /There is no model at/)
   })
 
-  it('is refused before memory is taken if a single value stands for an enormous constant', () => {
+  it('is refused before memory is allocated if a single value stands for an enormous constant', () => {
     const type = protobuf
       .parse(`
       syntax = "proto3";

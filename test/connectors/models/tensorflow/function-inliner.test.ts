@@ -34,7 +34,7 @@ describe('The inlining of TensorFlow functions', () => {
     assert.deepEqual(nodes.get('outer~/one~/sum')?.input, ['outer~/one~/parts', 'outer~/one~/parts:1'])
   })
 
-  it('gives an attribute that a function leaves to its caller the caller’s value', () => {
+  it('copies the caller’s value into an attribute that a function leaves to its caller', () => {
     const typed = fn('typed', [], [node('made', 'Fill', [], { T: { value: 'placeholder', placeholder: 'T' } })], { out: 'made:output:0' })
     const { nodes } = inlinedGraph('model', { node: [node('a', 'typed', [], { T: { value: 'type', type: 3 } })], library: { function: [typed] } })
     assert.equal(nodes.get('a~/made')?.attr.get('T')?.type, 3)
@@ -45,7 +45,7 @@ describe('The inlining of TensorFlow functions', () => {
     assert.throws(() => inlinedGraph('model', { node: [call('c', 'again', ['c'])], library }), /call each other more than 32 deep/)
   })
 
-  it('refuses functions that call each other twice at each level, at its bound of nodes', () => {
+  it('refuses functions that call each other twice at each level, when its limit of nodes is reached', () => {
     const levels = Array.from({ length: 30 }, (_, at) => fn(`f${at}`, [], [call('a', `f${at + 1}`), call('b', `f${at + 1}`)], {}))
     assert.throws(
       () => inlinedGraph('model', { node: [call('c', 'f0')], library: { function: [...levels, fn('f30', [], [], {})] } }),

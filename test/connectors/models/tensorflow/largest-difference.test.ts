@@ -14,7 +14,7 @@ describe('The largest difference of two results', () => {
     assert.equal(largestDifference(output([0, 0]), output([0, 0])), 0)
   })
 
-  it('is infinite for another shape, a missing output, and a NaN or infinity on one side', () => {
+  it('is infinite for different shapes, a missing output, and a NaN or infinity on one side only', () => {
     for (const [given, expected] of [
       [output([1, 2]), output([1, 2], [2, 1])],
       [output([1, 2]), output([1, 2, 3])],

@@ -62,7 +62,7 @@ describe('A small TensorFlow file that asks for much memory or time', () => {
     refuses(frozen(input(...Array<number>(255).fill(1)), relu), 'WAGGLE_MODEL_SHAPE', /the input x with more than 254 dimensions/)
   })
 
-  it('gets no random inputs for a comparison if its free dimensions would make them too large', () => {
+  it('is not compared with random inputs if its free dimensions would make the inputs too large', () => {
     const relu = { name: 'y', op: 'Relu', input: ['x'] }
     assert.equal(randomInputs(readTensorFlowGraph(frozen(input(...Array<number>(20).fill(-1)), relu), {})), null)
     assert.equal(randomInputs(readTensorFlowGraph(frozen(input(-1, 4), relu), {}))?.x?.data.length, 8)
@@ -106,7 +106,7 @@ describe('A small TensorFlow file that asks for much memory or time', () => {
     assert.throws(() => inlinedGraph('model', { node: calls, library }), tooLarge)
   })
 
-  it('is refused if the name of a call is long, or stands before the names of very many nodes', () => {
+  it('is refused if the name of a call is too long, or is a part of the names of very many nodes', () => {
     const signature = { name: 'f', inputArg: [{ name: 'a' }], outputArg: [] }
     const library = { function: [{ signature, nodeDef: Array.from({ length: 12_000 }, (_, at) => node(`n${at}`, 'Relu', ['a'])), ret: {} }] }
     const called = (length: number) => () => inlinedGraph('model', { node: [node('k'.repeat(length), 'f', ['x'])], library })
@@ -115,7 +115,7 @@ describe('A small TensorFlow file that asks for much memory or time', () => {
   })
 })
 
-it('A constant with fewer values than its shape repeats the last value', () => {
+it('A constant with fewer values than its shape repeats its last value', () => {
   const tensor = {
     dtype: 0,
     tensorShape: { dim: [{ size: 4 }] },

@@ -24,7 +24,7 @@ function refuses(opening: Promise<OpenModel>, code: string, said: RegExp): Promi
 describe('A SavedModel', () => {
   for (const one of savedModelCases.filter(({ spec }) => spec.signature !== 'odd')) {
     const by = one.spec.signature === undefined ? '' : ` by its signature ${one.spec.signature}`
-    it(`gives the answers of TensorFlow on onnxruntime: ${one.model}${by}`, async () => {
+    it(`gives the same answers on onnxruntime as in TensorFlow: ${one.model}${by}`, async () => {
       const model = await open(one.model, one.spec)
       try {
         assert.match(model.device, /^onnxruntime/, String(model.choice))
@@ -34,9 +34,9 @@ describe('A SavedModel', () => {
         await model.close()
       }
     })
-    // tfjs has no kernels for some operators of this one.
+    // tfjs has no kernels for some operators of this model.
     if (one.model === 'operators') continue
-    it(`gives the answers of TensorFlow on tfjs: ${one.model}${by}`, async () => {
+    it(`gives the same answers on tfjs as in TensorFlow: ${one.model}${by}`, async () => {
       const model = await open(one.model, { ...one.spec, backend: 'tfjs' })
       try {
         assert.equal(model.device, 'tfjs wasm')
@@ -48,7 +48,7 @@ describe('A SavedModel', () => {
     })
   }
 
-  it('answers from the highest of its numbered versions, or from the version of the spec', async () => {
+  it('answers from the highest of its numbered versions, or from the version that the spec names', async () => {
     for (const [version, name] of [
       [undefined, 'dense/10'],
       [2, 'dense/2'],
@@ -62,7 +62,7 @@ describe('A SavedModel', () => {
     await refuses(open('dense', { version: 3 }), 'WAGGLE_MODEL_NOT_FOUND', /no version 3: it has the versions 1, 2, 10/)
   })
 
-  it('is refused with its signatures if the signature of the spec does not exist', async () => {
+  it('is refused with a list of its signatures if the signature of the spec does not exist', async () => {
     await refuses(open('words', { signature: 'nowhere' }), 'WAGGLE_MODEL_SHAPE', /no signature nowhere: it has serving_default, vectors/)
     await refuses(open('words', { signature: 'constructor' }), 'WAGGLE_MODEL_SHAPE', /no signature constructor/)
     await refuses(open('mobilenet.pb', { signature: 'vectors' }), 'WAGGLE_MODEL_SHAPE', /is a frozen graph, which has no signature/)
@@ -72,7 +72,7 @@ describe('A SavedModel', () => {
     await refuses(open('plain', {}), 'WAGGLE_MODEL_SHAPE', /takes strings \(its input text\)/)
   })
 
-  it('is refused with the advice to unroll if it has a loop', async () => {
+  it('is refused with the advice to unroll its loop if it has a loop', async () => {
     await refuses(open('loop', {}), 'WAGGLE_MODEL_SHAPE', /has a loop \((While|TensorList\w+)\)/)
   })
 
@@ -85,7 +85,7 @@ describe('A SavedModel', () => {
     await refuses(open('plain', { signature: 'digamma', backend: 'onnx' }), 'WAGGLE_MODEL_SHAPE', /cannot run on onnxruntime: .*Digamma/)
   })
 
-  it('runs on tfjs if its translation gives other answers, and is refused with backend: onnx', async () => {
+  it('runs on tfjs if its translation gives different answers, and is refused with backend: onnx', async () => {
     const model = await open('plain', { signature: 'odd' })
     assert.equal(model.device, 'tfjs wasm')
     assert.match(String(model.choice), /^its translation to ONNX gives another shape than tfjs wasm/)
@@ -100,7 +100,7 @@ describe('A SavedModel', () => {
     )
   })
 
-  it('takes a picture if its input is of 8-bit numbers', async () => {
+  it('accepts a picture if its input has 8-bit numbers', async () => {
     for (const backend of ['onnx', 'tfjs'] as const) {
       const model = await open('plain', { signature: 'picture', backend })
       assert.equal(model.signature.takesPictures, true)
@@ -111,7 +111,7 @@ describe('A SavedModel', () => {
     }
   })
 
-  it('gives a result that is not a number unchanged, with both libraries', async () => {
+  it('returns NaN and infinity unchanged, with both libraries', async () => {
     for (const backend of ['onnx', 'tfjs'] as const) {
       const model = await open('plain', { signature: 'logarithm', backend })
       const [result] = await model.run(

@@ -13,7 +13,7 @@ const entries = new Map([
 
 describe('A sorted table', () => {
   for (const snappy of [false, true]) {
-    it(`gives its entries from several blocks ${snappy ? 'of Snappy' : 'without compression'}`, () => {
+    it(`returns its entries from several blocks ${snappy ? 'of Snappy' : 'without compression'}`, () => {
       const read = sortedTable(writeSortedTable(entries, { snappy }))
       assert.deepEqual([...read], [...entries])
     })
@@ -25,14 +25,14 @@ describe('A sorted table', () => {
       assert.throws(() => sortedTable(whole.subarray(0, length)), RangeError, `${length} bytes`)
   })
 
-  it('never gives other entries after a flipped bit', () => {
+  it('never returns wrong entries after a flipped bit', () => {
     const whole = writeSortedTable(entries)
     let refused = 0
     for (let at = 0; at < whole.length; at++) {
       const broken = Buffer.from(whole)
       broken[at] = (broken[at] ?? 0) ^ 16
       try {
-        // The meta index and the zeros of the footer are not read, so a changed bit there makes no difference.
+        // The meta index and the zeros of the footer are not read, so a changed bit in them makes no difference.
         assert.deepEqual([...sortedTable(broken)], [...entries], `byte ${at}`)
       } catch (thrown) {
         assert.ok(thrown instanceof RangeError, `byte ${at}: ${thrown}`)
@@ -51,13 +51,13 @@ describe('A sorted table', () => {
     assert.throws(() => sortedTable(broken), /outside of the file/)
   })
 
-  it('is refused if its handles read one block so often that the bytes pass the bound', () => {
+  it('is refused if its handles read one block so often that the bytes exceed the limit', () => {
     const large = new Map([['a', Buffer.alloc(14 * 1024 * 1024, 7)]])
     const whole = writeSortedTable(large, { repeated: 5 })
     assert.throws(() => sortedTable(whole), /its blocks have more than 67108864 bytes/)
   })
 
-  it('is refused with more entries than the bound, even if all have one key', () => {
+  it('is refused with more entries than the limit, even if all entries have the same key', () => {
     const block = Buffer.alloc(3 * 1_000_001)
     // Three zeros are an entry with an empty key and an empty value.
     assert.throws(() => sortedTable(tableOfBlock(Buffer.concat([block, Buffer.of(0, 0, 0, 0, 1, 0, 0, 0)]))), /more than 1000000 entries/)

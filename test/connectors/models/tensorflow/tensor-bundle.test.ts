@@ -32,7 +32,7 @@ describe('The variables of a SavedModel', () => {
   after(() => rmSync(directory, { recursive: true, force: true }))
   let count = 0
 
-  /** Writes a bundle of one variable, `v`, in one shard: four bytes, and the values of `good`. */
+  /** Writes a bundle with one variable, `v`, in one shard: four bytes, and the values of `good`. */
   function bundleOf(entry: Entry, header: Uint8Array = Buffer.of(8, 1)): string {
     const prefix = join(directory, `bundle-${count++}`)
     const entries = new Map<string, Uint8Array>([
@@ -57,14 +57,14 @@ describe('The variables of a SavedModel', () => {
     )
   }
 
-  it('are read from their place in their shard', () => {
+  it('are read from their position in their shard', () => {
     const bundle = new TensorBundle(bundleOf(good), 12)
     assert.deepEqual(bundle.tensor('v').tensorContent, values)
     assert.throws(() => bundle.tensor('w'), /no variable w/)
     assert.throws(() => bundle.tensor(''), /no variable/)
   })
 
-  it('are refused with a wrong checksum, and with an index that does not fit the data', () => {
+  it('are refused with a wrong checksum, or with an index that does not fit the data', () => {
     refuses({ ...good, sum: good.sum + 1 }, /the checksum of the variable v is wrong/)
     refuses({ ...good, offset: 3 }, /the checksum of the variable v is wrong/)
     refuses({ ...good, offset: 5 }, /the variable v lies outside of .*data-00000-of-00001/)
@@ -75,7 +75,7 @@ describe('The variables of a SavedModel', () => {
     refuses(good, /data-00000-of-00002 is missing, which has the variable v/, { header: Buffer.of(8, 2) })
   })
 
-  it('are refused before memory is taken if a shape does not fit the size, or is enormous', () => {
+  it('are refused before memory is allocated if a shape does not fit the size, or is enormous', () => {
     refuses({ ...good, size: 8 }, /has 8 bytes, where its shape wants 12/)
     refuses({ ...good, shape: [3, -1] }, /a constant has the shape \[3, -1\]/)
     refuses({ ...good, shape: [2 ** 40, 2 ** 40], size: 2 ** 50 }, /a constant has the shape/)

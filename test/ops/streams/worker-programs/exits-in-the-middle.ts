@@ -1,7 +1,7 @@
 import { Produced, Serdes, Streams } from 'waggle-streams'
 import { topology } from './visits.ts'
 
-/** A process that ends itself while its workers are in the middle of their work, in a directory that it gets as an argument. */
+/** A process that ends itself while its workers are processing, in a directory that is its argument. */
 const [stateDir = ''] = process.argv.slice(2)
 const text = Serdes.string()
 const streams = new Streams(topology, {

@@ -1,7 +1,7 @@
 import { threadId } from 'node:worker_threads'
 import { Consumed, Materialized, Produced, Serdes, StreamsBuilder, type StreamsHandlers, TimeWindows } from 'waggle-streams'
 
-/** Gives orders their prices from a global table. Records that cannot be read are dropped. */
+/** Adds prices from a global table to orders. Records that cannot be read are dropped. */
 const text = Serdes.string()
 const read = Consumed.with(text, text)
 const builder = new StreamsBuilder()

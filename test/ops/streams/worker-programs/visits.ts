@@ -1,7 +1,10 @@
 import { existsSync, openSync, writeFileSync } from 'node:fs'
 import { Consumed, Grouped, Materialized, Produced, Serdes, StreamsBuilder } from 'waggle-streams'
 
-/** An action of a visit on the thread that counts it. With `once`, only the thread that makes that file does it; without it, every thread. */
+/**
+ * An action of a visit on the thread that counts the visit. With `once`, only the thread that makes that file does the action; without `once`, every
+ * thread.
+ */
 export interface Order {
   readonly page: string
   readonly once?: string

@@ -33,7 +33,7 @@ def greet(swarm, payload, context):
         return {"greeting": payload["name"], "traceparent": context.traceparent, "baggage": context.baggage}
 `
 
-/** One swarm calls the gateway of another one by HTTP. The other one has a Python bee, and a module whose calls are batches. */
+/** One swarm calls the gateway of another swarm by HTTP. The other swarm has a Python bee, and a module whose calls are batches. */
 describe('A request through two processes and a Python bee', { skip, timeout: 120_000 }, () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-collected-'))
   const programs: MeasuredProgram[] = []
@@ -96,7 +96,7 @@ bees:
     return { id, answer: (await response.json()) as { readonly traceparent: string; readonly baggage: string } }
   }
 
-  it('is one trace in the record of OpenTelemetry’s collector, with the caller’s span as its root and links to its batch', async () => {
+  it('is one trace in OpenTelemetry’s collector, with the caller’s span as its root and links to its batch', async () => {
     const traceId = '4bf92f3577b34da6a3ce929d0e0e4736'
     const caller = '00f067aa0ba902b7'
     const [traced, other] = await Promise.all([ask('bear', { traceparent: `00-${traceId}-${caller}-01`, baggage: 'shop=den' }), ask('bees', {})])
@@ -126,7 +126,7 @@ bees:
     )
     assert.equal(traced.answer.traceparent, `00-${traceId}-${greet.id}-01`)
     assert.deepEqual([outer.attributes.get('waggle.request_id'), outer.attributes.get('http.response.status_code')], [traced.id, '200'])
-    // A request without a trace begins one, whose id is that of the request.
+    // A request without a trace begins a trace with the digits of the request's id.
     const otherTrace = other.id.replaceAll('-', '')
     await eventually(async () => ofTrace(otherTrace).length === 6)
     const batches = collector.spans.filter(({ name }) => name === 'batched batch')
@@ -140,7 +140,7 @@ bees:
     assert.deepEqual(batched.links, [{ traceId: batch?.traceId, id: batch?.id }])
   })
 
-  it('is in the metrics and the log lines that the collector has of both processes', async () => {
+  it('is in the metrics and the log lines that the collector has received from both processes', async () => {
     const has = (text: RegExp) => eventually(async () => text.test(collector.record))
     await has(/Name: waggle_gateway_requests_total/)
     await has(/Name: waggle_bee_call_duration_seconds/)

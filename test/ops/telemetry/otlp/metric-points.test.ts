@@ -6,7 +6,7 @@ import { Histogram } from '../../../../processor/metrics/histogram.ts'
 
 const times = { startTime: [1, 0] as [number, number], endTime: [2, 0] as [number, number] }
 
-it('A histogram for OpenTelemetry counts each bucket’s own part, and has the same sum and count', () => {
+it('A histogram for OpenTelemetry counts only the values of each bucket, and has the same sum and count', () => {
   const histogram = new Histogram([1, 2, 4])
   for (const value of [0.5, 1, 1.5, 3, 9]) histogram.observe(value)
   const samples = [...histogramSamples({ bee: 'a' }, histogram), ...histogramSamples({ bee: 'b' }, new Histogram([1, 2, 4]))]

@@ -12,7 +12,7 @@ describe('The variables of OpenTelemetry', () => {
     assert.equal(otlpSettings({ ...endpoint, OTEL_TRACES_EXPORTER: 'none', OTEL_METRICS_EXPORTER: 'none', OTEL_LOGS_EXPORTER: 'none' }), null)
   })
 
-  it('choose the protocol of all signals, and of each', () => {
+  it('choose the protocol of all signals, and of a single signal', () => {
     assert.deepEqual(otlpSettings(endpoint)?.protocols, { traces: 'http/protobuf', metrics: 'http/protobuf', logs: 'http/protobuf' })
     const chosen = otlpSettings({
       ...endpoint,
@@ -32,7 +32,7 @@ describe('The variables of OpenTelemetry', () => {
     assert.deepEqual(otlpSettings({ ...endpoint, OTEL_TRACES_SAMPLER: 'always_off' })?.sampler, { isParentBased: false, root: 'off', ratio: 1 })
   })
 
-  it('bound the queues, and no batch is larger than its queue', () => {
+  it('limit the queues, and no batch is larger than its queue', () => {
     assert.deepEqual(otlpSettings(endpoint)?.spans, {
       maxQueueSize: 2048,
       maxExportBatchSize: 512,
@@ -43,7 +43,7 @@ describe('The variables of OpenTelemetry', () => {
     assert.deepEqual([spans.maxQueueSize, spans.maxExportBatchSize], [100, 100])
   })
 
-  it('are ignored with a remark where they are wrong', () => {
+  it('are ignored with a remark if their values are wrong', () => {
     const wrong = { OTEL_TRACES_SAMPLER: 'sometimes', OTEL_BSP_MAX_QUEUE_SIZE: '-1', OTEL_EXPORTER_OTLP_PROTOCOL: 'carrier-pigeon' }
     const settings = otlpSettings({ ...endpoint, ...wrong })
     assert.deepEqual([settings?.sampler.root, settings?.spans.maxQueueSize, settings?.protocols.traces], ['on', 2048, 'http/protobuf'])

@@ -39,7 +39,7 @@ function callSpanOf(at: number): CallSpan {
 const call = { swarm: 's', bee: 'b', type: 'module', startedAt: 1000, finishedAt: 1500, isRepeated: false }
 
 describe('The span of a request', () => {
-  it('goes on with the caller’s trace, and has the time and the outcome', () => {
+  it('continues the caller’s trace, and has the time and the outcome', () => {
     const { spans, begin, pass } = scene()
     const { context, end } = begin('r', '01')
     pass(1250)
@@ -63,7 +63,7 @@ describe('The span of a request', () => {
     assert.deepEqual([spans[0]?.spanContext().traceId, spans[0]?.parentSpanContext], ['01a22d62c5f975aeba0e51770590d692', undefined])
   })
 
-  it('is not recorded where the caller or the sampler says so, and the trace goes on unrecorded', () => {
+  it('is not recorded if the caller or the sampler says so, and the trace continues unrecorded', () => {
     const { spans, begin } = scene()
     const { context, end } = begin('r', '00')
     end(200)
@@ -76,7 +76,7 @@ describe('The span of a request', () => {
   })
 })
 
-describe('The span of a record that came without a trace', () => {
+describe('The span of a record that arrived without a trace', () => {
   it('is the same when the record is read again', () => {
     const { spans, tracing } = scene()
     const record = { gateway: 'g', id: 'r', place: { topic: 't', partition: 1, offset: 2n }, at: 1000 }
@@ -86,7 +86,7 @@ describe('The span of a record that came without a trace', () => {
 })
 
 describe('The spans of a call', () => {
-  it('have links to the batch and back, of which there are at most so many as the setting says', () => {
+  it('have links to the batch and back, up to the number in the setting', () => {
     const { spans, tracing } = scene(always, 2)
     tracing.called({ ...call, rows: 3, spans: [0, 1, 2].map(callSpanOf) })
     const [batch, ...rows] = spans
@@ -99,7 +99,7 @@ describe('The spans of a call', () => {
       )
   })
 
-  it('are those of the batch alone, where its rows are tried again one by one', () => {
+  it('are only those of the batch if its rows are tried again one by one', () => {
     const { spans, tracing } = scene()
     const error = { code: 'WAGGLE_BEE_FAILED', message: 'no' }
     tracing.called({ ...call, isRepeated: true, rows: 2, spans: [0, 1].map((at) => ({ ...callSpanOf(at), error })) })
@@ -109,7 +109,7 @@ describe('The spans of a call', () => {
     )
   })
 
-  it('have no batch where the call has one row, and the code of their error', () => {
+  it('include no batch for a call with one row, and have the code of their error', () => {
     const { spans, tracing } = scene()
     tracing.called({ ...call, rows: 1, spans: [{ ...callSpanOf(0), error: { code: 'WAGGLE_REFUSED', message: 'not this' } }] })
     assert.deepEqual(

@@ -10,7 +10,7 @@ import { eventually } from '../../../support/swarm-here.ts'
 
 const main = resolve(import.meta.dirname, '..', '..', '..', '..', 'ops', 'cli', 'main.ts')
 
-it('Requests are answered while the collector takes connections and answers nothing, and the log has one line about each signal', async () => {
+it('Requests are answered while the collector accepts connections without responding, and the log has one line for each signal', async () => {
   const sockets = new Set<Socket>()
   const collector = createServer((socket) => sockets.add(socket.on('error', () => {})))
   collector.listen(0, '127.0.0.1')

@@ -5,7 +5,7 @@ import { TopologyTestDriver } from 'waggle-streams/testing'
 
 const text = Serdes.string()
 
-/** A program that holds the updates of `in` for `limitMs`. `seen` has the places of forwarded updates. */
+/** A program that holds the updates of `in` back for `limitMs`. `seen` gets the metadata of forwarded updates. */
 function waiting(buffer: BufferConfig, limitMs: number) {
   const seen: (RecordMetadata | null)[] = []
   const builder = new StreamsBuilder()
@@ -34,8 +34,8 @@ function waiting(buffer: BufferConfig, limitMs: number) {
 }
 
 describe('The updates that a suppression holds', () => {
-  // The bytes of one update: 28 for its times and position, 2 for the topic’s name, the key, and the new value. If the old value equals the prior
-  // one, it counts once.
+  // The bytes of one update: 28 for its times and position, 2 for the topic’s name, then the key and the new value. If the old value equals the prior
+  // value, the two count once.
   const first = 28 + 2 + 1 + 5
 
   it('are counted as in Kafka Streams, and an update replaces the earlier update of its key', async () => {

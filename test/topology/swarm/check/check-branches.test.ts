@@ -138,7 +138,7 @@ describe('The check of loops', () => {
     ])
   })
 
-  it('names a loop without a way out, and one without a way in', () => {
+  it('names a loop without a way out, and a loop without a way in', () => {
     assert.deepEqual(mistakesOf(loop('{ stack: [in, a] }', spec) + work('a', '{ name: again }')), [
       'swarm.yaml:4:3: no request leaves the loop of again: only a reads it; Let a bee after the loop read again.',
     ])
@@ -148,7 +148,7 @@ describe('The check of loops', () => {
     )
   })
 
-  it('names a bee outside of a loop that reads the loop’s body, and a bee in the body that waits for one outside', () => {
+  it('names a bee outside of a loop that reads the loop’s body, and a bee in the body that waits for a bee outside', () => {
     const ring = loop('{ stack: [in, b] }', spec) + work('a', '{ name: again }') + work('b', '{ name: a }') + answer
     assert.deepEqual(mistakesOf(ring + work('c', '{ name: a }')), [
       'swarm.yaml:8:32: c is outside of the loop of again and reads a in it, which has a result each round; Read again.',

@@ -16,7 +16,7 @@ describe('One bee’s output as another bee’s input', () => {
     assert.equal(misfit(Type.Array(Type.Number()), { tensors: {} }), null)
   })
 
-  it('does not fit if one of them differs, and the reason names the difference and its place', () => {
+  it('does not fit if a name, a type or a shape differs, and the reason names the difference and its place', () => {
     assert.match(
       misfit(image([-1, 200, 200, 3]), image([-1, 224, 224, 3])) ?? '',
       /image of shape \[-1, 200, 200, 3\], where \[-1, 224, 224, 3\] is taken/,

@@ -50,7 +50,7 @@ describe('JSON from a caller', () => {
     assert.equal(Object.keys(edgeJson(bytes(names(edgeBounds.maxMembers))) as object).length, edgeBounds.maxMembers)
     assert.throws(() => edgeJson(bytes(names(edgeBounds.maxMembers + 1))), badJson)
     assert.throws(() => edgeJson(bytes(`[${'{"a":0},'.repeat(edgeBounds.maxMembers)}{"a":0}]`)), badJson)
-    // Malformed text past the limit is refused for the limit, since it was not parsed.
+    // Malformed text past the limit is refused because of the limit, since it was not parsed.
     assert.throws(() => edgeJson(bytes(`[${'{"a":0},'.repeat(edgeBounds.maxMembers + 1)}`)), /more than 100000 members/)
     assert.throws(() => edgeJson(bytes(`[${'0,'.repeat(edgeBounds.maxValues + 1)}`)), /more than 1000000 values/)
   })

@@ -69,7 +69,7 @@ describe('Tensors', () => {
       b: { datatype: 'UINT8', shape: [64], data: new Uint8Array(64) },
     })
     assert.equal(Object.keys(decodeTensors(data)).length, 2)
-    // Both tensors name the same bytes, at the end of the body.
+    // Both tensors claim the same bytes, at the end of the body.
     const shared = data.slice(0, data.length - 64)
     const first = shared.indexOf(0x61)
     const view = new DataView(shared.buffer, shared.byteOffset)

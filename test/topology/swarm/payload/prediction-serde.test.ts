@@ -9,7 +9,7 @@ import { markedPrediction, type PredictionRecord, predictionSerde } from '../../
 import { Unavailable } from '../../../../topology/waggle-error.ts'
 
 const opened: string[] = []
-/** A stand-in for Avro. Its bytes begin with a zero, as no JSON does. */
+/** A stand-in for Avro. Its bytes begin with a zero. No JSON text does. */
 const fakeAvro: Serde<PredictionRecord> = {
   open: async ({ topic, part }) => void opened.push(`${topic} ${part}`),
   prepare: (_, data) => (data[0] === 0 ? Promise.reject(new Error('nobody knows this schema')) : null),
@@ -34,7 +34,7 @@ describe('A payload with a schema registry', () => {
     assert.deepEqual(written(payload), { first: 0, read: payload, contentType: 'application/vnd.waggle.prediction+avro' })
   })
 
-  it('is written as without a registry if it is not a prediction', () => {
+  it('is written in its usual encoding if it is not a prediction', () => {
     const others: readonly Payload[] = [
       { kind: 'json', json: { label: 'teddy' } },
       { kind: 'json', json: { label: 'teddy', scores: [0.1, 0.9] } },

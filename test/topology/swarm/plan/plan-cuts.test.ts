@@ -12,7 +12,7 @@ interface Row {
   readonly yaml: string
   /** Each sub-topology as `kind of cut: bees | topics that it reads → topics that it writes`. */
   readonly subtopologies: readonly string[]
-  /** The words of the row's own cut. */
+  /** The words in the reason of the row's own cut. */
   readonly reason: string
 }
 
@@ -157,7 +157,7 @@ const shown = ({ cut, bees, sources, sinks }: SubtopologyPlan): string =>
 
 describe('The planner', () => {
   for (const kind of cutKinds) {
-    it(`cuts a plan because of ${kind}, and names that reason`, () => {
+    it(`makes the cut “${kind}”, and gives a reason for it`, () => {
       const { yaml, subtopologies, reason } = rows[kind]
       const planned = subtopologiesOf(yaml)
       assert.deepEqual(planned.map(shown), subtopologies)

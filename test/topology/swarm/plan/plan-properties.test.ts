@@ -48,11 +48,11 @@ function withState(topology: Topology, { stores }: Subtopology): ReadonlySet<str
   return new Set(stores.flatMap(({ name }) => [...topology.usersOf(name)]))
 }
 
-/** The nodes above a node, all the way up. */
+/** All nodes above a node, up to the sources. */
 function ancestorsOf(topology: Topology, name: string): ReadonlySet<string> {
   const node = topology.nodes.get(name)
   const found = new Set(node === undefined ? [] : parentsOf(node))
-  // Iteration over a set includes the entries that are added meanwhile.
+  // The iteration also visits entries that are added to the set meanwhile.
   for (const one of found) {
     const above = topology.nodes.get(one)
     if (above !== undefined) for (const parent of parentsOf(above)) found.add(parent)
@@ -60,18 +60,18 @@ function ancestorsOf(topology: Topology, name: string): ReadonlySet<string> {
   return found
 }
 
-/** The number of sub-topologies that a bee should be in. */
+/** The number of sub-topologies in which a bee should be. */
 function countOf(bee: SwarmBee, bees: readonly SwarmBee[]): number {
   // A batch is at the head of each bee that reads it.
   if (bee.type.role === 'batch') return bees.filter(({ input }) => input?.bees.includes(bee.name)).length
-  // A cache sets the keys of its records in front of a topic, and has its store behind the topic.
+  // A cache takes part in two sub-topologies. It sets the keys of its records before a topic, and has its store behind the topic.
   if (bee.type.role === 'cache') return 2
-  // A bee that joins and takes time has its join in front of a topic, and its call behind it.
+  // A bee that joins and takes time is in two sub-topologies. Its join is before a topic, and its call is behind the topic.
   const takesTime = bee.type.role === 'call' || bee.type.role === 'sink'
   return bee.input?.kind === 'join' && takesTime ? 2 : 1
 }
 
-/** A sub-topology without its number, and without the order of its topics, both of which follow the file's order. */
+/** A sub-topology without its number, and without the order of its topics. Both depend on the order of the bees in the file. */
 function shapeOf({ bees, sources, sinks, stores, cut }: SubtopologyPlan): string {
   return JSON.stringify([cut.kind, bees, [...sources].sort(), [...sinks].sort(), stores])
 }

@@ -33,10 +33,10 @@ function topologyOf(bees: string) {
   return swarmTopology(plan, host, { answersRetentionMs: 1, duplicateRetentionMs: 1, predictions: null, replyTopics: noReplyTopics })
 }
 
-/** The bees of a large swarm. */
+/** The number of bees in a large swarm. */
 const many = propertyRuns(10_000)
 
-/** Swarms with this many bees, by their shape. */
+/** Functions that return a swarm with this many bees, by the shape of the swarm. */
 const shapes: { readonly [shape: string]: (at: number) => string } = {
   'a chain': (at) => bee(`b${at}`, `{ name: ${at === 0 ? 'g' : `b${at - 1}`} }`),
   'a fan-out': (at) => bee(`b${at}`, '{ name: g }'),
@@ -49,7 +49,10 @@ const shapes: { readonly [shape: string]: (at: number) => string } = {
     ),
 }
 
-/** Number of reads of bees' inputs and types by the planner: a measure of its steps that does not depend on the machine. */
+/**
+ * The number of times that the planner reads the inputs and types of bees. This number measures the planner's steps, and does not depend on the
+ * machine.
+ */
 function stepsToPlan(bees: string): number {
   const swarm = checked(bees)
   let steps = 0

@@ -21,7 +21,7 @@ describe('The parts of a call', () => {
     ])
   })
 
-  it('are those of the run that began last: an older run that goes on adds nothing', () => {
+  it('are those of the run that began last: an older run that goes on adds no parts', () => {
     const records = [record('a', 'begin'), record('a', 0), record('b', 'begin'), record('a', 1), record('b', 1), record('a', 2), record('b', 2)]
     assert.deepEqual(taken(records), [false, true, false, false, true, false, true])
   })
@@ -40,7 +40,7 @@ describe('The parts of a call', () => {
     assert.deepEqual(taken(records), [false, false, false, true, true, true])
   })
 
-  it('end when a run fails, for later runs too, but not by the word of an older run', () => {
+  it('end when the latest run fails, also for later runs, but not when an older run fails', () => {
     assert.deepEqual(taken([record('a', 'begin'), record('a', 0), record('a', 'fail'), record('b', 'begin'), record('b', 1)]), [
       false,
       true,
@@ -51,11 +51,11 @@ describe('The parts of a call', () => {
     assert.deepEqual(taken([record('a', 'begin'), record('b', 'begin'), record('a', 'fail'), record('b', 0)]), [false, false, false, true])
   })
 
-  it('cannot be judged without the records before them', () => {
+  it('cannot be counted without the records before them', () => {
     assert.deepEqual(taken([record('a', 3), record('a', 'begin'), record('a', 3)]), ['missing', false, 'missing'])
   })
 
-  it('are in the headers of their records, and a foreign record is none', () => {
+  it('are described by the headers of their records, and a foreign record is no part', () => {
     const call = { bee: 'chat', id: 'r', rounds: 'loop=1', since: 123 }
     const { bee, rounds, since } = call
     assert.deepEqual(partRecordOf(partHeaders(call, 'a', 4, { kind: 'json', json: 1 })), { bee, rounds, since, run: 'a', number: 4 })

@@ -16,7 +16,7 @@ describe('The id of an event', () => {
     assert.equal(sent.addPart(part('chat', 1)), '*.size.chat~1.chat@loop=1~1')
   })
 
-  it('goes on behind the id that a caller sends', () => {
+  it('continues the id that a caller sends', () => {
     const sent = new SentEvents('*.chat~3.chat@loop=1~5.other', new Set(['chat', 'other']))
     for (const [bee, number, rounds] of [
       ['chat', 3, ''],
@@ -27,7 +27,7 @@ describe('The id of an event', () => {
     assert.equal(sent.addPart(part('chat', 4)), '*.other.chat@loop=1~6.chat~4')
   })
 
-  it('has every call, if more calls publish parts than most likely side by side', () => {
+  it('names every call, even if more calls publish parts side by side than expected', () => {
     const sent = new SentEvents()
     const bees = Array.from({ length: 40 }, (_, at) => `b${at}`)
     let id: string | null = null
@@ -35,7 +35,7 @@ describe('The id of an event', () => {
     assert.deepEqual(id?.split('.').toSorted(), bees.map((bee) => `${bee}~1`).toSorted())
   })
 
-  it('has no key of a caller that names no bee of the request', () => {
+  it('leaves out keys of a caller that name no bee of the request', () => {
     const keys = Array.from({ length: 4000 }, (_, at) => at.toString(36))
     for (const suffix of ['', '~1', '@loop=1'])
       assert.equal(new SentEvents(keys.map((key) => key + suffix).join('.'), new Set(['chat'])).addPart(part('chat', 0)), 'chat~0', suffix)

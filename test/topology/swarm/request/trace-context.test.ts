@@ -21,7 +21,7 @@ describe('The header traceparent', () => {
   it('is read as W3C Trace Context says', () => {
     assert.deepEqual(parseTraceparent(`00-${traceId}-${spanId}-01`), { traceId, spanId, isSampled: true })
     assert.deepEqual(parseTraceparent(`00-${traceId}-${spanId}-02`), { traceId, spanId, isSampled: false })
-    // A later version may have more fields, and version 00 may not.
+    // A header of a later version may have more fields. A header of version 00 may not.
     assert.deepEqual(parseTraceparent(`01-${traceId}-${spanId}-01-what-comes`), { traceId, spanId, isSampled: true })
     const wrong = [
       `00-${traceId}-${spanId}-01-more`,
@@ -36,7 +36,7 @@ describe('The header traceparent', () => {
     for (const text of wrong) assert.equal(parseTraceparent(text), null, text)
   })
 
-  it('is written as it is read', () =>
+  it('is written in the form in which it is read', () =>
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 24, maxLength: 24 }), fc.boolean(), (bytes, isSampled) => {
         const digits = Buffer.from(bytes).toString('hex')
@@ -47,7 +47,7 @@ describe('The header traceparent', () => {
 })
 
 describe('The span of a call', () => {
-  it('is the same whoever names it, and another one for another bee, attempt, request or round', () => {
+  it('is the same in every process, and differs for another bee, attempt, request or round', () => {
     const span = callSpan(headers, call)
     assert.deepEqual(callSpan([...headers].reverse(), { ...call }), span)
     assert.equal(span?.traceId, traceId)
@@ -67,13 +67,13 @@ describe('The span of a call', () => {
     assert.equal(callSpan([textHeader('traceparent', 'nonsense')], call), null)
   })
 
-  it('has ids that rarely meet', () => {
+  it('has an id that rarely equals the id of another span', () => {
     const ids = new Set(Array.from({ length: 100_000 }, (_, at) => callSpan(headers, { ...call, id: `request-${at}` })?.spanId))
     assert.equal(ids.size, 100_000)
     for (const id of ids) assert.match(id ?? '', /^(?!0+$)[0-9a-f]{16}$/)
   })
 
-  it('takes the place of the span before it, and the other headers stay', () => {
+  it('replaces the span before it in the headers, and the other headers stay', () => {
     const span = callSpan(headers, call)
     const next = withTraceContext(headers, span)
     assert.deepEqual(traceContextOf(next), span)
@@ -86,7 +86,7 @@ describe('The span of a call', () => {
 })
 
 describe('The headers that go on to another server', () => {
-  it('are bounded, and valid ones only', () => {
+  it('are limited in length, and only valid headers are among them', () => {
     const traceparent = `00-${traceId}-${spanId}-01`
     assert.deepEqual(carried({ traceparent, tracestate: 'a=b', baggage: 'c=d' }), { traceparent, tracestate: 'a=b', baggage: 'c=d' })
     assert.deepEqual(carried({ traceparent: 'nonsense', tracestate: 'a=b', baggage: 'c=d' }), { baggage: 'c=d' })
@@ -95,7 +95,7 @@ describe('The headers that go on to another server', () => {
   })
 })
 
-it('A request without a trace begins one with the digits of its id', () => {
+it('A request without a trace begins a trace with the digits of the request’s id', () => {
   assert.equal(traceIdOf('01A22d62-c5f9-75ae-ba0e-51770590d692'), '01a22d62c5f975aeba0e51770590d692')
   assert.match(traceIdOf('my own id'), /^[0-9a-f]{32}$/)
   assert.notEqual(traceIdOf('my own id'), traceIdOf('my own ie'))

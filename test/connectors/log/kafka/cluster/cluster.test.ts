@@ -9,7 +9,7 @@ const unknownTopic = 3
 const brokers = [1, 2, 3].map((id) => ({ id, host: 'broker', port: id }))
 
 describe('The cached metadata of a Kafka cluster', () => {
-  it('keeps a topic’s partition count while a broker does not know the topic for a moment, and forgets deleted topics', async () => {
+  it('keeps a topic’s partition count while a broker temporarily does not know the topic, and forgets deleted topics', async () => {
     const scene = new Scene()
     scene.there.add('words')
     await scene.cluster.refresh(['words'])
@@ -23,7 +23,7 @@ describe('The cached metadata of a Kafka cluster', () => {
     assert.deepEqual(scene.asked.at(-1)?.topics, [], 'it is not asked for any more')
   })
 
-  it('is requested for a new topic even while a response about other topics is on its way', async () => {
+  it('is requested for a new topic even during a request for other topics', async () => {
     const scene = new Scene()
     for (const topic of ['one', 'two']) scene.there.add(topic)
     const one = scene.cluster.refresh(['one'])
@@ -45,7 +45,7 @@ describe('The cached metadata of a Kafka cluster', () => {
   })
 })
 
-/** Brokers that answer which topics exist. */
+/** Brokers that report which topics exist. */
 class Scene {
   readonly clock = new SimulatedClock()
   readonly there = new Set<string>()

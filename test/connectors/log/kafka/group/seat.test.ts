@@ -47,7 +47,7 @@ describe('A member’s seat in its group', () => {
     }
   })
 
-  it('is lost if the coordinator does not know the member, and no older response brings the seat back', async () => {
+  it('is lost if the coordinator does not know the member, and an older response does not bring the seat back', async () => {
     const { clock, seat } = open()
     await seat.hears(answered)
     await assert.rejects(seat.hears(refused('UNKNOWN_MEMBER_ID')))

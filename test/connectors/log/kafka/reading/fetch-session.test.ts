@@ -12,7 +12,7 @@ describe('A fetch session', () => {
     return fetched
   }
 
-  it('asks for all its partitions in the first request, and later only for those that have moved', () => {
+  it('asks for all its partitions in the first request, and afterwards only for partitions whose offsets have changed', () => {
     const one = session()
     const [still, moving] = [at(0, 5), at(1, 7)]
     for (const partition of [still, moving]) one.join(partition)
@@ -33,7 +33,7 @@ describe('A fetch session', () => {
     assert.deepEqual(one.take(), { session: 42, epoch: 2, asks: [], forgotten: [] })
   })
 
-  it('names a partition that has left once, and starts anew if the partition joins again before that', () => {
+  it('names a removed partition once, and starts a new session if the partition joins again before that', () => {
     const one = session()
     const [kept, gone] = [at(0, 0), at(1, 0)]
     for (const partition of [kept, gone]) one.join(partition)
@@ -50,7 +50,7 @@ describe('A fetch session', () => {
     assert.deepEqual(one.take(), { session: 42, epoch: 0, asks: [{ topic: 'in', partition: 0, offset: 0 }], forgotten: [] })
   })
 
-  it('asks for all its partitions each time if the broker keeps no session, and after the broker has lost the session', () => {
+  it('asks for all its partitions each time if the broker keeps no session, or after the broker has lost the session', () => {
     const one = session()
     one.join(at(0, 0))
     for (const id of [0, 0, 42]) {

@@ -14,7 +14,7 @@ describe('A fetcher', () => {
       const scene = new Scene()
       await scene.cluster.refresh(['words'])
       const fetcher = scene.fetcher()
-      // The offset of a request tells whose it is.
+      // The offset of a request shows which reader it belongs to.
       const offsets = Array.from({ length: readers }, (_, at) => at)
       for (const offset of offsets) {
         const partition = new FetchedPartition('words', 0)
@@ -28,7 +28,7 @@ describe('A fetcher', () => {
     })
 })
 
-/** A broker that has one partition without records, and answers a request when the test says so. */
+/** A broker that has one partition without records, and responds when the test asks for it. */
 class Scene {
   readonly cluster: Cluster
   /** The offset of each request. */

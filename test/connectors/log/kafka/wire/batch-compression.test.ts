@@ -21,7 +21,7 @@ const samples = [
 
 describe('Compressed records', () => {
   for (const [name, bits, compress] of codecs) {
-    it(`are read back unchanged from ${name}, whatever their size and content`, () => {
+    it(`are read back unchanged from ${name}, regardless of their size and content`, () => {
       for (const sample of samples) assert.ok(inflate(compress(sample), bits).equals(sample), `${sample.length} bytes`)
     })
 
@@ -44,7 +44,7 @@ describe('Compressed records', () => {
     })
   }
 
-  it('are refused if they inflate past the limit', () => {
+  it('are refused if they inflate above the limit', () => {
     const bomb = Buffer.alloc(maxInflatedBytes + 1)
     assert.throws(() => inflate(gzipSync(bomb), 1))
     assert.throws(() => inflate(zstdCompressSync(bomb), 4))

@@ -5,7 +5,7 @@ import { readBatches } from '../../../../../connectors/log/kafka/wire/record-bat
 import { RecordBatchWriter } from '../../../../../connectors/log/kafka/wire/record-batch-writer.ts'
 
 describe('A batch of records', () => {
-  it('is read as it was written, and refused if a bit has changed', () => {
+  it('is read as it was written, and is refused if a bit has changed', () => {
     const writer = new RecordBatchWriter()
     writer.append({ topic: 'out', partition: 0, key: Buffer.from('k'), value: Buffer.from('value'), timestamp: 1, headers: [] }, 1000)
     const bytes = Buffer.from(writer.seal({ producerId: 1n, epoch: 0, sequence: 0, isTransactional: false }))
@@ -25,11 +25,11 @@ describe('A batch of records', () => {
     ['another magic byte', (bytes) => bytes.writeInt8(1, 16)],
     ['more records than offsets', (bytes) => bytes.writeInt32BE(0x7fffffff, 57)],
     ['a negative count', (bytes) => bytes.writeInt32BE(-1, 57)],
-    ['a last offset before its first', (bytes) => bytes.writeInt32BE(-1, 23)],
-    ['a record that ends outside of it', (bytes) => bytes.writeUInt8(0x7e, 61)],
+    ['a last offset before its first offset', (bytes) => bytes.writeInt32BE(-1, 23)],
+    ['a record that ends outside of the batch', (bytes) => bytes.writeUInt8(0x7e, 61)],
     ['a record of negative length', (bytes) => bytes.writeUInt8(0x01, 61)],
-    ['a number of endless bytes', (bytes) => bytes.fill(0xff, 61)],
-    ['compressed records that are not', (bytes) => bytes.writeInt16BE(1, 21)],
+    ['a number without a last byte', (bytes) => bytes.fill(0xff, 61)],
+    ['records that are wrongly marked as compressed', (bytes) => bytes.writeInt16BE(1, 21)],
     [
       'a snappy chunk of 4 GiB',
       (bytes) => {
@@ -39,7 +39,7 @@ describe('A batch of records', () => {
     ],
   ]
   for (const [lie, change] of lies) {
-    it(`is refused with ${lie}, although its checksum is right`, () => {
+    it(`is refused with ${lie}, although its checksum is correct`, () => {
       const writer = new RecordBatchWriter()
       writer.append({ topic: 'out', partition: 0, key: Buffer.from('k'), value: Buffer.from('value'), timestamp: 1, headers: [] }, 1000)
       const bytes = Buffer.from(writer.seal({ producerId: 1n, epoch: 0, sequence: 0, isTransactional: false }))

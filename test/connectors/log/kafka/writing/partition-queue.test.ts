@@ -12,7 +12,7 @@ describe('The batches for one partition', () => {
     assert.deepEqual(sealed(queue, first), { producerId: 1n, sequence: 2 })
   })
 
-  it('are sent again under the producer id of the first attempt, even if there is a new one', () => {
+  it('are sent again with the producer id of the first attempt, even if there is a newer id', () => {
     const queue = queueOf(['a', 'b'], ['c'])
     sealed(queue, first)
     assert.deepEqual(sealed(queue, second), { producerId: 1n, sequence: 0 })
@@ -20,7 +20,7 @@ describe('The batches for one partition', () => {
     assert.deepEqual(sealed(queue, second), { producerId: 2n, sequence: 0 })
   })
 
-  it('are numbered from 0 under another producer id if the broker has not stored the first batch', () => {
+  it('are numbered from 0 with another producer id if the broker has not stored the first batch', () => {
     const queue = queueOf(['a'], ['b', 'c'])
     sealed(queue, first)
     queue.shift()

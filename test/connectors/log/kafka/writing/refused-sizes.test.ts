@@ -15,7 +15,7 @@ const record = (length: number, topic = 'out'): ProducerRecord => ({
   headers: [textHeader('name', 'value')],
 })
 
-it('After a topic has refused a record, every record of that size or more is refused at once for a minute', () => {
+it('After a topic has refused a record, records of at least that size are refused at once for a minute', () => {
   const clock = new SimulatedClock()
   const sizes = new RefusedSizes(clock)
   sizes.check(record(1000))

@@ -25,7 +25,7 @@ describeWithKafka('A transaction on Kafka', { settings }, (cluster) => {
 
   afterEach(() => log.close())
 
-  /** A transaction that took too long: the broker has aborted it, and readers pass its records. */
+  /** Makes a transaction time out: the broker has aborted it, and readers skip its records. */
   const tooLate = async () => {
     const producer = await log.taskProducer({ group })
     producer.append(record(topic, 0, 'too late'))
@@ -39,14 +39,14 @@ describeWithKafka('A transaction on Kafka', { settings }, (cluster) => {
     assert.deepEqual(await valuesBetween(log, { topic, partition: 0, from: 0, to: ends[0]?.offset ?? 0 }), ['again'])
   }
 
-  it('is aborted by the broker past its timeout, and another one follows', async () => {
+  it('is aborted by the broker after its timeout, and the next transaction succeeds', async () => {
     const producer = await tooLate()
     await producer.abort()
     await expectGoesOn(producer)
   })
 
   for (const when of ['before', 'after'] as const) {
-    it(`leaves no records to the next one if it is aborted while a partition is added; the broker answers ${when} the abort`, async () => {
+    it(`leaves no records in the next transaction if it is aborted while a partition is added and the broker responds ${when} the abort`, async () => {
       const connections = new Held(when)
       const own = await openLogOn(new PlatformaticClient(connections), {
         ...quickOptions(cluster()),
@@ -68,8 +68,8 @@ describeWithKafka('A transaction on Kafka', { settings }, (cluster) => {
     })
   }
 
-  // This test is the last one, since it changes the brokers.
-  it('is aborted by its own producer on brokers before KIP-890, and the producer goes on', async () => {
+  // This test is the last test, because it changes the brokers.
+  it('is aborted by its own producer on brokers before KIP-890, and the producer continues', async () => {
     await goBeforeKip890(cluster())
     const own = await openKafkaLog({ ...quickOptions(cluster()), processing: 'exactly_once' })
     try {
@@ -85,7 +85,7 @@ describeWithKafka('A transaction on Kafka', { settings }, (cluster) => {
     }
   })
 
-  it('ends its producer if it passes its timeout on brokers before KIP-890, and another producer goes on', async () => {
+  it('ends its producer if it times out on brokers before KIP-890, and another producer continues', async () => {
     await goBeforeKip890(cluster())
     const producer = await tooLate()
     await assert.rejects(producer.abort(), { code: 'WAGGLE_FENCED' })
@@ -94,7 +94,7 @@ describeWithKafka('A transaction on Kafka', { settings }, (cluster) => {
   })
 })
 
-/** Holds back the answer to a partition's enlistment until the transaction has been aborted, or is about to be. */
+/** Holds back the response to a partition's enlistment until the transaction has been aborted, or is about to be aborted. */
 class Held extends Connections {
   readonly asked = Promise.withResolvers<void>()
   readonly released = Promise.withResolvers<void>()

@@ -1,12 +1,12 @@
 /**
- * The unfinished entries of one asynchronous node and one partition, as a commit notes them beside the position. The note has the oldest unfinished
- * entry (its offset, and its index among the entries of this offset), and which later entries are done.
+ * The unfinished entries of one asynchronous node and one partition. A commit notes these entries beside the position. The note names the oldest
+ * unfinished entry: its offset, and its index among the entries of this offset. The note also tells which later entries are done.
  */
 export interface Unfinished {
   readonly offset: number
-  /** The number of entries of this offset that are done. */
+  /** The number of entries of this offset that come before the oldest unfinished entry. */
   readonly skip: number
-  /** One bit for each entry after the oldest, 1 if it is done. Base64; empty if none is done. */
+  /** One bit for each entry after the oldest unfinished entry: 1 if the entry is done. Base64; empty if no entry is done. */
   readonly done: string
 }
 

@@ -2,14 +2,14 @@ import { createHash } from 'node:crypto'
 import type { Subtopology } from '../../topology/subtopology.ts'
 
 /** A topology's fingerprint. Members of a group share tasks only if a task means the same to all of them. */
-export interface TopologyPrint {
+export interface TopologyFingerprint {
   readonly hash: string
   /** The topics and stores of the topology, as text for people. */
-  readonly said: string
+  readonly summary: string
 }
 
 /** Makes the fingerprint from names and wiring. Functions and models may differ between processes, as in a rolling restart. */
-export function printOf(subtopologies: readonly Subtopology[]): TopologyPrint {
+export function fingerprintOf(subtopologies: readonly Subtopology[]): TopologyFingerprint {
   const local = subtopologies.filter(({ isGlobal }) => !isGlobal).toSorted((a, b) => a.id - b.id)
   const wiring = local.map(({ id, nodes, sources, sinks, stores }) => ({
     id,
@@ -22,7 +22,7 @@ export function printOf(subtopologies: readonly Subtopology[]): TopologyPrint {
   const reads = `reads ${shortened(local.flatMap(({ sources }) => sources))}`
   return {
     hash: createHash('sha256').update(JSON.stringify(wiring)).digest('base64url').slice(0, hashCharacters),
-    said: stores.length === 0 ? reads : `${reads} and keeps ${shortened(stores)}`,
+    summary: stores.length === 0 ? reads : `${reads} and keeps ${shortened(stores)}`,
   }
 }
 

@@ -11,7 +11,7 @@ import { withBranches } from '../../topology/swarm/request/branches.ts'
 import { cachedRequestHeader, cacheKeysHeader } from '../../topology/swarm/request/headers.ts'
 import { DueIndex } from '../operators/due-index.ts'
 import { OpenedProcessor } from '../operators/opened-processor.ts'
-import { answeredBefore, resultMark } from './cache-key.ts'
+import { answeredBefore, resultMark } from './cache-key-step.ts'
 import { instantCall, outputRecord } from './output-record.ts'
 
 export interface CacheOptions {
@@ -36,11 +36,11 @@ interface Parts {
 
 /**
  * Forwards an input to the body if no result is known for it. Otherwise forwards the known result to the exits. The first result from the body is
- * kept, and replaces later results for the same input. So requests that arrive together get the same result too. A result
- * beside which a bee of the body has answered its request is not kept, because another request would not get that answer.
+ * kept, and replaces later results for the same input. So requests that arrive together get the same result too. If a bee of the body has answered a
+ * request itself, the result of this request is not kept. Another request would not get that answer.
  *
- * The store maps the hash of an input to its result, and `totals` to the number and the bytes of all results. `<store>-due` has the hashes in the
- * order of their expiry, which is also the order of their age.
+ * The store maps the hash of an input to its result. The store also maps `totals` to the number and the bytes of all results. `<store>-due` has the
+ * hashes in the order of their expiry, which is also the order of their age.
  */
 export class CacheProcessor extends OpenedProcessor<string, Payload, string, Payload, Parts> {
   readonly #options: CacheOptions

@@ -1,8 +1,8 @@
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Clock } from '../ports.ts'
 
-/** The time limit of one call, and the signal that aborts the call. Most workers never read the signal, so it is made by the first read. */
-export class CallLimit {
+/** The time limit of one call, and the signal that aborts the call. Most workers never read the signal, so the first read of `signal` creates it. */
+export class CallTimeout {
   readonly #cancelTimer: () => void
   #controller: AbortController | null = null
   #reason: WaggleError | null = null
@@ -28,7 +28,7 @@ export class CallLimit {
     this.#controller?.abort(reason)
   }
 
-  /** Ends the limit. A timer that is left would keep the process alive. */
+  /** Ends the limit. A timer that keeps running would keep the process alive. */
   end(): void {
     this.#cancelTimer()
   }

@@ -8,8 +8,8 @@ import { noteOf, withNote } from '../../topology/swarm/request/bee-notes.ts'
 import { cachedRequestHeader, cacheKeysHeader } from '../../topology/swarm/request/headers.ts'
 
 /**
- * Keys a record by the content of the input, so that the same input is in one partition. The request id moves into a header. The step notes the hash
- * in a header. A record that has a hash of this cache in its header already is a result.
+ * Gives each record a hash of its content as key, so that equal inputs are in one partition. The request id moves into a header. Another header notes
+ * the hash. A record that already has a hash of this cache in its header is a result.
  */
 export function cacheKeyStep(cache: string, children: readonly string[]): Transform {
   return {
@@ -25,10 +25,10 @@ export function cacheKeyStep(cache: string, children: readonly string[]): Transf
   }
 }
 
-/** The suffix of a cache's note in a header that marks the record as a result. */
+/** The suffix of a cache's header on a record that is a result. */
 export const resultMark = '.result'
 
-/** The suffix of a cache's note on a request that had its answer before the cache. */
+/** The suffix of a cache's header on a request that had its answer before the cache. */
 export const answeredBefore = '.answered'
 
 /** A hash of the payload's content type and bytes. A payload in a claim store need not be fetched for it, because its claim has the hash of its bytes. */

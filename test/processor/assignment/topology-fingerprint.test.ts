@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { it } from 'node:test'
 import { BeeRegistry } from '../../../bees/registry.ts'
-import { printOf } from '../../../processor/assignment/topology-print.ts'
+import { fingerprintOf } from '../../../processor/assignment/topology-fingerprint.ts'
 import { swarmTopology } from '../../../processor/swarm/swarm-topology.ts'
 import { checkSwarm } from '../../../topology/swarm/check/check.ts'
 import { SwarmDocument } from '../../../topology/swarm/document.ts'
@@ -22,5 +22,5 @@ it('The fingerprint of a swarm equals that of earlier versions, so that processe
     batchOf: () => null,
   }
   const topology = swarmTopology(plan, host, { answersRetentionMs: 1, duplicateRetentionMs: 1, predictions: null, replyTopics: noReplyTopics })
-  assert.equal(printOf(topology.subtopologies()).hash, 'VPtM0MQCwRbG')
+  assert.equal(fingerprintOf(topology.subtopologies()).hash, 'VPtM0MQCwRbG')
 })

@@ -18,7 +18,7 @@ class Pool {
  * Limits the records that wait in the asynchronous nodes of one thread's tasks. Other records stay in the log. A task below its fair part may always
  * add records, so a stalled node takes nothing from the others. In total at most twice the limit waits, plus one record for each share.
  */
-export class WaitingRoom {
+export class WaitingLimit {
   readonly #bytes: Pool
   readonly #records = new Map<string, Pool>()
 
@@ -32,15 +32,15 @@ export class WaitingRoom {
   }
 
   /** The share of one node of one task. Nodes with the same `name` share `maxRecords`. */
-  roomShare(name: string, maxRecords: number): RoomShare {
+  waitingShare(name: string, maxRecords: number): WaitingShare {
     const records = this.#records.get(name) ?? new Pool(maxRecords)
     this.#records.set(name, records)
-    return new RoomShare(this.#bytes, records)
+    return new WaitingShare(this.#bytes, records)
   }
 }
 
-/** The part of a thread's waiting room that one node of one task holds. */
-export class RoomShare {
+/** The part of a thread's waiting records that one node of one task holds. */
+export class WaitingShare {
   readonly #allBytes: Pool
   readonly #allRecords: Pool
   #bytes = 0

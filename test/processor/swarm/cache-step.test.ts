@@ -17,7 +17,7 @@ bees:
   - {name: model, type: function, input: {name: keep}}
   - {name: answer, type: respond, input: {name: keep}}`
 
-/** A machine whose swarm may be started again. */
+/** A machine on which a swarm may be started again. */
 class Scene {
   readonly world: SimulatedWorld
   readonly #files = new SimulatedStateFiles('p')

@@ -1,7 +1,7 @@
 import { WaggleError } from './waggle-error.ts'
 
 /** The error for a value that its serde cannot write because of its type. */
-export function mistyped(topic: string, value: unknown, wanted: string): WaggleError {
+export function wrongType(topic: string, value: unknown, wanted: string): WaggleError {
   if (value === undefined) {
     return new WaggleError('WAGGLE_UNDEFINED_VALUE', {
       message: `A value for ${topic} is undefined`,

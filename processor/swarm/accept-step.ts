@@ -46,16 +46,16 @@ export interface AcceptOptions {
   readonly deadLetterChild: string
   readonly replyTopics: ReplyTopics
   readonly onFailure: FailureListener
-  /** Begins the trace of a record that has none. Undefined: spans are not recorded. */
+  /** Begins the trace of a record that has no trace. Undefined: spans are not recorded. */
   readonly beginTrace?: (record: AcceptedRecord) => TraceContext
 }
 
 type Context = ProcessorContext<string, Payload>
 
 /**
- * Gives each record at a gateway its request id as key. The id is in the header `waggle-request-id`, or is made from topic, partition and offset, and
- * so is the same when the record is read again. It also writes a ledger message (`ledger-message.ts`) to the accepted topic. The message says that
- * the request is on its way, and which reply topic the request names.
+ * Gives each record at a gateway its request id as key. The id comes from the header `waggle-request-id`. Without this header the id is made from
+ * topic, partition and offset, so a record that is read again gets the same id. The step also writes a ledger message (`ledger-message.ts`) to the
+ * accepted topic. The message says that the request is on its way, and which reply topic the request names.
  */
 export class AcceptProcessor extends OpenedProcessor<unknown, Payload | null, string, Payload, Context> {
   readonly #options: AcceptOptions
@@ -120,8 +120,8 @@ export class AcceptProcessor extends OpenedProcessor<unknown, Payload | null, st
 }
 
 /**
- * The data of a CloudEvent in the structured mode, with the event's attributes as headers: so bees see events of both modes alike. Any other payload
- * stays as it is.
+ * The data of a CloudEvent in the structured mode, with the event's attributes as headers. Bees therefore see events of both modes alike. Any other
+ * payload stays as it is.
  */
 function withoutEnvelope(value: Payload): { readonly payload: Payload; readonly attributes: readonly Header[] } {
   if (value.kind !== 'bytes' || !isStructured(value.contentType)) return { payload: value, attributes: [] }
@@ -137,7 +137,7 @@ const acceptedMark = textHeader(acceptedHeader, '1')
 
 /**
  * The headers of the record that bees read. Reply headers are removed, because the ledger knows where the answer goes. Headers about a value are
- * removed, because only bees write them. The content type is that of the payload, because the caller's content type does not fit a payload that is an
+ * removed, because only bees write them. The content type is the payload's own, because the caller's content type does not fit a payload that is an
  * error.
  */
 function requestHeaders(headers: readonly Header[], payload: Payload): readonly Header[] {

@@ -1,7 +1,7 @@
 import type { Serde } from './serde.ts'
 
-/** A serde made of other serdes. It opens each of them, and prepares each with its part of the bytes. */
-export function serdeOf<T, I>(inners: readonly Serde<I>[], make: (...inners: readonly Serde<I>[]) => Serde<T>): Serde<T> {
+/** A serde made of other serdes. This serde opens each inner serde, and prepares each inner serde with its part of the bytes. */
+export function compositeSerde<T, I>(inners: readonly Serde<I>[], make: (...inners: readonly Serde<I>[]) => Serde<T>): Serde<T> {
   const serde = make(...inners)
   const opened = inners.filter((inner) => inner.open !== undefined)
   const prepares = inners.some((inner) => inner.prepare !== undefined)
@@ -12,7 +12,7 @@ export function serdeOf<T, I>(inners: readonly Serde<I>[], make: (...inners: rea
   }
 }
 
-/** Reads the bytes with serdes that prepare each part instead of decoding it. */
+/** Makes serdes that prepare their part of the bytes instead of decoding it, and reads the bytes with these serdes. */
 function preparation<T, I>(
   inners: readonly Serde<I>[],
   make: (...inners: readonly Serde<I>[]) => Serde<T>,
@@ -31,7 +31,7 @@ function preparation<T, I>(
   try {
     make(...inners.map(prepared)).deserialize(topic, data)
   } catch {
-    // Malformed bytes fail again when they are read, and a handler then decides about them.
+    // The error is ignored here. Malformed bytes fail again when they are read, and a handler then decides about the record.
   }
   return pending.length === 0 ? null : Promise.all(pending).then(() => {})
 }

@@ -23,7 +23,7 @@ export interface MergeOptions {
   readonly inputs: readonly JoinInput[]
   readonly store: string
   readonly dueStore: string
-  /** The longest wait for a result after the first input without one, in ms. */
+  /** The longest wait for a result, counted from the first input that is no result, in ms. */
   readonly timeoutMs: number
   /** The time for which a request with a result is remembered because further inputs may come, in ms. */
   readonly retentionMs: number
@@ -46,8 +46,8 @@ interface Parts {
  * fail` an error is a result at once. Under `skip` an error is the result only if no other input has one. The mark of a request that has its answer
  * is a result. `join-step.ts` is the step that waits for all inputs.
  *
- * The store maps a request id to the inputs that have come. When all inputs have come, it maps the id to an empty map. `<store>-due` has the ids in
- * the order of their expiry.
+ * The store maps a request id to the inputs that have come. When all inputs have come, the store maps the id to an empty map. `<store>-due` has the
+ * ids in the order of their expiry.
  */
 export class MergeProcessor extends OpenedProcessor<string, Payload, string, Payload, Parts> {
   readonly #options: MergeOptions
@@ -131,7 +131,7 @@ export class MergeProcessor extends OpenedProcessor<string, Payload, string, Pay
 /** Stands for a result that was forwarded, so that the store does not keep the result. */
 const came: Payload = notTaken('', '')
 
-/** The outcome of a request for which no input has a result: the first error, else that no branch was taken. */
+/** The outcome of a request for which no input has a result: the first error, or else the message that no branch was taken. */
 function outcomeOf(parts: ReadonlyMap<string, Payload>): Payload {
   const errors = [...parts.values()]
   return errors.find((part) => !isNotTaken(part)) ?? (errors[0] as Payload)

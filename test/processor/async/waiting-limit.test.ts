@@ -29,7 +29,8 @@ describe('An asynchronous step whose calls return nothing for a while', () => {
       const { application, advance, sink, close } = await start({ partitions, each: Math.ceil(1024 / partitions), bytes })
       await advance()
       const held = application.threads.recordsInHand * bytes
-      // A value and its bytes both count: half of 64 MiB for waiting values, half of 32 MiB for records as read, and a record or two for each task.
+      // A value counts with its own memory and with its bytes in the log. The limit is half of 64 MiB for waiting values, half of 32 MiB for records
+      // as read, and a record or two for each task.
       assert.ok(held <= (2 * 32 + 3 * 16) * 1024 * 1024 + 3 * partitions * bytes, `${held} bytes are in hand`)
       sink.answers()
       for (let step = 0; step < 20 && sink.rows.length < sink.sent; step++) await advance()
@@ -66,7 +67,7 @@ describe('An asynchronous step whose calls return nothing, beside a working step
 const maxInFlight = 4 * batchSize
 const maxBuffered = 1000
 
-/** A sink that does not answer before it is told to, and answers every call afterwards. */
+/** A sink that answers no call until it is released, and then answers every call. */
 class Sink {
   readonly rows: string[] = []
   sent = 0

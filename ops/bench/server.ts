@@ -1,0 +1,222 @@
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { systemClock } from '../../connectors/system/system-clock.ts'
+import { load } from './load.ts'
+import { MeasuredProgram } from './measured-program.ts'
+import type { Table } from './table.ts'
+
+export interface ServerBenchmarkOptions {
+  /** The seconds of each load. */
+  readonly seconds: number
+  readonly clients: number
+  /** The number of swarms that one server runs at the end. */
+  readonly swarms: number
+}
+
+/** Measures `waggle serve`: management calls under load, the cost of tokens, the creation of swarms, and many swarms in one process. */
+export async function serverBenchmark(options: ServerBenchmarkOptions): Promise<readonly Table[]> {
+  return [await tokenCost(options), await managementCalls(options), ...(await manySwarms(options))]
+}
+
+/** Two servers, one of which has tokens and limits, get the same load in turns. Each pair of turns begins with the other server. */
+async function tokenCost({ seconds, clients }: ServerBenchmarkOptions): Promise<Table> {
+  const open = await Server.start({})
+  const guarded = await Server.start({ WAGGLE_TOKENS: tokens, WAGGLE_CALLER_RATE_PER_SECOND: '1000000' })
+  try {
+    for (const server of [open, guarded]) {
+      await server.create(0)
+      await server.load({ clients, seconds: warmUpSeconds })
+    }
+    const turns = new Map<Server, Turn[]>([
+      [open, []],
+      [guarded, []],
+    ])
+    for (let pair = 0; pair < pairs; pair++)
+      for (const server of pair % 2 === 0 ? [open, guarded] : [guarded, open]) turns.get(server)?.push(await server.turn({ clients, seconds }))
+    const row = (name: string, server: Server) => {
+      const own = turns.get(server) ?? []
+      return [name, median(own.map(({ perSecond }) => perSecond)), median(own.map(({ cpuMs }) => cpuMs * 1000))]
+    }
+    return {
+      title: `hello-world with ${clients} clients: tokens and limits on callers, medians of ${pairs} turns of ${seconds} s`,
+      columns: ['server', 'requests/s', 'CPU µs/request'],
+      rows: [row('without tokens (floor)', open), row('with tokens and a rate for each caller', guarded)],
+      floorRow: 'floor',
+    }
+  } finally {
+    await open.stop()
+    await guarded.stop()
+  }
+}
+
+async function managementCalls({ seconds, clients }: ServerBenchmarkOptions): Promise<Table> {
+  const server = await Server.start({ WAGGLE_TOKENS: tokens })
+  try {
+    await server.create(0)
+    await server.load({ clients, seconds: warmUpSeconds })
+    // The first calls compile.
+    await server.managed(warmUpSeconds)
+    const idle = await server.managed(seconds)
+    let isOver = false
+    const working = server.load({ clients, seconds: Math.max(seconds, 5) * 2 }).finally(() => {
+      isOver = true
+    })
+    const busy = await server.managed(seconds, () => isOver)
+    await working
+    return {
+      title: `Management calls, one after the other (${managementPaths.join(', ')})`,
+      columns: ['load', 'calls', 'median ms', 'p99 ms', 'longest ms'],
+      rows: [
+        ['nothing', ...timesOf(idle)],
+        [`hello-world with ${clients} clients that wait for each answer`, ...timesOf(busy)],
+      ],
+    }
+  } finally {
+    await server.stop()
+  }
+}
+
+async function manySwarms({ seconds, swarms }: ServerBenchmarkOptions): Promise<readonly Table[]> {
+  const server = await Server.start({ WAGGLE_TOKENS: tokens })
+  try {
+    const created: number[] = []
+    const rows: (readonly (string | number)[])[] = []
+    const measured = async (count: number) => {
+      while (created.length < count) created.push(await server.create(created.length))
+      await server.load({ clients: 8, seconds: warmUpSeconds })
+      await pause(settleSeconds)
+      const idle = await server.idle(idleSeconds)
+      const { medianMs, p99Ms } = await server.load({ clients: 1, seconds, rate: quietRate })
+      rows.push([`${count}`, idle.residentBytes / 2 ** 20, idle.cpuShare * 100, medianMs, p99Ms])
+    }
+    await measured(1)
+    await measured(swarms)
+    const each = created.slice(1)
+    return [
+      {
+        title: `Swarms of one module bee in one server; ${quietRate} requests/s to one of them`,
+        columns: ['swarms', 'resident MiB', 'CPU when idle, % of a core', 'median ms', 'p99 ms'],
+        rows,
+      },
+      {
+        title: 'A swarm is created and ready (the first call of a server compiles, and is left out)',
+        columns: ['swarms created', 'median ms', 'p99 ms', 'longest ms'],
+        rows: [[...timesOf(each)]],
+      },
+    ]
+  } finally {
+    await server.stop()
+  }
+}
+
+interface Turn {
+  readonly perSecond: number
+  readonly cpuMs: number
+}
+
+/** `waggle serve` in a directory of its own. */
+class Server {
+  readonly #program: MeasuredProgram
+  readonly #directory: string
+
+  private constructor(program: MeasuredProgram, directory: string) {
+    this.#program = program
+    this.#directory = directory
+  }
+
+  static async start(env: { readonly [name: string]: string }): Promise<Server> {
+    const directory = mkdtempSync(join(tmpdir(), 'waggle-bench-'))
+    copyFileSync(join(helloWorld, 'greet.ts'), join(directory, 'greet.ts'))
+    const own = { WAGGLE_DATA_DIR: join(directory, 'data'), WAGGLE_HTTP_PORT: '0', WAGGLE_GRPC_PORT: '0', WAGGLE_CLICKHOUSE_PORT: '0', ...env }
+    const main = resolve(import.meta.dirname, '..', 'cli', 'main.ts')
+    return new Server(await MeasuredProgram.start([main, 'serve', '--json'], own, { cwd: directory }), directory)
+  }
+
+  /** Creates the copy of hello-world with this number. Gives the time until it is ready, in ms. */
+  async create(at: number): Promise<number> {
+    const yaml = readFileSync(join(helloWorld, 'swarm.yaml'), 'utf8')
+    const body = yaml.replace('name: hello-world', `name: hello-world-${at}`).replace('name: hello\n', `name: hello-${at}\n`)
+    const fromMs = systemClock.elapsedMs()
+    const answer = await fetch(`${this.#program.ready.gateway}/v1/swarms`, {
+      method: 'POST',
+      headers: { ...asManager, 'content-type': 'application/yaml' },
+      body,
+    })
+    if (answer.status !== 201) throw new Error(`Creation ended with ${answer.status}: ${await answer.text()}`)
+    return systemClock.elapsedMs() - fromMs
+  }
+
+  load(options: { readonly clients: number; readonly seconds: number; readonly rate?: number }) {
+    const url = `${this.#program.ready.gateway}/v1/gateways/hello-0/request`
+    return load({ url, bodies: [Buffer.from('{"name":"Bea"}')], contentType: 'application/json', headers: asManager, ...options })
+  }
+
+  async turn(options: { readonly clients: number; readonly seconds: number }): Promise<Turn> {
+    const before = this.#program.usage().cpuMs
+    const { perSecond, answered } = await this.load(options)
+    return { perSecond, cpuMs: (this.#program.usage().cpuMs - before) / answered }
+  }
+
+  /** Makes management calls for this long, and gives the time of each in ms. */
+  async managed(seconds: number, isOver: () => boolean = () => false): Promise<readonly number[]> {
+    const timesMs: number[] = []
+    const untilMs = systemClock.elapsedMs() + seconds * 1000
+    for (let at = 0; systemClock.elapsedMs() < untilMs && !isOver(); at++) {
+      const path = managementPaths[at % managementPaths.length] ?? ''
+      const fromMs = systemClock.elapsedMs()
+      const answer = await fetch(`${this.#program.ready.gateway}${path}`, { headers: asManager })
+      await answer.arrayBuffer()
+      if (!answer.ok) throw new Error(`${path} answered ${answer.status}`)
+      timesMs.push(systemClock.elapsedMs() - fromMs)
+      await pause(managementPauseSeconds)
+    }
+    return timesMs
+  }
+
+  async idle(seconds: number): Promise<{ readonly residentBytes: number; readonly cpuShare: number }> {
+    const before = this.#program.usage()
+    await pause(seconds)
+    const { cpuMs, residentBytes } = this.#program.usage()
+    return { residentBytes, cpuShare: (cpuMs - before.cpuMs) / (seconds * 1000) }
+  }
+
+  async stop(): Promise<void> {
+    await this.#program.stop()
+    rmSync(this.#directory, { recursive: true, force: true })
+  }
+}
+
+/** The number of times in ms, their median, their 99th percentile, and the longest. */
+function timesOf(timesMs: readonly number[]): readonly number[] {
+  const sorted = timesMs.toSorted((a, b) => a - b)
+  const quantile = (share: number) => sorted[Math.floor((sorted.length - 1) * share)] ?? Number.NaN
+  return [sorted.length, quantile(0.5), quantile(0.99), quantile(1)]
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor((values.length - 1) / 2)] ?? Number.NaN
+}
+
+function pause(seconds: number): Promise<void> {
+  return new Promise((done) => void systemClock.after(seconds * 1000, done))
+}
+
+const helloWorld = resolve(import.meta.dirname, '..', '..', 'swarms', 'hello-world')
+const secret = 'benchmark-0123456789'
+const tokens = `bench=${secret}:manage,read,ask:*`
+const asManager = { authorization: `Bearer ${secret}` }
+const managementPaths = [
+  '/v1/swarms',
+  '/v1/swarms/hello-world-0',
+  '/v1/swarms/hello-world-0/bees',
+  '/v1/requests?max=10',
+  '/v1/dead-letters',
+  '/v1/topics',
+]
+const pairs = 8
+const warmUpSeconds = 8
+const settleSeconds = 5
+const idleSeconds = 20
+const quietRate = 100
+const managementPauseSeconds = 0.02
