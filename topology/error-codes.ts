@@ -932,7 +932,7 @@ export const errorCodes = {
     status: 500,
     exit: 1,
     meaning: 'A record is larger than its topic takes.',
-    next: 'Raise `max.message.bytes` of the topic, or send less in one record.',
+    next: 'Raise `max.message.bytes` of the topic, send less in one record, or keep large payloads of swarms elsewhere (`WAGGLE_CLAIM_STORE`).',
   },
   WAGGLE_REFUSED: { status: 422, exit: 1, meaning: 'A bee refused the input.', next: 'Send an input that the bee accepts.' },
   WAGGLE_REGISTRY_UNREACHABLE: {
