@@ -13,7 +13,7 @@ type Worker = AsyncWorker<string, Payload, Payload, BeeResult>
 /** A host whose bees fetch large inputs from the claim store when they are called, and put large results there. */
 export function claimedHost(host: BeeHost, claims: Claims): BeeHost {
   return {
-    open: async (bee, batchSize) => claimedWorker(await host.open(bee, batchSize), claims),
+    open: async (bee, batchSize) => claimedWorker(await host.open(bee, batchSize), { claims, reader: bee.type.role === 'sink' ? 'sink' : 'other' }),
     valueOf: (bee) => host.valueOf(bee),
     streamOf: (bee) => host.streamOf(bee),
     replicasOf: (bee) => host.replicasOf?.(bee) ?? bee.replicas,
@@ -22,7 +22,7 @@ export function claimedHost(host: BeeHost, claims: Claims): BeeHost {
   }
 }
 
-function claimedWorker(worker: Worker, claims: Claims): Worker {
+function claimedWorker(worker: Worker, { claims, reader }: { readonly claims: Claims; readonly reader: 'sink' | 'other' }): Worker {
   const inline: Worker['call'] = async (rows, calls) => {
     const outcomes = await worker.call(rows, calls)
     return outcomes.some((outcome) => isLarge(outcome, claims)) ? Promise.all(outcomes.map((outcome, at) => putAside(outcome, calls[at]))) : outcomes
@@ -45,7 +45,7 @@ function claimedWorker(worker: Worker, claims: Claims): Worker {
 
   /** Calls the bee with the rows that could be fetched. Any other row has the error of its fetch. */
   async function fetching(rows: readonly Payload[], calls: Parameters<Worker['call']>[1], bytes: number): ReturnType<Worker['call']> {
-    const giveBack = await claims.room(bytes, calls[0]?.signal ?? neverAborted)
+    const giveBack = await claims.room(bytes, calls[0]?.signal ?? neverAborted, reader)
     try {
       const fetched = await Promise.all(rows.map((row, at) => fetchedRow(row, claims, calls[at]?.signal ?? neverAborted)))
       const whole = fetched.flatMap((row, at) => (row instanceof WaggleError ? [] : [{ row, call: calls[at] as (typeof calls)[number] }]))

@@ -17,7 +17,7 @@ export interface PayloadClaimsOptions {
   readonly maxInlineBytes: number
   /** The time for which an object stays, in ms. It is no shorter than the time for which a record may name it. */
   readonly lifetimeMs: number
-  /** The most bytes of fetched payloads that are in memory at once. */
+  /** The most bytes of fetched payloads that are in memory at once, for sinks and for all other readers. */
   readonly maxFetchedBytes: number
 }
 
@@ -25,12 +25,12 @@ export interface PayloadClaimsOptions {
 export class PayloadClaims implements Claims {
   readonly maxInlineBytes: number
   readonly #options: PayloadClaimsOptions
-  readonly #room: ByteRoom
+  readonly #rooms: { readonly [reader in 'sink' | 'other']: ByteRoom }
 
   constructor(options: PayloadClaimsOptions) {
     this.#options = options
     this.maxInlineBytes = options.maxInlineBytes
-    this.#room = new ByteRoom(options.maxFetchedBytes)
+    this.#rooms = { sink: new ByteRoom(options.maxFetchedBytes), other: new ByteRoom(options.maxFetchedBytes) }
   }
 
   async put(bytes: Uint8Array, contentType: string, signal: AbortSignal): Promise<Claim> {
@@ -55,8 +55,8 @@ export class PayloadClaims implements Claims {
     return payloadOfBytes(bytes, claim.contentType)
   }
 
-  room(bytes: number, signal: AbortSignal): Promise<() => void> {
-    return this.#room.take(bytes, signal)
+  room(bytes: number, signal: AbortSignal, reader: 'sink' | 'other' = 'other'): Promise<() => void> {
+    return this.#rooms[reader].take(bytes, signal)
   }
 
   /** Tries again while the store is away. When the signal aborts, throws the store's last error. */

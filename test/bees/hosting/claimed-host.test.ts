@@ -34,7 +34,7 @@ describe('A bee whose large payloads are in a claim store', () => {
       },
     }
     const host = { open: async () => worker } as Partial<BeeHost> as BeeHost
-    const call = await claimedHost(host, claims).open({} as SwarmBee, 8)
+    const call = await claimedHost(host, claims).open({ type: { role: 'call' } } as SwarmBee, 8)
     return {
       store,
       claims,

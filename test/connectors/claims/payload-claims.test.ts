@@ -137,6 +137,8 @@ describe('A payload in a claim store', () => {
     const fourth = take('fourth', 30)
     await clock.settle()
     assert.deepEqual(order, ['first'])
+    const sink = await claims.room(100, never, 'sink')
+    sink()
     gone.abort(new Error('gone'))
     await assert.rejects(third, /gone/)
     first()

@@ -26,6 +26,9 @@ export interface Claims {
    * the store is away.
    */
   fetch(claim: Claim, signal: AbortSignal): Promise<Payload>
-  /** Waits until payloads of this many bytes may be in memory, and returns the function that gives the room back. */
-  room(bytes: number, signal: AbortSignal): Promise<() => void>
+  /**
+   * Waits until payloads of this many bytes may be in memory, and returns the function that gives the room back. Sinks have a room of their own, because
+   * a sink whose database is away keeps its payloads until the database is back.
+   */
+  room(bytes: number, signal: AbortSignal, reader?: 'sink' | 'other'): Promise<() => void>
 }
