@@ -14,7 +14,7 @@ import type { ModelServers } from '../topology/swarm/ports/model-servers.ts'
 import type { Models } from '../topology/swarm/ports/models.ts'
 import type { Pictures } from '../topology/swarm/ports/pictures.ts'
 import type { Postgres } from '../topology/swarm/ports/postgres.ts'
-import type { Processes } from '../topology/swarm/ports/processes.ts'
+import type { LineOrigin, Processes } from '../topology/swarm/ports/processes.ts'
 import type { Programs } from '../topology/swarm/ports/programs.ts'
 import type { PythonBees } from '../topology/swarm/ports/python.ts'
 import type { WaggleError } from '../topology/waggle-error.ts'
@@ -71,7 +71,7 @@ export interface BeeContext<Spec> {
   resolve(uri: string, kind?: ResolvedKind, fetch?: FetchWish): Promise<string>
   /** The command, with its arguments, that replaces a container image on this machine; null if `resolve:` has no entry for the image. */
   resolveCommand(image: string): readonly string[] | null
-  log(level: 'debug' | 'info' | 'warn' | 'error', message: string): void
+  log(level: 'debug' | 'info' | 'warn' | 'error', message: string, origin?: LineOrigin): void
 }
 
 export type ResolvedKind = 'file' | 'file or folder'
@@ -304,7 +304,7 @@ export interface BeeDefinition<S extends TSchema, In, Out> {
    * for no shadow.
    */
   shadow?(spec: Static<S>): Static<S> | null
-  /** The number of models that a bee with this spec computes side by side in this process. The models share the processor's cores. Default: 0. */
+  /** The number of models that a bee with this spec computes concurrently in this process. The models share the processor's cores. Default: 0. */
   modelsAtOnce?(spec: Static<S>): number
   /** True if the output is always the input itself. The check of a swarm then uses the output type of the previous bee. */
   passesInput?: true

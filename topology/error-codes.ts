@@ -334,6 +334,12 @@ export const errorCodes = {
     meaning: 'Another process has taken over the tasks of this one.',
     next: 'Nothing: the process goes back to its last commit.',
   },
+  WAGGLE_FILE_FOREIGN: {
+    status: 500,
+    exit: 1,
+    meaning: 'A file with tokens or secrets is a link, or belongs to another user, who could decide what it holds.',
+    next: 'Find out who put it there. If it is right, put the file itself in place of the link, or give it to the user of this process.',
+  },
   WAGGLE_FILE_LOCKED: {
     status: 503,
     exit: 3,

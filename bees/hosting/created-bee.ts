@@ -42,7 +42,7 @@ export function madeBy(
     readers: () => readers(bee),
     resolve: options.resolve,
     resolveCommand: options.resolveCommand,
-    log: (level, message) => options.log(bee.name, level, message),
+    log: (level, message, origin) => options.log(bee.name, level, message, origin),
   }
   return definition.create(context) as Bee<unknown, unknown> | Promise<Bee<unknown, unknown>>
 }

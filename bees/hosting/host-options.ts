@@ -1,5 +1,6 @@
 import type { SwarmBee } from '../../topology/swarm/checked-swarm.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
+import type { LineOrigin } from '../../topology/swarm/ports/processes.ts'
 import type { PublishedParts } from '../../topology/swarm/ports/published-parts.ts'
 import type { Tracing } from '../../topology/swarm/ports/tracing.ts'
 import type { WaggleError } from '../../topology/waggle-error.ts'
@@ -29,5 +30,5 @@ export interface HostOptions {
   readonly made?: ReadonlyMap<string, Bee<unknown, unknown>>
   /** Records the calls of bees as spans. Undefined: no spans are recorded. */
   readonly tracing?: Tracing
-  readonly log: (bee: string, level: 'debug' | 'info' | 'warn' | 'error', message: string) => void
+  readonly log: (bee: string, level: 'debug' | 'info' | 'warn' | 'error', message: string, origin?: LineOrigin) => void
 }

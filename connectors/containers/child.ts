@@ -24,7 +24,7 @@ export class Child extends ProgramRun {
     super({ clock, events, log })
     this.#guardian = guardian
     this.#socket = new BeeSocket((connection) => this.channel?.connected(connection))
-    const own = { WAGGLE_PROTOCOL: '1', WAGGLE_SWARM: swarm, WAGGLE_BEE: bee }
+    const own = { WAGGLE_PROTOCOL: '1', WAGGLE_LOG_LINES: '1', WAGGLE_SWARM: swarm, WAGGLE_BEE: bee }
     const socket = this.#socket.path === null ? {} : { WAGGLE_BEE_SOCKET: this.#socket.path }
     const [program = '', ...argv] = command
     const all = { ...inherited(), ...env, ...own, ...socket }

@@ -1,14 +1,15 @@
 import type { Readable } from 'node:stream'
 import type { Clock } from '../../processor/ports.ts'
+import { type LoggedLine, loggedLine } from './logged-line.ts'
 
 /**
  * Logs the lines of a process's standard error, within limits. A line is cut at `maxLineCharacters`. At most `maxLines` lines a second are logged,
- * and one more line tells how many were dropped. After `maxReadBytes` in a second, reading pauses. The process then blocks when it writes.
+ * and one more line reports the number of dropped lines. After `maxReadBytes` in a second, reading pauses. The process then blocks when it writes.
  */
 export class ProcessLog {
   readonly #clock: Clock
   readonly #stream: Readable
-  readonly #log: (line: string) => void
+  readonly #log: (line: LoggedLine) => void
   #rest = ''
   #lines = 0
   #readBytes = 0
@@ -17,7 +18,7 @@ export class ProcessLog {
   #lastLines: string[] = []
   #cancelTimer: (() => void) | null = null
 
-  constructor(stream: Readable, clock: Clock, log: (line: string) => void) {
+  constructor(stream: Readable, clock: Clock, log: (line: LoggedLine) => void) {
     this.#stream = stream
     this.#clock = clock
     this.#log = log
@@ -57,13 +58,14 @@ export class ProcessLog {
   #line(line: string): void {
     if (line.trim() === '') return
     if (this.#lastLines.length === maxLastLines) this.#lastLines.shift()
-    this.#lastLines.push(line.slice(0, maxLastLineCharacters))
+    const logged = loggedLine(line.slice(0, maxLineCharacters))
+    this.#lastLines.push(logged.message.slice(0, maxLastLineCharacters))
     if (++this.#lines > maxLines) this.#leftOut++
-    else this.#log(line.slice(0, maxLineCharacters))
+    else this.#log(logged)
   }
 
   #newSecond(): void {
-    if (this.#leftOut > 0) this.#log(`… ${this.#leftOut} more lines within a second were left out`)
+    if (this.#leftOut > 0) this.#log(loggedLine(`… ${this.#leftOut} more lines within a second were left out`))
     this.#lines = 0
     this.#readBytes = 0
     this.#leftOut = 0

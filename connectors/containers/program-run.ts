@@ -82,7 +82,7 @@ export abstract class ProgramRun implements BeeRun {
   }
 
   protected addLog(stream: Readable): void {
-    this.#logs.push(new ProcessLog(stream, this.#clock, (line) => this.#log('info', line)))
+    this.#logs.push(new ProcessLog(stream, this.#clock, ({ level, message, origin }) => this.#log(level, message, origin)))
   }
 
   /** Reads the rest of the logs without their limit of bytes a second. */

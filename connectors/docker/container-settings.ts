@@ -11,7 +11,7 @@ export function containerSettings(
   { swarm, bee, command, entrypoint, cwd, folders = [], env, limits, network, gpu }: ContainerOptions,
   { image, labels, socket }: { readonly image: FoundImage; readonly labels: { readonly [name: string]: string }; readonly socket: string | null },
 ): ContainerCreateOptions {
-  const own = { ...env, WAGGLE_PROTOCOL: '1', WAGGLE_SWARM: swarm, WAGGLE_BEE: bee }
+  const own = { ...env, WAGGLE_PROTOCOL: '1', WAGGLE_LOG_LINES: '1', WAGGLE_SWARM: swarm, WAGGLE_BEE: bee }
   const variables = socket === null ? own : { ...own, WAGGLE_BEE_SOCKET: `${mountedAt}/${basename(socket)}` }
   const mounts = socket === null ? folders : [...folders, { source: dirname(socket), target: mountedAt }]
   return {

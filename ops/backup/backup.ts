@@ -117,7 +117,7 @@ function insideData(directory: string): WaggleError {
 }
 
 /**
- * Links the files of the data directory, except the ones in `leftOut`. Files of tokens and secrets are replaced by a rename, so a link keeps the
+ * Links the files of the data directory, except the files in `leftOut`. Files of tokens and secrets are replaced by a rename, so a link keeps the
  * current text while the log is copied.
  */
 function freezeFiles(dataDirectory: string, frozen: string): void {

@@ -9,11 +9,13 @@ import type { GrpcGateway, GrpcGatewayOptions } from '../../connectors/gateway/g
 import { type AnsweredRequest, type HttpGateway, openHttpGateway } from '../../connectors/gateway/http/http-gateway.ts'
 import type { IssuerCallers } from '../../connectors/gateway/oidc/issuer-callers.ts'
 import { RequestIdentity } from '../../connectors/gateway/request-identity.ts'
+import { RequestsInTurn } from '../../connectors/gateway/requests-in-turn.ts'
 import { isLoopback } from '../../connectors/http/loopback.ts'
 import { TlsFiles } from '../../connectors/http/tls-files.ts'
 import type { KafkaGroups } from '../../connectors/log/kafka/kafka-groups.ts'
 import { checkDataFormat } from '../../connectors/system/data-format.ts'
 import { FileFlightRecorder } from '../../connectors/system/flight-recorder.ts'
+import { NvidiaGpus } from '../../connectors/system/nvidia-gpus.ts'
 import { closePlaces, type PrivatePlace } from '../../connectors/system/private-modes.ts'
 import { processHeap } from '../../connectors/system/process-heap.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
@@ -255,7 +257,7 @@ export class Beekeeper {
     const takeActivity = () => running.all.map((swarm) => swarm.takeActivity())
     const unwatchLoop = watchLoop(systemClock, takeActivity, (message) => say('event-loop', 'warn', message))
     this.#closeLater('event loop', async () => unwatchLoop())
-    // A stop begins at the gateway: accepted requests are answered while everything behind the gateway still runs.
+    // A stop begins at the gateway: accepted requests are answered while all other parts still run.
     const gateway = this.#gateway
     if (gateway === null) return
     const within = () => ({ timeoutMs: this.#leftToStopMs, onTimeout: () => this.#stopWaiting() })
@@ -338,11 +340,20 @@ export class Beekeeper {
     })
     served.addFixed(swarms.flatMap((configured, at) => (prepared[at] === undefined ? [] : [{ configured, running: prepared[at] }])))
     this.#served = served
-    const telemetry = new Telemetry({ clock: systemClock, swarms: running.all, log, ...(definitions === null ? {} : { definitions }) })
+    const gpus = new NvidiaGpus({ clock: systemClock })
+    this.#closeLater('GPU metrics', async () => gpus.close())
+    const telemetry = new Telemetry({ clock: systemClock, swarms: running.all, log, gpus, ...(definitions === null ? {} : { definitions }) })
     this.#closeLater('telemetry', async () => telemetry.close())
     this.#options.otlp?.useMetrics(() => telemetry.families())
     this.#closeLater('requests', () => requests.close())
-    this.#stopWaiting = () => requests.stopWaiting()
+    const { requests_at_work: atWork, max_requests_in_flight: maxInFlight } = settings
+    const claimed = claims === null ? requests : new ClaimedRequests(requests, { claims, clock: systemClock })
+    // A caller gets half of these places at most, and a single caller may have all requests in flight. Requests whose caller has left take places too.
+    const inTurn = atWork === null ? null : new RequestsInTurn({ requests: claimed, clock: systemClock, atWork, waiting: 2 * maxInFlight })
+    this.#stopWaiting = () => {
+      inTurn?.stop()
+      requests.stopWaiting()
+    }
     const { plans } = running
     const acceptedAt = (id: string) => running.all.map((swarm) => swarm.acceptedAt(id)).find((time) => time !== null) ?? null
     const idSecret = await idSecretOf(log, { clock: systemClock, random })
@@ -359,7 +370,7 @@ export class Beekeeper {
       swarms: running.all,
     })
     const entrance = {
-      requests: claims === null ? requests : new ClaimedRequests(requests, { claims, clock: systemClock }),
+      requests: inTurn ?? claimed,
       events: new LiveRequestEvents({ log, clock: systemClock, plans, traces: new RequestTraces({ log, clock: systemClock, plans, acceptedAt }) }),
       followers: placesOfFollowers(),
       models: new SwarmModels({ swarms: served, running: running.all }),
@@ -506,11 +517,12 @@ export class Beekeeper {
   }
 }
 
-/** The files and folders that contain secrets, or the inputs of all callers. */
-function privatePlaces({ data_dir, tokens_file, secrets_key_file, tls_key }: Settings): readonly PrivatePlace[] {
+/** The files and folders that have secrets, or the inputs of all callers, or say who is let in. */
+function privatePlaces({ data_dir, tokens_file, secrets_key_file, tls_key, tls_cert, tls_client_ca }: Settings): readonly PrivatePlace[] {
   const own = ['tokens.json', 'secrets.json'].map((name) => ({ path: join(data_dir, name), isOwn: true }))
   const given = [data_dir, tokens_file, secrets_key_file, tls_key].flatMap((path) => (path === null ? [] : [{ path, isOwn: false }]))
-  return [...own, ...given]
+  const shown = [tls_cert, tls_client_ca].flatMap((path) => (path === null ? [] : [{ path, isOwn: false, isPublic: true }]))
+  return [...own, ...given, ...shown]
 }
 
 /** The least time for the last commit, in ms, even if open requests have used up the time for a stop. */

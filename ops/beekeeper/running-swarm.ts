@@ -225,7 +225,7 @@ export class RunningSwarm {
       predictions,
       replyTopics,
       placesBees: states !== null,
-      ...(tracing === undefined ? {} : { beginTrace: (record) => tracing.accepted(record) }),
+      ...(tracing === undefined ? {} : { beginTrace: (record) => tracing.accepted(record), recordCall: (call) => tracing.called(call) }),
       ...(claims === null ? {} : { claims }),
       onFailure: onRecordFailure,
       instantRows: (bee) => {
@@ -301,7 +301,7 @@ export class RunningSwarm {
     return this.#host.replicas
   }
 
-  /** An input that a bee behind the gateway accepts, as JSON; null if there is none. */
+  /** An input for the first bee after the gateway, as JSON; null if there is none. */
   exampleInput(gateway: string): unknown {
     const { gateways, bees } = this.plan
     const entrance = gateways.find((one) => one.gateway === gateway)?.bee

@@ -76,6 +76,10 @@ const benchmarks: { readonly [name: string]: () => Promise<readonly Table[]> } =
     const { overloadBenchmark } = await import('./overload.ts')
     return overloadBenchmark({ minutes: Number(values.minutes) || 10, clients: Number(values.clients) })
   },
+  async telemetry() {
+    const { telemetryBenchmark } = await import('./telemetry.ts')
+    return telemetryBenchmark({ seconds: Number(values.seconds), clients: Number(values.clients), records: Number(values.records || 500_000) })
+  },
   async server() {
     const { serverBenchmark } = await import('./server.ts')
     return serverBenchmark({ seconds: Number(values.seconds), clients: Number(values.clients), swarms: Math.max(...numbers(values.swarms)) })
@@ -154,6 +158,7 @@ function usage(): never {
       '       | models [--seconds N] [--clients N] | pictures [--seconds N] | bees [--seconds N] [--only NAME]',
       '       | requests [--seconds N] [--clients N] [--partitions N,N] [--swarms N,N]',
       '       | overload [--minutes N] [--clients N] | restart [--seconds N] [--clients N] | bees [--seconds N]',
+      '       | telemetry [--seconds N] [--clients N] [--records N]',
       '       | kafka-swarm [--seconds N] [--rate N] [--only NAME] | server [--seconds N] [--clients N] [--swarms N]',
       '       [--json] [--compare] [--keep, without --only]   or   npm run bench -- --compare\n',
     ].join('\n'),

@@ -1,7 +1,9 @@
-import { globSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { parse } from 'yaml'
 import { type MetricRow, metricTable } from '../telemetry/metric-table.ts'
+import { dashboardQueries } from './dashboard-queries.ts'
+import { complaintsAboutSql } from './dashboard-sql.ts'
 import { engineMetricNames } from './engine-metrics.ts'
 
 /** A query of a dashboard or of an alert rule, with its place. */
@@ -53,25 +55,14 @@ export function metricsIn(query: string): readonly { readonly name: string; read
   })
 }
 
-/** All queries of the dashboards and of the alert rules. */
+/** All queries in PromQL of the dashboards and of the alert rules. */
 export function queriesIn(root: string): readonly PlacedQuery[] {
-  const dashboards = globSync('ops/deploy/grafana/*.json', { cwd: root }).sort()
-  const ofDashboards = dashboards.flatMap((file) => {
-    const { panels, templating } = JSON.parse(readFileSync(resolve(root, file), 'utf8')) as Dashboard
-    const variables = templating.list.map(({ name, definition }) => ({
-      place: `${file}, variable ${name}`,
-      query: definition.replace(/^label_values\((.*), *\w+\)$/s, '$1'),
-    }))
-    return [...variables, ...panels.flatMap(({ title, targets }) => targets.map(({ expr }) => ({ place: `${file}, ${title}`, query: expr })))]
-  })
+  const ofDashboards = dashboardQueries(root).flatMap(({ place, datasource, query }) =>
+    datasource === 'prometheus' ? [{ place, query: query.replace(/^label_values\((.*), *\w+\)$/s, '$1') }] : [],
+  )
   const rules = parse(readFileSync(resolve(root, 'ops/deploy/alerts.yml'), 'utf8')) as Rules
   const ofRules = rules.groups.flatMap((group) => group.rules.map(({ alert, expr }) => ({ place: `alerts.yml, ${alert}`, query: expr })))
   return [...ofDashboards, ...ofRules]
-}
-
-interface Dashboard {
-  readonly panels: readonly { readonly title: string; readonly targets: readonly { readonly expr: string }[] }[]
-  readonly templating: { readonly list: readonly { readonly name: string; readonly definition: string }[] }
 }
 
 interface Rules {
@@ -82,7 +73,7 @@ const keywords: ReadonlySet<string> = new Set(['and', 'or', 'unless', 'bool', 'o
 
 if (import.meta.main) {
   const root = resolve(import.meta.dirname, '..', '..')
-  for (const complaint of complaintsAbout(queriesIn(root))) {
+  for (const complaint of [...complaintsAbout(queriesIn(root)), ...complaintsAboutSql(dashboardQueries(root))]) {
     process.stderr.write(`${complaint}\n`)
     process.exitCode = 1
   }

@@ -31,7 +31,7 @@ export async function beeLogs(swarm: string, bee: string, options: ServerOptions
     const lines = (await call(options, { method: 'GET', path: `${beePath(swarm, bee)}/logs?after=${after}` })) as readonly BeeLine[]
     for (const line of lines) {
       after = line.sequence
-      const text = `${timeText(line.time)}  ${line.level.padEnd(5)}  ${line.message.replaceAll('\n', ' ⏎ ')}`
+      const text = `${timeText(line.time)}  ${line.level.padEnd(5)}  ${line.message.replaceAll('\n', ' ⏎ ')}${line.request_id === undefined ? '' : ` (request ${line.request_id})`}`
       process.stdout.write(`${options.json ? JSON.stringify(line) : terminalText(text)}\n`)
     }
     if (!options.follow) break

@@ -46,7 +46,7 @@ export class Console {
     const { dim, bold, yellow, red } = this.#colors
     const paint = { debug: dim, info: dim, warn: yellow, error: red }[level]
     const name = [swarm, module].filter((part) => part !== undefined && part !== '').join('/')
-    const text = `${oneLine(message)}${fields.next === undefined ? '' : `. ${oneLine(fields.next)}`}${bracketedDetails(message, fields)}`
+    const text = `${oneLine(message)}${fields.next === undefined ? '' : `. ${oneLine(fields.next)}`}${bracketedDetails(message, fields)}${bracketedRequests(fields)}`
     this.#line(`${dim(time)} ${paint(level.padEnd(5))} ${name === '' ? '' : `${bold(name)}: `}${text}`)
     if (shown.stack !== undefined) this.#line(shown.stack)
   }
@@ -187,6 +187,13 @@ function bracketedDetails(message: string, { code, place, request_id, task, topi
   const isSaid = task === undefined || message.includes(`(${record})`)
   const thrown = place === undefined ? [] : [`at ${terminalText(place)}`]
   return ` (${[code, ...thrown, ...(request_id === undefined ? [] : [`request ${request_id}`]), ...(isSaid ? [] : [record])].join(', ')})`
+}
+
+/** The requests of a line that a bee's process wrote, in brackets. */
+function bracketedRequests({ code, request_id, request_ids, requests }: LogFields): string {
+  if (code !== undefined) return ''
+  if (request_id !== undefined) return ` (request ${terminalText(request_id)})`
+  return request_ids === undefined ? '' : ` (${requests ?? 'some'} requests: ${terminalText(request_ids)})`
 }
 
 /** Joins the lines of a message, because each failure is one line of the log. */

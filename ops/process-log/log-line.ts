@@ -7,6 +7,10 @@ export const logLevels = ['debug', 'info', 'warn', 'error'] as const
 export interface LogFields {
   readonly swarm?: string
   readonly request_id?: string
+  /** Only in a line that a bee's process wrote during the call of a batch: the first ids, with spaces between them. */
+  readonly request_ids?: string
+  /** Only in such a line: the number of all requests of the batch. */
+  readonly requests?: number
   readonly code?: string
   /** The place in a user’s file where the error was thrown: `file:line:column`. */
   readonly place?: string

@@ -17,9 +17,11 @@ export class BeeLog {
   /** Wraps a log, so that this object also keeps each line. */
   keeping(say: LogLine, redaction: Redaction): LogLine {
     return (module, level, message, fields) => {
-      const { swarm } = fields ?? {}
-      if (swarm !== undefined && module !== '')
-        this.#keep(`${swarm}\n${module}`, { level, message: redaction.text(message).slice(0, maxCharactersALine) })
+      const { swarm, request_id: id } = fields ?? {}
+      if (swarm !== undefined && module !== '') {
+        const line = { level, message: redaction.text(message).slice(0, maxCharactersALine) }
+        this.#keep(`${swarm}\n${module}`, id === undefined ? line : { ...line, request_id: id.slice(0, maxIdCharacters) })
+      }
       say(module, level, message, fields)
     }
   }
@@ -29,7 +31,7 @@ export class BeeLog {
     return (this.#lines.get(`${swarm}\n${bee}`) ?? []).filter(({ sequence }) => sequence > after)
   }
 
-  #keep(bee: string, line: Pick<BeeLine, 'level' | 'message'>): void {
+  #keep(bee: string, line: Omit<BeeLine, 'sequence' | 'time'>): void {
     const lines = this.#lines.get(bee) ?? []
     // The map is ordered: the bee with the newest line is last.
     this.#lines.delete(bee)
@@ -53,6 +55,7 @@ export class BeeLog {
 
 const maxLinesABee = 200
 const maxCharactersALine = 4000
+const maxIdCharacters = 256
 const maxCharacters = 4 * 1024 * 1024
 /** The memory of a line's other members, counted in characters. */
-const charactersBesideALine = 100
+const charactersBesideALine = 160

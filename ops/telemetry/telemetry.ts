@@ -1,5 +1,6 @@
 import type { ReplicaCounts } from '../../bees/replicas/replicas.ts'
 import type { AnsweredRequest } from '../../connectors/gateway/http/http-gateway.ts'
+import type { GpuReading } from '../../connectors/system/nvidia-gpus.ts'
 import type { Application } from '../../processor/application/application.ts'
 import type { Metric } from '../../processor/metrics/meters.ts'
 import { joinWaiting } from '../../processor/metrics/task-meters.ts'
@@ -12,6 +13,7 @@ import { metricsOf } from '../streams/metrics.ts'
 import { beeFamilies, instantFamilies } from './bee-families.ts'
 import { engineFamilies } from './engine-families.ts'
 import { exposition, type Family, type MetricsFormat, type Sample } from './exposition.ts'
+import { gpuFamilies } from './gpu-families.ts'
 import { logFamilies } from './log-families.ts'
 import { family, type MetricName } from './metric-table.ts'
 import { modelFamilies } from './model-families.ts'
@@ -23,6 +25,8 @@ export interface TelemetryOptions {
   readonly clock: Clock
   readonly swarms: readonly MeasuredSwarm[]
   readonly log?: Pick<Log, 'storage'>
+  /** The GPUs of this machine. */
+  readonly gpus?: { readonly readings: readonly GpuReading[] }
   /** The definitions that a server follows. */
   readonly definitions?: { readonly skippedRecords: number }
 }
@@ -107,6 +111,7 @@ export class Telemetry {
       ...instantFamilies(swarms.map(({ name, instantMeters }) => ({ swarm: name, meters: instantMeters }))),
       ...replicaFamilies(this.#options.swarms.flatMap(({ plan, replicas }) => replicas.map((counts) => ({ swarm: plan.swarm, ...counts })))),
       ...modelFamilies(new RunningModels(this.#options.swarms).list()),
+      ...gpuFamilies(this.#options.gpus?.readings ?? []),
       ...logFamilies(this.#options.log?.storage),
       family(
         'waggle_swarm_lost_records_total',

@@ -10,6 +10,7 @@ import { deadLetter } from '../../topology/swarm/request/dead-letter.ts'
 import { roundIn, withRound } from '../../topology/swarm/request/rounds.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { failedAt } from './failed-at.ts'
+import type { InstantSpans } from './instant-spans.ts'
 import { instantCall, outputRecord } from './output-record.ts'
 
 export interface LoopStepOptions {
@@ -21,13 +22,14 @@ export interface LoopStepOptions {
   readonly deadLetters: string
   readonly onFailure: FailureListener
   readonly onOutput: (bee: string, output: Payload) => void
+  readonly spans: InstantSpans
 }
 
 /**
  * The head of a loop of bees. The round of a request is a header of its record. So a loop needs no state, and a record that is read again is in the
  * same round. A request leaves the loop exactly once: with its last result, with an error, or as not taken.
  */
-export function loopStep({ bee, host, body, exits, children, deadLetters, onFailure, onOutput }: LoopStepOptions): Transform {
+export function loopStep({ bee, host, body, exits, children, deadLetters, onFailure, onOutput, spans }: LoopStepOptions): Transform {
   const compute = host.valueOf(bee)
   const maxRounds = Number(bee.spec.max_rounds)
   const failsAtLimit = bee.spec.on_limit === 'fail'
@@ -36,9 +38,11 @@ export function loopStep({ bee, host, body, exits, children, deadLetters, onFail
     apply: (given, place, now, taskId) => {
       const record = given as Record<string, Payload>
       const round = roundIn(record.headers, bee.name) ?? 0
-      const to = (value: Payload, readers: readonly string[], next: number | null) => {
+      const to = (value: Payload, readers: readonly string[], next: number | null, cause: WaggleError | null = null) => {
         if (value.kind !== 'error') onOutput(bee.name, value)
-        const made = outputRecord(record, value, instantCall(now))
+        const isCall = value.kind !== 'error' || cause !== null
+        const inSpan = isCall ? spans.called({ bee, id: record.key, input: record, place, at: now, error: cause }) : unchanged
+        const made = inSpan(outputRecord(record, value, instantCall(now)))
         const headers = withBranches(withRound(made.headers, bee.name, next), { by: bee.name, readers })
         return children.map((child) => ({ record: { ...made, headers }, child }))
       }
@@ -54,11 +58,13 @@ export function loopStep({ bee, host, body, exits, children, deadLetters, onFail
         const error = beeError(cause, bee.name)
         onFailure(cause, failedAt(record, bee.name, taskId, place))
         const letters = isFailure(error.error) ? [{ record: deadLetter(record, cause, bee.name, { recordMetadata: place }), child: deadLetters }] : []
-        return [...letters, ...to(error, exits, null)]
+        return [...letters, ...to(error, exits, null, cause)]
       }
     },
   }
 }
+
+const unchanged = <T>(record: T): T => record
 
 function tooManyRounds(bee: string, rounds: number): WaggleError {
   return new WaggleError('WAGGLE_MAX_ROUNDS', {

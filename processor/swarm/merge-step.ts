@@ -15,6 +15,7 @@ import { DueIndex } from '../operators/due-index.ts'
 import { partSeparator } from '../operators/join-by-key.ts'
 import { OpenedProcessor } from '../operators/opened-processor.ts'
 import { failedAt } from './failed-at.ts'
+import type { InstantSpans } from './instant-spans.ts'
 import { joinTimeout } from './join-step.ts'
 import { instantCall, outputRecord } from './output-record.ts'
 
@@ -31,6 +32,7 @@ export interface MergeOptions {
   readonly duplicateRetentionMs: number | null
   readonly onFailure: FailureListener
   readonly onOutput: (bee: string, output: Payload) => void
+  readonly spans: InstantSpans
 }
 
 type Entry = JoinEntry<Payload>
@@ -67,7 +69,7 @@ export class MergeProcessor extends OpenedProcessor<string, Payload, string, Pay
 
   process(record: Record<string, Payload>): void {
     const { context, entries, dues } = this.parts
-    const { bee, inputs, timeoutMs, retentionMs, onOutput } = this.#options
+    const { bee, inputs, timeoutMs, retentionMs, onOutput, spans } = this.#options
     const name = this.#nameOf.get(context.recordMetadata?.topic ?? '')
     if (name === undefined) return
     const { key, value, headers, timestamp } = record
@@ -80,8 +82,12 @@ export class MergeProcessor extends OpenedProcessor<string, Payload, string, Pay
     const isLast = parts.size === inputs.length
     const wasSent = before?.sent ?? false
     if (isResult && !wasSent && value.kind !== 'error') onOutput(bee.name, value)
-    if (isResult && !wasSent) context.forward(outputRecord(record, value, instantCall(context.currentSystemTime)))
-    else if (isLast && !wasSent) context.forward(outputRecord(record, outcomeOf(parts), null))
+    if (isResult && !wasSent) {
+      const at = context.currentSystemTime
+      const inSpan = spans.called({ bee, id: key, input: record, place: context.recordMetadata, at, error: null })
+      context.forward(inSpan(outputRecord(record, value, instantCall(at))))
+    }
+    if (isLast && !wasSent && !isResult) context.forward(outputRecord(record, outcomeOf(parts), null))
     if (before !== null) dues.remove(row, before.due)
     if (isLast) {
       this.#finish(row, timestamp)

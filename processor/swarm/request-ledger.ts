@@ -104,7 +104,7 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
     const replies = reply_to === null ? [] : [reply_to]
     const now = context.currentSystemTime
     const latest = now + this.#options.retentionMs
-    // A request cannot be accepted in the future. Such a time would keep the entry for ever.
+    // The time of acceptance must not lie in the future, because a future time would keep the entry for ever.
     const acceptedAt = Math.min(accepted_at, now)
     const bounded = deadline === null ? null : Math.min(deadline, latest)
     const open = { state: 'pending', gateway, acceptedAt, settledAt: null, deadline: bounded, bodyHash: body_hash, answer: null, replies } as const

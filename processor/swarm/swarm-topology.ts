@@ -21,7 +21,7 @@ import { markedPrediction } from '../../topology/swarm/payload/prediction-serde.
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 import type { Step, SubtopologyPlan } from '../../topology/swarm/plan/subtopology-plan.ts'
 import type { Claims } from '../../topology/swarm/ports/claims.ts'
-import type { AcceptedRecord } from '../../topology/swarm/ports/tracing.ts'
+import type { AcceptedRecord, TracedCall } from '../../topology/swarm/ports/tracing.ts'
 import { type Reply, replySerde } from '../../topology/swarm/request/reply.ts'
 import type { ReplyTopics } from '../../topology/swarm/request/reply-topics.ts'
 import type { TraceContext } from '../../topology/swarm/request/trace-context.ts'
@@ -36,6 +36,7 @@ import { claimStep } from './claim-step.ts'
 import { DeduplicateProcessor } from './deduplicate-step.ts'
 import { entranceSerde } from './entrance-serde.ts'
 import type { InstantRows } from './instant-meters.ts'
+import { InstantSpans } from './instant-spans.ts'
 import { joinStep, joinTimeoutMs } from './join-step.ts'
 import { loopStep } from './loop-step.ts'
 import { MergeProcessor } from './merge-step.ts'
@@ -64,6 +65,8 @@ export interface GraphSettings {
   readonly beginTrace?: (record: AcceptedRecord) => TraceContext
   /** Fetches large payloads for the bees that compute at once. Undefined: every payload is in its record. */
   readonly claims?: Claims
+  /** Records the call of a bee that computes at once. Undefined: spans are not recorded. */
+  readonly recordCall?: (call: TracedCall) => void
   /** The counts of the inputs of a bee that computes at once. Every call with a name returns the same object. */
   readonly instantRows?: (bee: string) => InstantRows
 }
@@ -92,6 +95,7 @@ class SubtopologyBuilder {
   /** The names of the steps that fetch large payloads, by source. */
   readonly #claimSteps = new Map<string, string>()
   readonly #claimOrigins = new ClaimOrigins()
+  readonly #spans: InstantSpans
   /** The steps that each step feeds, in the plan's order. */
   readonly #children = new Map<string, string[]>()
 
@@ -110,6 +114,7 @@ class SubtopologyBuilder {
     this.#host = host
     this.#settings = settings
     this.#deadLetters = `dead-letters.${subtopology.id}`
+    this.#spans = new InstantSpans(plan.swarm, settings.recordCall === undefined ? null : { called: settings.recordCall })
     this.#payloads = settings.predictions?.serde ?? payloadSerde
     for (const { name, parents } of subtopology.steps) for (const parent of parents) this.#childrenOf(parent).push(name)
   }
@@ -204,6 +209,7 @@ class SubtopologyBuilder {
             host: this.#host,
             before: this.#beeBefore(step),
             children,
+            spans: this.#spans,
             ...(this.#settings.instantRows === undefined ? {} : { rows: this.#settings.instantRows(step.bee) }),
             ...this.#failing,
           }),
@@ -217,7 +223,11 @@ class SubtopologyBuilder {
         this.#topology.addOperator(name, unansweredStep(step, children), parents)
         return
       case 'loop':
-        this.#topology.addOperator(name, loopStep({ ...step, bee: this.#bee(step.bee), host: this.#host, children, ...this.#failing }), parents)
+        this.#topology.addOperator(
+          name,
+          loopStep({ ...step, bee: this.#bee(step.bee), host: this.#host, children, spans: this.#spans, ...this.#failing }),
+          parents,
+        )
         return
       case 'merge': {
         const bee = this.#bee(step.bee)
@@ -232,6 +242,7 @@ class SubtopologyBuilder {
           duplicateRetentionMs,
           onFailure: this.#failing.onFailure,
           onOutput: this.#failing.onOutput,
+          spans: this.#spans,
         }
         const stores = this.#stores(keyValueStore({ name: step.store, key: Serdes.string(), value: joinEntrySerde }))
         this.#addProcessor(name, () => new MergeProcessor(options), parents, stores)

@@ -10,6 +10,7 @@ import { deadLetter } from '../../topology/swarm/request/dead-letter.ts'
 import { Refused, WaggleError } from '../../topology/waggle-error.ts'
 import { failedAt } from './failed-at.ts'
 import { type InstantRows, instantRows } from './instant-meters.ts'
+import { InstantSpans } from './instant-spans.ts'
 import { instantCall, outputRecord } from './output-record.ts'
 
 export interface ValueStepOptions {
@@ -23,6 +24,7 @@ export interface ValueStepOptions {
   readonly onOutput?: (bee: string, output: Payload) => void
   /** The counts of this bee's inputs, for metrics. */
   readonly rows?: InstantRows
+  readonly spans?: InstantSpans
 }
 
 /**
@@ -38,6 +40,7 @@ export function valueStep({
   onFailure,
   onOutput = () => {},
   rows = instantRows(),
+  spans = noSpans,
 }: ValueStepOptions): Transform {
   const compute = host.valueOf(bee)
   return {
@@ -49,7 +52,8 @@ export function valueStep({
         const { payload, readers } = compute(record.value, { id: record.key, headers: record.headers, place })
         rows.result++
         if (payload.kind !== 'error') onOutput(bee.name, payload)
-        const made = outputRecord(record, payload, instantCall(now), before)
+        const inSpan = spans.called({ bee, id: record.key, input: record, place, at: now, error: null })
+        const made = inSpan(outputRecord(record, payload, instantCall(now), before))
         const output = readers === null ? made : { ...made, headers: withBranches(made.headers, { by: bee.name, readers }) }
         return children.map((child) => ({ record: output, child }))
       } catch (thrown) {
@@ -57,9 +61,12 @@ export function valueStep({
         const error = beeError(cause, bee.name)
         rows[cause instanceof Refused ? 'refused' : 'failed']++
         onFailure(cause, failedAt(record, bee.name, taskId, place))
+        const inSpan = spans.called({ bee, id: record.key, input: record, place, at: now, error: cause })
         const letters = isFailure(error.error) ? [{ record: deadLetter(record, cause, bee.name, { recordMetadata: place }), child: deadLetters }] : []
-        return [...letters, ...children.map((child) => ({ record: outputRecord(record, error, instantCall(now), before), child }))]
+        return [...letters, ...children.map((child) => ({ record: inSpan(outputRecord(record, error, instantCall(now), before)), child }))]
       }
     },
   }
 }
+
+const noSpans = new InstantSpans('', null)

@@ -48,9 +48,9 @@ const views: { readonly [name: string]: (page: Page, here: SwarmHere) => Promise
     await page.getByRole('button', { name: `waggle.${here.name}.strict` }).click()
     await page.locator('.letters li').first().waitFor()
   },
-  profile: async (page) => {
+  profile: async (page, here) => {
     await page.getByRole('link', { name: 'Profile' }).click()
-    await page.getByRole('button', { name: 'Profile', exact: true }).waitFor()
+    await profiled(page, here)
   },
   versions: async (page) => {
     await page.getByRole('link', { name: 'Versions' }).click()
@@ -59,6 +59,19 @@ const views: { readonly [name: string]: (page: Page, here: SwarmHere) => Promise
     await page.getByRole('button', { name: 'Compare with what runs' }).click()
     await page.getByText('~ bees changed').waitFor()
   },
+}
+
+/** Presses the button of the profile, and sends requests until its flame graph is there. */
+async function profiled(page: Page, here: SwarmHere): Promise<void> {
+  await page.getByLabel('Seconds').fill('1')
+  await page.getByRole('button', { name: 'Profile', exact: true }).click()
+  const graph = page.getByRole('group', { name: 'Flame graph' })
+  let isDone = false
+  const drawn = graph.waitFor().finally(() => {
+    isDone = true
+  })
+  while (!isDone) await (await here.ask({ price: 3 })).body?.cancel()
+  await drawn
 }
 
 /** A request that shared a batch with others. The inputs were sent at the same time, so there is such a request. */
@@ -126,6 +139,35 @@ describeWithChromium('Each view of the page', (browser) => {
       await page.getByText('strict: dear').first().waitFor()
       await page.locator('.requests li', { hasText: 'strict: dear' }).getByRole('button').first().click()
       await page.getByText('version 3').first().waitFor()
+    })
+  })
+
+  it('profiles the process at the press of a button, and shows a frame of the flame graph as wide as the graph', async () => {
+    await onPage(browser(), { url: `${here.url}/#view=profile` }, async (page) => {
+      await profiled(page, here)
+      assert.match((await page.getByRole('status').textContent()) ?? '', /^1\.\d s from /)
+      // The bees had calls within that second.
+      const bees = page.getByRole('table', { name: /Where the time of a request goes/ })
+      await bees.getByRole('rowheader', { name: 'strict', exact: true }).waitFor()
+      const graph = page.getByRole('group', { name: 'Flame graph' })
+      const whole = page.getByRole('button', { name: 'Whole' })
+      assert.equal(await whole.isDisabled(), true)
+      const bars = graph.getByRole('button')
+      const labels = await bars.evaluateAll((found) =>
+        found.map((bar) => [bar.getAttribute('aria-label') ?? '', bar.getAttribute('style') ?? ''] as const),
+      )
+      assert.ok(labels.length > 10, `the graph has ${labels.length} bars`)
+      const widthIn = (style: string) => Number(/width: ([\d.]+)%/.exec(style)?.[1] ?? Number.NaN)
+      const [label] = labels.find(([, style]) => widthIn(style) < 60 && widthIn(style) > 5) ?? assert.fail('no bar is narrower than the graph')
+      const frame = bars.and(page.getByLabel(label, { exact: true })).first()
+      await frame.click()
+      const widthOf = async () => (await graph.boundingBox())?.width ?? 0
+      const box = await frame.boundingBox()
+      assert.ok(Math.abs((box?.width ?? 0) - (await widthOf())) < 3, `${box?.width} of ${await widthOf()}`)
+      await page.getByText(label, { exact: true }).waitFor()
+      await whole.click()
+      assert.equal(await whole.isDisabled(), true)
+      assert.equal(await bars.count(), labels.length)
     })
   })
 })

@@ -152,4 +152,6 @@ export interface BeeLine {
   readonly time: number
   readonly level: string
   readonly message: string
+  /** The request during whose call the line was written, where it is known. */
+  readonly request_id?: string
 }

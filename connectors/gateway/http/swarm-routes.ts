@@ -279,4 +279,10 @@ const beeRow = Type.Object({
   calls_total: Type.Integer(),
   mean_call_seconds: nullable(Type.Number()),
 })
-const beeLine = Type.Object({ sequence: Type.Integer(), time: Type.Number(), level: Type.String(), message: Type.String() })
+const beeLine = Type.Object({
+  sequence: Type.Integer(),
+  time: Type.Number(),
+  level: Type.String(),
+  message: Type.String(),
+  request_id: Type.Optional(Type.String({ description: 'The request during whose call the line was written, where it is known.' })),
+})

@@ -159,7 +159,7 @@ interface Recorded {
   readonly links?: readonly SpanContext[]
 }
 
-function placeAttributes(place: CallSpan['place'] | null): Attributes {
+function placeAttributes(place: CallSpan['place']): Attributes {
   if (place === null) return {}
   return {
     'messaging.system': 'kafka',

@@ -22,7 +22,7 @@ describe('The log of a process', () => {
     const clock = new CountingClock()
     const stream = new PassThrough()
     const lines: string[] = []
-    const log = new ProcessLog(stream, clock, (line) => lines.push(line))
+    const log = new ProcessLog(stream, clock, ({ message }) => lines.push(message))
     stream.write('line\n'.repeat(205))
     await turn()
     assert.equal(clock.timers.size, 1)

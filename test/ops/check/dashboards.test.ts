@@ -3,6 +3,8 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { describe, it } from 'node:test'
 import { parse } from 'yaml'
+import { dashboardQueries } from '../../../ops/check/dashboard-queries.ts'
+import { clickHouseSource, complaintsAboutSql, panelSql } from '../../../ops/check/dashboard-sql.ts'
 import { complaintsAbout, metricsIn, queriesIn } from '../../../ops/check/dashboards.ts'
 
 const root = resolve(import.meta.dirname, '..', '..', '..')
@@ -29,6 +31,44 @@ describe('The check of dashboards and alerts', () => {
       { name: 'z', labels: [] },
       { name: 'e', labels: [] },
     ])
+  })
+})
+
+/** `test/connectors/clickhouse/analytics.test.ts` runs the queries on ClickHouse. */
+describe('The check of the board on ClickHouse', () => {
+  const context = {
+    from: 100,
+    to: 200,
+    intervalSeconds: 60,
+    variables: new Map([
+      ['table', ['rows']],
+      ['swarm', ["it's", 'b']],
+    ]),
+  }
+
+  it('finds nothing wrong with the queries of this repository', () => {
+    const queries = dashboardQueries(root)
+    assert.ok(queries.filter(({ datasource }) => datasource === clickHouseSource).length >= 11)
+    assert.deepEqual(complaintsAboutSql(queries), [])
+  })
+
+  it('puts the range of the panel and the chosen values into a query', () => {
+    assert.equal(
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: the text is Grafana’s.
+      panelSql('SELECT $__timeInterval(at) FROM `${table:raw}_x` WHERE $__timeFilter(at) AND swarm IN (${swarm:singlequote})', context),
+      "SELECT toStartOfInterval(toDateTime(at), INTERVAL 60 second) FROM `rows_x` WHERE at >= toDateTime(100) AND at <= toDateTime(200) AND swarm IN ('it\\'s','b')",
+    )
+  })
+
+  it('names an unknown macro or variable, a value that can leave its place, and a panel without a time', () => {
+    const about = (query: string, isSeries = false) => complaintsAboutSql([{ place: 'here', datasource: clickHouseSource, query, isSeries }])
+    assert.deepEqual(about('SELECT $__interval(at)'), ['here: the macro $__interval is unknown.'])
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: the text is Grafana’s.
+    assert.deepEqual(about('SELECT ${swam:raw}'), ['here: the variable swam is unknown.'])
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: the text is Grafana’s.
+    assert.match(about('SELECT ${swarm}')[0] ?? '', /use singlequote or raw/)
+    assert.match(about('SELECT 1', true)[0] ?? '', /no column time/)
+    assert.deepEqual(about('SELECT now() AS time ORDER BY time', true), [])
   })
 })
 

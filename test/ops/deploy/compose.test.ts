@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { describe, it } from 'node:test'
 import { parse } from 'yaml'
@@ -17,6 +17,13 @@ interface Service {
   readonly ports?: readonly string[]
   readonly depends_on?: { readonly [service: string]: unknown }
   readonly healthcheck?: { readonly test: readonly string[] }
+}
+
+interface DataSource {
+  readonly uid: string
+  readonly type: string
+  readonly url?: string
+  readonly jsonData?: { readonly host: string; readonly port: number }
 }
 
 const repository = resolve(import.meta.dirname, '..', '..', '..')
@@ -125,6 +132,29 @@ describe('docker-compose.yml', () => {
         volume.includes(`:/objects/${bucket}:`) ? [volume.split(':', 1)[0] ?? ''] : [],
       )
       assert.ok(existsSync(join(repository, folder, key)), key)
+    }
+  })
+
+  it('has a data source in Grafana for each query of its boards, with the plugin and the server that it needs', () => {
+    const sources = (parse(read('ops/deploy/grafana-datasources.yml')) as { readonly datasources: readonly DataSource[] }).datasources
+    const boards = globSync('ops/deploy/grafana/*.json', { cwd: repository })
+    assert.ok(boards.length >= 4)
+    for (const file of boards) {
+      const named = [...read(file).matchAll(/"datasource": \{\s*"type": "([^"]+)",\s*"uid": "([^"]+)"/g)]
+      assert.ok(named.length > 0, file)
+      for (const [, type, uid] of named)
+        assert.ok(
+          sources.some((one) => one.type === type && one.uid === uid),
+          `${file}: ${type} ${uid}`,
+        )
+    }
+    const grafana = compose.services.grafana
+    const clickhouse = sources.find(({ uid }) => uid === 'clickhouse')
+    assert.equal(grafana?.environment?.GF_PLUGINS_PREINSTALL?.split('@')[0], clickhouse?.type)
+    assert.equal(`http://${clickhouse?.jsonData?.host}:${clickhouse?.jsonData?.port}`, compose.services.waggle?.environment?.CLICKHOUSE_URL)
+    for (const { url, jsonData } of sources) {
+      const host = jsonData?.host ?? new URL(url ?? '').hostname
+      assert.ok(host in (grafana?.depends_on ?? {}), host)
     }
   })
 

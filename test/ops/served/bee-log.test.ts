@@ -21,6 +21,16 @@ describe('The lines of bees that callers may read', () => {
     )
   })
 
+  it('have the request of a line, where it is known, and no more of it than an id', () => {
+    const log = new BeeLog(new SimulatedClock())
+    const say = log.keeping(() => {}, new Redaction(new Map()))
+    say('porter', 'info', 'of nobody', { swarm: 'cave' })
+    say('porter', 'warn', 'of one', { swarm: 'cave', request_id: 'r1' })
+    say('porter', 'info', 'of many', { swarm: 'cave', request_id: 'x'.repeat(10_000) })
+    const ids = log.of('cave', 'porter', 0).map(({ request_id: id }) => id)
+    assert.deepEqual(ids, [undefined, 'r1', 'x'.repeat(256)])
+  })
+
   it('are the last 200 lines of a bee, each with at most 4000 characters, while the process log has all lines', () => {
     const { log, passed, say } = kept()
     for (let line = 0; line < 300; line++) say('porter', `${line} ${'x'.repeat(5000)}`)

@@ -435,6 +435,18 @@ export const embeddedFlips = {
     assert.deepEqual([await statusBesideAnother({}), await statusBesideAnother({ WAGGLE_CALLER_REQUESTS_IN_FLIGHT: '1' })], [200, 429])
   },
 
+  async requests_at_work() {
+    const statusBesideAnother = async (env: Env) => {
+      await using swarm = await SwarmHere.open(env)
+      const waiting = swarm.ask({ waitMs: 60_000 }).catch(() => null)
+      await eventually(async () => (await sentTo(swarm)) === 1)
+      const { status } = await swarm.ask({ number: 1 }, { headers: { 'x-timeout-seconds': '1' } })
+      void waiting
+      return status
+    }
+    assert.deepEqual([await statusBesideAnother({}), await statusBesideAnother({ WAGGLE_REQUESTS_AT_WORK: '1' })], [200, 504])
+  },
+
   async max_requests_in_flight() {
     const statusBesideTwo = async (env: Env) => {
       await using swarm = await SwarmHere.open(env)

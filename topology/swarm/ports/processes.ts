@@ -26,14 +26,23 @@ export interface ProcessOptions {
   readonly workers?: number
   /** Processes with the same group do the same work, so a process takes over waiting calls of another process in its group. Default: no group. */
   readonly group?: object
-  readonly log: (level: 'debug' | 'info' | 'warn' | 'error', message: string) => void
+  readonly log: (level: 'debug' | 'info' | 'warn' | 'error', message: string, origin?: LineOrigin) => void
+}
+
+/** The request during whose call a process has written a line of its log. A line of no call has none. */
+export interface LineOrigin {
+  readonly request_id?: string
+  /** The ids of the first requests of a batch, with spaces between them. */
+  readonly request_ids?: string
+  /** The number of all requests of the batch. */
+  readonly requests?: number
 }
 
 export interface ProcessCall {
   /** The request's id. */
   readonly id: string
   readonly payload: Payload
-  /** The time after which nobody needs the result, in epoch milliseconds; null without a deadline. */
+  /** The time after which nobody needs the result, in epoch milliseconds; null if there is no deadline. */
   readonly deadline: number | null
   /** Aborts when nobody waits for the call any more. */
   readonly signal: AbortSignal

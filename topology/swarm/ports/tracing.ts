@@ -47,7 +47,7 @@ export interface CallSpan {
   readonly parentSpanId: string
   readonly requestId: string
   readonly attempt: number
-  readonly place: RecordMetadata
+  readonly place: RecordMetadata | null
   /** The code and the message of its error; null if it has a result. */
   readonly error: { readonly code: string; readonly message: string } | null
 }

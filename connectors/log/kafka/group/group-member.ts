@@ -28,7 +28,7 @@ export interface GroupMemberOptions {
    * by itself.
    */
   readonly onLost: () => void
-  /** Called when the process cannot be a member. With `isFinal`, another process has the same instance id, and this member gives up. */
+  /** Called when the process cannot be a member. With `isFinal`, another process has the same instance id, and this member stops. */
   readonly onError: (error: WaggleError, options: { readonly isFinal: boolean }) => void
 }
 
@@ -245,7 +245,7 @@ export class GroupMember {
         () => null,
         (thrown: unknown) => thrown,
       )
-      // If the coordinator was away or has moved, a JoinGroup may never get a response.
+      // If the coordinator was unreachable or has moved, a JoinGroup may never get a response.
       if (isPassing(refused)) {
         mayBeForgotten = true
         return
@@ -262,14 +262,14 @@ export class GroupMember {
     return over
   }
 
-  /** The membership from the last JoinGroup. `membership` is an older one until the assignment is applied. */
+  /** The membership from the last JoinGroup. `membership` is an older membership until the assignment is applied. */
   get #latestMembership(): GroupMembership {
     return { memberId: this.#memberId, generation: this.#generation, instanceId: this.#options.instanceId }
   }
 
   #coordinated<T>(ask: (broker: Broker) => Promise<T>): Promise<T> {
     return this.#cluster.withCoordinator('group', this.#options.group, (broker) => {
-      // A closed member must not join. Its JoinGroup would start a rebalance, and the other members would wait for this one.
+      // A closed member must not join. Its JoinGroup would start a rebalance, and the other members would wait for the closed member.
       if (this.#closed) throw new BrokerError('CLOSED')
       return ask(broker)
     })

@@ -9,11 +9,12 @@ import { readBack } from '../../../../topology/swarm/request/durable.ts'
 import type { RequestEvents } from '../../../../topology/swarm/request/request-events.ts'
 import type { Requests } from '../../../../topology/swarm/request/requests.ts'
 
-it('A streamed request gets its answer even if the outcome of an earlier request with the same key arrives before the request is sent', async () => {
+it('A request that is streamed gets a gap in its parts and its answer, if the outcome of an earlier one with its key comes before it is sent', async () => {
   const followers = new Places({ max: 2, what: 'requests are followed' })
   const events: RequestEvents = {
     follow: async () => assert.fail('the request is not followed as one that is sent'),
     async await(_gateway, _id, listener) {
+      listener({ kind: 'gap', id: '*' })
       listener({ kind: 'outcome', id: '!' })
       return { async finish() {}, end() {} }
     },
@@ -30,6 +31,7 @@ it('A streamed request gets its answer even if the outcome of an earlier request
   app.decorateRequest('caller', { getter: () => anybody })
   app.get('/', (_, reply) => streamedRequest(made, reply, { requests, events, clock: new SimulatedClock(), followers }))
   const { payload } = await app.inject({ url: '/', signal: AbortSignal.timeout(5_000) })
+  assert.match(payload, /^event: gap\nid: \*\ndata: \{"request_id":"r","detail":"The log no longer has all parts/m)
   assert.match(payload, /^event: answer\nid: !\ndata: .*"answered"/m)
   assert.equal(followers.taken, 0)
   await app.close()

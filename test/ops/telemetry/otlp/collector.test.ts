@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { MeasuredProgram } from '../../../../ops/bench/measured-program.ts'
 import { type CollectedSpan, OtelCollector, otelCollector } from '../../../support/otel-collector.ts'
+import { patient } from '../../../support/patient.ts'
 import { pythonEnvironment } from '../../../support/python-environment.ts'
 import { eventually } from '../../../support/swarm-here.ts'
 
@@ -150,5 +151,109 @@ bees:
       headers: { 'content-type': 'application/json' },
     })
     await has(/SeverityText: ERROR[\s\S]*?waggle\.code: Str\(WAGGLE_/)
+  })
+})
+
+const judges = `const judged = (model, score) => ({ label: 'dear', scores: { dear: score, cheap: 1 - score }, model })
+export const strict = () => judged('strict', 0.9)
+export const lenient = () => judged('lenient', 0.6)
+export const less = ({ left }) => ({ left: left - 1 })
+`
+
+describe('A request through bees that compute at once', { skip, timeout: 120_000 }, () => {
+  const directory = mkdtempSync(join(tmpdir(), 'waggle-instant-'))
+  let running: MeasuredProgram
+  let collector: OtelCollector
+
+  before(async () => {
+    assert.ok('path' in program, missing ?? '')
+    collector = await OtelCollector.start(program.path)
+    writeFileSync(join(directory, 'judges.mjs'), judges)
+    writeFileSync(
+      join(directory, 'swarm.yaml'),
+      `name: judged
+bees:
+  - {name: entrance, type: gateway-input, spec: {name: door}}
+  - {name: paid, type: filter, input: {name: entrance}, spec: {condition: abs(price) > \`0\`}}
+  - {name: strict, type: module, input: {name: paid}, spec: {file: ./judges.mjs, bee: strict}}
+  - {name: lenient, type: module, input: {name: paid}, spec: {file: ./judges.mjs, bee: lenient}}
+  - {name: verdict, type: weighted-average-ensemble, input: {join: [strict, lenient]}}
+  - {name: short, type: map, input: {name: verdict}, spec: {expression: "{label: label}"}}
+  - {name: answer, type: respond, input: {name: short}}
+`,
+    )
+    writeFileSync(
+      join(directory, 'rounds.yaml'),
+      `name: rounds
+bees:
+  - {name: entrance, type: gateway-input, spec: {name: rounds}}
+  - {name: again, type: loop, input: {stack: [entrance, less]}, spec: {while: left > \`0\`, body: less, max_rounds: 9}}
+  - {name: less, type: module, input: {name: again}, spec: {file: ./judges.mjs, bee: less}}
+  - {name: same, type: map, input: {name: again}, spec: {expression: "@"}}
+  - {name: other, type: map, input: {name: again}, spec: {expression: "@"}}
+  - {name: any, type: merge, input: {stack: [same, other]}}
+  - {name: answer, type: respond, input: {name: any}}
+`,
+    )
+    const env = { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${collector.httpUrl}/v1/traces`, OTEL_BSP_SCHEDULE_DELAY: '100' }
+    const own = { WAGGLE_DATA_DIR: join(directory, 'data'), WAGGLE_HTTP_PORT: '0', WAGGLE_PARTITIONS: '1', ...env }
+    running = await MeasuredProgram.start([main, 'run', join(directory, 'swarm.yaml'), join(directory, 'rounds.yaml'), '--json'], own)
+  })
+
+  after(async () => {
+    await running?.stop()
+    await collector[Symbol.asyncDispose]()
+    rmSync(directory, { recursive: true, force: true })
+  })
+
+  const ask = (price: number | string, status: number) => askFor('door', { price }, status)
+  const askFor = async (gateway: string, input: object, status: number) => {
+    const init = { method: 'POST', body: JSON.stringify(input), headers: { 'content-type': 'application/json' } }
+    const response = await patient(() => fetch(`${running.ready.gateway}/v1/gateways/${gateway}/request`, init))
+    assert.equal(response.status, status, await response.text())
+    return (response.headers.get('x-request-id') ?? '').replaceAll('-', '')
+  }
+  const ofTrace = (id: string) => new Map(collector.spans.filter(({ traceId }) => traceId === id).map((span) => [span.name, span]))
+
+  it('has a span of each of them, with the span of the bee before it as its parent', async () => {
+    const id = await ask(5, 200)
+    await eventually(async () => ofTrace(id).size >= 6)
+    const spans = ofTrace(id)
+    const parentOf = (name: string) => [...spans.values()].find((span) => span.id === spans.get(name)?.parentId)?.name
+    assert.equal(parentOf('paid'), 'POST /v1/gateways/door/request')
+    assert.deepEqual([parentOf('strict'), parentOf('lenient')], ['paid', 'paid'])
+    assert.ok(['strict', 'lenient'].includes(parentOf('verdict') ?? ''), parentOf('verdict'))
+    assert.equal(parentOf('short'), 'verdict')
+    assert.deepEqual(
+      [spans.get('short')?.attributes.get('waggle.bee.type'), spans.get('short')?.attributes.get('waggle.request_id')?.replaceAll('-', '')],
+      ['map', id],
+    )
+    assert.deepEqual([...spans.keys()].toSorted(), ['POST /v1/gateways/door/request', 'lenient', 'paid', 'short', 'strict', 'verdict'])
+  })
+
+  it('has a span of a loop for each of its rounds, and one of a merge', async () => {
+    const id = await askFor('rounds', { left: 2 }, 200)
+    const spans = () => collector.spans.filter(({ traceId }) => traceId === id)
+    await eventually(async () => spans().length === 9)
+    const names = new Map(spans().map(({ id: own, name }) => [own, name]))
+    // The merge takes the first of its two inputs.
+    const ways = spans().map(({ name, parentId }) => `${names.get(parentId) ?? 'caller'} > ${name}`.replace('other > any', 'same > any'))
+    const root = 'POST /v1/gateways/rounds/request'
+    assert.deepEqual(
+      ways.toSorted(),
+      [
+        ...[`caller > ${root}`, `${root} > again`, 'again > less', 'again > less', 'again > same', 'again > other'],
+        ...['less > again', 'less > again', 'same > any'],
+      ].toSorted(),
+    )
+    assert.equal(names.size, 9)
+  })
+
+  it('has the failure of a bee as the error of its span, and none for a filter that lets nothing pass', async () => {
+    const [failed, held] = [await ask('no number', 502), await ask(0, 422)]
+    await eventually(async () => ofTrace(failed).size === 2 && ofTrace(held).size === 2)
+    assert.equal(ofTrace(failed).get('paid')?.status, 'Error')
+    assert.match(ofTrace(failed).get('paid')?.attributes.get('error.type') ?? '', /^WAGGLE_/)
+    assert.equal(ofTrace(held).get('paid')?.status, 'Unset')
   })
 })

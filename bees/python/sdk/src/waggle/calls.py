@@ -11,6 +11,7 @@ from .bee import Bee
 from .bee_file import BeeFile
 from .errors import BadResult, Cancelled, Refused
 from .job import Job
+from .log_lines import current_requests
 from .swarm import Swarm, current_call
 from .tracing import attached
 
@@ -35,13 +36,13 @@ class Calls:
             job.context.cancel()
 
     def give_up(self, jobs: Sequence[Job]) -> None:
-        """Ends without a result the jobs of the list that are still open."""
+        """Ends the open jobs of the list without a result."""
         for job in jobs:
             if self._close(job):
                 job.give_up()
 
     async def compute(self, jobs: Sequence[Job]) -> None:
-        """Computes one batch, or one request. It suspends only if the bee is a coroutine."""
+        """Computes one batch, or one request. Suspends only if the bee is a coroutine."""
         self.give_up([job for job in jobs if job.context.cancelled])
         wanted = [job for job in jobs if self._open.get(job.id) is job]
         if self.bee.batch:
@@ -92,7 +93,7 @@ class Calls:
                 self._succeed(job, result)
 
     def _results(self, returned: Any, jobs: Sequence[Job]) -> List[Any]:
-        """The returned value for each job; None for each if the bee has published or responded for all jobs."""
+        """The returned value for each job; None for every job if the bee has published or responded for all jobs."""
         given = [job.call.has_published or job.call.has_responded for job in jobs]
         if returned is not None:
             return results_of(returned, len(jobs))
@@ -102,6 +103,7 @@ class Calls:
 
     async def _call(self, jobs: Sequence[Job], payload: Any, context: Any) -> Any:
         token = current_call.set(jobs[0].call if len(jobs) == 1 else None)
+        requests = current_requests.set(tuple(job.context.request_id for job in jobs))
         detach = attached([job.context for job in jobs])
         try:
             returned = self.bee.call(self._swarm, payload, context)
@@ -112,6 +114,7 @@ class Calls:
             return await returned if self.bee.is_async else returned
         finally:
             detach()
+            current_requests.reset(requests)
             current_call.reset(token)
 
     def _succeed(self, job: Job, returned: Any) -> None:
@@ -122,11 +125,13 @@ class Calls:
         if not self._close(job):
             return
         if not isinstance(error, (Refused, Cancelled, BadResult)):
+            requests = current_requests.set((job.context.request_id,))
             print(self._file.traceback_of(error), file=sys.stderr)
+            current_requests.reset(requests)
         job.fail(error)
 
     def _close(self, job: Job) -> bool:
-        """Removes a job from the open jobs. True only at the first call for a job, so that the job gets one result."""
+        """Removes a job from the open jobs. Returns True only at the first call for a job, so that the job gets one result."""
         if self._open.get(job.id) is not job:
             return False
         del self._open[job.id]
@@ -134,7 +139,7 @@ class Calls:
 
 
 def _published(generator: Any, job: Job) -> Any:
-    """Publishes what a generator yields, and returns what it returns, or else its parts as one result."""
+    """Publishes the values that a generator yields. Returns the generator's return value, or else its parts as one result."""
     try:
         while True:
             try:
@@ -148,7 +153,7 @@ def _published(generator: Any, job: Job) -> Any:
 
 
 async def _published_later(generator: Any, job: Job) -> Any:
-    """The same as `_published`. An asynchronous generator returns nothing."""
+    """Does the same as `_published` for an asynchronous generator, which has no return value."""
     try:
         async for part in generator:
             job.context.raise_if_cancelled()
