@@ -33,7 +33,7 @@ describe('A bee whose large payloads are in a claim store', () => {
         return compute(rows)
       },
     }
-    const host = { open: async () => worker } as Partial<BeeHost> as BeeHost
+    const host: BeeHost = { open: async () => worker, valueOf: () => assert.fail(), streamOf: () => assert.fail(), batchOf: () => null }
     const call = await claimedHost(host, claims).open({ type: { role: 'call' } } as SwarmBee, 8)
     return {
       store,
