@@ -1,6 +1,6 @@
 import { Fifo } from '../../topology/fifo.ts'
 
-/** Limits the bytes that are in memory at once. Those who wait get room in the order in which they asked. */
+/** Limits the bytes that are in memory at once. Waiting callers get room in the order of their requests. */
 export class ByteRoom {
   readonly #maxBytes: number
   readonly #waiting = new Fifo<Waiter>()
@@ -10,7 +10,10 @@ export class ByteRoom {
     this.#maxBytes = maxBytes
   }
 
-  /** Waits for room, and returns the function that gives it back. What is larger than the whole room gets all of it. Throws the signal's reason. */
+  /**
+   * Waits for room, and returns the function that gives the room back. A request for more than the whole room gets all of the room. Throws the
+   * signal's reason.
+   */
   async take(bytes: number, signal: AbortSignal): Promise<() => void> {
     signal.throwIfAborted()
     const size = Math.min(bytes, this.#maxBytes)

@@ -1,7 +1,7 @@
-/** The place of large payloads on S3. */
+/** The store of large payloads on S3. */
 export interface ClaimBucket {
   readonly bucket: string
-  /** The beginning of all keys. It ends with a slash. */
+  /** The beginning of all keys, which ends with a slash. */
   readonly prefix: string
 }
 

@@ -45,7 +45,7 @@ export class ClaimSweep {
     again(Math.min(firstMs, everyMs))
   }
 
-  /** Deletes what has expired, and returns the number of objects. */
+  /** Deletes expired objects, and returns their number. */
   async sweep(): Promise<number> {
     const { store, clock, oldestUnread } = this.#options
     const { signal } = this.#stop
@@ -68,7 +68,7 @@ export class ClaimSweep {
   }
 }
 
-/** The first sweep comes a moment after the start, when the log knows its readers. */
+/** The first sweep runs a moment after the start, when the log knows its readers. */
 const firstMs = 15_000
 const pageKeys = 1_000
 const atOnce = 8

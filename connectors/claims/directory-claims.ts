@@ -35,7 +35,7 @@ export class DirectoryClaims implements ClaimStore {
     const path = this.#pathOf(key)
     try {
       const isNew = await madeFolder(dirname(path))
-      // A put that failed half way is written again from the start.
+      // A put that failed halfway starts again from the beginning.
       const file = await open(path, 'w', 0o600)
       try {
         await file.writeFile(bytes)
@@ -76,7 +76,7 @@ export class DirectoryClaims implements ClaimStore {
     const path = this.#pathOf(key)
     try {
       await rm(path, { force: true })
-      // The last object of a folder takes the folder with it. Nothing is put there any more, because its time is over.
+      // The last object of a folder is deleted together with the folder. No later object goes into the folder, because its time is over.
       await rmdir(dirname(path)).catch((thrown: unknown) => {
         if (!['ENOENT', 'ENOTEMPTY', 'EEXIST'].includes(codeOf(thrown))) throw thrown
       })
@@ -116,7 +116,7 @@ async function madeFolder(folder: string): Promise<boolean> {
   }
 }
 
-/** The name in a store's file; null without the file. */
+/** The name in a store's file; null if there is no file. */
 function nameIn(file: string): string | null {
   try {
     return readFileSync(file, 'utf8').trim()
@@ -126,7 +126,7 @@ function nameIn(file: string): string | null {
   }
 }
 
-/** The names in a folder; none if a sweep has removed it meanwhile. */
+/** The names in a folder; empty if a sweep has already removed the folder. */
 async function namesIn(folder: string): Promise<readonly string[]> {
   try {
     return await readdir(folder)

@@ -21,7 +21,7 @@ export interface PayloadClaimsOptions {
   readonly maxFetchedBytes: number
 }
 
-/** The large payloads of a process. A store that is away is tried again until the caller's signal aborts. */
+/** The large payloads of a process. An operation on an unreachable store is repeated until the caller's signal aborts. */
 export class PayloadClaims implements Claims {
   readonly maxInlineBytes: number
   readonly #options: PayloadClaimsOptions
@@ -59,7 +59,7 @@ export class PayloadClaims implements Claims {
     return this.#rooms[reader].take(bytes, signal)
   }
 
-  /** Tries again while the store is away. When the signal aborts, throws the store's last error. */
+  /** Repeats the operation while the store is unreachable. When the signal aborts, throws the store's last error. */
   async #untilAnswered<T>(act: () => Promise<T>, signal: AbortSignal): Promise<T> {
     for (let waitMs = firstWaitMs; ; waitMs = Math.min(2 * waitMs, longestWaitMs)) {
       try {
@@ -74,7 +74,7 @@ export class PayloadClaims implements Claims {
   }
 }
 
-/** The hash is computed in another thread, because a payload may have many megabytes. */
+/** Another thread computes the hash, because a payload may have many megabytes. */
 async function hashOf(bytes: Uint8Array): Promise<string> {
   return Buffer.from(await webcrypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>)).toString('hex')
 }

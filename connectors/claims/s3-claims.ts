@@ -89,7 +89,7 @@ export class S3Claims implements ClaimStore {
   }
 }
 
-/** An error of S3 in the words for claim stores. */
+/** Converts an error of S3 to the error texts of claim stores. */
 function ownError(error: WaggleError): WaggleError {
   const { message, next, cause } = error
   if (error instanceof Unavailable) {
@@ -107,7 +107,7 @@ function ownError(error: WaggleError): WaggleError {
   })
 }
 
-/** The bytes of an object. If there are more than `maxBytes`, one byte more than that. */
+/** The bytes of an object. A larger object gives `maxBytes` + 1 bytes. */
 async function bytesOf(chunks: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Uint8Array> {
   const all: Uint8Array[] = []
   let bytes = 0

@@ -1,7 +1,7 @@
 import type { ClaimStore } from '../../topology/swarm/ports/claims.ts'
 import { Unavailable } from '../../topology/waggle-error.ts'
 
-/** A claim store in memory that counts its calls, and that can be away. */
+/** A claim store in memory that counts its calls. A test can make the store unreachable. */
 export class MemoryClaims implements ClaimStore {
   readonly name = 'memory'
   readonly objects = new Map<string, Uint8Array>()

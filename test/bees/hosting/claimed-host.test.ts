@@ -49,7 +49,7 @@ describe('A bee whose large payloads are in a claim store', () => {
   const bytes = (length: number): Payload => ({ kind: 'bytes', bytes: new Uint8Array(length), contentType: 'image/x' })
   const quiet = { signal: new AbortController().signal } as AsyncCall<string>
 
-  it('gets small rows as they are, in one call, and asks the store for nothing', async () => {
+  it('gets small rows unchanged in one call, without a call of the store', async () => {
     const { store, given, run } = await opened((rows) => rows)
     const rows = [bytes(10), { kind: 'json', json: 'text' } as const]
     assert.deepEqual(await run(rows), rows)
@@ -57,7 +57,7 @@ describe('A bee whose large payloads are in a claim store', () => {
     assert.deepEqual([store.puts, store.gets.length], [0, 0])
   })
 
-  it('gets the rows of a batch that could be fetched, and each of the others has its own error', async () => {
+  it('gets the rows of a batch that could be fetched, and each other row has its own error', async () => {
     const { store, claims, given, run } = await opened((rows) => rows.map((_, at) => ({ kind: 'json', json: at })))
     const put = async (length: number): Promise<Payload> => ({
       kind: 'claim',
@@ -76,7 +76,7 @@ describe('A bee whose large payloads are in a claim store', () => {
     )
   })
 
-  it('puts large results aside, each by itself, an answer and what is published beside it too', async () => {
+  it('stores each large result separately, both answers and published parts', async () => {
     const { store, claims, run } = await opened(() => [
       bytes(11),
       bytes(10),

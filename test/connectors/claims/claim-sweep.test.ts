@@ -20,7 +20,7 @@ const opened = ({ oldestUnread = () => Number.POSITIVE_INFINITY }: { readonly ol
   const notices: string[] = []
   const sweep = new ClaimSweep({ store, clock, oldestUnread, everyMs: 600_000, onNotice: (notice) => void notices.push(notice) })
   let made = 0
-  /** Puts an object that lives for a day. */
+  /** Stores an object that lives for a day. */
   const put = (putAt: number) => {
     const key = claimKey({ expiresAt: putAt + day, putAt, random: new Uint8Array(16).fill(made++ % 256) })
     store.objects.set(key, new Uint8Array(1))
@@ -30,7 +30,7 @@ const opened = ({ oldestUnread = () => Number.POSITIVE_INFINITY }: { readonly ol
 }
 
 describe('A sweep of a claim store', () => {
-  it('deletes objects whose time is over, and no others', async () => {
+  it('deletes only objects whose time is over', async () => {
     const { store, clock, sweep, put } = opened()
     put(clock.now() - day - 1)
     const young = put(clock.now() - day + 60_000)
@@ -41,7 +41,7 @@ describe('A sweep of a claim store', () => {
     assert.equal(store.objects.size, 0)
   })
 
-  it('keeps an object past its time while a reader has not read what may name it', async () => {
+  it('keeps an expired object while a reader has unread records that may name the object', async () => {
     let unread: number | null = null
     const { store, clock, sweep, put } = opened({ oldestUnread: () => unread })
     const [older, newer] = [clock.now() - 9 * day, clock.now() - 3 * day]
@@ -55,14 +55,14 @@ describe('A sweep of a claim store', () => {
     assert.equal(await sweep.sweep(), 1)
   })
 
-  it('deletes thousands of objects in one go', async () => {
+  it('deletes thousands of objects in one sweep', async () => {
     const { store, clock, sweep, put } = opened()
     for (let at = 0; at < 2_500; at++) put(clock.now() - 3 * day - at)
     assert.equal(await sweep.sweep(), 2_500)
     assert.equal(store.objects.size, 0)
   })
 
-  it('comes again by itself, says that a store is away, and goes on when it is back', async () => {
+  it('runs again by itself, reports an unreachable store, and continues when the store is back', async () => {
     const { store, clock, notices, sweep, put } = opened()
     put(clock.now() - 2 * day)
     store.isAway = true

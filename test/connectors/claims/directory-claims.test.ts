@@ -20,7 +20,7 @@ claimStoreContract('A data directory', async () => {
 })
 
 describe('The payloads of a data directory', () => {
-  it('are files that only their user may read, and whose folder goes with the last of them', async () => {
+  it('are files that only their user may read, and their folder is deleted with its last file', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'waggle-claims-'))
     try {
       const store = DirectoryClaims.open(join(directory, 'claims'), new SystemRandom())

@@ -17,7 +17,7 @@ const never = new AbortController().signal
 const honey = Buffer.from('{"honey": "and milk"}')
 
 describe('A claim', () => {
-  it('has all that a reader needs, in a few hundred bytes', async () => {
+  it('has everything that a reader needs, in a few hundred bytes', async () => {
     const { clock, claims } = opened()
     const claim = await claims.put(honey, 'application/json', never)
     assert.deepEqual(
@@ -37,7 +37,7 @@ describe('A claim', () => {
     assert.deepEqual(await claims.fetch(claim, never), { kind: 'json', json: { honey: 'and milk' } })
   })
 
-  it('names an object of its own for each payload, also for equal bytes', async () => {
+  it('names a separate object for each payload, even for equal bytes', async () => {
     const { claims, store } = opened()
     const [one, two] = [await claims.put(honey, 'image/x', never), await claims.put(honey, 'image/x', never)]
     assert.notEqual(one.key, two.key)
@@ -75,7 +75,7 @@ describe('A claim', () => {
 })
 
 describe('A payload in a claim store', () => {
-  it('is an error that says so if it is missing, and says whether its time is over', async () => {
+  it('gives an error if it is missing, which says whether its time is over', async () => {
     const { clock, claims, store } = opened()
     const claim = await claims.put(honey, 'image/x', never)
     store.objects.clear()
@@ -84,7 +84,7 @@ describe('A payload in a claim store', () => {
     await assert.rejects(claims.fetch(claim, never), { code: 'WAGGLE_CLAIM_MISSING', message: /its time ended at 2023-11-14T22:13:21\.000Z/ })
   })
 
-  it('is an error that says so if it is altered, shortened, lengthened or of a type that only Waggle makes', async () => {
+  it('gives an error if it is altered, shortened, lengthened or of a type that only Waggle makes', async () => {
     const { claims, store } = opened()
     const claim = await claims.put(honey, 'image/x', never)
     for (const bytes of [Buffer.from(honey).fill(1), honey.subarray(1), Buffer.concat([honey, honey])]) {
@@ -95,14 +95,14 @@ describe('A payload in a claim store', () => {
     await assert.rejects(claims.fetch({ ...claim, contentType: 'application/vnd.waggle.joined' }, never), { code: 'WAGGLE_CLAIM_ALTERED' })
   })
 
-  it('is not looked for in another store than its own', async () => {
+  it('is searched for only in its own store', async () => {
     const { claims, store } = opened()
     const claim = await claims.put(honey, 'image/x', never)
     await assert.rejects(claims.fetch({ ...claim, store: 'elsewhere' }, never), { code: 'WAGGLE_CLAIM_STORE', message: /elsewhere.*memory/ })
     assert.deepEqual(store.gets, [])
   })
 
-  it('waits for a store that is away, until its caller gives up', async () => {
+  it('waits for an unreachable store until its caller gives up', async () => {
     const { claims, store, clock } = opened()
     const claim = await claims.put(honey, 'image/x', never)
     store.isAway = true

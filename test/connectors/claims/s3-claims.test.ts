@@ -30,14 +30,14 @@ describeWithS3('S3 as a claim store', (server) => {
     }
   })
 
-  it('says that its bucket is missing, instead of that an object is', async () => {
+  it('reports a missing bucket, not a missing object', async () => {
     const store = await opened('nowhere')
     await assert.rejects(store.get(key, 10, never), { code: 'WAGGLE_CLAIM_STORE' })
     await assert.rejects(store.put(key, new Uint8Array(1), never), { code: 'WAGGLE_CLAIM_STORE' })
     await store.close()
   })
 
-  it('names the rights that a user lacks', async () => {
+  it('names the rights that a user does not have', async () => {
     await server().makeBucket('closed')
     server().addUser('visitor', 'visitor-visitor')
     const store = await opened('closed', server().envOf('visitor', 'visitor-visitor'))
@@ -45,7 +45,7 @@ describeWithS3('S3 as a claim store', (server) => {
     await store.close()
   })
 
-  it('is away while its server does not answer, and is used again when it does', async () => {
+  it('is unreachable while its server does not answer, and works again when the server is back', async () => {
     await server().makeBucket('away')
     const store = await opened('away')
     await store.put(key, Buffer.from('honey'), never)
@@ -56,7 +56,7 @@ describeWithS3('S3 as a claim store', (server) => {
     await store.close()
   })
 
-  it('sees nothing beside its prefix', async () => {
+  it('sees no object outside of its prefix', async () => {
     await server().makeBucket('shared')
     const store = await opened('shared')
     await server().put('shared', 'large/payloads-of-others/x', 'x')

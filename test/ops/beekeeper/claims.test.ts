@@ -47,7 +47,7 @@ describe('A payload that is too large for the log', () => {
       headers: { 'content-type': 'image/x-any', ...headers },
     })
 
-  it('reaches the bee that reads it whole, and leaves a reference of a few hundred bytes in the log', async () => {
+  it('reaches its reader completely, and leaves a reference of a few hundred bytes in the log', async () => {
     clear()
     const picture = new Uint8Array(100_000).map((_, at) => at % 256)
     const response = await send(picture)
@@ -76,7 +76,7 @@ describe('A payload that is too large for the log', () => {
     assert.equal(claims().length, 1)
   })
 
-  it('may be the answer, also of a request that is asked for later or sent again', async () => {
+  it('may be the answer, also of a request that is read later or sent again', async () => {
     clear()
     const headers = { 'idempotency-key': 'large-answer' }
     const first = await swarm.ask({ grow: 50_000 }, { headers })
@@ -98,14 +98,14 @@ describe('A payload that is too large for the log', () => {
     assert.equal((await swarm.ask({ text: `${text}y` }, { headers })).status, 422)
   })
 
-  it('fails its request with WAGGLE_CLAIM_MISSING and a dead letter if it is gone', async () => {
+  it('fails its request with WAGGLE_CLAIM_MISSING and a dead letter if its object is missing', async () => {
     const { id, status, detail } = await failing((path) => unlinkSync(path))
     assert.equal(status, 502)
     assert.match(detail, /is not in the claim store data-directory:[0-9a-f]{16}: somebody else has deleted it/)
     assert.deepEqual(await lettersOf(id), [['use', 'WAGGLE_CLAIM_MISSING']])
   })
 
-  it('fails its request with WAGGLE_CLAIM_ALTERED and a dead letter if it has other bytes', async () => {
+  it('fails its request with WAGGLE_CLAIM_ALTERED and a dead letter if its object has other bytes', async () => {
     for (const content of [new Uint8Array(30_000).fill(1), new Uint8Array(29_999), new Uint8Array(30_001)]) {
       const { id, status, detail } = await failing((path) => writeFileSync(path, content))
       assert.equal(status, 502)
@@ -114,7 +114,7 @@ describe('A payload that is too large for the log', () => {
     }
   })
 
-  it('is an error that says so if it is the answer and is gone when somebody asks for it', async () => {
+  it('gives an error if it is the answer and its object is missing when a caller reads the answer', async () => {
     clear()
     const response = await swarm.ask({ grow: 50_000 })
     await response.arrayBuffer()
@@ -124,7 +124,7 @@ describe('A payload that is too large for the log', () => {
     assert.deepEqual([state, problem.code], ['failed', 'WAGGLE_CLAIM_MISSING'])
   })
 
-  it('cannot be named from outside', async () => {
+  it('cannot be named by a caller from outside', async () => {
     const response = await send(Buffer.from('{}'), { headers: { 'content-type': 'application/vnd.waggle.claim+json' } })
     assert.equal(response.status, 415)
   })
@@ -156,7 +156,7 @@ describe('A payload that is too large for the log', () => {
   }
 })
 
-describe('A bee that computes at once', () => {
+describe('A synchronous bee', () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-claims-'))
   after(() => rmSync(directory, { recursive: true, force: true }))
   const env: Env = { WAGGLE_CLAIM_STORE: 'data-directory', WAGGLE_MAX_INLINE_BYTES: '2048', WAGGLE_DATA_DIR: join(directory, 'data') }

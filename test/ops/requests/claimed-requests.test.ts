@@ -41,7 +41,7 @@ describe('Requests with a claim store', () => {
     claim: await claims.put(Buffer.from('"an answer"'), 'application/json', new AbortController().signal),
   })
 
-  it('pass a small request and its answer on as they are', async () => {
+  it('pass on small requests and small answers unchanged', async () => {
     const { store, sent, requests } = opened()
     const small = request(10)
     await requests.submit(small)
@@ -50,7 +50,7 @@ describe('Requests with a claim store', () => {
     assert.deepEqual([store.puts, store.gets.length], [0, 0])
   })
 
-  it('put a large input into the store before they send a reference, with the hash of the body itself', async () => {
+  it('store a large input before they send its reference, with the hash of the body itself', async () => {
     const { store, sent, requests } = opened()
     for (const verb of ['submit', 'request'] as const) await requests[verb](request(11))
     for (const { body, contentType, bodyHash } of sent) {
@@ -61,14 +61,14 @@ describe('Requests with a claim store', () => {
     assert.equal(store.puts, 2)
   })
 
-  it('give the whole of a large answer, also of one that is asked for later', async () => {
+  it('give a large answer completely, also for a request that is read later', async () => {
     const { requests } = opened(large)
     const whole = { kind: 'json', json: 'an answer' }
     assert.deepEqual((await requests.request(request(1))).answer, whole)
     assert.deepEqual((await requests.find('one'))?.answer, whole)
   })
 
-  it('fail with WAGGLE_CLAIM_MISSING if an answer is gone', async () => {
+  it('fail with WAGGLE_CLAIM_MISSING if the object of an answer is missing', async () => {
     const { store, requests } = opened(async (claims) => {
       const payload = await large(claims)
       store.objects.clear()
@@ -78,7 +78,7 @@ describe('Requests with a claim store', () => {
       assert.deepEqual([state, answer?.kind === 'error' && answer.error.code], ['failed', 'WAGGLE_CLAIM_MISSING'])
   })
 
-  it('refuse a large request while the store is away, and send nothing', async () => {
+  it('refuse a large request while the store is unreachable, and send no record', async () => {
     const { store, clock, sent, requests } = opened()
     store.isAway = true
     const submitted = requests.submit(request(11))

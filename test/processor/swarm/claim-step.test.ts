@@ -12,7 +12,7 @@ import { contentTypeHeader, deadLetterCodeHeader } from '../../../topology/swarm
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { MemoryClaims } from '../../support/memory-claims.ts'
 
-describe('The step that fetches payloads for bees that compute at once', () => {
+describe('The step that fetches payloads for synchronous bees', () => {
   const opened = () => {
     const store = new MemoryClaims()
     const options = {
@@ -51,7 +51,7 @@ describe('The step that fetches payloads for bees that compute at once', () => {
     return { sent, context: context as unknown as ProcessorContext<unknown, unknown> }
   }
 
-  it('lets a payload pass that is all there', () => {
+  it('passes on a complete payload', () => {
     const { step } = opened()
     const record = recordOf({ kind: 'json', json: 1 })
     assert.equal(step.admit(record, 0), 'pass')
@@ -60,7 +60,7 @@ describe('The step that fetches payloads for bees that compute at once', () => {
     assert.deepEqual(sent, [{ record, child: 'next' }])
   })
 
-  it('gives the payload itself, with its own content type, also within a join', async () => {
+  it('gives the fetched payload with its own content type, also within a join', async () => {
     const { step, claims, store } = opened()
     const claim = await claims.put(Buffer.from('{"number": 1}'), 'application/json', new AbortController().signal)
     const joined: Payload = {
@@ -88,7 +88,7 @@ describe('The step that fetches payloads for bees that compute at once', () => {
     assert.equal(store.gets.length, 2)
   })
 
-  it('makes a dead letter and an error of a payload that is gone, so that a join still completes', async () => {
+  it('makes a dead letter and an error for a missing payload, so a join still completes', async () => {
     const { step, claims, store, failures } = opened()
     const claim = await claims.put(Buffer.from('"honey"'), 'application/json', new AbortController().signal)
     store.objects.clear()
