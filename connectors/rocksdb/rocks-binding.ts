@@ -1,5 +1,5 @@
-// This reference is for projects that compile a clone of Waggle: without it, they do not find the declarations. / <reference
-// path="./nxtedition-rocksdb.d.ts" />
+// This reference is for projects that compile a clone of Waggle: without it, they do not find the declarations.
+/// <reference path="./nxtedition-rocksdb.d.ts" />
 import type { RocksLevel } from '@nxtedition/rocksdb'
 import { WaggleError } from '../../topology/waggle-error.ts'
 

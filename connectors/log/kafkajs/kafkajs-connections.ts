@@ -1,5 +1,5 @@
-// This reference is for projects that compile a clone of Waggle: without it, they do not find the declarations. / <reference
-// path="./kafkajs-internals.d.ts" />
+// This reference is for projects that compile a clone of Waggle: without it, they do not find the declarations.
+/// <reference path="./kafkajs-internals.d.ts" />
 
 import KafkaJsBroker from 'kafkajs/src/broker/index.js'
 import loggers from 'kafkajs/src/loggers/index.js'

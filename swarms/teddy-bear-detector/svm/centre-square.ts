@@ -2,7 +2,7 @@ import { side } from './features.ts'
 
 /**
  * The centre square of a picture, scaled to 96 × 96 exactly as Pillow's BILINEAR does it. The filter is a triangle, which is wider for a larger
- * picture. It is applied along rows first and then along columns, and values are rounded to eight bits in between.
+ * picture. It is applied along rows first, then along columns. Values are rounded to eight bits in between.
  */
 export function centreSquare(pixels: Uint8Array, height: number, width: number): Uint8Array {
   const square = Math.min(height, width)

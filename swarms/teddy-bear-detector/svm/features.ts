@@ -1,6 +1,6 @@
 /**
  * The 2,596 features of an SVM for 96 × 96 RGB pixels: gradients (HOG), colour histograms and local binary patterns. The features equal the features
- * of reference/predict.py. So the code computes in the same single precision (`fround`), because rounding decides the bin of a pixel.
+ * of reference/predict.py. The code uses the same single precision (`fround`), because rounding decides the bin of a pixel.
  */
 export function featuresOf(pixels: Uint8Array): Float32Array {
   const features = new Float32Array(featureCount)
@@ -94,8 +94,8 @@ function normalise(block: Float32Array): void {
 }
 
 /**
- * Writes histograms of colours. Each cell of a 4 × 4 grid has one histogram of hue × saturation and one of value, and so has the whole picture. A
- * bin is the square root of its share of the pixels.
+ * Writes histograms of colours: one of hue × saturation and one of value, for each cell of a 4 × 4 grid and for the whole picture. A bin is the
+ * square root of its share of the pixels.
  */
 function putColours(pixels: Uint8Array, features: Float32Array): void {
   const cellPixels = (side / 4) ** 2
@@ -122,7 +122,7 @@ function putColours(pixels: Uint8Array, features: Float32Array): void {
   })
 }
 
-/** Pillow's conversion of RGB to HSV: hue and saturation are truncated to 0–255, not rounded. */
+/** Converts RGB to HSV as Pillow does: hue and saturation are truncated to 0–255, not rounded. */
 function hsv(red: number, green: number, blue: number): readonly [hue: number, saturation: number, value: number] {
   const [r, g, b] = [again(red), again(green), again(blue)]
   const most = Math.max(r, g, b)
@@ -135,7 +135,7 @@ function hsv(red: number, green: number, blue: number): readonly [hue: number, s
   return [Math.trunc(hue * 255), Math.trunc(fround(range / most) * 255), most]
 }
 
-/** A pixel's value as the reference has it: scaled to 0–1 and back in single precision, and truncated. */
+/** A pixel's value as in the reference: scaled to 0–1 and back in single precision, and truncated. */
 function again(value: number): number {
   return Math.trunc(fround(fround(value / 255) * 255))
 }
