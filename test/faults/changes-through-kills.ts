@@ -249,19 +249,21 @@ class ChangingServers {
     return Object.fromEntries(versions.map((version) => [version, answers.filter((answer) => answer.includes(`"version":"${version}"`)).length]))
   }
 
-  /** Asks each server for every request and for the parts of every stream, and looks for dead letters and for second outcomes. */
+  /** Asks for every request and for the parts of every stream, each at another server, and looks for dead letters and for second outcomes. */
   async #wrong(): Promise<readonly string[]> {
     const all = this.#callers.flatMap(({ asked }) => [...asked.values()])
     const found: string[] = []
-    for (const name of this.#servers.names) {
-      const left = [...all]
-      const ask = async () => {
-        for (let one = left.pop(); one !== undefined; one = left.pop()) {
-          found.push(...(await this.#wrongState(name, one)), ...(one.parts === null ? [] : await this.#wrongParts(name, one.id, one.parts)))
-        }
+    const names = this.#servers.names
+    const left = [...all.entries()]
+    const ask = async () => {
+      for (let next = left.pop(); next !== undefined; next = left.pop()) {
+        const [at, one] = next
+        const [first = '', second = ''] = [names[at % names.length], names[(at + 1) % names.length]]
+        found.push(...(await this.#wrongState(first, one)), ...(one.parts === null ? [] : await this.#wrongParts(second, one.id, one.parts)))
       }
-      await Promise.all(Array.from({ length: 8 }, ask))
     }
+    this.#options.say?.(`asks again for ${all.length} requests`)
+    await Promise.all(Array.from({ length: 8 }, ask))
     const letters = await this.#read(this.#servers.names[0] ?? '', `/v1/dead-letters?swarm=${this.#swarm}`)
     const { dead_letters: listed } = JSON.parse(letters) as { readonly dead_letters?: readonly unknown[] }
     if (listed === undefined || listed.length > 0) found.push(`there are dead letters: ${letters.slice(0, 2000)}`)
