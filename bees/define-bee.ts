@@ -304,7 +304,7 @@ export interface BeeDefinition<S extends TSchema, In, Out> {
    * for no shadow.
    */
   shadow?(spec: Static<S>): Static<S> | null
-  /** The number of models that a bee with this spec computes side by side in this process. The models share the processor's cores. Default: 0. */
+  /** The number of models that a bee with this spec computes concurrently in this process. The models share the processor's cores. Default: 0. */
   modelsAtOnce?(spec: Static<S>): number
   /** True if the output is always the input itself. The check of a swarm then uses the output type of the previous bee. */
   passesInput?: true

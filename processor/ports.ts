@@ -308,7 +308,7 @@ export interface ReadOptions {
   readonly from: number
   /** The reader ends before this offset, and does not wait for more records. */
   readonly to?: number
-  /** True: the log may return an empty value instead of a large value that it then need not read. For readers that need only headers. */
+  /** True: the log may skip reading a large value, and return an empty value instead. Meant for readers that need only headers. */
   readonly skipsLargeValues?: boolean
   /**
    * Makes the reader fail with WAGGLE_RECORDS_GONE if records were deleted before it read them, or if the topic has another id (null: any id).
@@ -325,7 +325,7 @@ export interface ReadOptions {
 // ── Writing ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 export interface CommitPoint {
-  /** `group` is set if it differs from the producer's own, because one commit may hold positions of several groups. */
+  /** The group of the position, if it is not the producer's own group. One commit may hold positions of several groups. */
   readonly positions: readonly (TopicPartition & Position & { readonly group?: string })[]
   /** Changes of stores. Empty unless the log keeps state (`Log.state`). The changes are read before `commit` returns its promise. */
   readonly state: readonly StoreChange[]
@@ -337,18 +337,18 @@ export interface CommitReceipt {
 }
 
 /**
- * Writes for the tasks of one stream thread. Appended records belong to the open commit. `commit` closes it and opens the next, so appending goes on
- * while a commit is on its way. With `traits.atomicCommit`, a commit takes effect as a whole or not at all. Without it, records are written first and
- * positions after them (at least once).
+ * Writes for the tasks of one stream thread. Appended records belong to the open commit. `commit` closes the open commit and opens the next one, so
+ * appending goes on while a commit is on its way. With `traits.atomicCommit`, a commit takes effect as a whole or not at all. Without it, records are
+ * written first and positions after them (at least once).
  */
 export interface TaskProducer {
   append(record: ProducerRecord): void
   /** Closes the open commit. Commits are applied in the order of the calls. Rejects with WAGGLE_FENCED if another process owns these tasks now. */
   commit(point: CommitPoint): Promise<CommitReceipt>
   /**
-   * Drops everything that is not in a successful commit. On a log that hands values on, other tasks may have used the dropped values. Then the open
-   * commits of all task producers of this process are dropped together. Every consumer with `handed` isolation loses its partitions (`lost`), and
-   * gets them again at the last commit.
+   * Drops everything that is not in a successful commit. On a log that hands values on, other tasks may have used the dropped values. So on such a
+   * log the open commits of all task producers of this process are dropped together. Every consumer with `handed` isolation loses its partitions
+   * (`lost`), and gets them again at the last commit.
    */
   abort(): Promise<void>
   close(): Promise<void>

@@ -2,7 +2,7 @@ import type { ProcessorContext } from './processor-api.ts'
 import type { Record, RecordMetadata } from './record.ts'
 import type { WaggleError } from './waggle-error.ts'
 
-/** Closes a batch at `size` rows, when its oldest row has waited `timeoutMs`, or (`idle`) as soon as the step is idle. */
+/** A batch is closed when it has `size` rows, when its oldest row has waited `timeoutMs`, or, if `release` is `idle`, as soon as the step is idle. */
 export interface BatchPolicy {
   readonly size: number
   readonly timeoutMs: number

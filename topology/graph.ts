@@ -161,7 +161,7 @@ export class Topology {
     return describe(this)
   }
 
-  /** A copy of the topology. Its sources with patterns read the matching topics among `names`, except the application's own. */
+  /** A copy of the topology. In the copy, sources with patterns read the matching topics among `names`, except the application's own topics. */
   withTopics(names: readonly string[]): Topology {
     if (![...this.#nodes.values()].some((node) => node.kind === 'source' && node.pattern !== null)) return this
     const others = names.filter((name) => !this.#internalTopics.has(name)).sort()

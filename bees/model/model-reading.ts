@@ -12,7 +12,7 @@ export interface ModelReading {
   readonly labels: readonly string[]
   /** True if the spec or the model's file names the scores. */
   readonly hasNames: boolean
-  /** The output with the label that the model itself chose. Null: the label is the one with the highest score. */
+  /** The output with the label that the model itself chose. Null: the label is the label with the highest score. */
   readonly label: string | null
   /**
    * The classes that the model's file names, in the order of `labels`, if the label output contains one of these classes. Null if the label output

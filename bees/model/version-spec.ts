@@ -105,7 +105,7 @@ export function shadowSpec<S extends VersionSpec>(spec: S): S | null {
 }
 
 /**
- * The number of versions that compute side by side, which are the versions that share the requests. A shadow is not counted, because it computes
+ * The number of versions that compute at the same time, which are the versions that share the requests. A shadow is not counted, because it computes
  * while its bee is idle.
  */
 export function versionsAtOnce({ traffic, follow }: VersionSpec): number {

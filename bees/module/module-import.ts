@@ -128,7 +128,9 @@ function lineOf(file: string, specifier: string): string | null {
   }
 }
 
-/** The line of the syntax error in a JavaScript file; null if there is no such error. Node prints the line, but the error object lacks it. */
+/**
+ * The line of the syntax error in a JavaScript file; null if there is no such error. Node prints the line, but the error object does not contain it.
+ */
 function syntaxErrorIn(file: string): string | null {
   try {
     execFileSync(process.execPath, ['--check', file], { stdio: ['ignore', 'ignore', 'pipe'], timeout: checkMs })

@@ -25,8 +25,8 @@ export interface ReplicaRange {
 }
 
 /**
- * Decides how many replicas of a bee run side by side. The rule uses only numbers and times from its arguments, so that a test of hours of load takes
- * milliseconds.
+ * Decides how many replicas of a bee run at the same time. The rule uses only numbers and times from its arguments, so that a test of hours of load
+ * takes milliseconds.
  *
  * The rule adds a replica if, for one second, more calls are in flight than the replicas can compute, and rows wait noticeably. It then measures. The
  * new replica stays if it increases the rate of rows, or if rows wait much less. Otherwise the replica is removed, and the next attempt follows after

@@ -1,7 +1,7 @@
 import type { OpenModel } from '../../topology/swarm/ports/models.ts'
 import type { Replicas } from '../replicas/replicas.ts'
 
-/** A model in several threads that compute side by side. Each thread has its own copy of the model. */
+/** A model in several threads that compute concurrently. Each thread has its own copy of the model. */
 export class ReplicatedModel implements OpenModel {
   readonly #replicas: Replicas<OpenModel>
   /** The replica that was opened first and closes last. It answers questions about the model even while the model closes. */

@@ -39,7 +39,7 @@ class ServerModel implements RunningModel {
   #late: LateModel | null = null
   /** The reason why the model was not open at the start. */
   #away: WaggleError | null = null
-  /** The load of a model that was not open at the start. Calls that arrive meanwhile wait for this one load. */
+  /** The load of a model that was not open at the start. Calls that arrive meanwhile share this load. */
   #loading: Promise<LoadedVersion> | null = null
   /** The reason why the last reload was refused; null if it was not refused. */
   #refused: WaggleError | null = null

@@ -30,7 +30,7 @@ export interface RowsOfPartition {
 export class ClickHouseDatabase implements Database {
   readonly #client: ClickHouseClient
   readonly #options: ClickHouseDatabaseOptions
-  /** The client for questions. It is separate so that a question does not wait behind the inserts of the sinks. */
+  /** The client for questions. It is separate, so that a question does not wait until the inserts of the sinks have ended. */
   #reader: ClickHouseClient | null = null
 
   constructor(options: ClickHouseDatabaseOptions) {
@@ -78,8 +78,8 @@ export class ClickHouseDatabase implements Database {
   }
 
   /**
-   * Answers a question about the predictions of a swarm, with at most `maxAnswerRows` rows. The query has the limits of a reader: those of the public
-   * port on the embedded database, and the same limits as settings on another server. Throws WAGGLE_CLICKHOUSE.
+   * Answers a question about the predictions of a swarm, with at most `maxAnswerRows` rows. The query has the limits of a reader. On the embedded
+   * database these are the limits of the public port; on another server they are settings of the query. Throws WAGGLE_CLICKHOUSE.
    */
   async answer(
     table: string,

@@ -44,7 +44,7 @@ export class ReaderQueries {
     const name = `waggle-reader-${++this.#count}`
     const session = new Session(this.#options.directory, { connectionArgs: [] })
     const limitMs = this.#options.maxSeconds * 1000
-    // The timer goes on after the client has disconnected. Until the time limit, the query may only be waiting for the parameters of another query.
+    // The timer continues after the client has disconnected. Until the time limit, the query may only be waiting for the parameters of another query.
     const stuck = setTimeout(this.#options.stuck, limitMs * 1.5)
     let again: NodeJS.Timeout | null = null
     // The cancellation is repeated, because the query may not have begun yet: chDB binds the parameters of one query at a time.

@@ -12,7 +12,7 @@ export interface ReaderStatement {
 
 /**
  * Checks that a text is one statement that only reads, and returns the statement in the form that was checked. The engine runs only the returned
- * form. ClickHouse's own parser tells the number and kind of statements. `readonly = 1` and the user's rights refuse writes and other sources of
+ * form. ClickHouse's own parser determines the number and kind of statements. `readonly = 1` and the user's rights refuse writes and other sources of
  * data.
  *
  * chDB would run some clauses and statements before `readonly = 1` and the rights apply. This check refuses: INTO OUTFILE, functions that reach

@@ -6,7 +6,7 @@ export type PlaceOf = (ending: string) => string
 
 /**
  * One change of the views, columns and indexes of a table of predictions. Migrations run in order at the start, and `waggle_migrations` lists the
- * ones that have run. A released migration is never edited; a new change is a new migration. A migration that runs twice has no further effect,
+ * migrations that have run. A released migration is never edited; a new change is a new migration. A migration that runs twice has no further effect,
  * because two processes may start together.
  */
 export interface TableMigration {

@@ -4,7 +4,7 @@ import { type LoggedLine, loggedLine } from './logged-line.ts'
 
 /**
  * Logs the lines of a process's standard error, within limits. A line is cut at `maxLineCharacters`. At most `maxLines` lines a second are logged,
- * and one more line tells how many were dropped. After `maxReadBytes` in a second, reading pauses. The process then blocks when it writes.
+ * and one more line reports the number of dropped lines. After `maxReadBytes` in a second, reading pauses. The process then blocks when it writes.
  */
 export class ProcessLog {
   readonly #clock: Clock

@@ -9,7 +9,7 @@ import type { WatchedProcess } from './watched-process.ts'
  * longest for a call. The calls of a batch stay together.
  */
 export class ProcessPool implements OpenProcess {
-  /** The processes; the one that has waited longest for a call comes first. */
+  /** The processes. The process that has waited longest for a call comes first. */
   #members: readonly WatchedProcess[]
 
   /** `make` starts one process. The process reports its changes to the balance by `onChange`. */

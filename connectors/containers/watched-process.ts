@@ -32,7 +32,8 @@ type WatchedProgram = Pick<ProcessOptions, 'bee' | 'log'>
 /**
  * A bee's process, which is restarted when it dies:
  *
- * STARTING ──hello──► READY ──dies──► WAITING (back-off) ──► STARTING └──dies before its first hello──► FAILED any ──close──► CLOSED
+ *     STARTING ──hello──► READY ──dies──► WAITING (back-off) ──► STARTING
+ *        └──dies before its first hello──► FAILED        any ──close──► CLOSED
  *
  * Calls that were open at a death are sent again in groups (`Trials`). A call fails only if it was open at two deaths, and was the only open call at
  * the second death. The back-off grows with each death without an open call. Deaths that a call may have caused do not count.
@@ -111,7 +112,7 @@ export class WatchedProcess implements OpenProcess {
     return this.#calls.takeWaiting(count)
   }
 
-  /** Takes over calls that another process gives away. A closed process refuses them. */
+  /** Takes over calls from another process. A closed process refuses them. */
   adopt(calls: readonly OpenCall[]): void {
     if (this.#closed) {
       for (const call of calls) call.settle(closedError(this.#options.bee))
@@ -363,7 +364,7 @@ export class WatchedProcess implements OpenProcess {
     else this.#calls.tryAgain(open)
   }
 
-  /** Gives up a call that nobody waits for any more. */
+  /** Cancels a call that nobody waits for any more. */
   giveUp(given: OpenCall): void {
     given.settle(timeoutError(this.#options.bee))
     const id = this.#calls.giveUp(given)
@@ -413,7 +414,7 @@ function give(calls: readonly OpenCall[], next: OpenProcess): void {
 const maxUnreadBytes = 8 * 1024 * 1024
 const helloMs = 60_000
 const maxLoadingLines = 10
-/** The time that a process has to give up a cancelled request. */
+/** The time that a process has to end a cancelled request. */
 const cancelMs = 5_000
 const firstBackOffMs = 100
 const maxBackOffMs = 30_000

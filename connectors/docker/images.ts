@@ -115,7 +115,7 @@ export class Images {
       })
     } finally {
       cancel()
-      // Docker gives up a pull whose client has disconnected.
+      // Docker aborts a pull whose client has disconnected.
       if ('destroy' in stream && typeof stream.destroy === 'function') stream.destroy()
     }
     log('info', `${name} is pulled`)

@@ -13,7 +13,7 @@ export interface LeftoversOptions {
 
 /**
  * Containers that an earlier process with the same data directory left behind, because that process was killed before it could remove the containers.
- * Each container has labels with the data directory and the process that made it. The containers of a process that still runs are left alone.
+ * Each container has labels with the data directory and the process that made it. The containers of a process that still runs are not removed.
  */
 export class Leftovers {
   readonly #engine: DockerEngine

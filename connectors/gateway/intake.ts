@@ -34,6 +34,8 @@ export interface Arrival {
 export interface RequestIdentification {
   readonly id: string
   readonly isKeyed: boolean
+  /** The caller that the request belongs to. */
+  readonly owner: string
 }
 
 export interface ArrivedInput {
@@ -87,18 +89,20 @@ export class Intake {
     readonly fresh?: string
   }): RequestIdentification {
     const { identity } = this.#options
-    if (key !== undefined && key !== '') return { id: identity.derived(gateway, caller.name, key), isKeyed: true }
-    return { id: caller.name === '' && fresh !== undefined ? fresh : identity.fresh(caller.name), isKeyed: false }
+    const owner = caller.name
+    if (key !== undefined && key !== '') return { id: identity.derived(gateway, owner, key), isKeyed: true, owner }
+    return { id: owner === '' && fresh !== undefined ? fresh : identity.fresh(owner), isKeyed: false, owner }
   }
 
-  /** Makes the request for the engine, after its input has been read. Throws 503 if the process has become full in the meantime. */
-  request({ gateway, identification: { id, isKeyed }, bytes, contentType, timeoutMs, waits, arrival }: ArrivedInput): NewRequest {
+  /** The request for the engine, when its input has been read. Throws 503 if the process has filled up meanwhile. */
+  request({ gateway, identification: { id, isKeyed, owner }, bytes, contentType, timeoutMs, waits, arrival }: ArrivedInput): NewRequest {
     const { clock, requestTimeoutMs, tracing } = this.#options
     this.#refuseOverload(gateway)
     const ownMs = timeoutMs ?? (waits ? requestTimeoutMs : null)
     return {
       gateway,
       id,
+      owner,
       body: bytes,
       contentType,
       deadline: ownMs === null ? null : clock.now() + ownMs,

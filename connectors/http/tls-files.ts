@@ -33,8 +33,8 @@ export class TlsFiles {
   }
 
   /**
-   * Watches the files. Within seconds after a change, new connections get the new certificate; open connections keep the old one. Files that do not
-   * fit together change nothing, and `onProblem` gets the reason. The returned function ends the watch.
+   * Watches the files. Within seconds after a change, new connections get the new certificate; open connections keep the old certificate. Files that
+   * do not fit together change nothing, and `onProblem` gets the reason. The returned function ends the watch.
    */
   follow(server: Server, clock: Clock, onProblem: (problem: string) => void): () => void {
     let cancel = () => {}

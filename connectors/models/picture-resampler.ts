@@ -152,7 +152,7 @@ function lanczos(x: number): number {
 const lobes = 3
 /**
  * Narrows the filter for a picture that shrinks. Preprocessing has already resized the picture once, and a narrower filter compensates for the lost
- * sharpness. With this value, the scores of the teddy swarm's photos come closest to those of a single resize.
+ * sharpness. With this value, the scores of the teddy swarm's photos come closest to the scores after a single resize.
  */
 const narrowing = 1.15
 

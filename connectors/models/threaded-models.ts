@@ -227,7 +227,7 @@ class ThreadedModel implements OpenModel {
     const message: RunMessage = { call: this.#nextCall++, buffer, rows: packRows(rows, buffer) }
     const { graceMs } = this.#limits
     let timer: NodeJS.Timeout | undefined
-    // If the thread has answered other calls meanwhile, it is not blocked, and this call is only waiting behind them.
+    // If the thread has answered other calls meanwhile, it is not blocked, and this call is only waiting for them.
     const watch = () => {
       const answers = this.#answers
       timer = setTimeout(() => {

@@ -37,7 +37,7 @@ export class WebObjects implements ObjectStore {
     const name = nameOf(url, address)
     const file = await this.#probe(url, signal)
     if (file === null) throw notFound(address, 'the server said 404')
-    // With a query, the address may be signed for this one file. So no files beside it are searched.
+    // With a query, the address may be signed for only this file. So no other files are searched beside it.
     const besides = url.search === '' ? filesBeside(name) : []
     const found = await Promise.all(besides.map((path) => this.#optional(new URL(encodeURIComponent(path), url), path, signal)))
     return { kind: 'file', name, objects: [{ ...file, path: name }, ...found.filter((one) => one !== null)] }

@@ -23,7 +23,11 @@ export function beePackage(name: string, from: string): BeePackage {
   if (!packageName.test(name)) throw unfit(`${JSON.stringify(name)} is not the name of an npm package`, 'Name a package, such as waggle-bee-words.')
   const require = createRequire(resolve(from, 'swarm.yaml'))
   const folder = (require.resolve.paths(name) ?? []).map((modules) => join(modules, name)).find((one) => existsSync(join(one, 'package.json')))
-  if (folder === undefined) throw unfit(`No package ${name} is installed for ${resolve(from)}`, `Install it: npm install ${name}.`)
+  if (folder === undefined)
+    throw unfit(
+      `No package ${name} is installed for ${resolve(from)}`,
+      `Install it: npm install ${name}. For a package of the Python index: waggle bees add ${name} --python.`,
+    )
   const { version, keywords } = manifestIn(folder)
   if (!Array.isArray(keywords) || !keywords.includes(beeKeyword))
     throw unfit(

@@ -1,12 +1,13 @@
 import { delimiter, dirname, isAbsolute, join, relative, resolve } from 'node:path'
 import type { Clock } from '../../processor/ports.ts'
 import type { Containers } from '../../topology/swarm/ports/containers.ts'
-import type { OpenProcess, Processes } from '../../topology/swarm/ports/processes.ts'
-import type { PythonBees, PythonOptions } from '../../topology/swarm/ports/python.ts'
+import type { OpenProcess, Processes, ProcessOptions } from '../../topology/swarm/ports/processes.ts'
+import type { PythonBees, PythonOptions, PythonPackageOptions } from '../../topology/swarm/ports/python.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { Guardian } from '../containers/guardian.ts'
 import { openInContainer } from './container-python.ts'
 import { findInterpreter } from './interpreter.ts'
+import { lockedRequirements } from './locked-wheels.ts'
 import { pythonVariables as variables } from './python-variables.ts'
 import { ReloadedBees } from './reloaded-bee.ts'
 import { requirementsOf } from './requirements.ts'
@@ -51,6 +52,16 @@ export class LocalPython implements PythonBees {
     return this.#reloaded.of(group, { file, requirements, clock, log }).open(() => this.#open(options))
   }
 
+  async openPackage({ module, name, wheels, lock, env, ...rest }: PythonPackageOptions): Promise<OpenProcess> {
+    const interpreter = await findInterpreter()
+    const { python, release } = await this.#environments.use(interpreter, lockedRequirements(lock, wheels), (line) => rest.log('info', line))
+    const command = [python, '-m', 'waggle.runner', '--module', module, name]
+    return this.#started(
+      { ...rest, command, cwd: dirname(lock), env: { ...variables, ...pathOf(python), ...env, PYTHONPATH: this.#options.sdk } },
+      release,
+    )
+  }
+
   async #open(options: PythonOptions): Promise<OpenProcess> {
     try {
       const { image } = options
@@ -63,23 +74,29 @@ export class LocalPython implements PythonBees {
   }
 
   async #openHere({ file, name, requirements, interpreter, env, ...rest }: PythonOptions): Promise<OpenProcess> {
-    const { processes, sdk } = this.#options
+    const { sdk } = this.#options
     const { python, release } =
       interpreter === undefined
         ? await this.#environmentOf(file, requirements, (line) => rest.log('info', line))
         : { python: null, release: async () => {} }
+    const started = {
+      ...rest,
+      command: [...(python === null ? (interpreter ?? []) : [python]), '-m', 'waggle.runner', file, name],
+      cwd: dirname(file),
+      env: {
+        ...variables,
+        ...(python === null ? {} : pathOf(python)),
+        ...env,
+        PYTHONPATH: [sdk, ...(env.PYTHONPATH === undefined ? [] : [env.PYTHONPATH])].join(delimiter),
+      },
+    }
+    return this.#started(started, release)
+  }
+
+  /** Starts the processes. `release` gives their environment back, once they have ended. */
+  async #started(options: ProcessOptions, release: () => Promise<void>): Promise<OpenProcess> {
     try {
-      const open = await processes.open({
-        ...rest,
-        command: [...(python === null ? (interpreter ?? []) : [python]), '-m', 'waggle.runner', file, name],
-        cwd: dirname(file),
-        env: {
-          ...variables,
-          ...(python === null ? {} : pathOf(python)),
-          ...env,
-          PYTHONPATH: [sdk, ...(env.PYTHONPATH === undefined ? [] : [env.PYTHONPATH])].join(delimiter),
-        },
-      })
+      const open = await this.#options.processes.open(options)
       let released: Promise<void> | null = null
       return {
         get isReady() {

@@ -24,8 +24,9 @@ const venvAndPip: PythonTools = {
   make: (python, place) => [python, '-m', 'venv', place],
   install(python, { file, kind }, place) {
     const pip = [python, '-m', 'pip', 'install', '--disable-pip-version-check', '--no-input', '--progress-bar', 'off']
+    const list = join(place, listName)
     if (kind === 'requirements') return [[...pip, '-r', file]]
-    const list = join(place, 'requirements.txt')
+    if (kind === 'locked') return [[...pip, ...exactly, '-r', list]]
     return [
       [python, '-c', dependenciesOfProject, file, list],
       [...pip, '-r', list],
@@ -37,9 +38,17 @@ function uvTools(uv: string): PythonTools {
   return {
     name: 'uv',
     make: (python, place) => [uv, 'venv', '--quiet', '--no-project', '--python', python, place],
-    install: (python, { file }) => [[uv, 'pip', 'install', '--python', python, '-r', file]],
+    install: (python, { file, kind }, place) =>
+      kind === 'locked'
+        ? [[uv, 'pip', 'install', '--python', python, ...exactly, '-r', join(place, listName)]]
+        : [[uv, 'pip', 'install', '--python', python, '-r', file]],
   }
 }
+
+/** Makes an installer take only files with the given hashes. A source distribution would run code, and fetch tools without a hash, so it takes wheels. */
+const exactly = ['--require-hashes', '--only-binary', ':all:']
+/** The name of the list of packages in an environment's folder. */
+export const listName = 'requirements.txt'
 
 /** A script that reads the dependencies of a `pyproject.toml`. Python before 3.11 has no parser for TOML, but pip contains a parser. */
 const dependenciesOfProject = `

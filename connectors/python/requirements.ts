@@ -4,11 +4,23 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 /** The packages that a bee needs. */
-export interface Requirements {
+export type Requirements = WrittenRequirements | LockedRequirements
+
+/** Packages that a user's file names. */
+interface WrittenRequirements {
   readonly file: string
   readonly kind: 'requirements' | 'pyproject'
   /** A hash that changes when the file or an included file changes. */
   readonly hash: string
+}
+
+/** Packages of a lock file. Each has a hash, and the installer refuses any other package and any other file. */
+export interface LockedRequirements {
+  readonly file: string
+  readonly kind: 'locked'
+  readonly hash: string
+  /** The content of a `requirements.txt`. */
+  readonly lines: string
 }
 
 /**

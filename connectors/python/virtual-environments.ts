@@ -8,7 +8,7 @@ import type { Guardian } from '../containers/guardian.ts'
 import { CacheLock } from '../objects/cache-lock.ts'
 import { CacheUsers } from '../objects/cache-users.ts'
 import type { Interpreter } from './interpreter.ts'
-import { pythonTools } from './python-tools.ts'
+import { listName, pythonTools } from './python-tools.ts'
 import type { Requirements } from './requirements.ts'
 import { runTool } from './tool-run.ts'
 
@@ -32,9 +32,10 @@ export interface EnvironmentUse {
 /**
  * Virtual environments of Python. An environment is made once for its requirements and its Python, and is kept for later processes:
  *
- * <key>.lock the lock of the process that makes the environment now <key>.json the name of the environment's folder. It is written when the
- * environment is complete, so an incomplete environment is never used <key>-<id>/ the environment, in a new folder for each attempt users/ for each
- * process, the environments that it uses
+ *     <key>.lock    the lock of the process that is making the environment
+ *     <key>.json    the name of the environment's folder, written when the environment is complete, so that no incomplete one is used
+ *     <key>-<id>/   the environment, in a new folder for each attempt
+ *     users/        for each process, the environments that it uses
  */
 export class VirtualEnvironments {
   readonly #options: EnvironmentsOptions
@@ -136,7 +137,9 @@ export class VirtualEnvironments {
     }
     try {
       await this.#run(tools.make(interpreter.executable, place), requirements, onLine)
-      for (const command of tools.install(pythonIn(place), requirements, place)) await this.#run(command, requirements, onLine)
+      if (requirements.kind === 'locked') await writeFile(join(place, listName), requirements.lines)
+      const commands = requirements.kind === 'locked' && requirements.lines === '' ? [] : tools.install(pythonIn(place), requirements, place)
+      for (const command of commands) await this.#run(command, requirements, onLine)
       if (!(await lock.isHeld())) {
         await rm(place, { recursive: true, force: true })
         return null
@@ -163,7 +166,7 @@ export class VirtualEnvironments {
     const said = lastLines.length === 0 ? '' : `:\n${lastLines.map((line) => `  ${line}`).join('\n')}`
     throw new WaggleError('WAGGLE_PYTHON_ENVIRONMENT', {
       message: `The environment of ${requirements.file} cannot be made: ${basename(program)} ${shownArguments.join(' ')} … ${failure}${said}`,
-      next: 'Correct the requirements, or see that the package index can be reached.',
+      next: nextStep(requirements, lastLines),
     })
   }
 
@@ -189,6 +192,13 @@ export class VirtualEnvironments {
       for (const folder of names) if (folder.startsWith(`${other}-`)) await rm(join(directory, folder), { recursive: true, force: true })
     }
   }
+}
+
+function nextStep({ file, kind }: Requirements, lastLines: readonly string[]): string {
+  if (kind !== 'locked') return 'Correct the requirements, or see that the package index can be reached.'
+  if (lastLines.some((line) => /hash/i.test(line) && /match/i.test(line)))
+    return `A file is not the one of ${basename(file)}: someone has changed it, or the package was added on another platform. Find out who. To take this file, delete the package's entry and run waggle bees add again.`
+  return `See that the package index can be reached. ${basename(file)} is for the Python and the platform on which the package was added: elsewhere delete its entry and run waggle bees add again.`
 }
 
 function keyOf({ executable, version }: Interpreter, { kind, hash }: Requirements): string {

@@ -1,12 +1,10 @@
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Secrets } from '../../topology/swarm/ports/secrets.ts'
 import { Secret } from '../../topology/swarm/secrets/secret.ts'
 import { isSecretName } from '../../topology/swarm/secrets/secrets.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import { readBounded } from '../system/bounded-file.ts'
 import { withFileLock } from '../system/file-lock.ts'
-import { writePrivateFile } from '../system/private-file.ts'
+import { hasPrivateFile, readPrivateFile, writePrivateFile } from '../system/private-file.ts'
 import type { Sealed, SecretKeys } from './secret-keys.ts'
 
 /** The size limit of a secret, in bytes of UTF-8. */
@@ -92,8 +90,8 @@ export class EncryptedSecrets implements Secrets {
   }
 
   #read(): ReadonlyMap<string, Sealed> {
-    if (!existsSync(this.#file)) return new Map()
-    const text = Buffer.from(readBounded(this.#file, { maxBytes: maxFileBytes, next: 'Restore the file from a copy.' })).toString()
+    if (!hasPrivateFile(this.#file)) return new Map()
+    const text = Buffer.from(readPrivateFile(this.#file, { maxBytes: maxFileBytes, next: 'Restore the file from a copy.' })).toString()
     const secrets = secretsIn(text)
     if (secrets !== null) return secrets
     throw new WaggleError('WAGGLE_SECRETS_DAMAGED', {

@@ -1,18 +1,28 @@
-import { closeSync, constants, existsSync, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, constants, existsSync, fstatSync, openSync, readSync, type Stats } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
 import { WaggleError } from '../../topology/waggle-error.ts'
+
+export interface BoundedReading {
+  readonly maxBytes: number
+  readonly next: string
+  /** Throws a WaggleError for a file that must not be read. Default: every regular file may be read. */
+  readonly refuse?: (stats: Stats) => void
+  /** Flags of open(2), in addition to the usual ones. */
+  readonly flags?: number
+}
 
 /**
  * Reads a file that a user named. Refuses files of more than `maxBytes`. Also refuses devices, pipes and directories, because they may return bytes
  * without end, or never return any. Throws WAGGLE_FILE_NOT_FOUND with `next`.
  */
-export function readBounded(file: string, { maxBytes, next }: { readonly maxBytes: number; readonly next: string }): Uint8Array {
+export function readBounded(file: string, { maxBytes, next, refuse = () => {}, flags = 0 }: BoundedReading): Uint8Array {
   let descriptor: number | null = null
   try {
     // Without O_NONBLOCK, opening a pipe would wait for a writer.
-    descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK)
+    descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK | flags)
     const stats = fstatSync(descriptor)
     if (!stats.isFile()) throw unreadable(file, stats.isDirectory() ? 'is a directory' : 'is not a regular file', next)
+    refuse(stats)
     // The reported size cannot be trusted as a limit, because files of /proc report 0.
     const bytes = Buffer.alloc(Math.min(Math.max(stats.size, smallestRead), maxBytes) + 1)
     let length = 0

@@ -60,7 +60,7 @@ export class FileFlightRecorder implements FlightRecorder {
     this.#descriptor = this.#rewrite()
   }
 
-  /** Starts a new file with the suspect records and the calls in flight. The old file stays in place until the new one is complete. */
+  /** Starts a new file with the suspect records and the calls in flight. The old file stays in place until the new file is complete. */
   #rewrite(): number {
     const next = `${this.#file}.next`
     const deaths = [...this.suspects].map(([record, { all, alone }]) => [record, [all, alone]] as const)

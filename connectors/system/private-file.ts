@@ -1,7 +1,10 @@
-import { renameSync, rmSync, writeFileSync } from 'node:fs'
+import { constants, lstatSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { WaggleError } from '../../topology/waggle-error.ts'
+import { readBounded } from './bounded-file.ts'
 import { syncDirectory } from './directory-sync.ts'
 import { fileError, makeDirectory } from './file-error.ts'
+import { isOwnFile } from './file-owner.ts'
 
 /**
  * Replaces a file durably and atomically. A reader, also after a crash, finds either the whole old text or the whole new text. Only this user may
@@ -18,4 +21,39 @@ export function writePrivateFile(file: string, text: string): void {
   } catch (thrown) {
     throw fileError(thrown) ?? thrown
   }
+}
+
+/** True if there is a private file or anything else in its place, such as a link that leads nowhere. Throws WAGGLE_FILE_UNUSABLE if nobody can say. */
+export function hasPrivateFile(file: string): boolean {
+  try {
+    return lstatSync(file, { throwIfNoEntry: false }) !== undefined
+  } catch (thrown) {
+    throw fileError(thrown) ?? thrown
+  }
+}
+
+/**
+ * Reads a file that `writePrivateFile` wrote. Throws WAGGLE_FILE_FOREIGN for a link and for a file of another user, because whoever put it there would
+ * decide what it holds, and what `readBounded` throws.
+ */
+export function readPrivateFile(file: string, { maxBytes, next }: { readonly maxBytes: number; readonly next: string }): Uint8Array {
+  if (lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() === true)
+    throw foreign(`${file} is a link, and Waggle writes a file there`, `Put the file itself in its place, or delete the link.`)
+  return readBounded(file, {
+    maxBytes,
+    next,
+    // The path may become a link after the look above. Windows does not know this flag.
+    flags: constants.O_NOFOLLOW ?? 0,
+    refuse(stats) {
+      if (!isOwnFile(file, stats))
+        throw foreign(
+          `${file} belongs to another user (uid ${stats.uid})`,
+          `Find out who put it there. If it is right: chown ${process.geteuid?.() ?? ''} ${file}`,
+        )
+    },
+  })
+}
+
+function foreign(message: string, next: string): WaggleError {
+  return new WaggleError('WAGGLE_FILE_FOREIGN', { message, next })
 }

@@ -29,8 +29,8 @@ export function steadyClock({ wallMs, monotonicMs }: TimeSource): SystemClock {
       const mostMs = passedMs * maxSlew
       state.nowMs = nowMs + Math.max(-mostMs, Math.min(mostMs, wallMs() - nowMs))
     }
-    // Within one millisecond there is no correction. The next correction may be slightly negative, so the time that was last returned is kept as the
-    // lower bound.
+    // Within one millisecond there is no correction. The next correction may be slightly negative, so the last returned time is kept as the lower
+    // bound.
     const toldMs = Math.floor(passedMs >= 1 ? state.nowMs : state.nowMs + passedMs)
     if (toldMs > state.toldMs) state.toldMs = toldMs
     return state.toldMs

@@ -11,7 +11,10 @@ const docs = resolve(import.meta.dirname, '..')
 
 /** The groups answer the questions that bring a reader: how to begin, how to do something, what exactly there is, and why it is so. */
 const named: readonly PageGroup[] = [
-  { title: 'Tutorial', pages: ['first-hour'] },
+  {
+    title: 'Tutorial',
+    pages: [...['first-swarm', 'own-model', 'python-bee', 'kafka', 'kubernetes'].map((page) => `tutorial/${page}`), 'first-hour'],
+  },
   {
     title: 'How to',
     pages: [
@@ -20,7 +23,7 @@ const named: readonly PageGroup[] = [
       ...['operations', 'page', 'trace', 'telemetry', 'analytics', ...folder('operate')],
     ],
   },
-  { title: 'Reference', pages: ['errors', 'metrics', 'kafka-streams', 'types', 'data-directory'] },
+  { title: 'Reference', pages: ['settings', 'cli', 'api', 'errors', 'metrics', 'kafka-streams', 'types', 'data-directory'] },
   { title: 'Bees', pages: folder('bees') },
   { title: 'Explanation', pages: ['architecture', 'guarantees', 'security', 'assignment', 'state-on-kafka', 'benchmarks'] },
   { title: 'Decisions', pages: folder('decisions') },

@@ -117,7 +117,7 @@ function insideData(directory: string): WaggleError {
 }
 
 /**
- * Links the files of the data directory, except the ones in `leftOut`. Files of tokens and secrets are replaced by a rename, so a link keeps the
+ * Links the files of the data directory, except the files in `leftOut`. Files of tokens and secrets are replaced by a rename, so a link keeps the
  * current text while the log is copied.
  */
 function freezeFiles(dataDirectory: string, frozen: string): void {
@@ -126,7 +126,12 @@ function freezeFiles(dataDirectory: string, frozen: string): void {
     const paths = entry.isDirectory() ? treeOf(dataDirectory, entry.name) : entry.isFile() ? [entry.name] : []
     for (const path of paths) {
       mkdirSync(dirname(join(frozen, path)), { recursive: true })
-      take(join(dataDirectory, path), join(frozen, path))
+      try {
+        take(join(dataDirectory, path), join(frozen, path))
+      } catch (thrown) {
+        // A payload whose time is over may be deleted meanwhile. No record needs it.
+        if (entry.name !== 'claims' || (thrown as NodeJS.ErrnoException).code !== 'ENOENT') throw thrown
+      }
     }
   }
 }

@@ -9,6 +9,7 @@ import type { GrpcGateway, GrpcGatewayOptions } from '../../connectors/gateway/g
 import { type AnsweredRequest, type HttpGateway, openHttpGateway } from '../../connectors/gateway/http/http-gateway.ts'
 import type { IssuerCallers } from '../../connectors/gateway/oidc/issuer-callers.ts'
 import { RequestIdentity } from '../../connectors/gateway/request-identity.ts'
+import { RequestsInTurn } from '../../connectors/gateway/requests-in-turn.ts'
 import { isLoopback } from '../../connectors/http/loopback.ts'
 import { TlsFiles } from '../../connectors/http/tls-files.ts'
 import type { KafkaGroups } from '../../connectors/log/kafka/kafka-groups.ts'
@@ -23,6 +24,7 @@ import { KillerSearch } from '../../processor/async/killer-search.ts'
 import type { Log, StateDirectory } from '../../processor/ports.ts'
 import { applicationIdOf } from '../../topology/naming.ts'
 import { ownPackage } from '../../topology/own-package.ts'
+import type { Claims } from '../../topology/swarm/ports/claims.ts'
 import type { Database } from '../../topology/swarm/ports/database.ts'
 import type { Tracing } from '../../topology/swarm/ports/tracing.ts'
 import type { Redaction } from '../../topology/swarm/secrets/redaction.ts'
@@ -42,6 +44,7 @@ import { ProcessPage } from '../page/process-page.ts'
 import { auditLine } from '../process-log/audit-line.ts'
 import { FailureLines } from '../process-log/failure-lines.ts'
 import type { LogLevel, LogLevels, LogLine } from '../process-log/log-line.ts'
+import { ClaimedRequests } from '../requests/claimed-requests.ts'
 import { ClusterRequests } from '../requests/cluster-requests.ts'
 import { EmbeddedRequests } from '../requests/embedded-requests.ts'
 import { LiveRequestEvents } from '../requests/live-request-events.ts'
@@ -58,6 +61,7 @@ import { beePorts, modelsOf } from './bee-ports.ts'
 import { idSecretOf } from './id-secret.ts'
 import { trimWhenIdle } from './idle-trim.ts'
 import { saveMissingRows } from './missing-rows.ts'
+import { openClaims } from './open-claims.ts'
 import { usualMaxConnections } from './open-files.ts'
 import { kafkaOptions, openLog } from './open-log.ts'
 import { openRemoteModels } from './open-remote-models.ts'
@@ -215,6 +219,9 @@ export class Beekeeper {
     const database: Database = { openTable: async (table) => (await this.#openDatabase()).openTable(table) }
     const { signal, swarms } = this.#options
     const ports = beePorts({ settings, threads: 1, database, ...(signal === undefined ? {} : { signal }) })
+    const open = await openClaims(settings, { log, clock: systemClock, random, onNotice: (notice) => say('claims', 'warn', notice) })
+    if (open !== null) this.#closeLater('claims', () => open.close())
+    const claims = open?.claims ?? null
     const models = openRemoteModels(settings, systemClock)
     this.#closeLater('models', () => models.close())
     signal?.addEventListener('abort', () => void models.close())
@@ -229,6 +236,7 @@ export class Beekeeper {
       clock: systemClock,
       random,
       killerSearch,
+      claims,
       openStates: states,
       openState: async (swarm) => (settings.log === 'kafka' ? this.#openStates(applicationIdOf(swarm), random) : null),
       say,
@@ -240,7 +248,7 @@ export class Beekeeper {
     })
     this.#running = running
     const prepared = await Promise.all(swarms.map((swarm) => running.prepare(swarm, swarms)))
-    const served = await this.#openGateway(log, random, { running, prepared })
+    const served = await this.#openGateway(log, random, { running, prepared, claims })
     this.#closeLater('swarms', () => running.close(() => Math.max(shortestStopMs, this.#leftToStopMs)))
     this.#closeLater('definitions', () => served.close())
     await Promise.all(prepared.map((swarm) => running.start(swarm)))
@@ -249,7 +257,7 @@ export class Beekeeper {
     const takeActivity = () => running.all.map((swarm) => swarm.takeActivity())
     const unwatchLoop = watchLoop(systemClock, takeActivity, (message) => say('event-loop', 'warn', message))
     this.#closeLater('event loop', async () => unwatchLoop())
-    // A stop begins at the gateway: accepted requests are answered while everything behind the gateway still runs.
+    // A stop begins at the gateway: accepted requests are answered while all other parts still run.
     const gateway = this.#gateway
     if (gateway === null) return
     const within = () => ({ timeoutMs: this.#leftToStopMs, onTimeout: () => this.#stopWaiting() })
@@ -301,7 +309,7 @@ export class Beekeeper {
   async #openGateway(
     log: Log,
     random: SystemRandom,
-    { running, prepared }: { readonly running: RunningSwarms; readonly prepared: readonly RunningSwarm[] },
+    { running, prepared, claims }: { readonly running: RunningSwarms; readonly prepared: readonly RunningSwarm[]; readonly claims: Claims | null },
   ): Promise<ServedSwarms> {
     const { settings, swarms, server = null } = this.#options
     const say = this.#say
@@ -338,7 +346,14 @@ export class Beekeeper {
     this.#closeLater('telemetry', async () => telemetry.close())
     this.#options.otlp?.useMetrics(() => telemetry.families())
     this.#closeLater('requests', () => requests.close())
-    this.#stopWaiting = () => requests.stopWaiting()
+    const { requests_at_work: atWork, max_requests_in_flight: maxInFlight } = settings
+    const claimed = claims === null ? requests : new ClaimedRequests(requests, { claims, clock: systemClock })
+    // A caller gets half of these places at most, and a single caller may have all requests in flight. Requests whose caller has left take places too.
+    const inTurn = atWork === null ? null : new RequestsInTurn({ requests: claimed, clock: systemClock, atWork, waiting: 2 * maxInFlight })
+    this.#stopWaiting = () => {
+      inTurn?.stop()
+      requests.stopWaiting()
+    }
     const { plans } = running
     const acceptedAt = (id: string) => running.all.map((swarm) => swarm.acceptedAt(id)).find((time) => time !== null) ?? null
     const idSecret = await idSecretOf(log, { clock: systemClock, random })
@@ -355,7 +370,7 @@ export class Beekeeper {
       swarms: running.all,
     })
     const entrance = {
-      requests,
+      requests: inTurn ?? claimed,
       events: new LiveRequestEvents({ log, clock: systemClock, plans, traces: new RequestTraces({ log, clock: systemClock, plans, acceptedAt }) }),
       followers: placesOfFollowers(),
       models: new SwarmModels({ swarms: served, running: running.all }),
@@ -502,11 +517,12 @@ export class Beekeeper {
   }
 }
 
-/** The files and folders that contain secrets, or the inputs of all callers. */
-function privatePlaces({ data_dir, tokens_file, secrets_key_file, tls_key }: Settings): readonly PrivatePlace[] {
+/** The files and folders that have secrets, or the inputs of all callers, or say who is let in. */
+function privatePlaces({ data_dir, tokens_file, secrets_key_file, tls_key, tls_cert, tls_client_ca }: Settings): readonly PrivatePlace[] {
   const own = ['tokens.json', 'secrets.json'].map((name) => ({ path: join(data_dir, name), isOwn: true }))
   const given = [data_dir, tokens_file, secrets_key_file, tls_key].flatMap((path) => (path === null ? [] : [{ path, isOwn: false }]))
-  return [...own, ...given]
+  const shown = [tls_cert, tls_client_ca].flatMap((path) => (path === null ? [] : [{ path, isOwn: false, isPublic: true }]))
+  return [...own, ...given, ...shown]
 }
 
 /** The least time for the last commit, in ms, even if open requests have used up the time for a stop. */

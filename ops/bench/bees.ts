@@ -84,7 +84,7 @@ export async function beesBenchmark({ seconds, only }: { readonly seconds: numbe
   }
 }
 
-/** A program behind a channel, which sends each message back. */
+/** A program at the other end of a channel. It sends each message back. */
 interface Echo {
   echo(bytes: Uint8Array): Promise<void>
   /** The mean CPU time of the program's process for each message so far, in microseconds. */

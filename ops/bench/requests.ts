@@ -16,7 +16,7 @@ export interface RequestsBenchmarkOptions {
 
 /**
  * Measures a request of hello-world at several loads: its CPU time, its latency, its allocations, and the longest time for which the event loop was
- * blocked. The floor is the same function behind a plain server. All programs get the same rates. The highest rate is the rate of the slowest program
+ * blocked. The floor is the same function in a plain server. All programs get the same rates. The highest rate is the rate of the slowest program
  * when clients wait for each answer. The other rates are fractions of the highest rate.
  */
 export async function requestsBenchmark(options: RequestsBenchmarkOptions): Promise<readonly Table[]> {

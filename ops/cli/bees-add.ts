@@ -9,24 +9,54 @@ import { exitStatus } from './exit-status.ts'
 export interface BeesAddOptions {
   /** The swarm file. The lock file is in the same folder. */
   readonly swarm: string
+  /** True for a Python package that is only named, since npm may have a package of the same name. */
+  readonly python?: boolean
   readonly json: boolean
 }
 
+/** A bee type that is in the lock file now. */
+export interface AddedBee {
+  readonly type: string
+  readonly package: string
+  readonly version: string
+  readonly integrity: string
+  readonly summary: string
+  /** The version that was in the lock file before; null if there was none. */
+  readonly before: string | null
+}
+
 /**
- * `waggle bees add PACKAGE`: makes the bee type of an installed package available to a swarm, and writes the hash of the package's files to the
+ * `waggle bees add PACKAGE`: makes the bee types of an npm or Python package available to a swarm, and writes the hash of the package's files to the
  * swarm's lock file.
  */
-export function beesAdd(name: string, { swarm, json }: BeesAddOptions): number {
+export async function beesAdd(name: string, { swarm, python = false, json }: BeesAddOptions): Promise<number> {
   const directory = dirname(swarm)
+  const { addPythonPackage, isPythonPackage } = await import('./python-bees-add.ts')
+  const isPython = python || isPythonPackage(name, directory)
+  const added = isPython ? await addPythonPackage(name, directory) : [addNpmPackage(name, directory)]
+  const lock = join(directory, lockName)
+  process.stdout.write(
+    json
+      ? added.map(({ summary: _, before: __, ...one }) => `${JSON.stringify({ ...one, lock })}\n`).join('')
+      : `${added.map(lineOf).join('')}${added.length === 1 ? 'It is' : 'They are'} in ${lock}.\n`,
+  )
+  return exitStatus.done
+}
+
+function lineOf({ type, package: name, version, summary, before }: AddedBee): string {
+  return `${type} of ${name} ${version}${before === null || before === version ? '' : ` (before: ${before})`}: ${summary}\n`
+}
+
+function addNpmPackage(name: string, directory: string): AddedBee {
   const found = beePackage(name, directory)
   const bee = beeOf(found)
   refuseConflict(bee, new BeeRegistry())
   const locked = new Map(readBeeLock(directory))
   const before = locked.get(bee.type)
   const { version, integrity } = found
-  if (before !== undefined && before.package !== name)
+  if (before !== undefined && (before.package !== name || before.python !== undefined))
     throw new WaggleError('WAGGLE_BEE_PACKAGE', {
-      message: `${join(directory, lockName)} has the bee type ${bee.type} from ${before.package}`,
+      message: `${join(directory, lockName)} has the bee type ${bee.type} from ${before.package}${before.python === undefined ? '' : ' (Python)'}`,
       next: `Use one of the two packages: take the line of ${before.package} out of the lock file to use ${name}.`,
     })
   if (before?.version === version && before.integrity !== integrity)
@@ -34,14 +64,8 @@ export function beesAdd(name: string, { swarm, json }: BeesAddOptions): number {
       message: `The files of ${name} ${version} are not those of ${join(directory, lockName)}`,
       next: 'Someone has changed the package. Install it again, and find out who if it still differs.',
     })
-  for (const [type, one] of locked) if (one.package === name) locked.delete(type)
+  for (const [type, one] of locked) if (one.package === name && one.python === undefined) locked.delete(type)
   locked.set(bee.type, { package: name, version, integrity })
   writeBeeLock(directory, locked)
-  const from = before === undefined || before.version === version ? '' : ` (before: ${before.version})`
-  process.stdout.write(
-    json
-      ? `${JSON.stringify({ type: bee.type, package: name, version, integrity, lock: join(directory, lockName) })}\n`
-      : `${bee.type} of ${name} ${version}${from}: ${bee.summary}\nIt is in ${join(directory, lockName)}.\n`,
-  )
-  return exitStatus.done
+  return { type: bee.type, package: name, version, integrity, summary: bee.summary, before: before?.version ?? null }
 }

@@ -9,7 +9,7 @@ export interface AskedGateway {
   readonly url: string
   /** True if a bee of the swarm answers, so that a caller can wait for the answer. */
   readonly answers: boolean
-  /** An input that the bees behind the gateway accept, as JSON; null if there is none. */
+  /** An input that the bees of the gateway accept, as JSON; null if there is none. */
   readonly input: unknown
   /** True if a caller needs a token. */
   readonly needsToken: boolean
@@ -24,7 +24,7 @@ export interface ExampleFolders {
 
 /**
  * Command lines that send an input for the gateway's bees. The input comes from the first source that exists: a file of `examples/` beside the swarm
- * file (the one with the gateway's name first), the bees' own examples, or a file of `photos/`. Without a source the input is `{}`, and a line names
+ * file (the file with the gateway's name first), the bees' own examples, or a file of `photos/`. Without a source the input is `{}`, and a line names
  * the folder for examples.
  */
 export function exampleRequest({ name, url, answers, input, needsToken }: AskedGateway, folders: ExampleFolders): readonly string[] {

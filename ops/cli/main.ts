@@ -5,7 +5,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import { settings } from '../config/settings.ts'
 import { refuseUnknownVariables, urlVariable } from '../config/unknown-variables.ts'
 import { onBrokenPipe } from './broken-pipe.ts'
-import { shells } from './completion.ts'
+import { nameKinds, shells } from './completion.ts'
 import { exitStatus, reportError } from './exit-status.ts'
 import { addProfileOption, useProfile } from './profiles.ts'
 import { addSwarmCommands } from './swarm-commands.ts'
@@ -199,7 +199,7 @@ program
   .description('finds requests of a running process')
   .command('list')
   .description('names them with their state and times, the newest first')
-  .option('--swarm <name>', 'of one swarm')
+  .option('--swarm <swarm>', 'of one swarm')
   .option('--gateway <name>', 'of one gateway')
   .addOption(new Option('--state <state>', 'by their outcome').choices(['pending', 'answered', 'failed']))
   .option('--key <key>', 'by their Idempotency-Key, or the key of their record on the topic of an entrance')
@@ -247,7 +247,7 @@ const deadLetters = program.command('dead-letters').description('looks at inputs
 deadLetters
   .command('list')
   .description('shows bee, cause and content of each, the newest first')
-  .option('--swarm <name>', 'of one swarm')
+  .option('--swarm <swarm>', 'of one swarm')
   .option('--cause <code>', 'with this error code, such as WAGGLE_BEE_FAILED')
   .addOption(new Option('--topic <name>', 'of a program of the DSL, by its deadLetterTopic').conflicts(['swarm', 'after']))
   .option('--max <count>', 'so many at most', count, 100)
@@ -277,7 +277,7 @@ for (const [verb, description] of [
     .argument('[id]', 'as the list names it')
     .description(description)
     .option('--all', 'all of them', false)
-    .option('--swarm <name>', 'all of one swarm')
+    .option('--swarm <swarm>', 'all of one swarm')
     .option('--cause <code>', 'all with this error code')
     .addOption(onLog())
     .addOption(onProcess())
@@ -327,18 +327,24 @@ bees
 
 bees
   .command('add')
-  .argument('<package>', 'an installed npm package with the keyword waggle-bee')
+  .argument('<package>', 'an installed npm package, or a Python package (a wheel, a folder or a name), with the keyword waggle-bee')
   .description('lets a swarm name the bee type of a package, and notes the hash of its files in bees.lock.json')
   .option('--swarm <file>', 'the swarm file beside which the lock file lies', 'swarm.yaml')
+  .option('--python', 'take the name from the Python package index')
   .addOption(json())
-  .action(async (name: string, options: import('./bees-add.ts').BeesAddOptions) => finish((await import('./bees-add.ts')).beesAdd(name, options)))
+  .action(async (name: string, options: import('./bees-add.ts').BeesAddOptions) =>
+    finish(await (await import('./bees-add.ts')).beesAdd(name, options)),
+  )
 
 bees
   .command('new')
   .argument('<directory>', 'a folder that is new or empty')
   .description('writes a package of your own with a bee type and its test')
+  .option('--python', 'write a Python package')
   .addOption(json())
-  .action(async (directory: string, options: { json: boolean }) => finish((await import('./bees-new.ts')).beesNew(directory, options)))
+  .action(async (directory: string, options: { json: boolean; python?: boolean }) =>
+    finish((await import('./bees-new.ts')).beesNew(directory, options)),
+  )
 
 addSwarmCommands({ program, bees, onProcess, json, finish })
 
@@ -502,6 +508,17 @@ program
   .addArgument(new Argument('<shell>', 'the shell').choices(shells))
   .description('prints a script that completes commands and options in a shell')
   .action(async (shell: (typeof shells)[number]) => finish((await import('./completion.ts')).completion(program, shell)))
+
+program
+  .command('names', { hidden: true })
+  .addArgument(new Argument('<kind>', 'what is named').choices(nameKinds))
+  .argument('[swarm]', 'name of a swarm; default: all')
+  .description('prints the names that a server has, for completion')
+  .addOption(onProcess())
+  .addOption(json())
+  .action(async (kind: (typeof nameKinds)[number], swarm: string | undefined, options: import('./server-options.ts').ServerOptions) =>
+    finish(await (await import('./running-names.ts')).runningNames(kind, swarm ?? null, options)),
+  )
 
 addExamples(program)
 addProfileOption(program)

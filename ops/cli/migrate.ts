@@ -16,8 +16,8 @@ import { Definitions } from '../served/definitions.ts'
 import { exitStatus } from './exit-status.ts'
 
 /**
- * `waggle migrate [FILE…]`: copies the embedded log of the data directory to the Kafka cluster of KAFKA_BROKERS. The files are those of `waggle run`;
- * swarms of `waggle serve` are in the log.
+ * `waggle migrate [FILE…]`: copies the embedded log of the data directory to the Kafka cluster of KAFKA_BROKERS. The files are the files of `waggle
+ * run`; the definitions of `waggle serve` are in the log.
  */
 export async function migrateLog(files: readonly string[], { json }: { readonly json: boolean }): Promise<number> {
   const directories = [...files.map((file) => dirname(file)), process.cwd()]

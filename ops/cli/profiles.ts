@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
@@ -6,7 +6,7 @@ import { type Command, Option } from 'commander'
 import { isLoopback } from '../../connectors/http/loopback.ts'
 import { readBounded } from '../../connectors/system/bounded-file.ts'
 import { withFileLock } from '../../connectors/system/file-lock.ts'
-import { writePrivateFile } from '../../connectors/system/private-file.ts'
+import { hasPrivateFile, readPrivateFile, writePrivateFile } from '../../connectors/system/private-file.ts'
 import { didYouMean } from '../../topology/swarm/check/nearest-name.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { exitStatus } from './exit-status.ts'
@@ -105,12 +105,13 @@ export function useProfile(command: Command): void {
 
 function readProfiles(): ReadonlyMap<string, Profile> {
   const file = profilesFile()
-  if (!existsSync(file)) return new Map()
-  const profiles = profilesIn(readFileSync(file, 'utf8'))
+  if (!hasPrivateFile(file)) return new Map()
+  const next = 'Correct it, or delete it and write the profiles again.'
+  const profiles = profilesIn(Buffer.from(readPrivateFile(file, { maxBytes: maxFileBytes, next })).toString())
   if (profiles !== null) return profiles
   throw new WaggleError('WAGGLE_PROFILE', {
     message: `${file} is not a list of profiles`,
-    next: 'Correct it, or delete it and write the profiles again.',
+    next,
   })
 }
 

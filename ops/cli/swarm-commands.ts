@@ -49,14 +49,14 @@ export function addSwarmCommands({ program, bees, onProcess, json, finish }: Swa
   )
   verb(swarms, 'get', 'get-swarm', (command) =>
     command
-      .argument('<name>', 'name of the swarm')
+      .argument('<swarm>', 'name of the swarm')
       .description('shows one with its versions and its text')
       .addHelpText('after', examples('waggle swarms get hello-world'))
       .action(async (name: string, options: ServerOptions) => finish(await (await import('./swarms.ts')).getSwarm(name, options))),
   )
   verb(swarms, 'delete', 'delete-swarm', (command) =>
     command
-      .argument('<name>', 'name of the swarm')
+      .argument('<swarm>', 'name of the swarm')
       .option('--purge', 'delete its topics and its state too', false)
       .description('stops a swarm when it has finished its requests, and forgets it')
       .addHelpText('after', examples('waggle swarms delete hello-world', 'waggle swarms delete hello-world --purge'))
@@ -70,7 +70,7 @@ export function addSwarmCommands({ program, bees, onProcess, json, finish }: Swa
   ] as const) {
     verb(swarms, name, `${name}-swarm`, (command) =>
       command
-        .argument('<name>', 'name of the swarm')
+        .argument('<swarm>', 'name of the swarm')
         .description(description)
         .addHelpText('after', examples(`waggle swarms ${name} hello-world`))
         .action(async (swarm: string, options: ServerOptions) => finish(await (await import('./swarms.ts')).switchSwarm(swarm, name, options))),
@@ -78,7 +78,7 @@ export function addSwarmCommands({ program, bees, onProcess, json, finish }: Swa
   }
   verb(swarms, 'rollback', null, (command) =>
     command
-      .argument('<name>', 'name of the swarm')
+      .argument('<swarm>', 'name of the swarm')
       .option('--to <version>', 'which version; default: the one before the current one', versionNumber)
       .addOption(accept())
       .description('makes an earlier version the newest one')

@@ -18,7 +18,7 @@ export async function createSwarm(file: string, options: ServerOptions): Promise
   return exitStatus.done
 }
 
-/** `waggle swarms apply -f FILE…`: creates or updates swarms. A swarm whose file is unchanged stays as it is. */
+/** `waggle swarms apply -f FILE…`: creates or updates swarms. A swarm with an unchanged file is not updated. */
 export async function applySwarms(files: readonly string[], options: ServerOptions & { readonly accept: boolean }): Promise<number> {
   const rows: UpdatedSwarm[] = []
   for (const file of files) {

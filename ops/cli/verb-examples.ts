@@ -43,8 +43,12 @@ const examplesOf: { readonly [path: string]: readonly string[] } = {
   ],
   'bees catalog': ['waggle bees catalog', 'waggle bees catalog http-call'],
   'bees check': ['waggle bees check python3 ./bee.py', `waggle bees check --data '{"name": "Ada"}' ./bee.sh`],
-  'bees add': ['waggle bees add waggle-bee-words', 'waggle bees add waggle-bee-words --swarm swarms/words/swarm.yaml'],
-  'bees new': ['waggle bees new waggle-bee-words'],
+  'bees add': [
+    'waggle bees add waggle-bee-words',
+    'waggle bees add waggle-bee-words --swarm swarms/words/swarm.yaml',
+    'waggle bees add waggle-bee-tally==1.0 --python',
+  ],
+  'bees new': ['waggle bees new waggle-bee-words', 'waggle bees new waggle-bee-tally --python'],
   'models list': ['waggle models list', 'waggle models list --json'],
   'models get': ['waggle models get svm', 'waggle models get teddy-bear-detector/svm'],
   'models reload': ['waggle models reload', 'waggle models reload svm'],
@@ -62,6 +66,7 @@ const examplesOf: { readonly [path: string]: readonly string[] } = {
   ],
   'servers list': ['waggle servers list'],
   'servers delete': ['waggle servers delete team'],
+  names: ['waggle names swarms', 'waggle names bees hello-world --json'],
   completion: [
     'waggle completion bash > ~/.local/share/bash-completion/completions/waggle',
     'source <(waggle completion zsh)',

@@ -1,5 +1,6 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { PackageBeeDeclaration } from '../../bees/python/package-bee.ts'
 import { readBounded } from '../../connectors/system/bounded-file.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
@@ -8,7 +9,31 @@ export interface LockedBee {
   readonly package: string
   readonly version: string
   readonly integrity: string
+  /** Undefined for an npm package. */
+  readonly python?: LockedPython
 }
+
+/** The part of an entry that only a Python package has. */
+export interface LockedPython {
+  /** The module that registers the bee. */
+  readonly module: string
+  /** The wheel of the package, and those of all packages on which it depends. */
+  readonly wheels: readonly WheelEntry[]
+  /** The declaration of the bee, so that no Python runs for `validate` and `catalog`. */
+  readonly declares: PackageBeeDeclaration
+}
+
+export interface WheelEntry {
+  readonly name: string
+  readonly version: string
+  /** In hexadecimal. */
+  readonly sha256: string
+  /** The name of the file in the folder of wheels; undefined for a wheel of the package index. */
+  readonly file?: string
+}
+
+/** The folder beside the lock file that holds the wheels which are in no package index. Users keep it in version control, too. */
+export const wheelFolder = 'bees.wheels'
 
 /** The name of the lock file, which is in the folder of the swarm file. Users keep the lock file in version control. */
 export const lockName = 'bees.lock.json'
@@ -44,8 +69,36 @@ function beesIn(text: string): ReadonlyMap<string, LockedBee> | null {
 }
 
 function isLocked(value: unknown): value is LockedBee {
-  return isFields(value) && ['package', 'version', 'integrity'].every((key) => typeof value[key] === 'string')
+  if (!isFields(value) || !['package', 'version', 'integrity'].every((key) => typeof value[key] === 'string')) return false
+  return value.python === undefined || (isLockedPython(value.python) && value.python.wheels.some(({ name }) => name === value.package))
 }
+
+function isLockedPython(value: unknown): value is LockedPython {
+  if (!isFields(value) || !isText(value.module, moduleName) || !Array.isArray(value.wheels) || !isFields(value.declares)) return false
+  const { summary, delivery, spec, examples } = value.declares
+  const isDeclared = typeof summary === 'string' && typeof delivery === 'string' && isFields(spec) && Array.isArray(examples)
+  return isDeclared && value.wheels.every(isWheel)
+}
+
+/** True for a wheel whose texts may stand in a line of a requirements.txt. */
+function isWheel(value: unknown): value is WheelEntry {
+  if (!isFields(value) || !isText(value.name, wheelName) || !isText(value.version, wheelVersion) || !isText(value.sha256, hexadecimal)) return false
+  return value.file === undefined || isText(value.file, wheelFile)
+}
+
+function isText(value: unknown, pattern: RegExp): boolean {
+  return typeof value === 'string' && pattern.test(value)
+}
+
+/** The name of a Python module, with the packages that it is in. */
+export const moduleName = /^[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*$/
+/** The name of a Python package in its normal form (PEP 503). */
+const wheelName = /^[a-z0-9]+(?:-[a-z0-9]+)*$/
+/** A version of PEP 440. */
+const wheelVersion = /^[A-Za-z0-9][A-Za-z0-9.!+_-]{0,99}$/
+/** The name of a wheel's file (PEP 427). */
+export const wheelFile = /^[A-Za-z0-9][A-Za-z0-9._+!-]{0,250}\.whl$/
+const hexadecimal = /^[0-9a-f]{64}$/
 
 function isFields(value: unknown): value is { readonly [key: string]: unknown } {
   return value !== null && typeof value === 'object' && !Array.isArray(value)

@@ -5,6 +5,7 @@ import { BeeRegistry } from '../../bees/registry.ts'
 import { type BeePackage, beePackage } from '../../connectors/packages/bee-package.ts'
 import { saidBy, WaggleError } from '../../topology/waggle-error.ts'
 import { lockName, readBeeLock } from './bee-lock.ts'
+import { pythonBee } from './python-bee.ts'
 
 /**
  * The bee types of a swarm in this directory: Waggle's own types, and the types of the packages in the lock file. Throws WAGGLE_BEE_PACKAGE for a
@@ -14,7 +15,9 @@ export function beeRegistry(directory: string): BeeRegistry {
   const own = new BeeRegistry()
   const locked = readBeeLock(directory)
   if (locked.size === 0) return own
-  const added = [...locked].map(([type, { package: name, version, integrity }]) => {
+  const added = [...locked].map(([type, entry]) => {
+    const { package: name, version, integrity, python } = entry
+    if (python !== undefined) return pythonBee(type, entry, python, directory)
     const found = beePackage(name, directory)
     if (found.version !== version)
       throw new WaggleError('WAGGLE_BEE_PACKAGE', {

@@ -81,7 +81,7 @@ async function unusable(path: string, kind: ResolvedKind): Promise<string | null
     const stats = await stat(path)
     if (stats.isDirectory() && kind === 'file or folder') return null
     if (stats.isDirectory()) return 'A file is needed, and this is a directory:'
-    // The kernel reports size 0 for files of /proc and /sys, whatever they contain.
+    // The kernel reports size 0 for all files of /proc and /sys.
     if (!stats.isFile() || /^\/(proc|sys)\//.test(await realpath(path))) return 'A regular file is needed, and this is none:'
     if (stats.size > maxFileBytes) return `A file of at most ${maxFileBytes} bytes is needed, and this is larger:`
     await access(path, constants.R_OK)

@@ -18,6 +18,7 @@ export interface Settings {
   readonly oidc_jwks_url: string | null
   readonly oidc_hosts: string | null
   readonly oidc_algorithms: string
+  readonly oidc_token_types: string
   readonly oidc_scopes_claim: string
   readonly oidc_scopes: string | null
   readonly oidc_clock_skew_seconds: number
@@ -50,7 +51,10 @@ export interface Settings {
   readonly log_max_bytes: number | null
   readonly duplicate_retention_seconds: number
   readonly max_body_bytes: number
+  readonly claim_store: string | null
+  readonly max_inline_bytes: number
   readonly max_requests_in_flight: number
+  readonly requests_at_work: number | null
   readonly rate_limit_per_second: number | null
   readonly caller_rate_per_second: number | null
   readonly caller_requests_in_flight: number | null
@@ -195,6 +199,14 @@ export const settings: readonly Setting[] = [
     default: 'RS256,PS256,ES256,EdDSA',
     reloads: true,
     about: 'Signature algorithms that the provider’s tokens may have, with commas between them. None of them can be symmetric.',
+  },
+  {
+    key: 'oidc_token_types',
+    variable: 'WAGGLE_OIDC_TOKEN_TYPES',
+    schema: Type.String({ minLength: 1 }),
+    default: 'at+jwt,JWT,none',
+    reloads: true,
+    about: 'Types (typ) that the provider’s tokens may have, with commas between them; none: a token without a type. at+jwt alone is the strictest.',
   },
   {
     key: 'oidc_scopes_claim',
@@ -429,11 +441,34 @@ export const settings: readonly Setting[] = [
     about: 'Largest body of a request.',
   },
   {
+    key: 'claim_store',
+    variable: 'WAGGLE_CLAIM_STORE',
+    schema: Type.String({ minLength: 1 }),
+    default: null,
+    about:
+      'Where inputs and results above WAGGLE_MAX_INLINE_BYTES are kept, so that the log has only a reference: s3://BUCKET/PREFIX, or data-directory where one process has the log. Without it they travel in the log.',
+  },
+  {
+    key: 'max_inline_bytes',
+    variable: 'WAGGLE_MAX_INLINE_BYTES',
+    schema: integer(1024, 1024 * 1024 * 1024),
+    default: 512 * 1024,
+    about: 'Largest payload that travels in the log where WAGGLE_CLAIM_STORE is set.',
+  },
+  {
     key: 'max_requests_in_flight',
     variable: 'WAGGLE_MAX_REQUESTS_IN_FLIGHT',
     schema: integer(1, 1_000_000),
     default: 1000,
     about: 'Requests that may wait for an answer; past it: 503. X-Priority below 9 gets 503 earlier, and 0 at 55 % of it.',
+  },
+  {
+    key: 'requests_at_work',
+    variable: 'WAGGLE_REQUESTS_AT_WORK',
+    schema: integer(1, 1_000_000),
+    default: null,
+    about:
+      'Requests of one gateway that its bees work on at once; the others wait in this process, and their callers take turns. Without it each goes to the bees as it comes.',
   },
   {
     key: 'rate_limit_per_second',

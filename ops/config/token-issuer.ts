@@ -1,6 +1,7 @@
 import { ClaimScopes } from '../../connectors/gateway/oidc/claim-scopes.ts'
 import { IssuerCallers } from '../../connectors/gateway/oidc/issuer-callers.ts'
 import { isUsable } from '../../connectors/gateway/oidc/issuer-keys.ts'
+import { TokenTypes } from '../../connectors/gateway/oidc/token-types.ts'
 import { AllowedHosts } from '../../connectors/http/allowed-hosts.ts'
 import type { Clock } from '../../processor/ports.ts'
 import type { Settings } from './settings.ts'
@@ -11,6 +12,7 @@ const keys = [
   'oidc_jwks_url',
   'oidc_hosts',
   'oidc_algorithms',
+  'oidc_token_types',
   'oidc_scopes_claim',
   'oidc_scopes',
   'oidc_clock_skew_seconds',
@@ -36,6 +38,7 @@ export function issuerOf(
     jwksUrl,
     hosts: AllowedHosts.parse(settings.oidc_hosts ?? usualHosts([issuer, ...(jwksUrl === null ? [] : [jwksUrl])])),
     algorithms: algorithmsIn(settings.oidc_algorithms),
+    types: TokenTypes.parse(settings.oidc_token_types),
     scopesClaim: settings.oidc_scopes_claim,
     scopes: ClaimScopes.parse(settings.oidc_scopes),
     clockSkewSeconds: settings.oidc_clock_skew_seconds,
@@ -63,6 +66,7 @@ export function checkIssuer(settings: IssuerSettings, add: (key: keyof IssuerSet
   }
   check('oidc_hosts', () => AllowedHosts.parse(settings.oidc_hosts), 'Write names, addresses and networks with commas between them.')
   check('oidc_algorithms', () => algorithmsIn(settings.oidc_algorithms), `Choose among ${[...asymmetric].join(', ')}.`)
+  check('oidc_token_types', () => TokenTypes.parse(settings.oidc_token_types), 'Write types with commas between them, as in at+jwt,JWT,none.')
   check(
     'oidc_scopes',
     () => ClaimScopes.parse(settings.oidc_scopes),
@@ -96,4 +100,4 @@ function usualHosts(addresses: readonly string[]): string {
 }
 
 const asymmetric: ReadonlySet<string> = new Set(['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'])
-const hasDefault: ReadonlySet<keyof IssuerSettings> = new Set(['oidc_algorithms', 'oidc_scopes_claim', 'oidc_clock_skew_seconds'])
+const hasDefault: ReadonlySet<keyof IssuerSettings> = new Set(['oidc_algorithms', 'oidc_token_types', 'oidc_scopes_claim', 'oidc_clock_skew_seconds'])

@@ -130,7 +130,7 @@ def frozen(file):
 
 
 def source_of(reference):
-    """The name of the node in a reference of another node's input, such as `^node` or `node:1`."""
+    """The name of the node in a reference, such as `^node` or `node:1`, from another node's input."""
     return reference.lstrip("^").split(":")[0]
 
 
@@ -179,7 +179,7 @@ def rename(onnx, values, names):
 
 
 def free_batches(onnx):
-    """Makes the number of rows of outputs free. Converters of trees write that a label has one row, however many rows the input has."""
+    """Makes the number of rows of outputs free. Converters of trees write one row for a label, regardless of the rows of the input."""
     for value in onnx.graph.output:
         shape = value.type.tensor_type.shape
         if len(shape.dim) > 0 and shape.dim[0].dim_value == 1:
@@ -228,5 +228,5 @@ if __name__ == "__main__":
     try:
         main(*sys.argv[1:])
     except Exception as error:
-        # Only the first line is shown. The others are places in the sources of a library.
+        # Only the first line is shown. The other lines are places in the sources of a library.
         sys.exit(f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no reason was given'}")

@@ -7,7 +7,7 @@ interface Reference {
   readonly step: string
   readonly side: 'inputs' | 'outputs'
   readonly tensor: string | null
-  /** The reference as it is written in the file. */
+  /** The text of the reference in the file. */
   readonly text: string
 }
 

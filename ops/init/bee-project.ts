@@ -11,9 +11,7 @@ export interface BeeProject {
 
 /** Writes a package with a bee type and its test into an empty or missing folder. Throws the errors of `writeProject`. */
 export function writeBeeProject(directory: string, waggle: OwnWaggle): BeeProject {
-  const type = packageNameOf(directory, waggle.name).replace(/^waggle-bee-/, '')
-  const name = `waggle-bee-${type}`
-  const filled = (content: Uint8Array) => Buffer.from(content).toString().replaceAll('{{name}}', name).replaceAll('{{type}}', type)
+  const { name, type } = namesOf(directory, waggle)
   const files = writeNewFolder(directory, () => {
     const manifest = {
       name,
@@ -30,11 +28,37 @@ export function writeBeeProject(directory: string, waggle: OwnWaggle): BeeProjec
       devDependencies: { [waggle.name]: waggle.spec },
     }
     return new Map<string, string>([
-      ...[...templateFiles('bee')].map(([file, content]) => [file, filled(content)] as const),
+      ...[...templateFiles('bee')].map(([file, content]) => [file, filled(content, { name, type })] as const),
       ['package.json', `${JSON.stringify(manifest, null, 2)}\n`],
       ['.npmrc', 'ignore-scripts=true\n'],
       ['.gitignore', 'node_modules/\n'],
     ])
   })
   return { name, type, files }
+}
+
+/**
+ * Writes a Python package with a bee type and its test into an empty or missing folder. `sdk` is the folder from which pip installs the package
+ * `waggle`. Throws the errors of `writeProject`.
+ */
+export function writePythonBeeProject(directory: string, { waggle, sdk }: { readonly waggle: OwnWaggle; readonly sdk: string }): BeeProject {
+  const { name, type } = namesOf(directory, waggle)
+  const module = name.replaceAll('-', '_')
+  const files = writeNewFolder(directory, () => {
+    const texts = new Map([...templateFiles('python-bee')].map(([file, content]) => [file, filled(content, { name, type, module, sdk })]))
+    const bee = texts.get('bee.py') ?? ''
+    texts.delete('bee.py')
+    return texts.set(`${module}/__init__.py`, bee).set('.gitignore', '.venv/\n__pycache__/\nbuild/\ndist/\n*.egg-info/\n')
+  })
+  return { name, type, files }
+}
+
+/** The names of the package and of the bee type, from the folder. */
+function namesOf(directory: string, waggle: OwnWaggle): { readonly name: string; readonly type: string } {
+  const type = packageNameOf(directory, waggle.name).replace(/^waggle-bee-/, '')
+  return { name: `waggle-bee-${type}`, type }
+}
+
+function filled(content: Uint8Array, values: { readonly [placeholder: string]: string }): string {
+  return Object.entries(values).reduce((text, [placeholder, value]) => text.replaceAll(`{{${placeholder}}}`, value), Buffer.from(content).toString())
 }

@@ -45,7 +45,7 @@ export function writeNewFolder(directory: string, filesOf: () => ReadonlyMap<str
 const projectMode = 0o777
 
 /** The files of a template by their paths in the project. */
-export function templateFiles(template: ProjectOptions['template'] | 'bee'): ReadonlyMap<string, Uint8Array> {
+export function templateFiles(template: ProjectOptions['template'] | 'bee' | 'python-bee'): ReadonlyMap<string, Uint8Array> {
   const folder = join(import.meta.dirname, 'templates', template)
   const entries = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile() && !entry.name.endsWith('.pyc'))
   const paths = entries.map((entry) => join(entry.parentPath, entry.name))

@@ -1,6 +1,7 @@
-import { readFileSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { writePrivateFile } from '../../connectors/system/private-file.ts'
+import { readPrivateFile, writePrivateFile } from '../../connectors/system/private-file.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
 
 /** The address of the process that has a data directory open. The directory's file `process.json` contains it. */
 export interface ProcessAddress {
@@ -17,24 +18,36 @@ export function writeAddress(dataDirectory: string, address: ProcessAddress): vo
 
 /** Deletes the file if it still belongs to this run. */
 export function removeAddress(dataDirectory: string, { instance }: ProcessAddress): void {
-  if (readAddress(dataDirectory)?.instance === instance) rmSync(pathIn(dataDirectory), { force: true })
+  if (ownAddress(dataDirectory)?.instance === instance) rmSync(pathIn(dataDirectory), { force: true })
 }
 
 /**
- * The address in the file; null if there is no file. A killed process leaves the file behind, so compare `instance` with the instance of the process
- * that answers.
+ * The address in the file; null without a file. A killed process leaves the file too, so compare `instance` with the instance of the process that
+ * answers. Throws WAGGLE_FILE_FOREIGN for a link and for a file of another user: a command would send its token to the address in it.
  */
 export function readAddress(dataDirectory: string): ProcessAddress | null {
   try {
-    const found: unknown = JSON.parse(readFileSync(pathIn(dataDirectory), 'utf8'))
+    const found: unknown = JSON.parse(Buffer.from(readPrivateFile(pathIn(dataDirectory), { maxBytes, next: '' })).toString())
     if (typeof found !== 'object' || found === null || !('url' in found) || !('instance' in found)) return null
     const { url, instance } = found
     const token = 'token' in found && typeof found.token === 'string' ? found.token : ''
     return typeof url === 'string' && typeof instance === 'string' && URL.canParse(url) ? { url, instance, token } : null
+  } catch (thrown) {
+    if (thrown instanceof WaggleError && thrown.code === 'WAGGLE_FILE_FOREIGN') throw thrown
+    return null
+  }
+}
+
+/** The address in the file; null also for a file that somebody else has put in its place. */
+function ownAddress(dataDirectory: string): ProcessAddress | null {
+  try {
+    return readAddress(dataDirectory)
   } catch {
     return null
   }
 }
+
+const maxBytes = 64 * 1024
 
 function pathIn(dataDirectory: string): string {
   return join(dataDirectory, 'process.json')

@@ -1,14 +1,22 @@
 import { setImmediate } from 'node:timers/promises'
 import type { LogRecord } from '../../processor/ports.ts'
-import { type FoundPart, payloadIn } from '../../processor/swarm/part-log.ts'
+import { type FoundPart, type FoundParts, payloadIn } from '../../processor/swarm/part-log.ts'
 import { PartSequence, type PublishedPart, partRecordOf } from '../../topology/swarm/request/part.ts'
 
 export interface FollowedPartsOptions {
-  /** Reads the records of the request's parts that the log already contains. `since` is the time of the request. */
-  readonly past: (since: number) => Promise<readonly FoundPart[]>
-  /** Called with each valid part. A part may be passed more than once. */
+  /** Reads the records that the log has about the parts of the request, which is of this time. */
+  readonly past: (since: number) => Promise<FoundParts>
+  /** True if the log may have deleted records about a request of this time. Without its time nobody knows. */
+  readonly isOld: (since: number) => boolean
+  /** The bees that may publish parts. */
+  readonly bees: readonly string[]
+  /** The number of parts of each call that the caller has, from an earlier connection too. */
+  readonly sent: () => ReadonlyMap<string, number>
+  /** Called with each part that counts. A part may be told more than once. */
   readonly listener: (part: PublishedPart) => void
-  /** True when the listener accepts no more parts. */
+  /** Called once if parts may be missing because the log has them no longer. */
+  readonly onGap: () => void
+  /** True when the listener takes no part any more. */
   readonly isOver?: () => boolean
 }
 
@@ -22,7 +30,10 @@ export class FollowedParts {
   /** The offset after the last judged record. */
   #next = 0
   #hasPast = false
-  /** True after a failed read, until a read succeeds. */
+  /** True if the log had no longer all records about the request when it was read. */
+  #isCut = false
+  #hasToldGap = false
+  /** True after a read that failed, until another one succeeds. */
   #lacks = false
   /** The records that arrived while earlier records were read. */
   #held: FoundPart[] = []
@@ -68,29 +79,49 @@ export class FollowedParts {
   async #read(since: number): Promise<void> {
     try {
       this.#lacks = true
-      const found = await this.#options.past(since)
+      const { records, isCut } = await this.#options.past(since)
       this.#lacks = false
-      // Records that arrived meanwhile have already led further than this read.
-      if (this.#hasPast && (found.at(-1)?.record.offset ?? -1) < this.#next - 1) return
-      this.#sequence = new PartSequence()
+      // Records that came have already told more than this read.
+      if (this.#hasPast && (records.at(-1)?.record.offset ?? -1) < this.#next - 1) return
+      this.#isCut = isCut
+      this.#sequence = new PartSequence(isCut ? this.#options.sent() : undefined)
       this.#next = 0
       this.#hasPast = true
-      for (const [at, one] of found.entries()) {
+      for (const [at, one] of records.entries()) {
         if (this.#options.isOver?.() === true) break
         if (at % partsATurn === partsATurn - 1) await setImmediate()
         this.#judge(one)
       }
+      if (isCut && this.#mayLack(since)) this.#tellGap()
     } finally {
       for (const one of this.#held.splice(0)) this.#judge(one)
     }
   }
 
-  /** Returns false if earlier records are needed. */
+  /**
+   * True if records before the first one of the log may be about parts that the caller does not have. A call whose beginning the log still has is known
+   * from there on. Where nobody knows whether the request is old, only the caller's own parts show that there were any.
+   */
+  #mayLack(since: number): boolean {
+    const { begun } = this.#sequence
+    if ([...this.#options.sent().keys()].some((call) => !begun.has(call))) return true
+    const begunBees = new Set(Array.from(begun, (call) => call.split('@', 1)[0]))
+    return this.#options.isOld(since) && this.#options.bees.some((bee) => !begunBees.has(bee))
+  }
+
+  #tellGap(): void {
+    if (this.#hasToldGap || this.#options.isOver?.() === true) return
+    this.#hasToldGap = true
+    this.#options.onGap()
+  }
+
+  /** False if earlier records are needed. */
   #judge({ record, part }: FoundPart): boolean {
     if (record.offset < this.#next) return true
     const counts = this.#sequence.take(part)
     if (counts === 'missing' && !this.#hasPast) return false
     this.#next = record.offset + 1
+    if (counts === 'missing' && this.#isCut) this.#tellGap()
     const payload = counts === true ? payloadIn(record) : null
     if (payload !== null && typeof part.number === 'number')
       this.#options.listener({ bee: part.bee, rounds: part.rounds, number: part.number, part: payload })

@@ -14,7 +14,7 @@ import {
 import type { NewRequest } from '../../topology/swarm/request/requests.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
-/** The topics and the application behind one gateway. */
+/** The topics and the application of one gateway. */
 export interface GatewayTarget {
   readonly gateway: string
   readonly topic: string

@@ -190,6 +190,7 @@ interface EventsOptions {
   readonly listener: EventListener
   readonly traces: RequestTraces
   readonly log: Log
+  readonly clock: Clock
   readonly starts: (topic: string) => PartStarts
   /**
    * Settles when every record that the followed partitions contain by now has arrived; with false if the wait is too long. Undefined: no partition is
@@ -223,7 +224,7 @@ class EventsOfRequest {
   readonly #early: (() => void)[] = []
   #isOver = false
 
-  constructor({ id, plan, sent, listener, traces, log, starts, arrived }: EventsOptions) {
+  constructor({ id, plan, sent, listener, traces, log, clock, starts, arrived }: EventsOptions) {
     this.#id = id
     this.#plan = plan
     this.#sent = sent
@@ -236,11 +237,19 @@ class EventsOfRequest {
       place === null
         ? null
         : new FollowedParts({
-            past: async (since) => (await partRecords(log, { ...place, id, since, starts: starts(place.topic) })).records,
+            past: (since) => partRecords(log, { ...place, id, since, starts: starts(place.topic) }),
+            // Retention keeps younger records, so the log of a quiet swarm that begins at a young request has lost nothing of it.
+            isOld: (since) => since !== unknownTime && clock.now() - since >= (parts?.leastAgeMs ?? 0),
+            bees: parts?.writers ?? [],
+            sent: () => sent.parts,
             listener: (part) =>
               this.#inOrder(() => {
                 const eventId = this.#isOver ? null : sent.addPart(part)
                 if (eventId !== null) this.#tellListener({ kind: 'part', id: eventId, part })
+              }),
+            onGap: () =>
+              this.#inOrder(() => {
+                if (!this.#isOver) this.#tellListener({ kind: 'gap', id: sent.last })
               }),
             isOver: () => this.#isOver,
           })

@@ -146,7 +146,7 @@ export class Definitions {
     return this.#claims.take(swarm, this.#options.newId())
   }
 
-  /** Tells the server that changes a swarm that this server cannot run the new version. */
+  /** Reports to the server that leads a change that this server cannot run the new version. */
   refuse(claim: SwarmClaim, reason: string): Promise<void> {
     return this.#claims.refuse(claim, reason)
   }
@@ -165,7 +165,7 @@ export class Definitions {
   }
 
   /**
-   * Writes a version and a pointer to it. Settles when both are durable, so that the version is the one to run. Only the newest versions are kept.
+   * Writes a version and a pointer to it. Settles when both are durable, and the version is then the one to run. Only the newest versions are kept.
    * Throws the errors of `point`.
    */
   async put(version: SwarmVersion, paused: boolean, claim: OwnClaim): Promise<void> {

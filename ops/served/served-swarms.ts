@@ -333,7 +333,7 @@ export class ServedSwarms implements SwarmManagement {
 
   /**
    * Waits for the end of a change that another server leads. Returns true if the version is still the one to run. A server that started to read
-   * during the change would be a member that the leader does not know, beside the servers of the new version.
+   * during the change would read beside the servers of the new version, because the leader does not know it.
    */
   async #staysCurrent({ swarm, version, text, directory }: SwarmVersion): Promise<boolean> {
     const definitions = this.#definitions

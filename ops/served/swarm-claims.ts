@@ -10,7 +10,7 @@ export interface OwnClaim {
   readonly offset: number
   /** The revision of the pointer at the begin of the change, or the revision of the last pointer that this change has written. */
   revision: number
-  /** Tells all servers the phase of the change. Throws WAGGLE_SWARM_BUSY if another server has ended the change. */
+  /** Announces the phase of the change to all servers. Throws WAGGLE_SWARM_BUSY if another server has ended the change. */
   advance(phase: 'open' | 'hold' | 'stop', version: number | null): Promise<void>
   end(): Promise<void>
 }

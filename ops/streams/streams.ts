@@ -395,8 +395,8 @@ export class Streams implements AsyncDisposable {
   }
 
   /**
-   * Returns, for each store and partition, how many records the stores of this process are behind their changelogs (KIP-535). A running task has no
-   * lag, and the embedded log has none at all.
+   * Returns, for each store and partition, the number of records that the stores of this process still lack from their changelogs (KIP-535). A
+   * running task has no lag. On the embedded log there is never a lag.
    *
    * @example
    * ```ts

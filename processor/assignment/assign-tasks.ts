@@ -17,7 +17,10 @@ export interface GroupProcess {
   readonly standbys: ReadonlySet<TaskId>
   /** The process's tasks in the previous plan. A plan says where tasks run when all copies have caught up. */
   readonly plan: { readonly active: ReadonlySet<TaskId>; readonly standbys: ReadonlySet<TaskId> }
-  /** The number of changelog records that the process's copy of a task lacks. 0 if the task runs here; no entry without a copy. */
+  /**
+   * The number of changelog records that the process's copy of a task lacks. The number is 0 if the task runs in this process. A task without a copy
+   * has no entry.
+   */
   readonly lags: ReadonlyMap<TaskId, number>
 }
 

@@ -25,7 +25,10 @@ export interface TaskAssignorOptions {
   /** The address for interactive queries, `host:port`. */
   readonly host: string | null
   capabilities(): Capabilities
-  /** The number of changelog records that the process's copies lack, summed over a task's stores. 0 for a running task; no entry without a copy. */
+  /**
+   * The number of changelog records that the process's copies lack, summed over a task's stores. The number is 0 for a running task. A task without a
+   * copy has no entry.
+   */
   lags(): ReadonlyMap<TaskId, number>
   readonly settings?: Partial<AssignmentSettings>
 }

@@ -2,8 +2,8 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import type { FlightRecorder, RecordDeaths } from '../ports.ts'
 
 /**
- * The other calls that may be in flight beside a record's call. `free`: any call, except that of a record that is tried alone. `first half`, `second
- * half`: any call, except those of the other half. `alone`: no other call.
+ * The other calls that may be in flight beside a record's call. `free`: any call, except the call of a record that is tried alone. `first half`,
+ * `second half`: any call, except calls of the other half. `alone`: no other call.
  */
 export type Isolation = 'free' | 'first half' | 'second half' | 'alone'
 
@@ -83,7 +83,10 @@ export class KillerSearch {
   }
 }
 
-/** A record is at fault after three deaths alone, or after four deaths of which at least one was alone. */
+/**
+ * A record is at fault after three deaths at which no other record was in flight. It is also at fault after four deaths, if no other record was in
+ * flight at one or more of them.
+ */
 function isGuilty({ all, alone }: RecordDeaths): boolean {
   return alone >= 3 || (alone >= 1 && all >= 4)
 }

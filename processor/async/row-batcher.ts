@@ -226,7 +226,7 @@ export class RowBatcher<K, V, R, W> {
     if (this.#closed) return
     const finishedAt = this.#clock.now()
     this.#meters.called(reason, finishedAt - startedAt)
-    // The time of a call that fails early says nothing about the time of the next call.
+    // If a call fails early, its time does not tell how long the next call takes.
     const isTelling = !(results instanceof WaggleError) || results.code === 'WAGGLE_TIMEOUT'
     if (this.#step.batch !== null && isTelling) this.#learn(batch.length, this.#clock.elapsedMs() - departed)
     if (results instanceof WaggleError) this.#failed(batch, results, { startedAt, finishedAt, reason })

@@ -16,7 +16,7 @@ class Pool {
 
 /**
  * Limits the records that wait in the asynchronous nodes of one thread's tasks. Other records stay in the log. A task below its fair part may always
- * add records, so a stalled node takes nothing from the others. In total at most twice the limit waits, plus one record for each share.
+ * add records, so a stalled node takes no memory from other nodes. In total at most twice the limit waits, plus one record for each share.
  */
 export class WaitingLimit {
   readonly #bytes: Pool

@@ -198,7 +198,8 @@ export class ThreadCommits {
     if (content.tasks === 0 && this.#appended === 0) {
       for (const task of tasks) task.committed()
       this.#search.committed()
-      // Right after a rollback there is nothing to commit. The work that was rolled back is not committed yet, so its time goes on.
+      // Right after a rollback there is nothing to commit, but the work that was rolled back is not committed either. So the time since which work
+      // waits stays.
       if (start - this.#wentBackAtMs >= calmMs) this.#uncommittedSinceMs = null
       return
     }
@@ -240,7 +241,10 @@ export class ThreadCommits {
   }
 }
 
-/** The most commits on their way at a time. With one, no commit waits behind another. Work that is done meanwhile goes into the next commit. */
+/**
+ * The most commits on their way at a time. With a limit of 1, no commit waits behind another commit. Work that is done meanwhile goes into the next
+ * commit.
+ */
 const maxOnTheirWay = 1
 const maxAppendedAhead = 20_000
 /** A thread without work to commit counts as recovered only if its last rollback is at least this long ago, in ms. */

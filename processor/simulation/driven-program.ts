@@ -297,7 +297,7 @@ export class DrivenProgram {
     this.#workers = await OpenWorkers.open(this.#topology.nodes.values())
   }
 
-  /** Prepares records one after the other, and runs everything that follows from each. */
+  /** Prepares records one after the other. Runs everything that a record causes before the next record is prepared. */
   async #prepare(): Promise<void> {
     for (let next = this.#preparing[0]; next !== undefined; next = this.#preparing[0]) {
       const { task, source, record, promise } = next

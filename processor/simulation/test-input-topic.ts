@@ -51,7 +51,7 @@ export class TestInputTopic<K, V> {
   }
 
   /**
-   * Writes a record, and settles when everything that follows from it is done. A record without a timestamp gets the topic's time: the driver's wall
+   * Writes a record. Settles when everything that the record causes is done. A record without a timestamp gets the topic's time: the driver's wall
    * clock, unless the topic was created with a time of its own. Throws WAGGLE_MISSING_TOPIC if the program does not read the topic.
    *
    * @example

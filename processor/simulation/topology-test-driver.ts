@@ -9,8 +9,8 @@ import { type InputTimes, TestInputTopic } from './test-input-topic.ts'
 import { TestOutputTopic } from './test-output-topic.ts'
 
 /**
- * Runs the real tasks of a topology, one record at a time, on a clock that a test moves. When `pipeInput` has settled, everything that follows from
- * the record has happened. Each record is a commit of its own, so a crash loses only what the test wants to lose.
+ * Runs the real tasks of a topology, one record at a time, on a clock that a test moves. When `pipeInput` has settled, everything that the record
+ * causes has happened. Each record is a commit of its own, so a crash loses only what the test wants to lose.
  */
 export class TopologyTestDriver implements AsyncDisposable {
   readonly #program: DrivenProgram
@@ -29,8 +29,8 @@ export class TopologyTestDriver implements AsyncDisposable {
    * await input.pipeInput('1', 'to be or not to be')
    * ```
    *
-   * @remarks A topic that matches the pattern of a source is read from then on. With `{ startTimestamp: 0, autoAdvanceMs: 10 }` each record is 10 ms
-   * after the one before.
+   * @remarks A topic that matches the pattern of a source is read from this call on. With `{ startTimestamp: 0, autoAdvanceMs: 10 }` each record is
+   * 10 ms after the one before.
    */
   createInputTopic<K, V>(name: string, key: Serde<K>, value: Serde<V>, times: InputTimes = {}): TestInputTopic<K, V> {
     refuseWrong(

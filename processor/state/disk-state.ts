@@ -54,8 +54,8 @@ export class DiskState {
   }
 
   /**
-   * Ends all writes. From then on the disk may belong to the task's next owner. If a commit is still on its way, that owner reads its records from
-   * the changelogs.
+   * Ends all writes. From then on the disk may belong to the task's next owner. If a commit is still on its way, the next owner reads the commit's
+   * records from the changelogs.
    */
   close(): void {
     this.#isClosed = true

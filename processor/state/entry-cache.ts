@@ -1,8 +1,8 @@
 import { isHeld, type StoreEntry } from './store-entry.ts'
 
 /**
- * Rows of a store in memory, in two generations. When the young generation is full, the rows of the old one are dropped, except held rows, and the
- * young generation becomes the old one. A row that is used moves to the young generation. Rows before the floor have expired and are dropped too.
+ * Rows of a store in memory, in two generations. When the young generation is full, the rows of the old generation are dropped, except held rows, and
+ * the young generation becomes the old one. A row that is used moves to the young generation. Rows before the floor have expired and are dropped too.
  */
 export class EntryCache<V> {
   /** Rows before this id have expired. */

@@ -69,7 +69,7 @@ class PlainRows implements RestoredRows {
     const { kind, retainDuplicates } = this.#store
     this.#added += records.length
     for (const { key, value, timestamp } of records) {
-      // No store writes such a record, so another program has written it into the changelog.
+      // No store writes a record without a key or with so short a key. Another program has written this record into the changelog.
       if (key === null || key.length < this.#changelog.minKeyBytes) continue
       this.#last.add(key, bytesIn(value), timestamp)
       if (kind === 'keyValue') continue

@@ -82,7 +82,7 @@ export class SegmentedVersionedStore<K, V> implements VersionedKeyValueStore<K, 
     const latest = this.#rows.get(latestRow(bytes))
     const newest = latest === null || latest.timestamp > to ? null : found<V>(latest)
     if (newest !== null && !oldestFirst) yield newest
-    // As in `get`, except that a time before the history finds nothing, even for the latest version.
+    // As in `get`, with one exception: a time before the history finds no version, not even the latest.
     if (to >= Math.max(0, this.#streamTime.value - this.#retentionMs)) {
       const segments: number[] = []
       for (let segment = Math.max(this.#live, this.#segmentOf(from)); segment <= this.#segmentOf(this.#streamTime.value); segment++)

@@ -197,7 +197,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     return entry
   }
 
-  /** True if the row with this key is in memory or does not exist, and so are all later rows. */
+  /** True if this row and all later rows are in memory, as far as they exist. */
   #isInMemory(id: string): boolean {
     this.#completeFrom ??= this.#pastLastOnDisk()
     return id >= this.#completeFrom

@@ -49,6 +49,8 @@ export interface RequestLedgerOptions {
   readonly replyChild: string
   /** The topics that may get answers. The ledger checks them, because every writer of the accepted topic can name one. */
   readonly replyTopics: ReplyTopics
+  /** The record as it is stored and forwarded, with the claims of large payloads. Default: as it is. */
+  readonly restored?: (record: Record<string, Payload>) => Record<string, Payload>
   /** Called with each request whose deadline has passed. */
   readonly onFailure?: FailureListener
 }
@@ -82,7 +84,7 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
   }
 
   process(record: Record<string, Payload>): void {
-    const { key, value, headers, timestamp } = record
+    const { key, value, headers, timestamp } = this.#options.restored?.(record) ?? record
     if (headerText(headers, acceptedHeader) === null) this.#decide(key, value, headers, timestamp)
     else this.#take(key, value.kind === 'json' ? ledgerMessageOf(value.json) : null, timestamp)
   }
@@ -102,7 +104,7 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
     const replies = reply_to === null ? [] : [reply_to]
     const now = context.currentSystemTime
     const latest = now + this.#options.retentionMs
-    // A request cannot be accepted in the future. Such a time would keep the entry for ever.
+    // The time of acceptance must not lie in the future, because a future time would keep the entry for ever.
     const acceptedAt = Math.min(accepted_at, now)
     const bounded = deadline === null ? null : Math.min(deadline, latest)
     const open = { state: 'pending', gateway, acceptedAt, settledAt: null, deadline: bounded, bodyHash: body_hash, answer: null, replies } as const
@@ -257,5 +259,5 @@ const keyReused: Payload = errorPayload({
 })
 
 function isSame(a: ReplyTo, b: ReplyTo): boolean {
-  return a.topic === b.topic && a.partition === b.partition && a.correlation === b.correlation
+  return a.topic === b.topic && a.partition === b.partition && a.correlation === b.correlation && a.event?.mode === b.event?.mode
 }

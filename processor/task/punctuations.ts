@@ -80,7 +80,7 @@ export class Punctuations {
 interface ScheduleOptions {
   readonly intervalMs: number
   readonly type: PunctuationType
-  /** The time of the first punctuation, with the current stream time; null for the usual start. */
+  /** The requested time of the first punctuation, and the stream time of the request. Null if no time was requested. */
   readonly start: { readonly startTime: number; readonly streamTime: number } | null
 }
 

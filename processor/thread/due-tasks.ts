@@ -5,7 +5,7 @@ export class DueTasks {
   readonly #heap: { readonly task: Task; at: number }[] = []
   readonly #indexes = new Map<Task, number>()
 
-  /** The time of the earliest schedule, in epoch ms; infinite without one. */
+  /** The time of the earliest schedule, in epoch ms; infinite if there is no schedule. */
   get next(): number {
     return this.#heap[0]?.at ?? Number.POSITIVE_INFINITY
   }

@@ -38,7 +38,7 @@ export class ReadyTasks implements TaskWatcher {
     return this.#ready
   }
 
-  /** The time of the earliest schedule of a task without other work, in epoch ms; infinite without one. */
+  /** The time of the earliest schedule of a task without other work, in epoch ms; infinite if there is no such task. */
   get nextDue(): number {
     return this.#due.next
   }

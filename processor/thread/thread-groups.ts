@@ -80,7 +80,7 @@ export class ThreadGroups {
     }
   }
 
-  /** Joins a group again if this process has a copy of one of its tasks that has caught up. Then the task can move to this thread. */
+  /** Joins a group again if a copy that this process keeps of one of the group's tasks has caught up. Then the task can move to this thread. */
   rejoinWhereReady(): void {
     for (const [group, assignor] of this.#assignors) if (assignor.takeRejoin()) this.consumerOf(group)?.rejoin()
   }

@@ -8,13 +8,14 @@ import type { Page } from 'playwright-core'
 import type { RequestPage } from '../../topology/swarm/management.ts'
 import type { RequestTrace } from '../../topology/swarm/request/request-trace.ts'
 import { describeWithChromium } from '../support/chromium.ts'
+import { renewPicture, renewsPictures } from '../support/docs-picture.ts'
 import { judgedBees, judgedFiles } from '../support/judged-swarm.ts'
 import { patient } from '../support/patient.ts'
 import { eventually, SwarmHere } from '../support/swarm-here.ts'
 import { looks, onPage } from '../support/watched-page.ts'
 
 const axe = readFileSync(fileURLToPath(import.meta.resolve('axe-core/axe.min.js')), 'utf8')
-/** A folder for pictures of each view, for people and for the documentation. Null: no pictures are taken. */
+/** A folder for pictures of each view, for people. Null: no pictures are taken. */
 const pictures = process.env.PAGE_PICTURES ?? null
 
 /** The views. Each function opens its view from the first view, and waits for a text or an element that is there when the view is complete. */
@@ -87,7 +88,7 @@ async function batchedRequest({ url, name }: SwarmHere): Promise<string> {
 describeWithChromium('Each view of the page', (browser) => {
   let here: SwarmHere
   before(async () => {
-    here = await SwarmHere.open({}, { bees: judgedBees, files: judgedFiles })
+    here = await SwarmHere.open({}, { name: 'shop', bees: judgedBees, files: judgedFiles })
     const inputs = [...Array(24).keys()].map((price) => ({ price: price % 12 }))
     await Promise.all([...inputs, { text: 'bad' }].map(async (input) => (await patient(() => here.ask(input))).body?.cancel()))
     await eventually(async () => {
@@ -107,6 +108,7 @@ describeWithChromium('Each view of the page', (browser) => {
             mkdirSync(pictures, { recursive: true })
             await page.screenshot({ path: join(pictures, `${view} ${look}.png`.replaceAll(' ', '-')), fullPage: true, animations: 'disabled' })
           }
+          if (renewsPictures && look !== 'on a phone') await renewPicture(page, `${view} ${look}`.replaceAll(' ', '-'))
           const width = await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth')
           assert.equal(width, 0, 'the page is wider than its window')
           await page.evaluate(axe)

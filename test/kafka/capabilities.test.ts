@@ -85,7 +85,7 @@ describeWithKafka('Capabilities on a Kafka cluster', {}, (cluster) => {
     })
   })
 
-  it('a process with --bees runs these bees alone, and another one runs the rest', { timeout: 120_000 }, async () => {
+  it('a process with --bees runs only these bees, and another process runs the other bees', { timeout: 120_000 }, async () => {
     const swarm = new SwarmProcesses({
       bees: `  - {name: first, type: module, input: {name: entrance}, spec: {file: ./functions.mjs, bee: first}}
   - {name: second, type: module, input: {name: entrance}, spec: {file: ./functions.mjs, bee: second}}
@@ -103,7 +103,7 @@ describeWithKafka('Capabilities on a Kafka cluster', {}, (cluster) => {
     }
   })
 
-  it('a process that declares a GPU which the model cannot use fails at start, and one that declares none leaves the model alone', async () => {
+  it('a process that declares a GPU which the model cannot use fails at start, and a process without a GPU does not run the model', async () => {
     const swarm = new SwarmProcesses({
       bees: `  - {name: model, type: tensor-rt, gpu: 1, input: {name: entrance}, spec: {model: ./model.onnx}}
   - {name: answer, type: respond, input: {name: model}}`,

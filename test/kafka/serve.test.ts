@@ -42,7 +42,7 @@ describeWithKafka('Two servers on one cluster', { own: true }, (cluster) => {
       const put = (server: string, swarm: string, version: string) => servers.call(server, 'PUT', `/v1/swarms/${swarm}`, chain(swarm, version))
       const answerOf = async (server: string, swarm: string) => (await servers.ask(server, swarm, { number: 1 })).json()
 
-      it('run a swarm that was created at either, and answer at both', async () => {
+      it('run a swarm that was created at either server, and answer at both', async () => {
         const swarm = name('made')
         const created = await servers.call('a', 'POST', '/v1/swarms', chain(swarm, 'one'))
         assert.equal(created.status, 201, JSON.stringify(created.body))
@@ -92,7 +92,7 @@ describeWithKafka('Two servers on one cluster', { own: true }, (cluster) => {
         }
       })
 
-      it('answer each request of an update under load, by bees of one version', { timeout: 300_000 }, async (test) => {
+      it('answer each request during an update under load, by bees of one version', { timeout: 300_000 }, async (test) => {
         const swarm = name('busy')
         await put('a', swarm, 'one')
         await servers.until('b', swarm, ({ body }) => body?.state === 'running')
@@ -145,7 +145,7 @@ describeWithKafka('Two servers on one cluster', { own: true }, (cluster) => {
         }
       })
 
-      it('skip rubbish in the topic of definitions, and count and log it', async () => {
+      it('skip unreadable records in the topic of definitions, and count and log them', async () => {
         const skipped = async (server: string) =>
           Number(/^waggle_definitions_skipped_records_total (\d+)$/m.exec(await servers.metrics(server))?.[1] ?? -1)
         const before = { a: await skipped('a'), b: await skipped('b') }

@@ -115,7 +115,7 @@ describeWithKafka('State on Kafka', {}, (cluster) => {
     await producer.close()
   }
 
-  it('state on the disk is dropped, with a notice, if a new and shorter changelog has replaced the old one', { timeout: 60_000 }, async () => {
+  it('state on the disk is dropped, with a notice, if a new and shorter changelog has replaced the old changelog', { timeout: 60_000 }, async () => {
     const { second, notices, changelog } = await comesBack((topic) => deleteTopic(cluster(), topic))
     assert.equal(sum(counts(second)), 0)
     assert.equal(notices.length, 4)

@@ -153,7 +153,7 @@ describeWithKafka('Streams on Kafka', {}, (cluster) => {
     assert.equal(streams.state, 'ERROR')
   })
 
-  it('one of two applications with the same id runs, and the other one reports the conflict', async () => {
+  it('one of two applications with the same id runs, and the other application reports the conflict', async () => {
     await log.createTopics([topic('lines'), topic('counted')])
     const counting = program(wordCount())
     await counting.start()

@@ -50,7 +50,7 @@ class Life {
     await this.world.clock.until(() => isSent || log.hasCrashed)
   }
 
-  /** Processes `values` a few at a time, with one commit for each few, until all are processed or the log crashes. */
+  /** Processes `values` in small groups, with one commit for each group, until all are processed or the log crashes. */
   async work(log: SimulatedLog, values: readonly string[]): Promise<void> {
     await this.start(log)
     for (let at = 0; at < values.length && !log.hasCrashed; at += 3) {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { systemClock } from '../../connectors/system/system-clock.ts'
-import type { PageCommands, PageStep } from './page-steps.ts'
+import { type PageCommands, type PageStep, type Terminal, terminals } from './page-steps.ts'
 import { ShownText } from './shown-text.ts'
 import { TypedCommand } from './typed-command.ts'
 
@@ -12,6 +12,8 @@ export interface PageReaderOptions {
   readonly env: { readonly [name: string]: string | undefined }
   /** A file for the reader's own use, outside of `directory`. */
   readonly note: string
+  /** Names and ports of the page that are others in this run. Default: none. */
+  readonly values?: ReadonlyMap<string, string>
 }
 
 /** Follows the steps of a page like a person: types the commands, saves the files, and compares the output with the page. */
@@ -20,13 +22,14 @@ export class PageReader {
   readonly #note: string
   readonly #text = new ShownText()
   #folder: string
-  /** The program of the first terminal. Further commands are typed into a second terminal, which opens in the same folder. */
-  #running: TypedCommand | null = null
+  /** The running programs by their terminals. Further commands are typed into another terminal, which opens in the same folder. */
+  readonly #running = new Map<Terminal, TypedCommand>()
 
-  constructor({ directory, env, note }: PageReaderOptions) {
+  constructor({ directory, env, note, values = new Map() }: PageReaderOptions) {
     this.#folder = directory
     this.#env = env
     this.#note = note
+    for (const [shown, real] of values) this.#text.learn(shown, real)
   }
 
   async take(step: PageStep): Promise<void> {
@@ -35,18 +38,36 @@ export class PageReader {
         return this.#run(step)
       case 'write':
         return this.#write(join(this.#folder, step.file), step.text)
-      case 'log':
-        assert.ok(this.#running !== null, `Line ${step.line}: nothing runs in the first terminal`)
-        await this.#running.until((printed) => this.#text.isIn(printed, step.shown), longestMomentMs)
-        return this.#text.find(this.#running.printed, step.shown)
+      case 'log': {
+        const program = this.#programOf(step)
+        await program.until((printed) => this.#text.isIn(printed, step.shown), longestMomentMs)
+        return this.#text.find(program.printed, step.shown)
+      }
       case 'stop':
-        return this.#stop(step.line)
+        return this.#stop(step.terminal, this.#programOf(step))
     }
   }
 
+  /** Presses Ctrl-C in each terminal. */
+  async stopAll(): Promise<void> {
+    for (const [terminal, program] of this.#running) await this.#stop(terminal, program)
+  }
+
+  async #stop(terminal: Terminal, program: TypedCommand): Promise<void> {
+    program.signal('SIGINT')
+    await program.ended
+    this.#running.delete(terminal)
+  }
+
   async close(): Promise<void> {
-    this.#running?.signal('SIGKILL')
-    await this.#running?.ended
+    for (const program of this.#running.values()) {
+      program.signal('SIGKILL')
+      await program.ended
+    }
+  }
+
+  #programOf({ line, terminal }: { readonly line: number; readonly terminal: Terminal }): TypedCommand {
+    return this.#running.get(terminal) ?? assert.fail(`Line ${line}: nothing runs in the ${terminal} terminal`)
   }
 
   /** Types a block. Its last command may fail only if the page shows the failure. */
@@ -67,7 +88,7 @@ export class PageReader {
       cwd: this.#folder,
       env: {
         ...this.#env,
-        WAGGLE_HTTP_PORT: this.#running === null ? '0' : this.#text.real(gateway).split(':')[1],
+        WAGGLE_HTTP_PORT: this.#running.size === 0 ? '0' : this.#text.real(gateway).split(':')[1],
         WAGGLE_CLICKHOUSE_PORT: '0',
         // The pages show lines of a log in the form for a terminal.
         WAGGLE_LOG_FORMAT: 'text',
@@ -76,24 +97,18 @@ export class PageReader {
     await command.until(isReady)
     this.#folder = readFileSync(this.#note, 'utf8').trim()
     if (command.status !== null) return command
-    assert.ok(this.#running === null, `Two programs run: ${script}`)
-    this.#running = command
-    for (const [, name, port = ''] of command.printed.matchAll(/^ {2}(Gateway|ClickHouse) +http:\/\/127\.0\.0\.1:(\d+)/gm)) {
-      this.#text.learn(name === 'Gateway' ? gateway : database, `127.0.0.1:${port}`)
+    const isFirst = this.#running.size === 0
+    this.#running.set(terminals.find((terminal) => !this.#running.has(terminal)) ?? assert.fail(`Too many programs run: ${script}`), command)
+    if (!isFirst) return command
+    for (const [, name, port = ''] of command.printed.matchAll(/^ {2}(Gateway(?: and API)?|ClickHouse) +http:\/\/127\.0\.0\.1:(\d+)/gm)) {
+      this.#text.learn(name === 'ClickHouse' ? database : gateway, `127.0.0.1:${port}`)
     }
     return command
   }
 
   #write(path: string, text: string): void {
     assert.ok(existsSync(dirname(path)), `No folder for ${path}`)
-    writeFileSync(path, text)
-  }
-
-  async #stop(line: number): Promise<void> {
-    assert.ok(this.#running !== null, `Line ${line}: nothing runs`)
-    this.#running.signal('SIGINT')
-    await this.#running.ended
-    this.#running = null
+    writeFileSync(path, this.#text.real(text))
   }
 }
 
@@ -103,5 +118,5 @@ const longestMomentMs = 30_000
 
 /** True if Waggle has printed its address, and the output that follows it. */
 function isReady(printed: string): boolean {
-  return printed.includes('Ctrl-C stops it.')
+  return /Ctrl-C stops it[.;]/.test(printed)
 }

@@ -1,6 +1,6 @@
 """Runs the Python examples of a Markdown page, in order and in one namespace: `python_page.py PAGE`.
 
-An example with prompts is a doctest. One that begins with a comment such as `# shout.py` is written to that file of the working folder too.
+An example with prompts is a doctest. An example that begins with a comment such as `# shout.py` is also written to that file in the working folder.
 """
 
 import doctest

@@ -67,7 +67,7 @@ export class S3Server {
     await this.#client.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: Buffer.from(body) }))
   }
 
-  /** Puts a file into the folder behind the bucket, without the server, so that the file has no entity tag. */
+  /** Puts a file into the bucket's folder, without the server, so that the file has no entity tag. */
   place(bucket: string, key: string, content: string): void {
     const file = join(this.#directory, 'objects', bucket, key)
     mkdirSync(dirname(file), { recursive: true })

@@ -56,7 +56,7 @@ export class ShelfSwarm implements AsyncDisposable {
     return { status: response.status, body: await response.json() }
   }
 
-  /** The standard output of a command of the README. Its addresses are replaced by those of this program. */
+  /** The standard output of a command of the README. The addresses of this program replace its addresses. */
   async #shell(command: string): Promise<string> {
     const { gateway, clickhouse } = this.#program.ready
     const here = command.replaceAll('http://127.0.0.1:8080', gateway).replaceAll('http://127.0.0.1:8123', clickhouse ?? 'no ClickHouse')

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Beekeeper } from '../../ops/beekeeper/beekeeper.ts'
 import { beeRegistry } from '../../ops/config/bee-registry.ts'
@@ -45,7 +45,10 @@ export class SwarmHere {
     const said: string[] = []
     try {
       writeFileSync(file, `name: ${name}\nbees:\n  - {name: entrance, type: gateway-input, spec: {name: ${name}}}\n${bees}\n`)
-      for (const [path, content] of Object.entries({ 'work.mjs': work, ...files })) writeFileSync(join(directory, path), content)
+      for (const [path, content] of Object.entries({ 'work.mjs': work, ...files })) {
+        mkdirSync(dirname(join(directory, path)), { recursive: true })
+        writeFileSync(join(directory, path), content)
+      }
       const own = {
         WAGGLE_HTTP_PORT: '0',
         WAGGLE_CLICKHOUSE_PORT: '0',

@@ -38,7 +38,7 @@ export class SwitchableProxy implements AsyncDisposable {
     this.#isAway = false
   }
 
-  /** Settles when this many more callers have been turned away. */
+  /** Settles when the proxy has turned away this many more callers. */
   async callsInVain(count: number): Promise<void> {
     for (let calls = 0; calls < count; calls++) await once(this.#calls, 'vain')
   }

@@ -42,7 +42,7 @@ bees:
   - {name: save, type: save-to-database, input: {stack: [maps, columns]}, spec: {table: irises}}
 `
 
-describe('Exported models behind a gateway', () => {
+describe('Exported models in a swarm with a gateway', () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-exported-'))
   let program: MeasuredProgram
 

@@ -85,7 +85,7 @@ export interface TableSource {
 export interface TableMap {
   readonly op: 'table-map'
   readonly compute: (key: unknown, value: unknown) => unknown
-  /** Skips the update of a row that was absent and stays absent (a filter), if old values are known. */
+  /** True for a filter. Updates of a row that was absent and stays absent are then skipped, if old values are known. */
   readonly skipsAbsent: boolean
   /** True for a versioned table. Its outdated updates are forwarded. */
   readonly versioned: boolean

@@ -2,8 +2,8 @@ import { WaggleError } from '../waggle-error.ts'
 import type { LogicalNode } from './streams-graph.ts'
 
 /**
- * Refuses a join of repartition topics with different partitioners, because a key would have different partition numbers on the two sides. If a
- * topic's size is not known yet, the topics are compared when the application starts.
+ * Refuses a join of repartition topics with different numbers of partitions, because a key would be in different partitions on the two sides. If a
+ * topic's number of partitions is not known yet, the topics are compared when the application starts.
  */
 export function refuseUnevenRepartitions(nodes: readonly LogicalNode[]): void {
   const byOutput = new Map(nodes.map((node) => [node.output, node]))

@@ -37,7 +37,7 @@ export interface Knowing {
   /** True if a join that relaxes null keys comes after the step. */
   readonly wantsNullKeys: boolean
   readonly joinsItself: boolean
-  /** True if a source topic replaces its table's changelog. */
+  /** True if a source topic replaces the changelog of its table. */
   readonly reusesSources: boolean
 }
 

@@ -17,7 +17,7 @@ import type { TSchema } from 'typebox'
  */
 export type BeeRole = 'gateway' | 'batch' | 'call' | 'value' | 'merge' | 'loop' | 'cache' | 'stream' | 'respond' | 'sink' | 'output'
 
-/** The roles whose bees also read records that follow from their own output. */
+/** The roles whose bees also read records that their own output has caused. */
 export const returningRoles: ReadonlySet<BeeRole> = new Set(['loop', 'cache'])
 
 /** A JSON Schema, or tensors by name; -1 is a free dimension. */

@@ -1,7 +1,7 @@
 import { highestPriority } from './caller-limits.ts'
 import { everyScope, type Scopes } from './scopes.ts'
 
-/** The program or person behind a request. */
+/** The program or person that sends a request. */
 export interface Caller {
   /**
    * The owner of the caller's requests: `token:NAME`, `oidc:ISSUER#SUBJECT`, or empty where no token is needed. The name stays the same when a token

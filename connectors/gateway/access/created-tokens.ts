@@ -1,10 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, statSync } from 'node:fs'
+import { lstatSync } from 'node:fs'
 import { join } from 'node:path'
 import { WaggleError } from '../../../topology/waggle-error.ts'
-import { readBounded } from '../../system/bounded-file.ts'
 import { withFileLock } from '../../system/file-lock.ts'
-import { writePrivateFile } from '../../system/private-file.ts'
+import { hasPrivateFile, readPrivateFile, writePrivateFile } from '../../system/private-file.ts'
 import { type AccessToken, digestOf, isTokenName } from './access-token.ts'
 import { isScope, type Scope, Scopes } from './scopes.ts'
 
@@ -40,16 +39,16 @@ export class CreatedTokens {
 
   /** False if no token was ever created in this data directory. */
   get exist(): boolean {
-    return existsSync(this.#file)
+    return hasPrivateFile(this.#file)
   }
 
   /** Changes with each change of the file. */
   get signature(): string {
-    const stats = statSync(this.#file, { throwIfNoEntry: false })
+    const stats = lstatSync(this.#file, { throwIfNoEntry: false })
     return stats === undefined ? 'none' : `${stats.ino} ${stats.size} ${stats.mtimeMs}`
   }
 
-  /** Throws WAGGLE_TOKENS_DAMAGED for a file that Waggle did not write. */
+  /** Throws WAGGLE_TOKENS_DAMAGED for a file that Waggle has not written, and WAGGLE_FILE_FOREIGN for a link and for a file of another user. */
   read(): readonly AccessToken[] {
     return this.#read().map(({ name, scopes, sha256 }) => ({ name, scopes: new Scopes(scopes), digest: Buffer.from(sha256, 'hex') }))
   }
@@ -98,7 +97,7 @@ export class CreatedTokens {
 
   #read(): readonly StoredToken[] {
     if (!this.exist) return []
-    const text = Buffer.from(readBounded(this.#file, { maxBytes: maxFileBytes, next: 'Restore the file from a copy.' })).toString()
+    const text = Buffer.from(readPrivateFile(this.#file, { maxBytes: maxFileBytes, next: 'Restore the file from a copy.' })).toString()
     const tokens = tokensIn(text)
     if (tokens !== null) return tokens
     throw new WaggleError('WAGGLE_TOKENS_DAMAGED', {

@@ -59,7 +59,8 @@ export function guardRoutes(app: FastifyInstance, options: RouteGuardOptions): v
   app.addHook('onRoute', (route) => {
     const scope = route.config?.scope
     if (scope === undefined) throw new TypeError(`The route ${route.url} has no scope: give it config.scope`)
-    if (scope !== 'open') route.schema = { ...route.schema, security: [{ bearer: [] }] }
+    // OpenAPI 3.1 lets a bearer token name the roles that a call needs.
+    if (scope !== 'open') route.schema = { ...route.schema, security: [{ bearer: [scope] }] }
   })
   // Fastify does not call the hook `onResponse` for a caller that leaves before its answer.
   app.addHook('onSend', async ({ is404, routeOptions, caller, isPermitted, method, url, id }, { statusCode: status }) => {

@@ -13,7 +13,7 @@ export interface ProblemFields {
   readonly cause?: unknown
 }
 
-/** A call of a gateway that gave no result. Most statuses have a class of their own, so that `instanceof` tells the errors apart. */
+/** A call of a gateway that gave no result. Most statuses have a class of their own, so that `instanceof` distinguishes the errors. */
 export class GatewayError extends Error {
   readonly status: number | null
   readonly code: string

@@ -25,7 +25,7 @@ export interface CallOptions {
   readonly timeoutMs?: number
   /** Additional headers, such as `traceparent`. */
   readonly headers?: { readonly [name: string]: string }
-  /** Gives up the call. A request that the swarm has accepted continues. */
+  /** Aborts the call. A request that the swarm has accepted continues. */
   readonly signal?: AbortSignal
 }
 

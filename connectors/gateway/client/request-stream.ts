@@ -12,7 +12,9 @@ export type RequestEvent =
    * part that is not JSON is `{ content_type, base64 }`.
    */
   | { readonly kind: 'part'; readonly bee: string; readonly number: number; readonly round: string | null; readonly part: unknown }
-  /** The answer, which is the last event. An answer that is not JSON is `{ content_type, base64 }`. */
+  /** Parts may be missing, because they are older than the server's log keeps. The answer has the result. */
+  | { readonly kind: 'gap'; readonly requestId: string; readonly detail: string }
+  /** The answer, after which nothing comes. An answer that is not JSON is `{ content_type, base64 }`. */
   | { readonly kind: 'answer'; readonly requestId: string; readonly answer: unknown }
 
 export interface StreamCall {
@@ -27,8 +29,8 @@ export interface StreamCall {
 }
 
 /**
- * The events of one request. After a broken connection, the client asks for the events after the last one. Until the request's id is known, the
- * client sends the request again with the same idempotency key.
+ * The events of one request. After a broken connection, the client asks for the events after the last received event. Until the request's id is
+ * known, the client sends the request again with the same idempotency key.
  */
 export async function* streamed(call: StreamCall): AsyncGenerator<RequestEvent> {
   const endsAt = performance.now() + call.timeoutMs
@@ -104,6 +106,8 @@ function eventOf({ event, data }: SentEvent, requestId: string): RequestEvent | 
         round: typeof fields.round === 'string' ? fields.round : null,
         part: fields.part,
       }
+    case 'gap':
+      return { kind: 'gap', requestId, detail: String(fields.detail) }
     case 'answer':
       if (isFields(fields.problem)) throw problemIn(fields.problem, requestId)
       return { kind: 'answer', requestId, answer: fields.answer }

@@ -141,7 +141,7 @@ export class CallGuard {
             this.#callerWith(metadata, call.getHost(), path)
               .then((caller) => {
                 if (isOver) return
-                // All callers behind a proxy have the same address.
+                // All callers that use the same proxy have the same address.
                 const holder = caller.name === '' ? address : `caller ${caller.name}`
                 if (holder !== address) {
                   leave()

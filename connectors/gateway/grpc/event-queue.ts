@@ -1,8 +1,9 @@
-/** Values on their way to a caller that may read slowly. The iteration ends when the signal aborts. */
+import { WaitingEvents } from '../waiting-events.ts'
+
+/** Events on their way to a caller that may read slowly. The iteration ends with the signal. */
 export class EventQueue<T> implements AsyncIterable<T> {
   readonly signal: AbortSignal
-  readonly #waiting: { readonly value: T; readonly size: number }[] = []
-  #size = 0
+  readonly #waiting = new WaitingEvents<T>()
   #wake = () => {}
   #isOver = false
 
@@ -11,28 +12,20 @@ export class EventQueue<T> implements AsyncIterable<T> {
   }
 
   /**
-   * Adds a value. Returns false if the queue is full; the queue then accepts no more values. The iteration ends after the queued values, so a caller
-   * that asks again continues after them.
+   * Adds an event with texts of this many characters. False: the queue is full and takes none any more. The iteration then ends behind the events that
+   * wait, so a caller who asks again goes on behind them.
    */
-  push(value: T): boolean {
-    // A single value may be larger than the bound, because a part of a result may have any size.
-    if (this.#waiting.length >= maxWaiting || this.#size >= maxBytes) this.#isOver = true
-    if (!this.#isOver) {
-      const size = sizeOf(value)
-      this.#waiting.push({ value, size })
-      this.#size += size
-    }
+  push(event: T, characters: number): boolean {
+    if (!this.#isOver && !this.#waiting.add(event, characters * bytesOfCharacter)) this.#isOver = true
     this.#wake()
     return !this.#isOver
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<T> {
     while (!this.signal.aborted) {
-      const next = this.#waiting.shift()
-      if (next !== undefined) {
-        this.#size -= next.size
-        yield next.value
-      } else if (this.#isOver) return
+      const next = this.#waiting.take()
+      if (next !== undefined) yield next
+      else if (this.#isOver) return
       else await this.#pushed()
     }
   }
@@ -51,19 +44,5 @@ export class EventQueue<T> implements AsyncIterable<T> {
   }
 }
 
-/** The approximate number of bytes of the texts and buffers in a value. */
-function sizeOf(value: unknown): number {
-  let size = 0
-  // A recursive call for each level would overflow the stack for a deeply nested value.
-  const open = [value]
-  while (open.length > 0) {
-    const one = open.pop()
-    if (typeof one === 'string') size += one.length
-    else if (ArrayBuffer.isView(one)) size += one.byteLength
-    else if (typeof one === 'object' && one !== null) for (const inner of one instanceof Map ? one.values() : Object.values(one)) open.push(inner)
-  }
-  return size
-}
-
-const maxWaiting = 10_000
-const maxBytes = 1024 * 1024
+/** V8 keeps a text with one letter beyond Latin-1 in two bytes a character. */
+const bytesOfCharacter = 2

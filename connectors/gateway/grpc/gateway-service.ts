@@ -23,6 +23,7 @@ import { askedRequest, type ReportedCall } from './asked-request.ts'
 import { BeeFailure } from './bee-failure.ts'
 import { EventQueue } from './event-queue.ts'
 import { type AnswerStream, type GrpcCall, type GrpcMethods, stoppingProblem } from './grpc-service.ts'
+import type { ReceivedInput } from './received-input.ts'
 
 export interface GatewayServiceOptions {
   readonly requests: Requests
@@ -53,15 +54,23 @@ export function gatewayMethods(options: GatewayServiceOptions): GrpcMethods {
     throw new ProblemError('WAGGLE_NOT_FOUND', 'This server has no events of requests')
   }
 
-  /** Admits the input of a call as a request, sends the request, and reports the outcome. */
-  const asked = <T>(input: Input, call: GrpcCall, kind: 'request' | 'submit', send: (request: NewRequest) => Promise<T>): Promise<T> =>
-    options.report(input.gateway, kind, () =>
-      askedRequest(call, { gateway: input.gateway, waits: kind === 'request', input: () => bodyOf(input), send }, options),
+  /** Lets the input of a call in as a request, sends it, and reports the outcome. */
+  const asked = <T>(
+    received: ReceivedInput<Input>,
+    call: GrpcCall,
+    kind: 'request' | 'submit',
+    send: (request: NewRequest) => Promise<T>,
+  ): Promise<T> => {
+    const gateway = received.text('gateway')
+    return options.report(gateway, kind, () =>
+      askedRequest(call, { gateway, waits: kind === 'request', input: () => bodyOf(received.decode()), send }, options),
     )
+  }
 
   return {
     Request: {
-      unary: (input: Input, call) =>
+      takesInput: true,
+      unary: (input: ReceivedInput<Input>, call) =>
         asked(input, call, 'request', async (request) => {
           const { answer } = await requests.request(request)
           if (answer.kind === 'error') throw new BeeFailure(answer.error, request.id)
@@ -69,19 +78,22 @@ export function gatewayMethods(options: GatewayServiceOptions): GrpcMethods {
         }),
     },
     Submit: {
-      unary: (input: Input, call) => asked(input, call, 'submit', async (request) => ({ request_id: (await requests.submit(request)).id })),
+      takesInput: true,
+      unary: (input: ReceivedInput<Input>, call) =>
+        asked(input, call, 'submit', async (request) => ({ request_id: (await requests.submit(request)).id })),
     },
     RequestStream: {
-      stream: (input: Input, call: GrpcCall, answers: AnswerStream) =>
+      takesInput: true,
+      stream: (input: ReceivedInput<Input>, call: GrpcCall, answers: AnswerStream) =>
         asked(input, call, 'request', async (request) => {
           const leave = options.followers.take(call.caller.name)
-          const queue = new EventQueue<RequestEvent>(call.signal)
+          const queue = new EventQueue<QueuedEvent>(call.signal)
           let followed: FollowedRequest | null = null
           let hasBegun = false
           try {
-            const following = await follower().await(input.gateway, request.id, (event) => {
+            const following = await follower().await(request.gateway, request.id, (event) => {
               hasBegun = true
-              queue.push(event)
+              return push(queue, event, request.id)
             })
             followed = following
             const requested = requests.request(request)
@@ -95,7 +107,7 @@ export function gatewayMethods(options: GatewayServiceOptions): GrpcMethods {
               () => never(),
               (error: unknown) => (hasBegun ? never() : Promise.reject(error)),
             )
-            await Promise.race([sendEvents(queue, { id: request.id, answers, outcome: () => settled }), refused])
+            await Promise.race([sendEvents(queue, { answers, outcome: () => settled }), refused])
           } finally {
             leave()
             followed?.end()
@@ -108,13 +120,13 @@ export function gatewayMethods(options: GatewayServiceOptions): GrpcMethods {
         if (last_event_id.length > maxLastEventId)
           throw new ProblemError('WAGGLE_BAD_REQUEST', `last_event_id has more than ${maxLastEventId} characters`)
         if (isLastEvent(last_event_id)) return
-        // The request itself continues when the call ends, and the caller can follow it at another process.
-        const queue = new EventQueue<RequestEvent>(AbortSignal.any([call.signal, call.stopping]))
+        // The request goes on, and its caller goes on at the next process.
+        const queue = new EventQueue<QueuedEvent>(AbortSignal.any([call.signal, call.stopping]))
         let followed: FollowedRequest | null = null
         const leave = options.followers.take(call.caller.name)
         try {
-          followed = await follower().follow(id, last_event_id === '' ? null : last_event_id, (event) => queue.push(event))
-          await sendEvents(queue, { id, answers, outcome: () => storedOutcome(id) })
+          followed = await follower().follow(id, last_event_id === '' ? null : last_event_id, (event) => push(queue, event, id))
+          await sendEvents(queue, { answers, outcome: () => storedOutcome(id) })
         } finally {
           leave()
           followed?.end()
@@ -142,24 +154,34 @@ export function gatewayMethods(options: GatewayServiceOptions): GrpcMethods {
   }
 }
 
+/** A message `Event`. That of the answer lacks its outcome. */
+type QueuedEvent = { readonly id: string; readonly name: string; readonly json: string } | 'rest'
+
+/** Adds an event as it goes to the caller. False: the queue takes no further one. */
+function push(queue: EventQueue<QueuedEvent>, event: RequestEvent, requestId: string): boolean {
+  if (event.kind === 'rest') return queue.push('rest', 0)
+  if (event.kind === 'outcome') return queue.push({ id: event.id, name: 'answer', json: '' }, event.id.length)
+  const shown = shownEvent(event, requestId)
+  if (shown === null) return true
+  const json = JSON.stringify(shown.data)
+  return queue.push({ id: event.id, name: shown.name, json }, event.id.length + json.length)
+}
+
 interface SentEvents {
-  readonly id: string
   readonly answers: AnswerStream
   readonly outcome: () => Promise<object>
 }
 
-/** Sends events until the last one. A caller that reads slowly delays only its own events. */
-async function sendEvents(queue: EventQueue<RequestEvent>, { id, answers, outcome }: SentEvents): Promise<void> {
+/** Sends events until the last one. A caller that reads slowly holds up its own events alone. */
+async function sendEvents(queue: EventQueue<QueuedEvent>, { answers, outcome }: SentEvents): Promise<void> {
   for await (const event of queue) {
     // The caller has to ask again, at any process.
-    if (event.kind === 'rest')
-      throw new ProblemError('WAGGLE_OVERLOADED', 'This process cannot tell the rest of the events: ask with last_event_id', 1)
-    if (event.kind === 'outcome') {
-      await answers.send({ id: event.id, name: 'answer', outcome: await outcome() })
+    if (event === 'rest') throw new ProblemError('WAGGLE_OVERLOADED', 'This process cannot tell the rest of the events: ask with last_event_id', 1)
+    if (event.name === 'answer') {
+      await answers.send({ ...event, outcome: await outcome() })
       return
     }
-    const shown = shownEvent(event, id)
-    if (shown !== null) await answers.send({ id: event.id, name: shown.name, json: JSON.stringify(shown.data) })
+    await answers.send(event)
   }
   if (queue.signal.aborted) throw stoppingProblem()
   throw new ProblemError('WAGGLE_OVERLOADED', 'The events came faster than the caller reads: go on with last_event_id', 1)

@@ -206,7 +206,7 @@ interface Call {
   /** The number of bytes that were received and not handled yet. */
   heldBytes: number
   sentBytes: number
-  /** The bytes of the answer that the caller has read. The time is that of the last read, or of the last moment without an unread answer. */
+  /** The bytes of the answer that the caller has read, and the time of the last read, or of the last moment without an unread answer. */
   taken: { readonly bytes: number; readonly atMs: number }
 }
 

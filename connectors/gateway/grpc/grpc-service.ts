@@ -12,7 +12,8 @@ import type { Caller } from '../access/caller.ts'
 import { ProblemError } from '../http/problem.ts'
 import { maxTimeoutSeconds } from '../intake.ts'
 import { statusOf } from './grpc-status.ts'
-import { decoded } from './proto-file.ts'
+import { decodedSmall } from './proto-file.ts'
+import { ReceivedInput } from './received-input.ts'
 
 /** A call, as the methods of the services see it. */
 export interface GrpcCall {
@@ -38,15 +39,16 @@ export interface AnswerStream {
 }
 
 /**
- * The functions for a service's methods. A unary method returns a message; a streaming method sends messages by `AnswerStream`. Messages have the
- * form of protobufjs.
+ * The functions behind a service's methods: a message for a message, or messages by `AnswerStream`. Messages are as protobufjs has them. A method that
+ * `takesInput` gets each as a ReceivedInput, and decodes it itself once the request is let in. The messages of all other methods are small.
  */
 export type GrpcMethods = { readonly [method: string]: GrpcMethod }
 
-export type GrpcMethod =
+export type GrpcMethod = { readonly takesInput?: true } & (
   | { readonly unary: (message: never, call: GrpcCall) => Promise<object> }
   | { readonly stream: (message: never, call: GrpcCall, answers: AnswerStream) => Promise<void> }
   | { readonly bidi: (messages: AsyncIterable<never>, call: GrpcCall, answers: AnswerStream) => Promise<void> }
+)
 
 export interface ServiceOptions {
   /** The caller of a call whose metadata has passed the guard. */
@@ -82,7 +84,7 @@ function definitionOf({ fullName }: Service, { name, requestStream, responseStre
     path: `/${fullName.slice(1)}/${name}`,
     requestStream: requestStream === true,
     responseStream: responseStream === true,
-    // The handler decodes the bytes, so that an unreadable message gets its own status.
+    // The handler decodes the bytes: a message which cannot be read gets a status of its own, and an input is decoded once its request is let in.
     requestSerialize: (bytes: Buffer) => bytes,
     requestDeserialize: (bytes: Buffer) => bytes,
     // The guard counts the bytes of answers, so the answer stays in bytes here.
@@ -115,7 +117,8 @@ function handlerOf(
 ): UntypedServiceImplementation[string] {
   if (resolvedRequestType === null || resolvedResponseType === null) throw new Error('A method has no type of its request or of its answer')
   const written = (message: object) => Buffer.from(resolvedResponseType.encode(message).finish())
-  const read = (bytes: Buffer) => decoded<never>(resolvedRequestType, bytes)
+  const read = (bytes: Buffer): never =>
+    method.takesInput === true ? (new ReceivedInput(resolvedRequestType, bytes) as never) : decodedSmall<never>(resolvedRequestType, bytes)
   const failed = (thrown: unknown, { cancelled }: Surface) => {
     const status = statusOf(thrown, '')
     // The caller of a cancelled call gets no status any more, and an incomplete message is the caller's own fault.

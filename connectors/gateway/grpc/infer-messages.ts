@@ -140,5 +140,5 @@ function parametersOf(parameters: RawParameters): ReadonlyMap<string, InferenceP
   )
 }
 
-const maxIdLength = 1000
+export const maxIdLength = 1000
 const maxParameters = 100

@@ -1,4 +1,4 @@
-import type { InferenceModels } from '../../../topology/swarm/inference-models.ts'
+import type { InferenceModel, InferenceModels } from '../../../topology/swarm/inference-models.ts'
 import type { Requests } from '../../../topology/swarm/request/requests.ts'
 import type { Callers } from '../access/caller.ts'
 import { scopeMissing } from '../access/known-caller.ts'
@@ -10,7 +10,8 @@ import type { Intake } from '../intake.ts'
 import { askedRequest, type ReportedCall } from './asked-request.ts'
 import { BeeFailure } from './bee-failure.ts'
 import type { AnswerStream, GrpcCall, GrpcMethods } from './grpc-service.ts'
-import { type InferRequest, type ModelInferRequest, readInferRequest, writeInferResponse } from './infer-messages.ts'
+import { type InferRequest, type ModelInferRequest, maxIdLength, readInferRequest, writeInferResponse } from './infer-messages.ts'
+import type { ReceivedInput } from './received-input.ts'
 
 export interface InferenceServiceOptions {
   readonly models: InferenceModels
@@ -32,27 +33,34 @@ export function inferenceMethods(options: InferenceServiceOptions): GrpcMethods 
     return models.find(name, version)
   }
 
-  async function infer(message: ModelInferRequest, call: GrpcCall): Promise<object> {
-    const { model_name: name } = message
-    const model = modelFor(call, name, message.model_version)
-    const take = keptOnce(message)
-    return options.report(model.gateway, 'request', () => {
+  /** Decoded tensors take many times the bytes that the bounds count, so nothing but their values lasts longer than this function. */
+  function decodedInfer(received: ReceivedInput<ModelInferRequest>, name: string): InferRequest & { readonly model: InferenceModel } {
+    const message = received.decode()
+    return { model: models.find(name, message.model_version), ...readInferRequest(message) }
+  }
+
+  async function infer(received: ReceivedInput<ModelInferRequest>, call: GrpcCall): Promise<object> {
+    const name = received.text('model_name')
+    const { gateway } = modelFor(call, name, '')
+    return options.report(gateway, 'request', () => {
       let asked: Pick<InferRequest, 'id' | 'isRaw' | 'outputs'> = { id: '', isRaw: false, outputs: [] }
+      let version = ''
       return askedRequest(
         call,
         {
-          gateway: model.gateway,
+          gateway,
           waits: true,
           async input() {
-            const { id, isRaw, outputs, ...inputs } = readInferRequest(take())
+            const { id, isRaw, outputs, model, ...inputs } = decodedInfer(received, name)
             checkRequested(outputs)
             asked = { id, isRaw, outputs }
+            version = model.version
             return swarmInputOf(inputs, await model.types())
           },
           async send(request) {
             const { answer } = await requests.request(request)
             if (answer.kind === 'error') throw new BeeFailure(answer.error, request.id)
-            const answered = { model: name, version: model.version, id: asked.id === '' ? request.id : asked.id }
+            const answered = { model: name, version, id: asked.id === '' ? request.id : asked.id }
             return writeInferResponse({ ...answered, outputs: outputsOf(answer, asked.outputs) }, asked.isRaw)
           },
         },
@@ -69,34 +77,23 @@ export function inferenceMethods(options: InferenceServiceOptions): GrpcMethods 
       unary: async ({ name, version }: NamedModel, call) => ({ ready: requests.refusal(modelFor(call, name, version).gateway) === null }),
     },
     ModelMetadata: { unary: async ({ name, version }: NamedModel, call) => metadataOf(name, modelFor(call, name, version)) },
-    ModelInfer: { unary: infer },
+    ModelInfer: { takesInput: true, unary: infer },
     ModelStreamInfer: {
-      async bidi(messages: AsyncIterable<ModelInferRequest>, call: GrpcCall, answers: AnswerStream) {
+      takesInput: true,
+      async bidi(messages: AsyncIterable<ReceivedInput<ModelInferRequest>>, call: GrpcCall, answers: AnswerStream) {
         for await (const message of messages) {
-          // The metadata of a stream applies to all of its requests, but an idempotency key belongs to one request. So the key is left out.
+          // A message that cannot be read ends the stream: nobody knows which request it was.
+          const [id, model_name] = [message.text('id').slice(0, maxIdLength), message.text('model_name').slice(0, maxIdLength)]
+          // The metadata of a stream stand for all of its requests, and an idempotency key is that of one.
           const own = { ...call, header: (name: string) => (name === 'idempotency-key' ? undefined : call.header(name)) }
           const answer = await infer(message, own).then(
             (infer_response) => ({ infer_response }),
-            (thrown: unknown) => ({ error_message: errorText(thrown), infer_response: { id: message.id, model_name: message.model_name } }),
+            (thrown: unknown) => ({ error_message: errorText(thrown), infer_response: { id, model_name } }),
           )
           await answers.send(answer)
         }
       },
     },
-  }
-}
-
-/**
- * Keeps a message until it is taken. Decoded tensors take many times the bytes that the limits count, so they must not stay in memory until the
- * answer.
- */
-function keptOnce(message: ModelInferRequest): () => ModelInferRequest {
-  let kept: ModelInferRequest | null = message
-  return () => {
-    const taken = kept
-    kept = null
-    if (taken === null) throw new Error('The message was taken before')
-    return taken
   }
 }
 

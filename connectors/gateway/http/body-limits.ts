@@ -111,7 +111,7 @@ export class BodyLimits {
     this.#bySocket.get(body.socket)?.delete(body)
   }
 
-  /** Among the arriving bodies that hold bytes, the one that began first; null if no body holds bytes. */
+  /** The body that began first, among the arriving bodies that hold bytes; null if no body holds bytes. */
   #oldest(): ArrivingBody | null {
     // The set keeps bodies in the order of their arrival.
     for (const body of this.#arriving) if (body.heldBytes > 0) return body

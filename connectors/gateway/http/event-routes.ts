@@ -35,7 +35,8 @@ export function eventRoutes(app: FastifyInstance, options: EventRoutesOptions): 
       config: { scope: 'own' },
       schema: {
         tags: ['requests'],
-        summary: 'The events of a request: accepted, each bee that is done, each part that a bee publishes, and the answer',
+        summary:
+          'The events of a request: accepted, each bee that is done, each part that a bee publishes, a gap where parts are gone from the log, and the answer',
         params: Type.Object({ id: Type.String({ maxLength: 255 }) }),
         response: { ...answerOf('text/event-stream', 'Server-sent events.'), ...nothing },
         headers: Type.Object({ 'last-event-id': Type.Optional(Type.String({ description: 'The id of the last event that the caller has.' })) }),
@@ -136,12 +137,16 @@ export function shownEvent(event: RequestEvent, requestId: string): { readonly n
     const { bee, number, rounds, part } = event.part
     return { name: 'part', data: { bee, number, ...(rounds === '' ? {} : { round: rounds }), part: shownAnswer(part) } }
   }
+  if (event.kind === 'gap') return { name: 'gap', data: { request_id: requestId, detail: gapDetail } }
   if (event.kind !== 'bee') return null
   const { error } = event.step
   return { name: 'bee', data: { ...event.step, error: error === null ? null : { ...error, detail: callerText(error.detail) } } }
 }
 
-/** Ends a stream with the stored state of the request. The ledger gets the outcome shortly after the log. */
+const gapDetail =
+  'The log no longer has all parts of this request (WAGGLE_RETENTION_SECONDS), so some may be missing here: take the result from the answer'
+
+/** The log has the outcome, and soon after it the ledger. */
 async function answerWithState(stream: EventStream, eventId: string, requestId: string, { requests, clock }: EventRoutesOptions): Promise<void> {
   try {
     for (let tries = 0; tries < maxTries; tries++) {

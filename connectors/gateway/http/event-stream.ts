@@ -1,22 +1,27 @@
 import { Readable } from 'node:stream'
 import type { FastifyReply } from 'fastify'
 import type { Clock } from '../../../processor/ports.ts'
+import { WaitingEvents } from '../waiting-events.ts'
 
 /**
- * The body of a `text/event-stream` response. A comment at its start and each 15 s keeps the connection open. If a caller reads so slowly that more
- * than `maxBufferedBytes` wait, the response ends after the waiting bytes. The caller can continue with `Last-Event-ID`.
+ * The body of a `text/event-stream` response. A comment at its start and each 15 s keeps the connection open. If a caller reads so slowly that
+ * more than `maxWaitingBytes` wait, the response ends behind these. The caller can continue with `Last-Event-ID`.
  */
 export class EventStream {
-  readonly #body = new Readable({ read() {} })
+  readonly #body = new Readable({ read: () => this.#fill() })
+  readonly #waiting = new WaitingEvents<Buffer>()
   readonly #clock: Clock
   #cancelComment = () => {}
   #isEnded = false
+  /** True while the response takes more. */
+  #isHungry = false
 
   /** `onClose` is called once, when the response ends or the caller disconnects. */
   constructor(clock: Clock, onClose: () => void) {
     this.#clock = clock
     this.#body.once('close', () => {
       this.#cancelComment()
+      this.#waiting.clear()
       onClose()
     })
     this.#body.once('error', () => {})
@@ -40,7 +45,7 @@ export class EventStream {
   end(): void {
     if (this.#isEnded) return
     this.#isEnded = true
-    if (!this.#body.readableEnded && !this.#body.destroyed) this.#body.push(null)
+    this.#fill()
   }
 
   /** Ends the response without the rest of its events. */
@@ -54,9 +59,22 @@ export class EventStream {
 
   #push(text: string): void {
     if (this.#body.destroyed || this.#isEnded) return
-    // A single event may be larger than the bound, because an answer may have any size.
-    if (this.#body.readableLength > maxBufferedBytes) this.end()
-    else this.#body.push(text)
+    const bytes = Buffer.from(text)
+    if (!this.#waiting.add(bytes, bytes.byteLength)) this.end()
+    else if (this.#isHungry) this.#fill()
+  }
+
+  /** Gives the response what it takes now. The rest waits until it asks again. */
+  #fill(): void {
+    this.#isHungry = true
+    while (this.#isHungry && !this.#body.destroyed) {
+      const next = this.#waiting.take()
+      if (next !== undefined) this.#isHungry = this.#body.push(next)
+      else {
+        if (this.#isEnded) this.#body.push(null)
+        return
+      }
+    }
   }
 
   #commentLater(): void {
@@ -69,5 +87,4 @@ export class EventStream {
 
 const comment = ': \n\n'
 const commentMs = 15_000
-const maxBufferedBytes = 1024 * 1024
 const maxIdLength = 4096

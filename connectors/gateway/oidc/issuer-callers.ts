@@ -5,15 +5,17 @@ import { Unauthenticated } from '../access/known-caller.ts'
 import { ProblemError } from '../http/problem.ts'
 import { type ClaimScopes, valuesOfClaim } from './claim-scopes.ts'
 import { IssuerAway, IssuerKeys, type IssuerKeysOptions } from './issuer-keys.ts'
+import type { TokenTypes } from './token-types.ts'
 
 export interface IssuerCallersOptions extends IssuerKeysOptions {
   /** The audience that a token must name. */
   readonly audience: string
   /** The signature algorithms that a token may have. None of them is symmetric. */
   readonly algorithms: readonly string[]
+  readonly types: TokenTypes
   readonly scopesClaim: string
   readonly scopes: ClaimScopes
-  /** The largest difference between the issuer's clock and this one. */
+  /** The largest allowed difference between the issuer's clock and this machine's clock. */
   readonly clockSkewSeconds: number
 }
 
@@ -72,8 +74,17 @@ export class IssuerCallers {
   }
 
   async #payloadOf(token: string, options: Parameters<typeof jwtVerify>[2]): Promise<JWTPayload> {
+    const { types } = this.#options
     try {
-      return (await jwtVerify(token, (header) => this.#keys.find(header), options)).payload
+      const { payload } = await jwtVerify(
+        token,
+        (header) => {
+          if (!types.allow(header.typ)) throw refused(`its type (typ) is not one of ${types}`)
+          return this.#keys.find(header)
+        },
+        options,
+      )
+      return payload
     } catch (thrown) {
       if (thrown instanceof IssuerAway)
         throw new ProblemError('WAGGLE_ISSUER_AWAY', `Nobody can say whether the token is valid: ${thrown.message}`, retryAfterSeconds)

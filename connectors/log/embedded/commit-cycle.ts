@@ -131,7 +131,7 @@ export class CommitCycle {
     await this.#running?.catch(() => {})
   }
 
-  /** Rejects the waiting commits of task producers with WAGGLE_COMMIT_DROPPED. A running cycle goes on. */
+  /** Rejects the waiting commits of task producers with WAGGLE_COMMIT_DROPPED. A running cycle continues. */
   dropCommits(): void {
     const dropped = this.#waiting.filter(({ point }) => point !== null)
     this.#waiting = this.#waiting.filter(({ point }) => point === null)
@@ -234,7 +234,7 @@ export class CommitCycle {
     const { disk, clock } = this.#options
     disk.break(error)
     this.#cancelRepair()
-    // A timer starts the repair. Readers have no database until then, and the next write may be far away.
+    // A timer starts the repair, because readers have no database until then, and the next write may come much later.
     if (!this.#isClosed) this.#cancelRepair = clock.after(repairMs, () => this.#start())
   }
 

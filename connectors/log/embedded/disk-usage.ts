@@ -99,7 +99,7 @@ export class DiskUsage {
     return true
   }
 
-  /** The readers that are behind. The reader with the most unread records comes first. */
+  /** The readers with unread records. The reader with the most unread records comes first. */
   #behind(disk: Rocks): LogStorage['behind'] {
     const readers = new Readers(disk, this.#options.groups)
     const now = this.#options.clock.now()

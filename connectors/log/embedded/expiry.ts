@@ -12,7 +12,7 @@ export interface ExpiryOptions {
 export interface ExpiryLimits {
   /** Records with an older timestamp are deleted. In epoch milliseconds. */
   readonly before: number
-  /** Records with this timestamp or a later one always stay. In epoch milliseconds. */
+  /** Records with this timestamp or a later timestamp always stay. In epoch milliseconds. */
   readonly sparedFrom: number
   /** While the partition has more bytes than this limit, its oldest records are deleted. Null: no limit. */
   readonly maxBytes: number | null

@@ -87,7 +87,7 @@ export class GroupConsumer implements Consumer, Watcher {
     return this.#owned.has(partition)
   }
 
-  /** True if this member must still give up its partitions. Until it has, its tasks work on dropped records. */
+  /** True if this member must still give up its partitions. Until then, its tasks work on dropped records. */
   get hasLost(): boolean {
     return this.#hasLost
   }
@@ -232,7 +232,7 @@ export class GroupConsumer implements Consumer, Watcher {
     await listener.assigned(coming.map(topicPartitionOf))
   }
 
-  /** Asks for a new position where retention has deleted the record at the old one. */
+  /** Asks for a new position if retention has deleted the record at the old position. */
   async #findPositions(): Promise<void> {
     const { outOfRange } = this.#subscription
     if (outOfRange === undefined) return

@@ -2,7 +2,7 @@ import type { Partition } from './partition.ts'
 
 /**
  * Bounds the memory for durable records that a reader has not read yet. The bound holds for all partitions together, so a thousand partitions take no
- * more memory than one. A reader that falls behind the records in memory reads from the disk.
+ * more memory than one partition. A reader that falls behind the records in memory reads from the disk.
  */
 export class HeldTails {
   readonly #maxBytes: number

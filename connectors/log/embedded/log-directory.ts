@@ -49,7 +49,7 @@ export async function openLogDirectory({ directory, acceptLoss, wasMade, onNotic
   const topics = readTopics(directory)
   const read = mark.read()
   const marked = read === 'damaged' ? null : read
-  // The mark is not synced, so a power failure may damage a part of it. A damaged mark is no sign of a loss, and its readable slots are still
+  // The mark is not synced, so a power failure may damage a part of it. A damaged mark does not prove a loss, and its readable slots are still
   // compared.
   if (marked !== null && !marked.isWhole) {
     onNotice('The mark of the last durable commit is damaged: at this start nobody can tell whether the end of the log is all there.')

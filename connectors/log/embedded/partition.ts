@@ -62,8 +62,8 @@ export class Partition {
   }
 
   /**
-   * The database's entry for this partition, with another start or size if given. The entry's `end` is `next`, not `durableEnd`: records after those
-   * of an open commit may be durable already. After a restart, no new record may get the offset of such a record.
+   * The database's entry for this partition, with another start or size if given. The entry's `end` is `next`, not `durableEnd`: records that follow
+   * the records of an open commit may be durable already. After a restart, no new record may get the offset of such a record.
    */
   ends({ start = this.start, bytes = this.bytes }: Partial<Pick<PartitionEnds, 'start' | 'bytes'>> = {}): RocksChange {
     return [endsKey(this.topicNumber, this.number), endsBytes({ start, end: this.next, bytes })]
@@ -132,8 +132,8 @@ export class Partition {
   }
 
   /**
-   * An offset at or before the first record with this timestamp or a later one. It is the first offset of a run, found by a binary search, as if
-   * timestamps grew with offsets. Only the first record of a run is decoded.
+   * An offset at or before the first record with this timestamp or a later timestamp. It is the first offset of a run, found by a binary search, as
+   * if timestamps grew with offsets. Only the first record of a run is decoded.
    */
   offsetAt(timestamp: number, disk: Rocks): number {
     let [low, high] = [this.start, this.durableEnd]

@@ -137,7 +137,7 @@ export class Segments {
     await Promise.all(this.#closing)
   }
 
-  /** Starts a new file for the next payload, and closes the old one. `sync` waits for the close if the old file has unsynced writes. */
+  /** Starts a new file for the next payload, and closes the old file. `sync` waits for the close if the old file has unsynced writes. */
   #roll(): void {
     const old = this.#file
     if (old === null) return

@@ -13,7 +13,7 @@ export interface ServingAddress {
   readonly version: number | null
   /** The label that the server’s configuration gives to a version; null if the address has no label. */
   readonly label: string | null
-  /** The address as it is shown in messages. */
+  /** The address in the form for messages. */
   readonly shown: string
 }
 

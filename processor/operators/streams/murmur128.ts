@@ -15,7 +15,7 @@ export function murmur128(data: Uint8Array): Uint8Array {
   }
   const tail = Buffer.alloc(16)
   bytes.copy(tail, 0, blocks * 16)
-  // A block of zeros mixes to zero, so a missing tail changes nothing.
+  // A block of zeros mixes to zero, so a missing tail does not change the result.
   h2 ^= mixed2(tail.readBigUInt64LE(8))
   h1 ^= mixed1(tail.readBigUInt64LE(0))
   h1 ^= BigInt(data.length)

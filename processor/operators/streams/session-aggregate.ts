@@ -72,7 +72,7 @@ export class SessionAggregateProcessor extends StoredProcessor {
     if (emitOnClose) return
     const { end } = session.window
     const change = { newValue, oldValue: oldValues.sent && newValue === null ? before : null }
-    // As in Kafka Streams, an update that goes through a cache keeps its headers, and an update that is forwarded at once has none.
+    // An update that goes through a cache keeps its headers. An update that is forwarded at once has no headers. Kafka Streams does the same.
     const headers = this.#updates?.areHeldBack ? record.headers : noHeaders
     this.#updates?.send({ key: session, change, timestamp: end, removedAt: end, headers, before })
   }

@@ -34,7 +34,7 @@ export abstract class TableProcessor<Operator extends { readonly oldValues: OldV
     return this.#updates?.areHeldBack ?? false
   }
 
-  /** Sends an update. `change` is null for an update that is too old. `before` is the value that the row had; null without one. */
+  /** Sends an update. `change` is null for an update that is too old. `before` is the earlier value of the row; null if the row had no value. */
   protected send(
     { key, timestamp: removedAt, headers }: Record<unknown, unknown>,
     change: Change<unknown> | null,

@@ -375,7 +375,7 @@ describe('A model with traffic', () => {
     assert.ok(alike(await askAll(apart)) < 0.8 * requests.length)
   })
 
-  it('answers all requests from the one version with all traffic, and only loads a version without a share', async () => {
+  it('answers all requests from the version that has all traffic, and only loads a version without a share', async () => {
     const shelf = new Shelf()
     shelf.put(1, 2)
     const model = await shelf.serve({ ...stableAndCanary, traffic: { stable: 0, canary: 1 } })

@@ -27,7 +27,7 @@ describe('A swarm whose model is on a TensorFlow Serving', { skip }, () => {
   }
   const addresses = ({ http, grpc }: ModelServer) => [`http://127.0.0.1:${http}/v1/models/measures`, `grpc://127.0.0.1:${grpc}/v1/models/measures`]
 
-  it('answers with the server’s predictions, and tells the server of a request’s deadline over gRPC', async () => {
+  it('answers with the server’s predictions, and sends the server a request’s deadline over gRPC', async () => {
     const server = await start()
     for (const url of addresses(server)) {
       await using swarm = await SwarmHere.open({}, { bees: bees(url) })

@@ -64,7 +64,7 @@ describe('A process that publishes parts', () => {
     await open.close()
   })
 
-  it('loses only the request whose part cannot be published, and is told to give up that request', async () => {
+  it('loses only the request whose part cannot be published, and gets a cancellation for that request', async () => {
     const body = `if (message.cancel !== undefined) { write({ id: message.cancel, cancelled: true }); continue }
       for (let number = 0; number < json; number++) write({ part: id, number, json: number })
       if (json < 5) write({ id, json: 'all' })`

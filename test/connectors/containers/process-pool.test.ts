@@ -60,7 +60,7 @@ describe('Several processes of a bee', () => {
     await opened.close()
   })
 
-  it('take over the calls that wait behind a busy process of the group', async () => {
+  it('take over the calls that wait for a busy process of the group', async () => {
     // The first call keeps its process busy until all others have ended, although each process holds two more calls.
     const script = onSocket(
       { waggle: 1, window: 16 },

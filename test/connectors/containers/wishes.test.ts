@@ -11,7 +11,7 @@ describe('A bee that wants cancellations', () => {
   const { file } = scriptFolder()
   const hello = { waggle: 1, wants: ['cancel'] }
 
-  it('is told when nobody waits for a request any more, and answers the next request', async () => {
+  it('gets a cancellation when nobody waits for a request any more, and answers the next request', async () => {
     const lines: string[] = []
     const script = onSocket(
       hello,
@@ -120,14 +120,14 @@ describe('A bee with a window', () => {
 describe('A bee that gets a batch', () => {
   const { file } = scriptFolder()
 
-  it('is told with each request except the last that another request follows', async () => {
+  it('gets a mark with each request except the last that another request follows', async () => {
     const opened = await openScript(file(onSocket({ waggle: 1 }, 'write({ id, json: message.more ?? null })')))
     assert.deepEqual(await opened.call(calls(['a', 'b', 'c'])), [json(true), json(true), json(null)])
     assert.deepEqual(await call(opened, 'alone'), json(null))
     await opened.close()
   })
 
-  it('is not told of a further request if that request cannot be written', async () => {
+  it('gets no mark for a further request if that request cannot be written', async () => {
     const opened = await openScript(file(onSocket({ waggle: 1 }, 'write({ id, json: message.more ?? null })')))
     const [first, second, third] = await opened.call(calls(['a', 'b', 1n]))
     assert.deepEqual([first, second], [json(true), json(null)])

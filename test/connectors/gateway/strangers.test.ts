@@ -112,7 +112,7 @@ describe('The HTTP gateway and misbehaving callers', () => {
     assert.equal(gateway.heldBytes, 0)
   })
 
-  it('a thousand silent connections lock nobody out: a new connection replaces an older one', async () => {
+  it('a thousand silent connections lock nobody out: a new connection replaces an older connection', async () => {
     const silent = await Promise.all(Array.from({ length: 1000 }, (_, at) => open(at % 2 === 0 ? '' : 'POST /v1/gate')))
     assert.equal(await neighbour(), 200)
     for (const socket of silent) socket.destroy()

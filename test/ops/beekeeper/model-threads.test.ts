@@ -20,7 +20,7 @@ describe('The threads of a model', () => {
   const onnx = 'type: tensor-rt, spec: { model: ./m.onnx }'
   const tensorflow = 'type: tf-serving, spec: { model: ./m.pb }'
 
-  it('are as many as the cores for one model, and an equal share, at least one thread, for each of several models', () => {
+  it('are as many as the cores for a single model, and an equal share, but at least one thread, for each of several models', () => {
     assert.deepEqual(
       [[], [onnx], [onnx, tensorflow], [onnx, onnx, tensorflow]].map((models) => modelThreads([{ swarm: { bees: beesWith(models) }, registry }], 8)),
       [8, 8, 4, 2],

@@ -168,7 +168,7 @@ describe('The trace of a request', () => {
       assert.equal((await patient(() => fetch(`${here.url}/v1/requests?${wrong}`))).status, 400, wrong)
   })
 
-  it('is refused to pages of other sites and to callers behind a proxy', async () => {
+  it('is refused to pages of other sites and to callers of a proxy', async () => {
     for (const headers of [{ origin: 'https://evil.example' }, { 'x-forwarded-for': '10.1.1.1' }])
       assert.equal((await patient(() => fetch(`${here.url}/v1/requests/nobody/trace`, { headers }))).status, 403)
   })

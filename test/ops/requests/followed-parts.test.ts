@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { FollowedParts } from '../../../ops/requests/followed-parts.ts'
 import type { LogRecord } from '../../../processor/ports.ts'
-import type { FoundPart } from '../../../processor/swarm/part-log.ts'
+import type { FoundPart, FoundParts } from '../../../processor/swarm/part-log.ts'
 import { type PartRecord, partHeaders, partRecordOf } from '../../../topology/swarm/request/part.ts'
 
 const call = { bee: 'chat', id: 'r', rounds: '', since: 5 }
@@ -17,21 +17,27 @@ function found(record: LogRecord): FoundPart {
   return { record, part: partRecordOf(record.headers) ?? assert.fail('no part') }
 }
 
+/** Parts that nobody has yet, of a request that is young. */
+const whole = { bees: ['chat'], sent: () => new Map<string, number>(), isOld: () => false, onGap: () => assert.fail('there is a gap') }
+
+const read = (records: readonly LogRecord[], isCut = false): FoundParts => ({ records: records.map(found), isCut })
+
 const log = [recordAt(0, 'a', 'begin'), recordAt(1, 'a', 0), recordAt(2, 'a', 1), recordAt(5, 'b', 'begin'), recordAt(6, 'b', 2), recordAt(7, 'b', 3)]
 
 describe('The parts of a followed request', () => {
   it('are passed on as they arrive, if all of them arrive', () => {
     const told: number[] = []
-    const parts = new FollowedParts({ past: async () => assert.fail('nothing is read'), listener: ({ number }) => told.push(number) })
+    const parts = new FollowedParts({ ...whole, past: async () => assert.fail('nothing is read'), listener: ({ number }) => told.push(number) })
     for (const record of log) parts.take(record)
     assert.deepEqual(told, [0, 1, 2, 3])
   })
 
   it('are read from the log if the first part to arrive is not the first part of all, and parts that arrive meanwhile wait', async () => {
     const told: number[] = []
-    const reading = Promise.withResolvers<readonly FoundPart[]>()
+    const reading = Promise.withResolvers<FoundParts>()
     const since: number[] = []
     const parts = new FollowedParts({
+      ...whole,
       past: (time) => {
         since.push(time)
         return reading.promise
@@ -43,8 +49,8 @@ describe('The parts of a followed request', () => {
     parts.take(recordAt(6, 'b', 2))
     assert.deepEqual(told, [])
     const done = parts.catchUp(5)
-    // The read has found more parts than have arrived, and fewer than will arrive.
-    reading.resolve(log.slice(0, 4).map(found))
+    // The read has found more than came, and less than comes.
+    reading.resolve(read(log.slice(0, 4)))
     await done
     parts.take(recordAt(7, 'b', 3))
     assert.deepEqual([...new Set(told)], [0, 1, 2, 3])
@@ -55,9 +61,10 @@ describe('The parts of a followed request', () => {
     const told: number[] = []
     let tries = 0
     const parts = new FollowedParts({
+      ...whole,
       past: async () => {
         if (tries++ === 0) throw new Error('the log is away')
-        return log.map(found)
+        return read(log)
       },
       listener: ({ number }) => told.push(number),
     })
@@ -69,11 +76,66 @@ describe('The parts of a followed request', () => {
   it('are not judged any more when the caller accepts no more parts', async () => {
     const told: number[] = []
     const parts = new FollowedParts({
-      past: async () => log.map(found),
+      ...whole,
+      past: async () => read(log),
       listener: ({ number }) => told.push(number),
       isOver: () => told.length === 2,
     })
     await parts.catchUp(5)
     assert.deepEqual(told, [0, 1])
+  })
+
+  describe('and that the log has no longer from the beginning', () => {
+    /** The numbers that are told and `gap`, from a log that begins at this record. */
+    async function told(from: number, more: { readonly sent?: ReadonlyMap<string, number>; readonly isOld?: boolean } = {}) {
+      const events: (number | 'gap')[] = []
+      const sent = new Map(more.sent)
+      const parts = new FollowedParts({
+        ...whole,
+        past: async () => read(log.slice(from), from > 0),
+        isOld: () => more.isOld ?? true,
+        sent: () => sent,
+        listener: ({ number }) => {
+          if (number < (sent.get('chat') ?? 0)) return
+          sent.set('chat', number + 1)
+          events.push(number)
+        },
+        onGap: () => events.push('gap'),
+      })
+      await parts.catchUp(5)
+      parts.take(recordAt(8, 'b', 4))
+      await parts.finish(5, { hasArrived: true, isFromStart: false })
+      return events
+    }
+
+    it('are a gap for a caller that has none of them, once', async () => {
+      assert.deepEqual(await told(0), [0, 1, 2, 3, 4])
+      for (const from of [1, 2, 3, 4, 5, 6]) assert.deepEqual(await told(from), ['gap'], `from record ${from}`)
+    })
+
+    it('go on for a caller that has all of them up to one that the log has', async () => {
+      assert.deepEqual(await told(3, { sent: new Map([['chat', 2]]) }), [2, 3, 4])
+      assert.deepEqual(await told(3, { sent: new Map([['chat', 4]]) }), [4])
+      assert.deepEqual(await told(3, { sent: new Map([['chat', 1]]) }), ['gap'])
+      assert.deepEqual(await told(5, { sent: new Map([['chat', 4]]) }), ['gap'])
+    })
+
+    it('are no gap if the request is too young for it, and the log shows no part without the beginning of its run', async () => {
+      const events = (isOld: boolean, from: number) => told(from, { isOld })
+      assert.deepEqual([await events(false, 5), await events(true, 6)], [['gap'], ['gap']])
+      const young = new FollowedParts({ ...whole, past: async () => read([], true), listener: () => assert.fail('there is no part') })
+      await young.catchUp(5)
+      const old: string[] = []
+      const gone = new FollowedParts({
+        ...whole,
+        isOld: () => true,
+        past: async () => read([], true),
+        listener: () => {},
+        onGap: () => old.push('gap'),
+      })
+      await gone.catchUp(5)
+      await gone.catchUp(5)
+      assert.deepEqual(old, ['gap'])
+    })
   })
 })

@@ -8,11 +8,12 @@ import { openEmbeddedLog } from '../../../connectors/log/embedded/embedded-log.t
 import { RequestTraces } from '../../../ops/inspection/request-traces.ts'
 import { LiveRequestEvents } from '../../../ops/requests/live-request-events.ts'
 import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
-import { textHeader } from '../../../topology/record.ts'
+import { type Header, textHeader } from '../../../topology/record.ts'
 import { checkSwarm } from '../../../topology/swarm/check/check.ts'
 import { SwarmDocument } from '../../../topology/swarm/document.ts'
 import { planSwarm } from '../../../topology/swarm/plan/plan.ts'
 import { requestIdHeader } from '../../../topology/swarm/request/headers.ts'
+import { type PartRecord, partHeaders } from '../../../topology/swarm/request/part.ts'
 import type { RequestEvent } from '../../../topology/swarm/request/request-events.ts'
 
 const text = `name: small
@@ -49,9 +50,15 @@ async function followedLog(beforeTrace: (number: number) => unknown) {
       return made
     },
     events: new LiveRequestEvents({ log, clock, plans: [plan], traces }),
-    async write(topic: string) {
+    parts: plan.partsTopic ?? '',
+    /** Retention deletes the records of a topic before this offset. */
+    async deleteBefore(topic: string, offset: number) {
+      await log.deleteBefore?.([{ topic, partition: 0, offset }])
+      await clock.settle()
+      assert.equal((await log.topic(topic))?.offsets[0]?.start, offset)
+    },
+    async write(topic: string, headers: readonly Header[] = [textHeader(requestIdHeader, 'r')]) {
       const producer = await log.taskProducer({ group: 'small' })
-      const headers = [textHeader(requestIdHeader, 'r')]
       producer.append({ topic, partition: 0, key: Buffer.from('r'), value: Buffer.from('1'), timestamp: clock.now(), headers })
       await producer.commit({ positions: [], state: [] })
       // The readers deliver the record.
@@ -68,8 +75,50 @@ function nameOf(event: RequestEvent): string {
   return event.kind === 'bee' ? event.step.bee : event.kind
 }
 
-describe('The events of a request that is followed while it is computed', () => {
-  it('begin with accepted, even if the result of a bee arrives before the trace is made', async () => {
+describe('The events of a request whose first parts are gone from the log', () => {
+  const part = (number: PartRecord['number']) =>
+    partHeaders({ bee: 'work', rounds: '', since: 0 }, 'run', number, typeof number === 'number' ? { kind: 'json', json: String(number) } : null)
+
+  async function comesBack(lastEventId: string | null, firstOffset: number) {
+    await using here = await followedLog(() => {})
+    await here.write(entrance)
+    for (const number of ['begin', 0, 1, 2] as const) await here.write(here.parts, part(number))
+    await here.write(work)
+    await here.write(here.outcomes)
+    await here.clock.advance(3_600_000)
+    if (firstOffset > 0) await here.deleteBefore(here.parts, firstOffset)
+    const told: RequestEvent[] = []
+    await here.events.follow('r', lastEventId, (event) => told.push(event))
+    return told.map((event) => [nameOf(event), event.id])
+  }
+
+  it('have a gap before the answer', async () => {
+    const all = ['*.work~0', '*.work~1', '*.work~2'].map((id) => ['part', id])
+    const rest = [
+      ['work', '*.work.work~2'],
+      ['outcome', '*.work.!.work~2'],
+    ]
+    assert.deepEqual(await comesBack('*', 0), [...all, ...rest])
+    assert.deepEqual(await comesBack('*.work~1', 0), [...all.slice(2), ...rest])
+    for (const first of [1, 3, 4])
+      assert.deepEqual(
+        await comesBack('*.work~1', first),
+        [
+          ['gap', '*.work~1'],
+          ['work', '*.work~1.work'],
+          ['outcome', '*.work~1.work.!'],
+        ],
+        `from offset ${first}`,
+      )
+    assert.deepEqual((await comesBack(null, 4)).slice(0, 2), [
+      ['accepted', '*'],
+      ['gap', '*'],
+    ])
+  })
+})
+
+describe('The events of a request that is followed while it works', () => {
+  it('begin with accepted, although the result of a bee comes before the trace is made', async () => {
     await using here = await followedLog((number) => (number === 2 ? here.write(work) : null))
     await here.write(entrance)
     const told: RequestEvent[] = []

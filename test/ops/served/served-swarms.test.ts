@@ -49,7 +49,7 @@ describe('A server without swarms', () => {
     assert.equal((await server.call('GET', '/v1/swarms/one')).status, 404)
   })
 
-  it('tells the outcomes of a paused swarm’s requests, and whether a request is known', async () => {
+  it('reports the outcomes of a paused swarm’s requests, and whether a request is known', async () => {
     await server.call('POST', '/v1/swarms', moduleSwarm('resting', './hello.mjs'))
     const asked = await server.ask('resting', { name: 'Ada' })
     const id = asked.headers.get('x-request-id')

@@ -52,6 +52,20 @@ export const doorFlips = {
     for (const wrong of ['none', 'HS256', 'RS256,HS512', 'ES256,']) await assert.rejects(only(wrong), /not an algorithm with a public key/, wrong)
   },
 
+  async oidc_token_types() {
+    await using issuer = await TokenIssuer.start()
+    const logout = { ...asks, header: { typ: 'logout+jwt' } }
+    const strict = { ...issuer.env, WAGGLE_OIDC_TOKEN_TYPES: 'at+jwt' }
+    const statuses = [
+      await statusWith(issuer.env, issuer, asks),
+      await statusWith(issuer.env, issuer, logout),
+      await statusWith(strict, issuer, asks),
+    ]
+    assert.deepEqual(statuses, [200, 401, 401])
+    assert.equal(await statusWith(strict, issuer, { ...asks, header: { typ: 'at+jwt' } }), 200)
+    await assert.rejects(statusWith({ ...issuer.env, WAGGLE_OIDC_TOKEN_TYPES: 'JWT,' }, issuer, asks), /not a type of token/)
+  },
+
   async oidc_scopes_claim() {
     await using issuer = await TokenIssuer.start()
     const token = { claims: { scope: 'openid', realm_access: { roles: ['ask:*'] } } }

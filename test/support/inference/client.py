@@ -1,4 +1,4 @@
-"""Asks a swarm by Triton's clients and by gRPC's reflection, as anybody would, and prints what came as JSON: one line a step."""
+"""Asks a swarm with Triton's clients and with gRPC's reflection, as any client would, and prints the results as JSON: one line for each step."""
 
 import json
 import queue
@@ -38,7 +38,7 @@ def refused(call):
 
 
 def over(triton, client, metadata):
-    """The same steps over HTTP and gRPC: their clients have the same methods."""
+    """The same steps over HTTP and gRPC, because both clients have the same methods."""
     where = "http" if triton is triton_http else "grpc"
     say(f"{where} ready", [client.is_server_live(headers()), client.is_server_ready(headers()), client.is_model_ready(model, headers=headers())])
     say(f"{where} metadata", metadata(client))
@@ -82,7 +82,7 @@ client.close()
 with grpc.insecure_channel(grpc_address) as channel:
     health = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service="waggle.v1.Gateway"), timeout=20)
     say("health", health_pb2.HealthCheckResponse.ServingStatus.Name(health.status))
-    # Everything about our own service comes from the server.
+    # The whole description of Waggle's own service comes from the server.
     described = ProtoReflectionDescriptorDatabase(channel)
     say("services", sorted(described.get_services()))
     service = DescriptorPool(described).FindServiceByName("waggle.v1.Gateway")

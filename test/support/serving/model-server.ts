@@ -79,7 +79,8 @@ export class ModelServer {
 export function servingPython(): FoundPython {
   return pythonEnvironment('tensorflow-serving-api-2.21.0', [
     ['--only-binary=:all:', 'grpcio==1.85.3', 'protobuf==7.36.2'],
-    // First TensorFlow's messages without TensorFlow. Then the published messages of TensorFlow Serving, over those of the first package.
+    // First the messages of TensorFlow without TensorFlow itself. Then the published messages of TensorFlow Serving, which replace messages of the
+    // first package.
     ['--no-deps', 'tensorflow-protobuf==2.11.0'],
     ['--no-deps', 'tensorflow-serving-api==2.21.0'],
   ])

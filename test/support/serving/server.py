@@ -1,7 +1,7 @@
 """A model server that speaks TensorFlow Serving's two protocols, with the published messages of tensorflow-serving-api and with grpcio.
 
-It prints its ports as a line of JSON, and each call that it gets as another one. Its model `measures` is a dense layer with a softmax in the
-version 3, and gives twice the numbers in the signature `twice`, which has every type. It ends with its standard input.
+It prints its ports as a line of JSON, and each call that it gets as another line. Its model `measures` is a dense layer with a softmax in the
+version 3. The signature `twice` returns twice the numbers, and has every type. It ends with its standard input.
 """
 import json
 import math
@@ -81,7 +81,7 @@ def softmax(row):
 
 
 def compute(name, inputs):
-    """The outputs as (type, shape, flat values) by name; inputs are the same."""
+    """The outputs as (type, shape, flat values) by name. Inputs have the same form."""
     rows = next(iter(inputs.values()))[1][0]
     if rows > LARGEST_BATCH:
         raise Refused("INVALID_ARGUMENT", f"Task size {rows} is larger than maximum input batch size {LARGEST_BATCH}")

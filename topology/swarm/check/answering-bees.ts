@@ -16,9 +16,9 @@ export function withAnswer(bees: readonly SwarmBee[], respond: BeeTypeInfo | nul
 }
 
 /**
- * The way in which an answer of the bee itself (`Answered`) becomes the answer of the request. `direct`: the ledger gets it at once, and the bees
- * behind this one get what the bee publishes. `result`: the answer is the bee's result, because only the respond bee reads the bee. `none`: the
- * answer is not passed on, because the bee may not answer, or the swarm answers nobody.
+ * The way in which an answer of the bee itself (`Answered`) becomes the answer of the request. `direct`: the ledger gets the answer at once, and the
+ * bees behind this bee get the value that it publishes. `result`: the answer is the bee's result, because only the respond bee reads the bee. `none`:
+ * the answer is not passed on, because the bee may not answer, or the swarm answers nobody.
  */
 export type AnswerWay = 'direct' | 'result' | 'none'
 

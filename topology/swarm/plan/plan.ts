@@ -54,7 +54,7 @@ export function planSwarm(swarm: CheckedSwarm, settings: PlanSettings): SwarmPla
 /** The retention of the answers topic. A caller waits on a connection, so older answers are useless. */
 const answersKeptMs = 600_000
 
-/** Parts of calls that still run stay at least this long. A run that continues such a call reads them. */
+/** The least time for which parts of calls stay. A run that continues a call reads the parts of earlier runs. */
 const leastPartsAgeMs = 600_000
 
 class Planner {

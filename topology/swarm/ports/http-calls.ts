@@ -3,9 +3,9 @@ export interface HttpCalls {
   /** Checks that a host may be called, and sends nothing. Throws WAGGLE_HTTP_CALL_ADDRESS for a host that is not allowed. */
   check(url: URL): void
   /**
-   * Sends a request. If the request may be repeated, tries up to `attempts` times within the deadline. Returns an answer with any status but 429, 503
-   * and, if the call is idempotent, another 5xx. Throws WAGGLE_HTTP_CALL_AWAY if the server does not answer, and WAGGLE_HTTP_CALL_REFUSED for an
-   * answer that cannot be used.
+   * Sends a request. If the request may be repeated, tries up to `attempts` times within the deadline. Returns an answer with any status except 429
+   * and 503. If the call is idempotent, an answer with another 5xx is not returned either. Throws WAGGLE_HTTP_CALL_AWAY if the server does not
+   * answer, and WAGGLE_HTTP_CALL_REFUSED for an answer that cannot be used.
    */
   send(call: HttpCall): Promise<HttpAnswer>
 }
@@ -23,7 +23,7 @@ export interface HttpCall {
   /** The time limit of one attempt. */
   readonly attemptMs: number
   readonly maxAnswerBytes: number
-  /** The time by which the answer is needed, in epoch milliseconds; null without a deadline. */
+  /** The time by which the answer is needed, in epoch milliseconds; null if there is no deadline. */
   readonly deadline: number | null
   readonly signal: AbortSignal
 }

@@ -4,7 +4,7 @@ import type { Datatype, TensorData } from '../payload/payload.ts'
 /** Runs model files, each in a thread of its own, with tensors in shared memory. */
 export interface Models {
   open(options: ModelOptions): Promise<OpenModel>
-  /** The folder of numbered versions at a path; null if the path is a model itself. Throws WAGGLE_MODEL_NOT_FOUND if there is nothing. */
+  /** The folder of numbered versions at a path; null if the path is a model itself. Throws WAGGLE_MODEL_NOT_FOUND if there is no file at the path. */
   versionsAt(path: string, runtime: ModelOptions['runtime']): Promise<VersionFolder | null>
   /** Calls `look` every few seconds until the returned function is called. A call begins only when the previous call has ended. */
   watch(look: () => Promise<void>): () => void

@@ -24,7 +24,7 @@ export interface StoredObject {
   /** The path that the object gets on this machine, with `/` between names. The path comes from the store, and is not checked. */
   readonly path: string
   readonly bytes: number
-  /** The entity tag, as the store writes it; null without one. */
+  /** The entity tag, as the store writes it; null if the store writes none. */
   readonly etag: string | null
   readonly versionId: string | null
 }

@@ -42,7 +42,7 @@ export interface ProcessCall {
   /** The request's id. */
   readonly id: string
   readonly payload: Payload
-  /** The time after which nobody needs the result, in epoch milliseconds; null without a deadline. */
+  /** The time after which nobody needs the result, in epoch milliseconds; null if there is no deadline. */
   readonly deadline: number | null
   /** Aborts when nobody waits for the call any more. */
   readonly signal: AbortSignal

@@ -9,6 +9,30 @@ export interface PythonBees {
    * user's file.
    */
   open(options: PythonOptions): Promise<OpenProcess>
+  /** Does the same for a bee of a package. Its environment has the locked wheels and nothing else. Throws WAGGLE_NO_PYTHON, WAGGLE_PYTHON_ENVIRONMENT or WAGGLE_BEE_NOT_STARTED. */
+  openPackage(options: PythonPackageOptions): Promise<OpenProcess>
+}
+
+/** A wheel of a Python package, pinned by its hash. */
+export interface LockedWheel {
+  readonly name: string
+  readonly version: string
+  /** The SHA-256 of the wheel, in hexadecimal. */
+  readonly sha256: string
+  /** The absolute path of the wheel; null for a wheel of the package index. */
+  readonly path: string | null
+}
+
+export interface PythonPackageOptions extends Pick<ProcessOptions, 'swarm' | 'bee' | 'env' | 'group' | 'log'> {
+  /** The module that registers the bee. */
+  readonly module: string
+  /** The name that the module gives the bee. */
+  readonly name: string
+  /** The package's own wheel, and those of all packages on which it depends. */
+  readonly wheels: readonly LockedWheel[]
+  /** The path of the lock file, for messages. */
+  readonly lock: string
+  readonly workers: number
 }
 
 export interface PythonOptions extends Pick<ProcessOptions, 'swarm' | 'bee' | 'env' | 'memoryBytes' | 'group' | 'log'> {

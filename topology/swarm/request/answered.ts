@@ -23,8 +23,9 @@ export class Answered {
 export type BeeResult = Payload | Answered
 
 /**
- * The payload behind a bee that has answered the caller and publishes nothing. Bees pass it on like an error, sinks skip it, and a join forwards only
- * the mark, without its other inputs. The answer itself reaches the ledger through the accepted topic, so the ledger skips the mark.
+ * The payload behind a bee that has answered the caller and publishes nothing. Bees pass this mark on like an error, sinks skip it, and a join
+ * forwards the mark alone, without the join's other inputs. The answer itself reaches the ledger through the accepted topic, so the ledger skips the
+ * mark.
  */
 export function answeredMark(bee: string): ErrorPayload {
   return errorPayload({ code: 'WAGGLE_ANSWERED', detail: `${bee} has answered the request`, bee })

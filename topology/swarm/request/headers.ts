@@ -24,8 +24,8 @@ export const asksHeader = 'waggle-asks'
 export const errorHeader = 'waggle-error'
 
 /**
- * Marks a record that follows from a value which a bee published beside its answer. The ledger has the answer already, so a result with this mark is
- * no outcome.
+ * Marks a value that a bee published beside its answer, and every record that this value causes. The ledger has the answer already, so a result with
+ * this mark is no outcome.
  */
 export const answeredHeader = 'waggle-answered'
 /**

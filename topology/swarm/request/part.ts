@@ -74,19 +74,33 @@ export function partIn(value: Uint8Array, headers: readonly Header[]): Payload {
   return payloadSerde.deserialize('', value, headers)
 }
 
+type NamedCall = Pick<PartRecord, 'bee' | 'rounds'>
+
+/** The name of a call among those of its request: the bee, and in a loop the round. */
+export function callName({ bee, rounds }: NamedCall): string {
+  return rounds === '' ? bee : `${bee}@${rounds}`
+}
+
 /**
  * Decides which records of one request are its parts. The decision depends only on the order of the records in the log, so all readers and the bee
  * agree. A part counts if no later run of its call has begun before it, and if it has the next number.
  */
 export class PartSequence {
   readonly #calls = new Map<string, { run: string; next: number; hasFailed: boolean }>()
+  /** The number of the first part that is not known, by call, where the log has earlier ones no longer. */
+  readonly #known: ReadonlyMap<string, number>
+
+  /** `known`: the number of parts of each call that a reader has already; `callName` names a call. Default: none. */
+  constructor(known: ReadonlyMap<string, number> = new Map()) {
+    this.#known = known
+  }
 
   /** True if this record is the next part of its call. `missing`: the sequence does not know earlier records, so it cannot decide. */
   take({ bee, rounds, run, number }: PartRecord): boolean | 'missing' {
-    const key = `${bee}@${rounds}`
+    const key = callName({ bee, rounds })
     const call = this.#calls.get(key)
     if (number === 'begin') {
-      this.#calls.set(key, { run, next: call?.next ?? 0, hasFailed: call?.hasFailed ?? false })
+      this.#calls.set(key, { run, next: call?.next ?? this.#known.get(key) ?? 0, hasFailed: call?.hasFailed ?? false })
       return false
     }
     if (call === undefined) return 'missing'
@@ -101,12 +115,17 @@ export class PartSequence {
   }
 
   /** False if the beginning of the call's run is missing. */
-  hasBegun({ bee, rounds }: { readonly bee: string; readonly rounds: string }): boolean {
-    return this.#calls.has(`${bee}@${rounds}`)
+  hasBegun(call: NamedCall): boolean {
+    return this.#calls.has(callName(call))
   }
 
-  /** True if the call has failed. No run of a failed call publishes any more. */
-  hasFailed({ bee, rounds }: { readonly bee: string; readonly rounds: string }): boolean {
-    return this.#calls.get(`${bee}@${rounds}`)?.hasFailed ?? false
+  /** The names of the calls whose beginning is known. */
+  get begun(): ReadonlySet<string> {
+    return new Set(this.#calls.keys())
+  }
+
+  /** True if the call has failed. Then no run of it publishes any more. */
+  hasFailed(call: NamedCall): boolean {
+    return this.#calls.get(callName(call))?.hasFailed ?? false
   }
 }

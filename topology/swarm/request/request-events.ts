@@ -1,4 +1,4 @@
-import type { PublishedPart } from './part.ts'
+import { callName, type PublishedPart } from './part.ts'
 import type { TraceStep } from './request-trace.ts'
 
 /** The events of requests, as records of the log tell them. A record gives its event as soon as the record is durable. */
@@ -32,6 +32,8 @@ export type RequestEvent = {
   | { readonly kind: 'bee'; readonly step: TraceStep }
   /** A part that a bee has published. The parts of a bee come in order. */
   | { readonly kind: 'part'; readonly part: PublishedPart }
+  /** The log has the first parts of a bee no longer, so some may be missing. It comes at most once. */
+  | { readonly kind: 'gap' }
   | { readonly kind: 'outcome' }
   | { readonly kind: 'rest' }
 )
@@ -80,12 +82,17 @@ export class SentEvents {
 
   /** The id of the event of a part; null if the part was sent before. */
   addPart({ bee, rounds, number }: Pick<PublishedPart, 'bee' | 'rounds' | 'number'>): string | null {
-    const call = rounds === '' ? bee : `${bee}@${rounds}`
+    const call = callName({ bee, rounds })
     const last = this.#lastParts.get(call)
     if (number <= (last ?? -1)) return null
     this.#lastParts.set(call, number)
     if (!this.#newest.has(call)) this.#addNewest(call, last !== undefined)
     return this.#id
+  }
+
+  /** The number of parts of each call up to the last one that was sent. */
+  get parts(): ReadonlyMap<string, number> {
+    return new Map(Array.from(this.#lastParts, ([call, last]) => [call, last + 1]))
   }
 
   #addNewest(call: string, isSettled: boolean): void {
@@ -101,6 +108,11 @@ export class SentEvents {
   #allSettled(): string {
     const ofParts = [...this.#lastParts].filter(([call]) => !this.#newest.has(call)).map(([call, number]) => `${call}~${number}`)
     return [...this.#keys, ...ofParts].map((key) => `${key}.`).join('')
+  }
+
+  /** The id of the last event. */
+  get last(): string {
+    return this.#id
   }
 
   get #id(): string {

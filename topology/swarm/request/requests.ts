@@ -26,6 +26,8 @@ export interface NewRequest {
   readonly id: string
   readonly body: Uint8Array
   readonly contentType: string
+  /** The caller that it belongs to; empty or undefined without tokens. */
+  readonly owner?: string
   /**
    * The deadline in epoch milliseconds; null: no deadline. The first request under an id sets the deadline of the outcome. A later request with the
    * same id only sets the time of its own wait.

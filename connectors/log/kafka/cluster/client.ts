@@ -9,7 +9,7 @@ export interface At {
 
 /**
  * A place in a partition: its start, the end of its committed records, or the end of all its records. With `timestamp`, the first record that has
- * this timestamp or a later one (offset -1 if there is none).
+ * this timestamp or a later timestamp (offset -1 if there is none).
  */
 export type Edge = 'earliest' | 'latest' | 'written' | { readonly timestamp: number }
 

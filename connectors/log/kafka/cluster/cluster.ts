@@ -196,14 +196,14 @@ export class Cluster {
       }
       this.#topicErrors.delete(name)
       this.#missing.delete(name)
-      // A topic whose id has changed was created again. The leaders of the old topic do not hold for the new one.
+      // A topic whose id has changed was created again. The leaders of the old topic are not the leaders of the new topic.
       const before = this.#topicIds.get(name) === id ? this.#leaders.get(name) : undefined
       if (this.#topicIds.has(name) && this.#topicIds.get(name) !== id) this.#recreated++
       this.#topicIds.set(name, id)
       const leaders: (Leader | null)[] = []
       for (const { partition, leader, epoch, replicas } of partitions) {
         const old = before?.[partition]
-        // A broker that was away may report a leader that is older than the known one.
+        // A broker that was disconnected may report an older leader than the known leader.
         const isOlder = old !== undefined && old !== null && old.epoch > epoch
         leaders[partition] = isOlder ? old : leader < 0 ? null : { node: leader, epoch, replicas }
       }

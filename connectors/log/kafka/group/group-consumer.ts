@@ -108,7 +108,7 @@ export class GroupConsumer implements Consumer {
     return this.hasLost || !this.#owned.has(place) ? null : this.#member.membership
   }
 
-  /** True if the member's partitions may belong to other members, and the listener has not been told yet. */
+  /** True if the member's partitions may belong to other members, and the listener was not called yet. */
   get hasLost(): boolean {
     return this.#hasLost || this.#isLosing || this.#failure?.isFinal === true
   }

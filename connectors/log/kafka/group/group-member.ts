@@ -28,16 +28,18 @@ export interface GroupMemberOptions {
    * by itself.
    */
   readonly onLost: () => void
-  /** Called when the process cannot be a member. With `isFinal`, another process has the same instance id, and this member gives up. */
+  /** Called when the process cannot be a member. With `isFinal`, another process has the same instance id, and this member stops. */
   readonly onError: (error: WaggleError, options: { readonly isFinal: boolean }) => void
 }
 
 /**
  * Membership of one group (KIP-429 on the classic protocol): the member joins the group, gets its partitions, and holds its seat with heartbeats.
  *
- * joining ─► waiting to be applied ─► member ─┐ a rebalance, or a partition was released ▲ │ └────────────────────────────────────────┘
+ *     joining ─► waiting to be applied ─► member ─┐   a rebalance, or a partition was released
+ *        ▲                                        │
+ *        └────────────────────────────────────────┘
  *
- * The consumer of the member goes on reading during a rebalance.
+ * The consumer of the member continues to read during a rebalance.
  */
 export class GroupMember {
   readonly #options: GroupMemberOptions
@@ -245,7 +247,7 @@ export class GroupMember {
         () => null,
         (thrown: unknown) => thrown,
       )
-      // If the coordinator was away or has moved, a JoinGroup may never get a response.
+      // If the coordinator was unreachable or has moved, a JoinGroup may never get a response.
       if (isPassing(refused)) {
         mayBeForgotten = true
         return
@@ -262,14 +264,14 @@ export class GroupMember {
     return over
   }
 
-  /** The membership from the last JoinGroup. `membership` is an older one until the assignment is applied. */
+  /** The membership from the last JoinGroup. `membership` is an older membership until the assignment is applied. */
   get #latestMembership(): GroupMembership {
     return { memberId: this.#memberId, generation: this.#generation, instanceId: this.#options.instanceId }
   }
 
   #coordinated<T>(ask: (broker: Broker) => Promise<T>): Promise<T> {
     return this.#cluster.withCoordinator('group', this.#options.group, (broker) => {
-      // A closed member must not join. Its JoinGroup would start a rebalance, and the other members would wait for this one.
+      // A closed member must not join. Its JoinGroup would start a rebalance, and the other members would wait for the closed member.
       if (this.#closed) throw new BrokerError('CLOSED')
       return ask(broker)
     })

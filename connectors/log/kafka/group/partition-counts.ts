@@ -1,6 +1,6 @@
 import type { Cluster } from '../cluster/cluster.ts'
 
-/** Tells the leader of a group when a topic of its members has new partitions. */
+/** Detects for the leader of a group that a topic of its members has new partitions. */
 export class PartitionCounts {
   readonly #cluster: Cluster
   #topics: ReadonlySet<string> = new Set()

@@ -20,7 +20,7 @@ export class FetchSession {
   isWaiting = false
   readonly #members = new Map<string, Member>()
   readonly #changed = new Set<Member>()
-  /** Partitions that have left the session. The broker has not been told of this yet. */
+  /** Partitions that have left the session. The next request tells the broker. */
   readonly #left = new Map<string, TopicPartition>()
   #id = 0
   #epoch = 0

@@ -46,7 +46,7 @@ export class Batch {
   }
 }
 
-/** The batches of one sender's source: one commit of a task, or one plain producer, such as that of a gateway. */
+/** The batches of one source: one commit of a task, or one plain producer, such as the producer of a gateway. */
 export interface BatchSet {
   /** False while earlier batches must be sent first. */
   readonly maySend: boolean

@@ -144,7 +144,7 @@ export function batchBytesOf(record: ProducerRecord): number {
 
 /**
  * The size of a record in bytes, without its length field. `delta`: milliseconds since the batch's first timestamp. `index`: the number of records
- * before this one.
+ * before this record.
  */
 function recordLength({ key, value, headers }: ProducerRecord, delta: number, index: number): number {
   const keyLength = key === null ? -1 : key.length

@@ -298,7 +298,7 @@ export class IdempotentSender {
   }
 
   /**
-   * Gives up a batch whose topic is missing. If no record waits for the topic any more, its queues are dropped. They would pile up otherwise, because
+   * Fails a batch whose topic is missing. If no record waits for the topic any more, its queues are dropped. Otherwise they would accumulate, because
    * records may name any number of topics.
    */
   #giveUpTopic(queue: PartitionQueue, error: WaggleError): void {

@@ -50,7 +50,7 @@ export class LeaderSearch {
     }
   }
 
-  /** Gives up batches that have waited too long for a leader. `thrown` is the reason why no broker answered; null if a broker has answered. */
+  /** Fails batches that have waited too long for a leader. `thrown` is the reason why no broker answered; null if a broker has answered. */
   #giveUpOverdue(queues: readonly PartitionQueue[], thrown: unknown = null): void {
     const { cluster, deliveryTimeoutMs, onOverdue, onGone } = this.#options
     const now = cluster.clock.elapsedMs()

@@ -15,7 +15,7 @@ export class PartitionQueue {
   #batches: Batch[] = []
   /** The size limit of a batch. The limit shrinks if the topic accepts only smaller batches. */
   #maxBatchBytes: number
-  /** The producer identity of the last sent batch. A batch that the log may contain keeps this identity, even if the sender has a newer one. */
+  /** The producer identity of the last sent batch. A batch that the log may contain keeps this identity, even if the sender has a newer identity. */
   #identity: ProducerIdentity | null = null
   #sequence = 0
 

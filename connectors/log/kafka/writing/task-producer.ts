@@ -131,7 +131,7 @@ export class KafkaTaskProducer implements TaskProducer {
       const error = toWaggleError(thrown, `A commit of ${this.#options.group} failed`)
       this.#broken ??= error
       this.#drop(error)
-      // The stream thread makes another producer, so this one closes its connections.
+      // The stream thread makes another producer, so this producer closes its connections.
       if (error.code === 'WAGGLE_FENCED') void this.close()
       throw error
     }

@@ -186,7 +186,8 @@ export class Transaction implements Enlistment {
       } catch (thrown) {
         if (!isPassing(thrown) || this.#cluster.isClosed || this.#cluster.clock.elapsedMs() > end) throw thrown
         const { error } = thrown
-        // A broker is still writing the markers of the last transaction, or verifying this one (KIP-890). Each usually takes a millisecond.
+        // A broker is still writing the markers of the last transaction, or verifying this transaction (KIP-890). Each of these usually takes a
+        // millisecond.
         const isBrief = error === 'CONCURRENT_TRANSACTIONS' || (error === 'COORDINATOR_LOAD_IN_PROGRESS' && attempt < shortTries)
         if (isCoordinatorMoved(error) && !isBrief) this.#cluster.forgetCoordinator(kind, key)
         if (isBrief) await this.#pause(Math.min(maxConcurrentMs, 1 + attempt))

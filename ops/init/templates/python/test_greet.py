@@ -1,4 +1,4 @@
-"""The tests of the bee. `DevSwarm.call` calls it as a running swarm does."""
+"""The tests of the bee. `DevSwarm.call` calls the bee as a running swarm does."""
 
 import unittest
 

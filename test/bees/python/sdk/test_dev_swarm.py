@@ -21,7 +21,7 @@ def process(swarm, data, context):
 
 
 class DevSwarmOf2021(unittest.TestCase):
-    def test_published_and_responded_keep_everything_in_order(self) -> None:
+    def test_published_and_responded_contain_all_values_in_order(self) -> None:
         swarm = DevSwarm()
         process(swarm, {"score": 0.75, "classification": "cat"}, {})
         process(swarm, {"score": 0.85, "classification": "cat"}, {})
@@ -30,7 +30,7 @@ class DevSwarmOf2021(unittest.TestCase):
         swarm.clear()
         self.assertEqual((swarm.published, swarm.responded), ([], []))
 
-    def test_call_runs_the_same_bee_and_returns_what_goes_on(self) -> None:
+    def test_call_runs_the_same_bee_and_returns_its_result_for_the_next_bee(self) -> None:
         swarm = DevSwarm()
         self.assertEqual(swarm.call(process, {"score": 0.5, "classification": "cat"}), {"score": 0.5, "classification": "cat"})
         self.assertEqual(swarm.call(process, {"score": 0.9, "classification": "cat"}), {"data": "cat"})
@@ -61,7 +61,7 @@ class Results(unittest.TestCase):
     def result(self, value: object) -> object:
         return DevSwarm().call(lambda payload: value, None)
 
-    def test_values_with_one_plain_json_form_are_converted(self) -> None:
+    def test_values_with_a_single_plain_json_form_are_converted(self) -> None:
         at = datetime.datetime(2026, 1, 2, 3, 4, 5)
         identity = uuid.UUID(int=7)
         for value, plain in [
@@ -83,7 +83,7 @@ class Results(unittest.TestCase):
             with self.subTest(value=value):
                 self.assertEqual(self.result(value), plain)
 
-    def test_values_without_a_plain_json_form_are_refused_with_the_way_out(self) -> None:
+    def test_values_without_a_plain_json_form_are_refused_with_the_next_step(self) -> None:
         circular: list = []
         circular.append(circular)
         deep: list = []
@@ -106,7 +106,7 @@ class Results(unittest.TestCase):
             with self.subTest(said=said), self.assertRaisesRegex(BadResult, said):
                 self.result(value)
 
-    def test_a_result_has_one_source(self) -> None:
+    def test_a_second_source_of_a_result_is_an_error(self) -> None:
         def both(swarm, payload, context):
             swarm.publish(1, context)
             return 2
@@ -160,7 +160,7 @@ class Results(unittest.TestCase):
 
 
 class Coroutines(unittest.TestCase):
-    def test_a_coroutine_runs_in_a_notebook_whose_loop_runs_already(self) -> None:
+    def test_a_coroutine_runs_in_a_notebook_with_a_running_event_loop(self) -> None:
         async def bee(swarm, payload, context):
             await asyncio.sleep(0)
             swarm.publish(payload * 2)
@@ -172,7 +172,7 @@ class Coroutines(unittest.TestCase):
 
 
 class Batches(unittest.TestCase):
-    def test_a_bee_that_takes_batches_gets_a_list_and_gives_one(self) -> None:
+    def test_a_bee_that_takes_batches_gets_a_list_and_returns_a_list(self) -> None:
         @register_bee(name="lengths", batch=True)
         def lengths(texts, contexts):
             return [[len(text), context.request_id] for text, context in zip(texts, contexts)]

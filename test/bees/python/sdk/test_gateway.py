@@ -114,7 +114,7 @@ class GatewayTests:
         self.assertEqual((second[3], third[3]), (b'"text"', b"[1.5,null]"))
         self.assertEqual(len({one[2]["idempotency-key"] for one in server.asked}), 3)
 
-    def test_bytes_go_and_come_with_their_media_type(self):
+    def test_bytes_are_sent_and_received_with_their_media_type(self):
         with Server([(200, {"content-type": "image/png"}, b"\x89PNG"), answer(1), answer(1)]) as server:
             gateway = self.client(server.url)
             picture = gateway.request(Media(b"jpeg", "image/jpeg"), gateway="g")
@@ -123,7 +123,7 @@ class GatewayTests:
         self.assertEqual((picture, picture.content_type), (b"\x89PNG", "image/png"))
         self.assertEqual([(one[2]["content-type"], one[3]) for one in server.asked], [("image/jpeg", b"jpeg"), ("application/octet-stream", b"raw"), ("text/csv", b"raw")])
 
-    def test_submit_returns_the_id_and_has_no_deadline_of_its_own(self):
+    def test_submit_returns_the_id_and_sets_no_deadline(self):
         with Server([answer({"request_id": "r-7"}, 202), answer({"request_id": "r-8"}, 202)]) as server:
             gateway = self.client(server.url)
             self.assertEqual(gateway.submit({"a": 1}, gateway="g"), "r-7")
@@ -176,7 +176,7 @@ class GatewayTests:
                 self.assertEqual(str(error), f"b: It went wrong ({code})")
         self.assertEqual(len(server.asked), len(cases), "none of them is tried again")
 
-    def test_an_error_page_of_a_proxy_is_an_error_too(self):
+    def test_an_error_page_of_a_proxy_becomes_an_error(self):
         pages = [(502, {"content-type": "text/html"}, b"<h1>Bad gateway</h1>"), (500, {}, b""), (418, JSON, b"[1]"), (400, JSON, b'{"detail": 7}')]
         with Server(pages) as server:
             gateway = self.client(server.url)
@@ -185,7 +185,7 @@ class GatewayTests:
                     gateway.request(1, gateway="g")
                 self.assertEqual((caught.exception.status, caught.exception.detail), (status, detail))
 
-    def test_a_broken_connection_and_an_overload_are_tried_again_with_the_same_key(self):
+    def test_a_call_is_retried_with_the_same_key_after_a_broken_connection_or_an_overload(self):
         overload = problem(503, "WAGGLE_OVERLOADED")
         with Server(["drop", "cut", overload, problem(429, "WAGGLE_RATE_LIMIT"), answer("done")]) as server:
             self.assertEqual(self.client(server.url).request({"a": 1}, gateway="g"), "done")
@@ -203,7 +203,7 @@ class GatewayTests:
                 gateway.request(1, gateway="g")
         self.assertEqual(len(server.asked), 4)
 
-    def test_a_wait_that_is_longer_than_the_deadline_is_not_waited_for(self):
+    def test_a_call_fails_at_once_if_the_next_wait_would_pass_the_deadline(self):
         with Server([answer({"detail": "later", "code": "WAGGLE_OVERLOADED"}, 503, retry_after="9")]) as server:
             began = time.monotonic()
             with self.assertRaisesRegex(problems.Unavailable, "later"):
@@ -215,7 +215,7 @@ class GatewayTests:
             with self.assertRaisesRegex(problems.DeadlineExceeded, r"gave no answer within 0\.3 s"):
                 self.client(server.url).request(1, gateway="g", timeout_seconds=0.3)
 
-    def test_an_address_where_nobody_listens_is_unavailable(self):
+    def test_a_call_to_an_address_without_a_server_raises_unavailable(self):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             url = f"http://127.0.0.1:{free.getsockname()[1]}"
@@ -246,7 +246,7 @@ class GatewayTests:
             with self.subTest(payload=payload, options=options), self.assertRaises(ValueError):
                 gateway.request(payload, **{"gateway": "g", **options})
 
-    def test_url_and_token_come_from_the_environment_where_none_is_given(self):
+    def test_url_and_token_come_from_the_environment_without_arguments(self):
         with Server([answer(1), answer(2)]) as server, mock.patch.dict(os.environ, {"WAGGLE_URL": server.url, "WAGGLE_TOKEN": "t-1"}):
             self.client().request(1, gateway="g")
             self.client(server.url, token="t-2").request(1, gateway="g")
@@ -254,7 +254,7 @@ class GatewayTests:
 
 
 class GatewayTest(Blocking, GatewayTests, unittest.TestCase):
-    def test_the_address_is_that_of_a_waggle_with_the_same_environment(self):
+    def test_the_default_address_is_the_address_of_a_waggle_with_the_same_environment(self):
         for environment, url in [
             ({}, "http://127.0.0.1:8080"),
             ({"WAGGLE_HTTP_PORT": "9000"}, "http://127.0.0.1:9000"),
@@ -288,7 +288,7 @@ class GatewayTest(Blocking, GatewayTests, unittest.TestCase):
 
 
 class AsyncGatewayTest(Awaited, GatewayTests, unittest.TestCase):
-    def test_calls_run_side_by_side(self):
+    def test_calls_run_concurrently(self):
         with Server([answer(number) for number in range(20)]) as server:
 
             async def ask():

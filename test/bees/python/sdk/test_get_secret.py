@@ -19,7 +19,7 @@ class GetSecret(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         return folder.name
 
-    def test_the_environment_comes_before_the_folder(self) -> None:
+    def test_a_variable_takes_precedence_over_a_file_in_the_folder(self) -> None:
         (self.folder / "db").write_text("from the file")
         self.assertEqual(get_secret("db"), "from the file")
         with mock.patch.dict(os.environ, {"WAGGLE_SECRET_DB": "from the environment"}):
@@ -34,7 +34,7 @@ class GetSecret(unittest.TestCase):
             (self.folder / "s").write_bytes(text.encode())
             self.assertEqual(get_secret("s"), secret)
 
-    def test_a_missing_secret_says_where_it_may_lie_and_shows_no_other_secret(self) -> None:
+    def test_the_error_for_a_missing_secret_names_the_places_and_shows_no_other_secret(self) -> None:
         (self.folder / "other").write_text("hush")
         (self.folder / "binary").write_bytes(b"\xff\xfe\xfa")
         (self.folder / "folder").mkdir()

@@ -14,7 +14,7 @@ class PartsOfABee(unittest.TestCase):
     def setUp(self):
         self.swarm = DevSwarm()
 
-    def test_a_generator_publishes_parts_and_gives_them_joined(self):
+    def test_a_generator_publishes_parts_and_its_result_joins_them(self):
         def words(payload):
             yield from payload
 
@@ -47,7 +47,7 @@ class PartsOfABee(unittest.TestCase):
             with self.subTest(bee=bee):
                 self.assertEqual(self.swarm.call(bee, None), {"parts": 1})
 
-    def test_an_asynchronous_generator_goes_on_behind_the_parts_of_an_earlier_run(self):
+    def test_an_asynchronous_generator_continues_after_the_parts_of_an_earlier_run(self):
         async def count(payload, context):
             for part in context.parts:
                 yield part
@@ -57,7 +57,7 @@ class PartsOfABee(unittest.TestCase):
 
         self.assertEqual(self.swarm.call(count, None, parts=["zero", "one"]), ["zero", "one", 2])
 
-    def test_parts_of_several_kinds_need_a_result(self):
+    def test_parts_of_different_kinds_need_a_returned_result(self):
         def mixed(payload):
             yield b"a"
             yield "b"
@@ -147,7 +147,7 @@ def streamed_later(url, **options):
 
 
 class EventsOfARequest(unittest.TestCase):
-    def test_a_stream_goes_on_behind_its_last_event_after_a_broken_connection(self):
+    def test_a_stream_continues_after_its_last_event_when_a_connection_breaks(self):
         first = b": \n\n" + event("accepted", "*", request_id="r-1") + event("part", "*.bee~0", bee="bee", number=0, part="a")
         rest = event("part", "*.bee~1", bee="bee", number=1, part="b") + event("answer", "*.!", answer="ab", problem=None)
         for run in (streamed, streamed_later):
@@ -160,6 +160,13 @@ class EventsOfARequest(unittest.TestCase):
                 self.assertEqual((method, path, headers["accept"]), ("POST", "/v1/gateways/g/request", "text/event-stream"))
                 self.assertEqual((again, events_path, asked["last-event-id"]), ("GET", "/v1/requests/r-1/events", "*.bee~0"))
 
+    def test_a_gap_is_told_where_the_server_has_parts_no_longer(self):
+        gap = event("gap", "*", request_id="r-1", detail="The log no longer has all parts")
+        for run in (streamed, streamed_later):
+            with self.subTest(run=run), EventServer([gap + event("answer", "*.!", answer="ab", problem=None)]) as server:
+                first, last = run(server.url)
+                self.assertEqual((first.kind, first.fields["detail"], last.value), ("gap", "The log no longer has all parts", "ab"))
+
     def test_a_request_that_has_no_event_yet_is_sent_again_with_the_same_key(self):
         for run in (streamed, streamed_later):
             with self.subTest(run=run), EventServer([b": \n\n", event("answer", "*.!", answer=1, problem=None)]) as server:
@@ -168,7 +175,7 @@ class EventsOfARequest(unittest.TestCase):
                 self.assertEqual([first[0], second[0]], ["POST", "POST"])
                 self.assertEqual(first[2]["idempotency-key"], second[2]["idempotency-key"])
 
-    def test_the_error_of_a_failed_request_is_raised_and_a_refusal_too(self):
+    def test_a_failed_request_and_a_refusal_raise_their_errors(self):
         failed = event("answer", "!", answer=None, problem={"status": 502, "detail": "It broke", "code": "WAGGLE_BEE_FAILED", "bee": "b"})
         for run in (streamed, streamed_later):
             with self.subTest(run=run), EventServer([failed, 404, 503]) as server:

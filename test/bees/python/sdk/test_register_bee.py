@@ -8,13 +8,24 @@ class RegisterBee(unittest.TestCase):
     def tearDown(self) -> None:
         waggle.bee._bees.clear()
 
-    def test_the_function_stays_as_it_is(self) -> None:
+    def test_register_bee_leaves_the_function_unchanged(self) -> None:
         def double(payload):
             return payload * 2
 
         self.assertIs(register_bee(name="double")(double), double)
         self.assertIs(register_bee(double), double)
         self.assertEqual(waggle.bee.bee_names(), ["double"])
+
+    def test_a_bee_of_a_package_declares_its_spec_and_gets_it_by_its_context(self) -> None:
+        @register_bee(summary="Multiplies.", delivery="It only computes.", spec={"type": "object"}, examples=[{"factor": 3}])
+        def multiply(payload, context):
+            return payload * context.spec.get("factor", 1)
+
+        bee = waggle.bee.bee_named("multiply")
+        assert bee is not None
+        self.assertEqual((bee.declaration.summary, bee.declaration.spec), ("Multiplies.", {"type": "object"}))
+        self.assertEqual(DevSwarm().call(multiply, 7, spec={"factor": 3}), 21)
+        self.assertEqual(DevSwarm().call(multiply, 7), 7)
 
     def test_a_bee_takes_payload_context_and_swarm_in_the_forms_of_the_documentation(self) -> None:
         class Predictor:
@@ -69,7 +80,7 @@ class RegisterBee(unittest.TestCase):
                 register_bee(name=name)
         self.assertEqual(waggle.bee.bee_names(), [])
 
-    def test_two_functions_of_one_name_are_refused_and_a_cell_that_runs_again_is_not(self) -> None:
+    def test_two_functions_with_the_same_name_are_refused_but_a_cell_may_run_again(self) -> None:
         cell = "@register_bee(name='same')\ndef same(payload):\n    return 1\n"
         names = {"register_bee": register_bee, "__name__": "notebook"}
         exec(cell, names)

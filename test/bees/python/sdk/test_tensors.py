@@ -15,7 +15,7 @@ class Arrays(unittest.TestCase):
     def result(self, value):
         return DevSwarm().call(lambda payload: value, None)
 
-    def test_arrays_of_each_dtype_and_layout_cross_unchanged(self):
+    def test_arrays_of_each_dtype_and_layout_are_sent_unchanged(self):
         picture = numpy.arange(24, dtype="u1").reshape(2, 4, 3)
         arrays = [
             picture,
@@ -35,7 +35,7 @@ class Arrays(unittest.TestCase):
                 self.assertTrue((got == array).all())
                 self.assertTrue(got.flags.writeable or got.size == 0)
 
-    def test_several_arrays_cross_by_name_and_arrays_beside_json_become_lists(self):
+    def test_several_arrays_are_sent_by_name_and_arrays_beside_json_become_lists(self):
         got = self.result({"ids": numpy.array([1, 2]), "mask": numpy.array([True])})
         self.assertEqual({name: array.tolist() for name, array in got.items()}, {"ids": [1, 2], "mask": [True]})
         self.assertEqual(self.result({"ids": numpy.array([1, 2]), "n": numpy.int64(2)}), {"ids": [1, 2], "n": 2})
@@ -51,7 +51,7 @@ class Arrays(unittest.TestCase):
         ]:
             self.assertEqual(self.result([scalar]), [plain])
 
-    def test_what_no_tensor_carries_is_refused_with_the_way_out(self):
+    def test_an_array_that_no_tensor_can_represent_is_refused_with_the_next_step(self):
         for value, said in [
             (numpy.zeros(2, "f2"), r"dtype float16, which no tensor has: convert it, for example with \.astype\(numpy\.float32\)"),
             (numpy.array(["a"]), "dtype <U1"),
@@ -75,7 +75,7 @@ class Arrays(unittest.TestCase):
         picture = bytes(received)
         self.assertIs(decode_value({"content_type": "image/jpeg", "at": 0, "length": len(picture)}, picture), picture)
 
-    def test_a_batch_of_arrays_of_one_shape_is_one_array(self):
+    def test_a_batch_of_arrays_with_the_same_shape_becomes_one_array(self):
         shapes = []
 
         @register_bee(name="sums", batch=True)
@@ -91,7 +91,7 @@ class Arrays(unittest.TestCase):
 
 
 class WithoutNumpy(unittest.TestCase):
-    def test_a_tensor_crosses_as_its_bytes(self):
+    def test_a_tensor_is_sent_as_its_bytes(self):
         with unittest.mock.patch("waggle.payload._numpy", lambda: None):
             got = DevSwarm().call(lambda payload: Tensor("FP32", [2], b"\0\0\x80\x3f\0\0\0\x40"), None)
             self.assertEqual((got.datatype, got.shape), ("FP32", (2,)))

@@ -164,7 +164,7 @@ it('A gateway answers 429 with Retry-After at a limit, and lowers an X-Priority 
   }
 })
 
-it('A connection that closes ends all of its requests, including those that wait behind another request', async () => {
+it('A connection that closes ends all of its requests, including those whose answers wait for an earlier answer', async () => {
   const limits = new CallerLimits({ clock: { elapsedMs: () => 0 }, limits: { ratePerSecond: null, inFlight: null, allInFlight: 3 } })
   const asked = Promise.withResolvers<void>()
   let count = 0

@@ -270,7 +270,13 @@ describe('A stream of the client class Gateway', () => {
     )
   })
 
-  it('repeats the request with the same key until the first event, as often as `retries` allows', async () => {
+  it('tells a gap: parts that the server has no longer', async () => {
+    const gap = sent('gap', '*.b~0', { request_id: 'r-1', detail: 'The log no longer has all parts' })
+    await using server = await Server.open([events(`${first}${gap}${rest}`)])
+    assert.deepEqual((await all(server.url))[2], { kind: 'gap', requestId: 'r-1', detail: 'The log no longer has all parts' })
+  })
+
+  it('sends the request again under the same key while it has no event, as often as retries say', async () => {
     await using server = await Server.open(['drop', events(rest), 'drop', 'drop'])
     assert.equal((await all(server.url, { idempotencyKey: 'k' })).at(-1)?.kind, 'answer')
     assert.deepEqual(

@@ -17,7 +17,9 @@ import type { GrpcGateway, GrpcGatewayOptions } from '../../../../connectors/gat
 import { TlsFiles } from '../../../../connectors/http/tls-files.ts'
 import { systemClock } from '../../../../connectors/system/system-clock.ts'
 import type { Clock } from '../../../../processor/ports.ts'
+import { SimulatedClock } from '../../../../processor/simulation/simulated-clock.ts'
 import { readBack } from '../../../../topology/swarm/request/durable.ts'
+import type { PublishedPart } from '../../../../topology/swarm/request/part.ts'
 import type { RequestEvents } from '../../../../topology/swarm/request/request-events.ts'
 import type { NewRequest } from '../../../../topology/swarm/request/requests.ts'
 import { openEchoGrpc, payloadEcho } from '../../../support/echo-gateway.ts'
@@ -166,7 +168,41 @@ describe('A gRPC gateway', () => {
     assert.deepEqual([many.status, many.error], ['INVALID_ARGUMENT', 'WAGGLE_BAD_BODY'])
   })
 
-  it('accepts any input by its own service, and returns the content type of the answer', async () => {
+  it('bounds what a message costs in memory: texts, buffers and 64-bit numbers count for more', async () => {
+    await using wide = await opened({ maxBodyBytes: 4 * 1024 * 1024 })
+    const outcome = async (contents: object, size: number) => {
+      const message = { model_name: 'door', inputs: [{ name: 'x', datatype: 'INT32', shape: [size], contents }] }
+      return (await wide.caller.call(infer, message)).error
+    }
+    const bytes = (size: number) => outcome({ bytes_contents: Array<Buffer>(size).fill(Buffer.alloc(0)) }, size)
+    const integers = (size: number) => outcome({ int64_contents: Array<number>(size).fill(1) }, size)
+    // A message within the bound is decoded, and then refused for values that its datatype does not have.
+    assert.deepEqual([await bytes(199_900), await bytes(200_001)], ['WAGGLE_INFERENCE_INPUT', 'WAGGLE_BAD_BODY'])
+    assert.deepEqual([await integers(333_200), await integers(333_334)], ['WAGGLE_INFERENCE_INPUT', 'WAGGLE_BAD_BODY'])
+  })
+
+  it('refuses a large message of a method that has no input', async () => {
+    await using wide = await opened({ maxBodyBytes: 4 * 1024 * 1024 })
+    for (const [path, message] of [
+      ['grpc.health.v1.Health/Check', { service: 'x'.repeat(70_000) }],
+      ['waggle.v1.Gateway/Get', { request_id: 'x'.repeat(70_000) }],
+      ['inference.GRPCInferenceService/ModelReady', { name: 'x'.repeat(70_000) }],
+    ] as const) {
+      const { status, error } = await wide.caller.call(path, message)
+      assert.deepEqual([status, error], ['RESOURCE_EXHAUSTED', 'WAGGLE_BODY_TOO_LARGE'], path)
+    }
+  })
+
+  it('refuses a message that names two gateways, or two models', async () => {
+    const named = (...names: readonly string[]) => Buffer.concat(names.map((name) => Buffer.from([0x0a, name.length, ...Buffer.from(name)])))
+    for (const path of [ask, infer]) {
+      const { status, error, details } = await caller.call(path, named('door', 'other'))
+      assert.deepEqual([status, error], ['INVALID_ARGUMENT', 'WAGGLE_BAD_BODY'], details)
+    }
+    assert.equal((await caller.call(ask, Buffer.concat([named('door', 'door'), Buffer.from([0x12, 1, 0x31])]))).status, 'OK')
+  })
+
+  it('takes any input by its own service, and gives the content type of the answer', async () => {
     const { message } = await caller.call(ask, hello)
     assert.deepEqual([String(message.data), message.content_type], ['"hello"', 'application/json'])
     const picture = await caller.call(ask, { gateway: 'door', data: Buffer.from([0xff, 0xd8]), content_type: 'image/jpeg' })
@@ -260,8 +296,37 @@ describe('A gRPC gateway with tokens', () => {
   })
 })
 
-describe('A gRPC gateway with limits', () => {
-  it('refuses a caller above its rate, and every caller while the process is full', async () => {
+describe('A message of a caller of gRPC', () => {
+  /** Names the gateway `door`, and cannot be decoded. */
+  const broken = Buffer.from([0x0a, 4, ...Buffer.from('door'), 0xff, 0xff])
+  const asks = [ask, infer, 'waggle.v1.Gateway/Submit'] as const
+
+  it('is not decoded for a caller without the scope of its gateway', async () => {
+    const tokens = new AccessTokens()
+    tokens.replace('settings', parseTokens('asker=asker-0123456789:ask:door; other=other-0123456789:ask:window,manage'))
+    await using here = await opened({ callers: { areKnown: true, find: (token) => tokens.find(token) } })
+    const errors = (token: string) =>
+      Promise.all(asks.map(async (path) => (await here.caller.call(path, broken, { headers: { authorization: `Bearer ${token}` } })).error))
+    assert.deepEqual(new Set(await errors('other-0123456789')), new Set(['WAGGLE_SCOPE_MISSING']))
+    assert.deepEqual(new Set(await errors('asker-0123456789')), new Set(['WAGGLE_BAD_BODY']))
+  })
+
+  it('is not decoded for a caller past its rate, or while the process is full', async () => {
+    const limits = new CallerLimits({ clock: new SimulatedClock(), limits: { ratePerSecond: 1, inFlight: null, allInFlight: 1 } })
+    await using here = await opened({ limits })
+    for (const path of asks) {
+      limits.replace({ ratePerSecond: 1, inFlight: null, allInFlight: 1 })
+      const errors = [(await here.caller.call(path, broken)).error, (await here.caller.call(path, broken)).error]
+      assert.deepEqual(errors, ['WAGGLE_BAD_BODY', 'WAGGLE_CALLER_LIMIT'], path)
+    }
+    const leave = limits.admit({ caller: 'another', gateway: 'window', priority: 9, waits: true })
+    assert.equal((await here.caller.call(ask, broken)).error, 'WAGGLE_OVERLOADED')
+    leave()
+  })
+})
+
+describe('The bounds of a gRPC gateway', () => {
+  it('refuses a caller past its rate, and a full process', async () => {
     const limits = new CallerLimits({ clock: systemClock, limits: { ratePerSecond: 1, inFlight: null, allInFlight: 10 } })
     const answered: unknown[] = []
     await using first = await opened({ limits, onAnswered: ({ gateway, call, status }) => answered.push([gateway, call, status]) })
@@ -485,7 +550,43 @@ describe('A gRPC gateway with limits', () => {
     session.destroy()
   })
 
-  it('leaves free places of calls beside a single caller, and counts no calls of health and reflection', async () => {
+  it('takes no further event for a caller that does not read, however small the values of a part are', async () => {
+    const told = Promise.withResolvers<number>()
+    const part: PublishedPart = { bee: 'chat', rounds: '', number: 0, part: { kind: 'json', json: Array.from({ length: 80_000 }, () => []) } }
+    const events: RequestEvents = {
+      await: () => Promise.reject(new Error('Nothing is sent here')),
+      async follow(_, __, listener) {
+        let taken = 0
+        while (taken < 10_000 && listener({ kind: 'part', id: '*', part }) !== false) taken++
+        told.resolve(taken)
+        return { finish: async () => {}, end() {} }
+      },
+    }
+    await using here = await opened({ events })
+    const session = rawConnection(here.gateway, { initialWindowSize: 0 })
+    rawCall(session, 'waggle.v1.Gateway/Events').end(framed(Buffer.from([0x0a, 1, 0x61])))
+    // Such a part has 240,000 characters as text, and 3 MB as values.
+    assert.equal(await told.promise, 3)
+    session.destroy()
+  })
+
+  it('tells a gap in the parts of a request ahead of its answer', async () => {
+    const events: RequestEvents = {
+      await: () => Promise.reject(new Error('Nothing is sent here')),
+      async follow(_, __, listener) {
+        listener({ kind: 'gap', id: '*' })
+        listener({ kind: 'outcome', id: '*.!' })
+        return { finish: async () => {}, end() {} }
+      },
+    }
+    await using here = await opened({ events, requests: largeAnswers })
+    const [gap, answer] = (await here.caller.stream('waggle.v1.Gateway/Events', { request_id: 'r', last_event_id: '*' })) as {
+      readonly [field: string]: string
+    }[]
+    assert.deepEqual([gap?.id, gap?.name, JSON.parse(gap?.json ?? '').request_id, answer?.name], ['*', 'gap', 'r', 'answer'])
+  })
+
+  it('gives no caller all places of calls, and takes none for health and reflection', async () => {
     const { requests, seen, answer } = heldRequests()
     const callers = { areKnown: true, find: (token: string) => ({ ...anybody, name: `token:${token}` }) }
     await using here = await opened({ requests, callers, maxCalls: 4 })

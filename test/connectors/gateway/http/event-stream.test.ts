@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { AddressInfo } from 'node:net'
 import { it } from 'node:test'
 import fastify from 'fastify'
 import { EventStream } from '../../../../connectors/gateway/http/event-stream.ts'
@@ -21,7 +22,46 @@ it('An event stream whose caller does not read ends at its limit of bytes, after
   await app.close()
 })
 
-it('An event stream sends a comment at its start and every 15 s, and no comment after its end', async () => {
+it('An event stream ends at its bound of memory too if its events are small', async () => {
+  const stream = new EventStream(new SimulatedClock(), () => {})
+  let sent = 0
+  while (!stream.isClosed && sent < 20_000) stream.send('bee', String(sent++), {})
+  const app = fastify()
+  app.get('/', (_, reply) => stream.answer(reply))
+  const { payload } = await app.inject('/')
+  const given = payload.match(/^event: bee$/gm)?.length ?? 0
+  // An event of some thirty bytes takes ten times as much.
+  assert.deepEqual([given > 3000 && given < 4096, given], [true, sent - 1])
+  await app.close()
+})
+
+it('An event stream whose caller reads gives any number of events, in their order', async () => {
+  const app = fastify()
+  const stream = new EventStream(new SimulatedClock(), () => {})
+  app.get('/', (_, reply) => stream.answer(reply))
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const { port } = app.server.address() as AddressInfo
+  const response = await fetch(`http://127.0.0.1:${port}/`)
+  let text = ''
+  let next = 0
+  const send = () => {
+    for (const end = next + 100; next < end; next++) stream.send('bee', String(next), { text: 'x'.repeat(1000) })
+  }
+  send()
+  for await (const chunk of (response.body ?? assert.fail('no body')).pipeThrough(new TextDecoderStream())) {
+    text += chunk
+    if (!text.endsWith('\n\n') || !text.includes(`\nid: ${next - 1}\n`)) continue
+    if (next < 3000) send()
+    else stream.end()
+  }
+  assert.deepEqual(
+    [...text.matchAll(/^id: (\d+)$/gm)].map(([, id]) => Number(id)),
+    Array.from({ length: 3000 }, (_, at) => at),
+  )
+  await app.close()
+})
+
+it('An event stream sends a comment at its start and every 15 s, and none after its end', async () => {
   const clock = new SimulatedClock()
   const app = fastify()
   const stream = new EventStream(clock, () => {})

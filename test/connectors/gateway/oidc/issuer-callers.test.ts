@@ -6,6 +6,7 @@ import { SignJWT, UnsecuredJWT } from 'jose'
 import type { HttpGateway } from '../../../../connectors/gateway/http/http-gateway.ts'
 import { ClaimScopes } from '../../../../connectors/gateway/oidc/claim-scopes.ts'
 import { IssuerCallers, type IssuerCallersOptions } from '../../../../connectors/gateway/oidc/issuer-callers.ts'
+import { TokenTypes } from '../../../../connectors/gateway/oidc/token-types.ts'
 import { AllowedHosts } from '../../../../connectors/http/allowed-hosts.ts'
 import { systemClock } from '../../../../connectors/system/system-clock.ts'
 import { openEchoGateway } from '../../../support/echo-gateway.ts'
@@ -43,6 +44,7 @@ describe('A gateway that trusts an issuer', () => {
       jwksUrl: null,
       hosts: AllowedHosts.parse(issuer.web.host),
       algorithms: ['ES256', 'RS256'],
+      types: TokenTypes.parse('at+jwt,JWT,none'),
       scopesClaim: 'scope',
       scopes: ClaimScopes.parse(null),
       clockSkewSeconds: 30,
@@ -131,7 +133,34 @@ describe('A gateway that trusts an issuer', () => {
     assert.match(await refusalOf({ key: other }), /alg/)
   })
 
-  it('accepts no secret key from the issuer’s document, even if HS256 were allowed', async () => {
+  it('refuses what the issuer signs for other ends, by the type in the header', async () => {
+    for (const typ of ['at+jwt', 'application/at+jwt', 'AT+JWT', 'JWT', 'jwt', 'application/jwt'])
+      assert.equal((await outcome(await issuer.token({ header: { typ } }))).status, 200, typ)
+    for (const typ of [
+      'logout+jwt',
+      'dpop+jwt',
+      'id+jwt',
+      'secevent+jwt',
+      'token-introspection+jwt',
+      'oauth-authz-req+jwt',
+      'JWS',
+      'none',
+      '',
+      'text/at+jwt',
+    ])
+      assert.equal(await refusalOf({ header: { typ } }), 'The token is not accepted: its type (typ) is not one of at+jwt, jwt, none', typ)
+    await open({ types: TokenTypes.parse('application/AT+JWT') })
+    assert.equal((await outcome(await issuer.token({ header: { typ: 'at+jwt' } }))).status, 200)
+    assert.match(await refusalOf({ header: { typ: 'JWT' } }), /type \(typ\)/)
+    assert.match(await refusalOf({}), /type \(typ\)/)
+  })
+
+  it('asks for no keys for a token of a wrong type', async () => {
+    await refusalOf({ header: { typ: 'logout+jwt' } })
+    assert.equal(issuer.fetches, 0)
+  })
+
+  it('takes no secret key from the issuer’s document, even if HS256 were allowed', async () => {
     const secret = Buffer.from('0123456789abcdef0123456789abcdef')
     issuer.publish([issuer.key, { kty: 'oct', kid: 'oct', alg: 'HS256', k: secret.toString('base64url') }])
     await open({ algorithms: ['HS256', 'ES256'] })

@@ -27,7 +27,7 @@ describe('A commit that the embedded log drops', () => {
     rmSync(directory, { recursive: true })
   })
 
-  it('does not affect the commits and records that wait behind it', async () => {
+  it('does not affect the commits and records that wait after it', async () => {
     const [one, other] = [await log.taskProducer({ group: 'one' }), await log.taskProducer({ group: 'other' })]
     one.append(record(Buffer.alloc(1000)))
     other.append(record(Buffer.alloc(100_000)))
@@ -58,7 +58,7 @@ describe('A commit that the embedded log drops', () => {
     assert.equal(log.position('other', 'out', 0), null)
   })
 
-  it('lets a waiting reader read the durable records behind the dropped ones', async () => {
+  it('lets a waiting reader read the durable records after the dropped records', async () => {
     const task = await log.taskProducer({ group: 'one' })
     const plain = await log.producer()
     task.append(record(Buffer.from('open')))
@@ -142,7 +142,7 @@ describe('A commit of a task that worked on dropped records', () => {
   })
 })
 
-describe('A durable record behind an open commit', () => {
+describe('A durable record after an open commit', () => {
   it('survives a deletion of older records and a crash', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'waggle-behind-'))
     const log = await openEmbeddedLog({ directory: join(directory, 'log'), clock: new SimulatedClock() })

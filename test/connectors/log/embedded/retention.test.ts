@@ -137,7 +137,7 @@ describe('An unread record of the embedded log', () => {
     }
   }
 
-  it('is kept while its reader is away, even after a restart, and its reader is reported once', async () => {
+  it('is kept while its reader is stopped, even after a restart, and its reader is reported once', async () => {
     await send()
     await commit(0)
     await pass(long)

@@ -123,7 +123,7 @@ describeWithKafka('A group on Kafka', {}, (cluster) => {
     await second.close()
   })
 
-  it('keeps the seat of a member with an instance id while that member is away', async () => {
+  it('keeps the seat of a member with an instance id while that member is stopped', async () => {
     const told: string[] = []
     const other = await subscribe(told, { listener: listener(told, 'other ') })
     await until([other], () => told.length === 1)
@@ -231,7 +231,7 @@ describeWithKafka('A group on Kafka', {}, (cluster) => {
     }
   })
 
-  it('tells a removed member which partitions it has lost, and lets the member join again', async () => {
+  it('reports to a removed member which partitions it has lost, and lets the member join again', async () => {
     const told: string[] = []
     const consumer = await subscribe(told)
     await until([consumer], () => told.length === 1)

@@ -1,4 +1,4 @@
-"""What the export scripts share: each model with requests, and the answers that Python gives to them."""
+"""Shared code of the export scripts: each model with requests, and the answers that Python gives."""
 import importlib.metadata
 import json
 import pathlib

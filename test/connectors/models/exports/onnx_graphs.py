@@ -1,4 +1,4 @@
-"""Graphs that exporters give now and then: pip install onnx; python onnx_graphs.py"""
+"""Graphs that exporters sometimes make: pip install onnx; python onnx_graphs.py"""
 import numpy as np
 from onnx import TensorProto as T
 from onnx import helper
@@ -22,7 +22,7 @@ rows = [[1.0, 2.0, 6.0], [0.5, 0.25, 0.0]]
 mean = save("graph-mean.onnx", [helper.make_node("ReduceMean", ["x"], ["mean"], keepdims=0)], {"x": (T.FLOAT, ["N", 3])}, {"mean": (T.FLOAT, [])})
 cases.add("graph-mean.onnx", [(row, {"label": "mean", "scores": {"mean": float(mean(x=np.array([row], np.float32))[0])}}) for row in rows])
 
-# The output does not have a row for each row of the input. Its shape does not tell that.
+# The output does not have a row for each row of the input, and its shape does not show this.
 flat = save("graph-flat.onnx", [helper.make_node("Reshape", ["x", "shape"], ["flat"])], {"x": (T.FLOAT, ["N", 3])}, {"flat": (T.FLOAT, ["K"])}, [helper.make_tensor("shape", T.INT64, [1], [-1])])
 cases.add("graph-flat.onnx", [({"x": row}, {"flat": flat(x=np.array([row], np.float32))[0].tolist()}) for row in rows])
 
@@ -42,7 +42,7 @@ colours = save(
 pixels = [[[255, 0, 10], [255, 0, 20]], [[255, 0, 30], [255, 0, 40]]]
 cases.add("graph-picture.onnx", [(pixels, scored(["0", "1", "2"], colours(x=np.array([pixels], np.uint8))[0][0]))])
 
-# A hundred classes: with names they are scores, without them a list.
+# A hundred classes: with names they are scores, without names they are a list.
 hundred = save("graph-hundred.onnx", [helper.make_node("Mul", ["x", "steps"], ["logits"])], {"x": (T.FLOAT, ["N", 1])}, {"logits": (T.FLOAT, ["N", 100])}, [helper.make_tensor("steps", T.FLOAT, [100], [float(at) for at in range(100)])])
 logits = hundred(x=np.array([[0.5]], np.float32))[0][0].tolist()
 names = [f"class {at}" for at in range(100)]

@@ -12,7 +12,7 @@ tokens = torch.export.Dim("tokens")
 
 
 def export(name, module, inputs, names, outputs, dynamic=None, **options):
-    """`dynamic`: by input, {axis: name}. The exporter since PyTorch 2.5 wants it as shapes, the one before as axes."""
+    """`dynamic`: by input, {axis: name}. The exporter since PyTorch 2.5 takes it as shapes, and the older exporter as axes."""
     if options.get("dynamo"):
         options |= {"external_data": False, "dynamic_shapes": None if dynamic is None else tuple(dynamic[name] for name in names)}
     elif dynamic is not None:
@@ -42,7 +42,7 @@ labels = ["a", "b", "c"]
 answers = [(row.tolist(), scored(labels, values.tolist())) for row, values in zip(x, logits)]
 export("torch-classifier.onnx", classifier, (x,), ["x"], ["logits"], {"x": {0: batch}}, dynamo=True)
 export("torch-classifier-legacy.onnx", classifier, (x,), ["x"], ["logits"], {"x": {0: batch}}, dynamo=False)
-# Without dynamic shapes the batch is fixed at that of the example.
+# Without dynamic shapes, the batch size is fixed at the size of the example.
 export("torch-batch-of-one.onnx", classifier, (x[:1],), ["x"], ["logits"], dynamo=True)
 export("torch-batch-of-two.onnx", classifier, (x[:2],), ["x"], ["logits"], dynamo=True)
 for name in ["classifier", "classifier-legacy", "batch-of-one", "batch-of-two"]:
@@ -83,7 +83,7 @@ cases.add("torch-sentence-legacy.onnx", told)
 
 
 class Types(nn.Module):
-    """An input of each type, no dimension for a batch in two of them, and outputs of as many."""
+    """An input of each type, two of them without a batch dimension, and an output for each input."""
 
     def forward(self, flag, small, count, id, half, level, number):
         return number + count + flag.to(torch.int32) + small.to(torch.int32), id + 1, level * 2, half * 2, ~flag, level.sum()

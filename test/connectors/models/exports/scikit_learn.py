@@ -44,12 +44,12 @@ own = ["ten", "eleven", "twelve"]
 renamed = [({"X": body}, scored(own, answer["scores"].values())) for body, answer in answers(numbered)]
 cases.add("sklearn-numbers-tensors.onnx", renamed, labels=own)
 
-# A classifier whose classes lie in an initializer.
+# A classifier whose classes are in an initializer.
 near = KNeighborsClassifier(3).fit(measures[::10], names[species[::10]])
 save("sklearn-neighbours.onnx", to_onnx(near, measures[:1], options={"zipmap": False}))
 cases.add("sklearn-neighbours.onnx", answers(near))
 
-# A support vector machine of 64-bit numbers, whose ZipMap is given 64-bit probabilities.
+# A support vector machine of 64-bit numbers, whose ZipMap gets 64-bit probabilities.
 exact, _ = load_iris(return_X_y=True)
 vectors = SVC(probability=True, random_state=7).fit(exact, names[species])
 asked = exact[[0, 60, 110]]

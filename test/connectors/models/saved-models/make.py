@@ -31,7 +31,7 @@ def given(spec, rows):
 
 
 def answers(name, rows=2, signature="serving_default", **spec):
-    """Loads what was saved, and records what TensorFlow answers for random rows."""
+    """Loads the saved model, and records the answers of TensorFlow for random rows."""
     call = tf.saved_model.load(HERE / name).signatures[signature]
     inputs = {key: given(one, rows) for key, one in call.structured_input_signature[1].items()}
     outputs = call(**{key: tf.constant(value) for key, value in inputs.items()})
@@ -51,7 +51,7 @@ def fresh(name):
 
 
 def small(name):
-    """Leaves away what no reader needs."""
+    """Removes the files that no reader needs."""
     for file in ["fingerprint.pb", "keras_metadata.pb"]:
         (HERE / name / file).unlink(missing_ok=True)
     for folder in ["assets"]:
@@ -60,7 +60,7 @@ def small(name):
 
 
 def export(name, model):
-    """Running averages get values of their own: fresh ones would hide a mistake."""
+    """Gives running averages distinct values, because initial values would hide a mistake."""
     for variable in model.variables:
         if "moving_" in variable.path or "gamma" in variable.path or "beta" in variable.path or "bias" in variable.path:
             variable.assign(variable + 0.2 * np.abs(random.normal(size=variable.shape)))
@@ -82,7 +82,7 @@ for version in [1, 2, 10]:
     answers(f"dense/{version}", rows=3)
 
 
-# Two signatures of one module; functions that call functions; two variables of one name; two shards.
+# Two signatures of one module; functions that call functions; two variables with the same name; two shards.
 class Words(tf.Module):
     def __init__(self):
         super().__init__()
@@ -182,7 +182,7 @@ class Plain(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec((None, 3, 3, 1), tf.float32, name="x")])
     def odd(self, x):
-        """A convolution backwards whose output is smaller than its input times the stride."""
+        """A transposed convolution whose output is smaller than its input times the stride."""
         return {"odd": tf.nn.conv2d_transpose(x, tf.ones((3, 3, 1, 1)), [tf.shape(x)[0], 5, 5, 1], 2, "SAME")}
 
     @tf.function(input_signature=[tf.TensorSpec((None, 2), tf.float32, name="x"), tf.TensorSpec((None, 1), tf.int32, name="unused")])
@@ -201,7 +201,7 @@ answers("plain", signature="unused")
 answers("plain", signature="odd")
 
 
-# Many operators, each for itself.
+# Many operators, each with its own output.
 class Operators(tf.Module):
     def __init__(self):
         super().__init__()
@@ -256,7 +256,7 @@ answers("operators", signature="pictures")
 
 # The form of TensorFlow 1: variables with names, and a session that restores them.
 with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-    # The signature feeds the parsed numbers: the strings before them are no part of the model that is served.
+    # The signature feeds the parsed numbers, so the strings before them are not a part of the served model.
     text = tf.compat.v1.placeholder(tf.string, (None, 4), name="text")
     x = tf.ensure_shape(tf.strings.to_number(text), (None, 4))
     scale = tf.compat.v1.placeholder_with_default(2.0, (), name="scale")

@@ -120,7 +120,7 @@ describe('A model on a server that speaks TensorFlow Serving’s published messa
     }
   })
 
-  it('is told the deadline of a call over gRPC', async () => {
+  it('gets the deadline of a call over gRPC', async () => {
     await withModel({ url: `grpc://127.0.0.1:${server.grpc}/v1/models/measures` }, async (model) => {
       const before = server.calls.length
       await model.run([floats(1, 0, 0, 0)], signal, Date.now() + 20_000)

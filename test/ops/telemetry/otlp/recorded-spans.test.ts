@@ -99,7 +99,7 @@ describe('The spans of a call', () => {
       )
   })
 
-  it('are only those of the batch if its rows are tried again one by one', () => {
+  it('are only the spans of the batch if the rows of the batch are tried again one by one', () => {
     const { spans, tracing } = scene()
     const error = { code: 'WAGGLE_BEE_FAILED', message: 'no' }
     tracing.called({ ...call, isRepeated: true, rows: 2, spans: [0, 1].map((at) => ({ ...callSpanOf(at), error })) })

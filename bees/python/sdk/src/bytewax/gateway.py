@@ -26,7 +26,7 @@ class Response:
 
 
 class Gateway(waggle.Gateway):
-    """The client of the package `waggle`, but each answer is a `Response`."""
+    """The client of the package `waggle`, except that each answer is a `Response`."""
 
     def request(self, payload: Any, gateway: str, **options: Any) -> Response:
         """Sends a payload, waits, and returns the answer as a `Response`."""

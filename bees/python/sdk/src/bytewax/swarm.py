@@ -1,6 +1,6 @@
 """Makes `from bytewax.swarm import register_bee, DevSwarm` work, which bees of 2021 contain. New bees import `waggle`.
 
-This folder has no `__init__.py`. So if the real package `bytewax` is installed too, Python finds the modules of both.
+This folder has no `__init__.py`. If the real package `bytewax` is also installed, Python therefore finds the modules of both packages.
 """
 
 import bytewax

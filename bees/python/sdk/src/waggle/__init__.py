@@ -76,7 +76,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Imports the gateway clients at their first use. A bee that calls no gateway starts twice as fast without them."""
+    """Imports the gateway clients at their first use. A bee that calls no gateway starts twice as fast without the clients."""
     modules = {"AsyncGateway": "async_gateway", "Gateway": "gateway", "RequestEvent": "event_stream", "RequestState": "exchange"}
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -15,7 +15,7 @@ Schema = Dict[str, Any]
 
 
 def types_of(bee: Bee) -> Dict[str, Schema]:
-    """The types of `input` and `output` that the annotations name: both, one or none. It calls no function of the user."""
+    """The types of `input` and `output` from the annotations, as far as there are annotations. Calls no function of the user."""
     target = bee.function if inspect.isroutine(bee.function) else getattr(bee.function, "__call__", bee.function)
     try:
         signature = inspect.signature(bee.function)
@@ -27,7 +27,7 @@ def types_of(bee: Bee) -> Dict[str, Schema]:
     payload = bee.payload_parameter
     if payload in hints:
         types["input"] = _item_of(hints[payload], batch=bee.batch)
-    # A bee that takes the swarm may call `publish` in place of returning a value, so the annotation None says nothing.
+    # A bee that takes the swarm may call `publish` instead of returning a value, so the annotation None does not tell its type.
     returned = hints.get("return", inspect.Signature.empty)
     is_told = "return" in hints and not (bee.takes_swarm and returned in (None, type(None)))
     if is_told and signature.return_annotation is not inspect.Signature.empty:
@@ -36,7 +36,7 @@ def types_of(bee: Bee) -> Dict[str, Schema]:
 
 
 def _whole_of(annotation: Any) -> Schema:
-    """The schema of a generator's result: what it returns, or else its parts as one value."""
+    """The schema of a generator's result: the returned value, or else its parts as one value."""
     arguments = typing.get_args(annotation)
     if not arguments:
         return {}
@@ -49,7 +49,7 @@ def _whole_of(annotation: Any) -> Schema:
 
 
 def _item_of(annotation: Any, *, batch: bool) -> Schema:
-    """The schema of one payload or result. The annotation of a batch is a list of them, or an array with a row for each."""
+    """The schema of one payload or result. The annotation of a batch is a list of payloads or results, or an array with a row for each of them."""
     if not batch:
         return schema_of(annotation)
     if _is_array(annotation):
@@ -91,7 +91,7 @@ def _simple(annotation: Any) -> Optional[Schema]:
         # A bee gets several tensors as a dict, so a dict may be an object or tensors.
         return {"type": ["object", "tensors"]}
     if isinstance(annotation, type):
-        # In Python bool is a subclass of int, and in JSON a boolean is not a number. So the class itself is compared.
+        # In Python bool is a subclass of int, but in JSON a boolean is not a number. So the class itself is compared.
         for kind, name in _SIMPLE.items():
             if annotation is kind:
                 return {"type": name}
@@ -124,7 +124,7 @@ def _members(annotation: Any, depth: int) -> Schema:
 
 
 def _required_keys(annotation: Any) -> List[str]:
-    """The keys that a TypedDict must have. It reads `NotRequired` itself: Python overlooks it where annotations are texts."""
+    """The keys that a TypedDict must have. The function reads `NotRequired` itself, because Python overlooks it if annotations are texts."""
     known = getattr(annotation, "__required_keys__", ())
     marks = {name: str(typing.get_origin(hint)) for name, hint in typing.get_type_hints(annotation, include_extras=True).items()}
     return [name for name, mark in marks.items() if mark.endswith(".Required") or (name in known and not mark.endswith(".NotRequired"))]
@@ -135,7 +135,7 @@ def _is_required(field: "dataclasses.Field[Any]") -> bool:
 
 
 def _union(schemas: List[Schema]) -> Schema:
-    """A schema with the types of all these schemas; empty if one of the schemas is empty, or has more than a type."""
+    """A schema with the types of all these schemas. It is empty if one of the schemas is empty, or has more than a type."""
     types: List[str] = []
     for schema in schemas:
         if set(schema) != {"type"}:
@@ -149,7 +149,7 @@ def _listed(types: Any) -> List[str]:
 
 
 def _is_array(annotation: Any) -> bool:
-    """True for the annotation ndarray of numpy, with or without the type of its items. It does not import numpy."""
+    """True for the annotation ndarray of numpy, with or without the type of its items. Does not import numpy."""
     kind = typing.get_origin(annotation) or annotation
     return getattr(kind, "__name__", "") == "ndarray" and getattr(kind, "__module__", "").split(".")[0] == "numpy"
 

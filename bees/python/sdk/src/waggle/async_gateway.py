@@ -118,7 +118,7 @@ class AsyncGateway:
 
     async def _events(self, stream: EventStream, attempt: Attempt) -> AsyncIterator[RequestEvent]:
         ends_at = time.monotonic() + attempt.timeout_seconds
-        # An answer to HTTP/1.0 has no chunks, and ends with the connection.
+        # A response to HTTP/1.0 has no chunks, and ends with the connection.
         reader, writer = await self._sent(attempt, "HTTP/1.0")
 
         async def next_line() -> bytes:

@@ -10,7 +10,7 @@ from .job import Job
 
 
 class AsyncWorker:
-    """Runs each call of a coroutine as a task of one event loop, many side by side.
+    """Runs each call of a coroutine as a task of one event loop. Many calls run concurrently.
 
     `take`, `cancel` and `finish` may be called from any thread, and `stop` from a signal handler.
     """
@@ -32,11 +32,11 @@ class AsyncWorker:
         self._loop.call_soon_threadsafe(self._cancel, id)
 
     def finish(self) -> None:
-        """Lets `run` return when all jobs that were taken have their results."""
+        """Lets `run` return when all accepted jobs have their results."""
         self._loop.call_soon_threadsafe(self._finish)
 
     def stop(self) -> None:
-        """The same as `finish`, because all jobs are already running."""
+        """Does the same as `finish`, because all jobs are already running."""
         self.finish()
 
     def run(self) -> None:

@@ -1,4 +1,4 @@
-"""Batches: many payloads in one call, and a result for each of them."""
+"""Batches: many payloads in one call, and a result for each payload."""
 
 from __future__ import annotations
 

@@ -1,22 +1,40 @@
-"""`register_bee`, which makes functions of a file bees that a swarm can name."""
+"""`register_bee`, which turns the functions of a file into bees that a swarm can name."""
 
 from __future__ import annotations
 
 import inspect
-from typing import Any, Callable, Dict, List, Optional, TypeVar, overload
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, TypeVar, overload
 
 from .errors import BadBee
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class Declaration:
+    """What a bee of a package says of itself. `waggle bees catalog` prints it, and `waggle validate` checks specs with it."""
+
+    def __init__(
+        self,
+        *,
+        summary: Optional[str] = None,
+        delivery: Optional[str] = None,
+        spec: Optional[Mapping[str, Any]] = None,
+        examples: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        self.summary = summary
+        self.delivery = delivery
+        self.spec = spec
+        self.examples = examples
+
+
 class Bee:
     """A registered function, and how it is called."""
 
-    def __init__(self, name: str, function: Callable[..., Any], *, batch: bool) -> None:
+    def __init__(self, name: str, function: Callable[..., Any], *, batch: bool, declaration: Optional[Declaration] = None) -> None:
         self.name = name
         self.function = function
         self.batch = batch
+        self.declaration = declaration or Declaration()
         self.place = _place_of(function)
         if inspect.isclass(function):
             raise BadBee(f"{function.__qualname__} is a class; a bee is a function: register an object of it that can be called, or its method")
@@ -43,7 +61,7 @@ class Bee:
         return parameters[at] if at < len(parameters) else None
 
     def call(self, swarm: Any, payload: Any, context: Any) -> Any:
-        """Calls the function with the arguments that it takes, of swarm, payload and context."""
+        """Calls the function with those of the arguments swarm, payload and context that it takes."""
         given = {"swarm": swarm, "payload": payload, "context": context}
         positional = [given[what] for what in self._takes.positional]
         return self.function(*positional, **{what: given[what] for what in self._takes.named})
@@ -52,14 +70,34 @@ class Bee:
 @overload
 def register_bee(name: F) -> F: ...
 @overload
-def register_bee(name: Optional[str] = None, *, batch: bool = False) -> Callable[[F], F]: ...
-def register_bee(name: Any = None, *, batch: bool = False) -> Any:
-    """Makes a function or a coroutine a bee, under the name that a swarm's `spec.bee` uses. The default is the function's own name.
+def register_bee(
+    name: Optional[str] = None,
+    *,
+    batch: bool = False,
+    summary: Optional[str] = None,
+    delivery: Optional[str] = None,
+    spec: Optional[Mapping[str, Any]] = None,
+    examples: Sequence[Mapping[str, Any]] = (),
+) -> Callable[[F], F]: ...
+def register_bee(
+    name: Any = None,
+    *,
+    batch: bool = False,
+    summary: Optional[str] = None,
+    delivery: Optional[str] = None,
+    spec: Optional[Mapping[str, Any]] = None,
+    examples: Sequence[Mapping[str, Any]] = (),
+) -> Any:
+    """Turns a function or a coroutine into a bee, under the name that a swarm's `spec.bee` uses. The default is the function's own name.
 
     The function takes `(payload)`, `(payload, context)` or `(swarm, payload, context)`. The returned value goes to the next bee, unless the function
-    calls `swarm.publish` or `swarm.respond`. A generator publishes each part that it yields: the caller gets it at once, as an event of the request. With `batch=True` the function takes a list of payloads, or one stacked array if all payloads are arrays
-    of the same shape, and returns a list with a result for each payload. The function itself stays unchanged, so that tests and other functions can
-    call it.
+    calls `swarm.publish` or `swarm.respond`. A generator publishes each part that it yields: the caller gets the part at once, as an event of the
+    request. With `batch=True` the function takes a list of payloads, and returns a list with a result for each payload. If all payloads are arrays
+    of the same shape, the function gets one stacked array instead of the list. The function itself stays unchanged, so that tests and other
+    functions can call it.
+
+    A bee of a package is a bee type: `summary` is a sentence about it, `delivery` its guarantee after a crash, `spec` the JSON Schema of the keys that a
+    swarm gives it, which `context.spec` has, and `examples` are such specs.
 
     Raises BadBee for a function that cannot be a bee.
 
@@ -71,7 +109,8 @@ def register_bee(name: Any = None, *, batch: bool = False) -> Any:
     """
 
     def register(function: F) -> F:
-        bee = Bee(name if isinstance(name, str) else _own_name(function), function, batch=batch)
+        declaration = Declaration(summary=summary, delivery=delivery, spec=spec, examples=examples)
+        bee = Bee(name if isinstance(name, str) else _own_name(function), function, batch=batch, declaration=declaration)
         before = _bees.get(bee.name)
         if before is not None and _identity(before.function) != _identity(function):
             raise BadBee(f"{bee.place}: the bee {bee.name} is there already, at {before.place}: give one of them another name")
@@ -112,7 +151,7 @@ class _Takes:
 
 
 def _parameters_of(function: Callable[..., Any], place: str, name: str) -> _Takes:
-    """The arguments that a function takes, of swarm, payload and context. The number of parameters decides, and a first parameter named `swarm`."""
+    """The arguments swarm, payload and context that a function takes. The number of parameters and the name `swarm` decide."""
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):

@@ -9,7 +9,7 @@ import os
 import sys
 import traceback
 from types import ModuleType, TracebackType
-from typing import List, Optional, Tuple
+from typing import Any, List, Mapping, Optional, Tuple
 
 from .bee import Bee, bee_named, bee_names
 from .errors import BadBee
@@ -17,6 +17,9 @@ from .errors import BadBee
 
 class BeeFile:
     """A file with bees: a Python file or a notebook."""
+
+    #: What `context.spec` has.
+    spec: Mapping[str, Any] = {}
 
     def __init__(self, path: str) -> None:
         self.path = os.path.abspath(path)
@@ -45,13 +48,19 @@ class BeeFile:
             spec.loader.exec_module(module)
 
     def bee(self, name: str) -> Bee:
-        """The bee of this name. Raises BadBee, with the names of the existing bees, if there is none."""
+        """The bee of this name. Raises BadBee, with the names of the existing bees, if there is no such bee."""
         bee = bee_named(name)
         if bee is not None:
             return bee
         names = ", ".join(bee_names())
         there = f"it has {names}" if names else f"it registers none: write @register_bee(name={name!r}) above the function"
         raise BadBee(f"{self.name} has no bee {name!r}; {there}")
+
+    def advice(self, error: BaseException) -> Optional[str]:
+        """The next step after an error of `load`; None if the error says enough."""
+        if isinstance(error, ModuleNotFoundError) and error.name is not None:
+            return f"Add the package of {error.name} to requirements.txt."
+        return None
 
     def described(self, error: BaseException) -> str:
         """An error in one line: its type, its message, and the place in the user's code that is nearest to the error."""

@@ -36,13 +36,13 @@ class Calls:
             job.context.cancel()
 
     def give_up(self, jobs: Sequence[Job]) -> None:
-        """Ends without a result the jobs of the list that are still open."""
+        """Ends the open jobs of the list without a result."""
         for job in jobs:
             if self._close(job):
                 job.give_up()
 
     async def compute(self, jobs: Sequence[Job]) -> None:
-        """Computes one batch, or one request. It suspends only if the bee is a coroutine."""
+        """Computes one batch, or one request. Suspends only if the bee is a coroutine."""
         self.give_up([job for job in jobs if job.context.cancelled])
         wanted = [job for job in jobs if self._open.get(job.id) is job]
         if self.bee.batch:
@@ -93,7 +93,7 @@ class Calls:
                 self._succeed(job, result)
 
     def _results(self, returned: Any, jobs: Sequence[Job]) -> List[Any]:
-        """The returned value for each job; None for each if the bee has published or responded for all jobs."""
+        """The returned value for each job; None for every job if the bee has published or responded for all jobs."""
         given = [job.call.has_published or job.call.has_responded for job in jobs]
         if returned is not None:
             return results_of(returned, len(jobs))
@@ -131,7 +131,7 @@ class Calls:
         job.fail(error)
 
     def _close(self, job: Job) -> bool:
-        """Removes a job from the open jobs. True only at the first call for a job, so that the job gets one result."""
+        """Removes a job from the open jobs. Returns True only at the first call for a job, so that the job gets one result."""
         if self._open.get(job.id) is not job:
             return False
         del self._open[job.id]
@@ -139,7 +139,7 @@ class Calls:
 
 
 def _published(generator: Any, job: Job) -> Any:
-    """Publishes what a generator yields, and returns what it returns, or else its parts as one result."""
+    """Publishes the values that a generator yields. Returns the generator's return value, or else its parts as one result."""
     try:
         while True:
             try:
@@ -153,7 +153,7 @@ def _published(generator: Any, job: Job) -> Any:
 
 
 async def _published_later(generator: Any, job: Job) -> Any:
-    """The same as `_published`. An asynchronous generator returns nothing."""
+    """Does the same as `_published` for an asynchronous generator, which has no return value."""
     try:
         async for part in generator:
             job.context.raise_if_cancelled()

@@ -18,7 +18,7 @@ MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 
 
 class TooDeep(Exception):
-    """A request that Python's JSON reader cannot read, because it is nested too deep."""
+    """A request that Python's JSON reader cannot read, because the request is nested too deeply."""
 
     def __init__(self, request_id: int) -> None:
         super().__init__(request_id)
@@ -38,7 +38,7 @@ class Message:
 class Channel:
     """Reads messages in one thread, and writes them from any thread.
 
-    `binary` says if messages have the binary form. The hello tells Waggle the form.
+    `binary` is true if messages have the binary form. The hello tells Waggle the form.
     """
 
     def __init__(self, read_fd: int, write_fd: int, *, binary: bool) -> None:
@@ -73,11 +73,11 @@ class Channel:
         return channel
 
     def write_line(self, fields: Mapping[str, Any]) -> None:
-        """Writes a message as a line of JSON, whatever the form is: the hello, or a message before it."""
+        """Writes a message as a line of JSON, regardless of the form: the hello, or a message before the hello."""
         self._write([dumps(fields) + b"\n"])
 
     def write(self, fields: Mapping[str, Any], body: Optional[Body] = None) -> None:
-        """Writes a message. Raises BadResult for a value that JSON cannot hold, and MessageTooLarge above 64 MiB. Then nothing is written."""
+        """Writes a message. Raises BadResult for a value without a form in JSON, and MessageTooLarge above 64 MiB; then writes nothing."""
         self._write(self._encoded(fields, body))
 
     def read(self) -> Optional[Message]:
@@ -105,7 +105,7 @@ class Channel:
             try:
                 _write_all(self._write_fd, pieces)
             except ConnectionError:
-                # Waggle has ended. The thread that reads notices it too, and ends the process.
+                # Waggle has ended. The reading thread also notices the end, and ends the process.
                 pass
 
     def _read_frame(self) -> Optional[Message]:
@@ -121,7 +121,7 @@ class Channel:
         return None if body is None else Message(fields, body)
 
     def _read_body(self, fields: Mapping[str, Any], length: int) -> Optional[Buffer]:
-        """The body of a message. A body with a single value is read as that value without the padding, so that the bee gets it without a copy."""
+        """The body of a message. A body with a single value is read without the padding, so that the bee gets the value without a copy."""
         wanted = fields.get("length")
         if fields.get("at") == 0 and isinstance(wanted, int) and 0 <= length - wanted < 8:
             value = self._reader.read(wanted)

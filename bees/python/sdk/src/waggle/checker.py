@@ -13,7 +13,7 @@ from .errors import BadBee
 
 
 def verdict_on(path: str, name: str) -> Dict[str, Any]:
-    """The types of the bee, or the error that its file raises. It imports the file, and calls no function in it."""
+    """The types of the bee, or the error that its file raises. Imports the file without calling a function in it."""
     file = BeeFile(path)
     try:
         file.load()

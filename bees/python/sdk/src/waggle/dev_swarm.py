@@ -45,7 +45,7 @@ class DevSwarm(Swarm):
         self.responded.append(data)
 
     def clear(self) -> None:
-        """Forgets what was published and responded."""
+        """Forgets the published and responded values."""
         self.published.clear()
         self.responded.clear()
         self.parts.clear()
@@ -58,13 +58,15 @@ class DevSwarm(Swarm):
         headers: Optional[Mapping[str, str]] = None,
         timeout_seconds: Optional[float] = None,
         parts: Sequence[Any] = (),
+        spec: Optional[Mapping[str, Any]] = None,
     ) -> Any:
-        """Calls a bee as a running swarm does, and returns its result as the next bee gets it.
+        """Calls a bee as a running swarm does, and returns its result in the form that the next bee gets.
 
         `payload` and the result are written as messages and read again, so a result that cannot be passed on fails here too. The result is appended
-        to `published` or `responded`. What a generator yields is appended to `parts`, and `parts=` are those of an earlier run. A bee that takes batches gets a list of payloads, and the list of its results is returned.
+        to `published` or `responded`. The parts that a generator yields are appended to `parts`. `parts=` are the parts of an earlier
+        run. `spec` becomes `context.spec`. A bee that takes batches gets a list of payloads, and the list of its results is returned.
 
-        Raises what the bee raises, and BadResult.
+        Raises the errors of the bee, and BadResult.
 
         >>> swarm = DevSwarm()
         >>> swarm.call(lambda payload: (payload["number"], payload["number"] * 2), {"number": 21})
@@ -73,7 +75,7 @@ class DevSwarm(Swarm):
         registered = bee_of(bee) or Bee(getattr(bee, "__name__", "bee"), bee, batch=False)
         payloads = [_crossed(one) for one in payload] if registered.batch else [_crossed(payload)]
         deadline = None if timeout_seconds is None else time.time() + timeout_seconds
-        contexts = [Context(f"request-{number}", headers=headers, deadline=deadline, parts=parts) for number in range(1, len(payloads) + 1)]
+        contexts = [Context(f"request-{number}", headers=headers, deadline=deadline, parts=parts, spec=spec) for number in range(1, len(payloads) + 1)]
         for context in contexts:
             context._call = Call()
         token = current_call.set(contexts[0]._call if len(contexts) == 1 else None)
@@ -123,7 +125,7 @@ class DevSwarm(Swarm):
 
 
 def _crossed(value: Any, content_type: Optional[str] = None) -> Any:
-    """A value as it arrives after it was sent through the channel."""
+    """A value in the form in which it arrives after it was sent through the channel."""
     body = Body(binary=True)
     fields = json.loads(dumps(encode_value(value, body, content_type)))
     return decode_value(fields, bytearray().join(body.pieces))

@@ -20,7 +20,7 @@ class Refused(WaggleError):
 
 
 class BadResult(WaggleError):
-    """A bee gave a result that cannot be passed on. The message says what to give instead."""
+    """A bee gave a result that cannot be passed on. The message names a possible result."""
 
 
 class BadBee(WaggleError):
@@ -28,7 +28,7 @@ class BadBee(WaggleError):
 
 
 class Cancelled(WaggleError):
-    """Nobody waits for this request any more. `Context.raise_if_cancelled` raises it."""
+    """Nobody waits for this request any more. `Context.raise_if_cancelled` raises this error."""
 
 
 class MissingSecret(WaggleError, LookupError):
@@ -38,7 +38,7 @@ class MissingSecret(WaggleError, LookupError):
 def refuse(detail: str) -> NoReturn:
     """Refuses the input of this request: the caller gets status 422 with `detail`.
 
-    It never returns, because it raises `Refused`.
+    The function never returns, because it raises `Refused`.
 
     >>> refuse("The picture has no face")
     Traceback (most recent call last):

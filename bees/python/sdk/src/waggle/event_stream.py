@@ -1,4 +1,4 @@
-"""The events of one request, without network access: the requests to send, the events of the answers, and the way on after a broken connection."""
+"""The events of one request, without network access: the requests to send, the events of the responses, and the steps after a broken connection."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ class RequestEvent:
     """An event of a request.
 
     Attributes:
-        kind: "accepted", "bee" (a bee is done), "part" (a bee has published a part) or "answer", which is the last one.
+        kind: "accepted", "bee" (a bee is done), "part" (a bee has published a part), "gap" (parts may be missing, because they are older than the
+            server's log keeps) or "answer", which is the last one.
         request_id: the request's id.
         bee: the bee of a "bee" or a "part"; else None.
         number: the number of a "part", counted from 0 for each bee; else None.
@@ -40,7 +41,7 @@ class RequestEvent:
 
 
 class EventStream:
-    """The state of a stream. A client sends each `attempt`, and gives back what it gets."""
+    """The state of a stream. A client sends each `attempt`, and passes the response or the error to this object."""
 
     def __init__(
         self,
@@ -67,7 +68,7 @@ class EventStream:
         self.is_over = False
 
     def attempt(self) -> Attempt:
-        """The next request: the request itself, or a question for the events behind the last one. Raises DeadlineExceeded."""
+        """The next request: the request itself, or a question for the events after the last event. Raises DeadlineExceeded."""
         self._lines = []
         left = self._ends_at - time.monotonic()
         address = self._settings.address
@@ -88,14 +89,14 @@ class EventStream:
             self._request_id = headers.get("x-request-id")
 
     def refused(self, response: Response) -> float:
-        """Takes a response without events. Returns the pause before the next attempt, in seconds. Raises its error if no other may follow."""
+        """Takes a response without events. Returns the seconds until the next attempt. Raises the response's error if there is no next attempt."""
         problem = problem_of(response.status, response.body, response.headers)
         if response.status not in (429, 503):
             raise problem
         return self._pause(problem, retry_after(response))
 
     def broken(self, error: Exception) -> float:
-        """Takes a broken connection. Returns the pause before the next attempt, in seconds. Raises Unavailable after the last one."""
+        """Takes a broken connection. Returns the pause before the next attempt, in seconds. Raises Unavailable after the last attempt."""
         if isinstance(error, TimeoutError):
             raise DeadlineExceeded(f"{self._settings.address.shown} gave no answer within {self._total:g} s") from error
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
@@ -118,7 +119,7 @@ class EventStream:
         return self._event(fields.get("event", ""), json.loads(fields["data"]))
 
     def _event(self, kind: str, fields: Dict[str, Any]) -> Optional[RequestEvent]:
-        if kind not in ("accepted", "bee", "part", "answer"):
+        if kind not in ("accepted", "bee", "part", "gap", "answer"):
             return None
         request_id = self._request_id or str(fields.get("request_id", ""))
         if kind == "answer":
@@ -128,7 +129,7 @@ class EventStream:
         return RequestEvent(kind, request_id, fields)
 
     def _pause(self, failure: GatewayError, least: float) -> float:
-        # A request that was accepted goes on, so its events are worth the wait for a process that starts again.
+        # A request that was accepted continues, so the client keeps retrying while a process restarts.
         if self._last_event_id == "" and self._failures >= self._settings.retries:
             raise failure
         self._failures += 1

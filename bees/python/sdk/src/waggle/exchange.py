@@ -171,7 +171,7 @@ def _steps(
             raise DeadlineExceeded(f"{address.shown} gave no answer within {total_seconds:g} s")
         if has_deadline:
             headers["x-timeout-seconds"] = f"{min(max(left, 0.001), MAX_TIMEOUT_SECONDS):.3f}"
-        # The server answers 504 at the deadline. The client waits a little longer, so that this answer can arrive.
+        # The server answers 504 at the deadline. The client waits a little longer, so that the answer 504 can arrive.
         outcome = yield Attempt(method, address.path + path, headers, body, left + (GRACE_SECONDS if has_deadline else 0))
         failure, wait = _failure_of(outcome, address, total_seconds)
         if failure is None:
@@ -187,7 +187,7 @@ def _steps(
 
 
 def _failure_of(outcome: Union[Response, OSError, None], address: Address, total_seconds: float) -> Tuple[Optional[GatewayError], Optional[float]]:
-    """The error of an attempt, None after a success; and the least pause in seconds before the next attempt, None if no other may follow."""
+    """The error of an attempt, None after a success. Also the shortest pause in seconds before the next attempt, None if there is no next attempt."""
     if isinstance(outcome, TimeoutError):
         return DeadlineExceeded(f"{address.shown} gave no answer within {total_seconds:g} s"), None
     if isinstance(outcome, OSError):
@@ -201,7 +201,7 @@ def _failure_of(outcome: Union[Response, OSError, None], address: Address, total
 
 
 def encoded_payload(payload: Any, content_type: Optional[str]) -> Tuple[bytes, str]:
-    """A payload as the body of a request, with its content type: bytes unchanged, arrays of numpy as tensors, anything else as JSON."""
+    """A payload as the body of a request, with its content type: bytes unchanged, arrays of numpy as tensors, any other payload as JSON."""
     if isinstance(payload, (bytes, bytearray, memoryview)):
         own = payload.content_type if isinstance(payload, Media) else "application/octet-stream"
         return bytes(payload), content_type or own
@@ -262,7 +262,7 @@ def retry_after(response: Response) -> float:
 
 
 def back_off(retry: int) -> float:
-    """The pause before a retry: up to 0.1 s, then twice as long each time. The random part keeps many clients from retrying at the same time."""
+    """The pause before a retry: up to 0.1 s, then twice as long each time. The random part prevents many clients from retrying at the same time."""
     return float(min(_MAX_PAUSE_SECONDS, 0.1 * 2**retry) * random.uniform(0.5, 1))
 
 

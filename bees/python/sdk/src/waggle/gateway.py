@@ -21,8 +21,8 @@ class Gateway:
         url: the address of the server; default WAGGLE_URL, else WAGGLE_HOST and WAGGLE_HTTP_PORT, else http://127.0.0.1:8080.
         token: a bearer token; default WAGGLE_TOKEN.
         timeout_seconds: the longest time of a call, including retries.
-        retries: how often a call is tried again after a broken connection, 429 or 503. All attempts have the same idempotency key, so the
-            swarm computes the request once.
+        retries: the number of retries after a broken connection, 429 or 503. All attempts have the same idempotency key, so the swarm computes
+            the request once.
     """
 
     def __init__(
@@ -44,8 +44,8 @@ class Gateway:
     ) -> Any:
         """Sends a payload and waits for the answer: a JSON value, or `Media` for any other content type.
 
-        A payload is a value that JSON can hold, or bytes of `content_type`. A second call with the same `idempotency_key` is the same request: it is
-        not computed again, and gets the same answer. After `timeout_seconds` the swarm drops the request.
+        A payload is a value that JSON can represent, or bytes of `content_type`. A second call with the same `idempotency_key` is the same request:
+        the swarm does not compute it again, and the call gets the same answer. After `timeout_seconds` the swarm drops the request.
 
         Raises a GatewayError: InputRefused, BeeFailed, DeadlineExceeded, Unavailable and so on.
         """
@@ -105,10 +105,10 @@ class Gateway:
         timeout_seconds: Optional[float] = None,
         headers: Optional[Mapping[str, str]] = None,
     ) -> Iterator[RequestEvent]:
-        """Sends a payload and gives the events of the request as they come: parts that bees publish, bees that are done, and at last the answer.
+        """Sends a payload and yields the events of the request as they arrive: parts that bees publish, bees that have finished, and finally the answer.
 
-        If the connection breaks, the stream goes on behind the last event, at whichever process answers then. Raises a GatewayError, also that of a
-        request that failed.
+        If the connection breaks, the stream continues after the last event, at any process that answers. Raises a GatewayError, also if the request
+        failed.
         """
         stream = EventStream(
             self._settings,
@@ -149,7 +149,7 @@ class Gateway:
                     connection.close()
 
     def close(self) -> None:
-        """Closes this thread's connection. The next call opens a new one."""
+        """Closes this thread's connection. The next call opens a new connection."""
         connection = getattr(self._local, "connection", None)
         if connection is not None:
             connection.close()
@@ -176,7 +176,7 @@ class Gateway:
 
     def _attempt(self, attempt: Attempt) -> "Response | OSError":
         ends_at = time.monotonic() + attempt.timeout_seconds
-        # A server closes a connection that was idle for long. So after a failure on a kept connection, a new connection is tried at once.
+        # A server closes a connection that was idle for a long time. After a failure on a kept connection, a new connection is therefore tried at once.
         for is_kept in (True, False) if getattr(self._local, "connection", None) is not None else (False,):
             try:
                 return self._exchange(attempt, max(0.001, ends_at - time.monotonic()))
@@ -233,7 +233,7 @@ class Gateway:
 
 
 def settings_of(url: Optional[str], token: Optional[str], timeout_seconds: float, retries: int) -> Settings:
-    """The settings of a client. The address and the token come from the environment if they are not given."""
+    """The settings of a client. Without arguments, the address and the token come from the environment."""
     return Settings(
         url or os.environ.get("WAGGLE_URL") or _own_address(),
         token if token is not None else os.environ.get("WAGGLE_TOKEN") or None,
@@ -243,7 +243,7 @@ def settings_of(url: Optional[str], token: Optional[str], timeout_seconds: float
 
 
 def _own_address() -> str:
-    """The address at which a Waggle with this environment listens."""
+    """The address at which Waggle listens when it has this environment."""
     host = os.environ.get("WAGGLE_HOST") or ""
     port = os.environ.get("WAGGLE_HTTP_PORT") or "0"
     shown = "127.0.0.1" if host in ("", "0.0.0.0", "::") else f"[{host}]" if ":" in host else host

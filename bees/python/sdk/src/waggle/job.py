@@ -30,6 +30,7 @@ class Job:
             headers=fields.get("headers"),
             deadline=None if deadline is None else deadline / 1000,
             content_type=fields.get("content_type"),
+            spec=file.spec,
         )
         self.context._call = self.call
         self.context.parts = [_part_in(part, message.body) for part in fields.get("published", ())]
@@ -39,7 +40,7 @@ class Job:
         self._file = file
 
     def payload(self) -> Any:
-        """The input of the bee. It can be taken only once, so that its memory is freed as soon as the bee drops it."""
+        """The input of the bee. The input can be taken only once, so that its memory is freed as soon as the bee drops the input."""
         message, self._message = self._message, None
         assert message is not None
         return decode_value(message.fields, message.body)
@@ -52,11 +53,11 @@ class Job:
         self._parts.append(part)
 
     def whole_of_parts(self) -> Any:
-        """The parts as one result; None if the bee has published or responded, because that is its result."""
+        """The parts as one result; None if the bee has published or responded, because the published value or the answer is its result."""
         return None if self.call.has_published or self.call.has_responded else joined(self._parts)
 
     def succeed(self, returned: Any) -> None:
-        """Writes the result of a call that ended: the published value and the response, or else the returned value."""
+        """Writes the result of a finished call: the published value and the response, or else the returned value."""
         self.call.is_over = True
         try:
             body = self._channel.body()
@@ -79,7 +80,7 @@ class Job:
             self._write_error(self._file.described(error))
 
     def give_up(self) -> None:
-        """Writes that this request is not computed any more: as cancelled if Waggle has cancelled it, else as an error."""
+        """Reports that this request is no longer computed: as cancelled if Waggle has cancelled the request, else as an error."""
         self.call.is_over = True
         if self.context.was_cancelled:
             self._channel.write({"id": self.id, "cancelled": True})
@@ -87,8 +88,8 @@ class Job:
             self._write_error("the deadline passed before the bee was done")
 
     def _fields(self, result: Result, body: Body) -> Fields:
-        """The fields of a result. The message's own value goes to the next bees, and `respond` has the answer to the caller. If `respond` is true,
-        the message's own value is the answer."""
+        """The fields of a result. The message's own value goes to the next bees, and `respond` is the answer to the caller. If `respond` is true,
+        the message's own value is also the answer."""
         if not result.has_published:
             return {**encode_value(result.responded, body), "respond": True}
         fields = encode_value(result.published, body, result.content_type)
@@ -99,7 +100,7 @@ class Job:
 
 
 def _part_in(fields: Fields, body: Optional[Buffer]) -> Any:
-    """A published part. Bytes keep their media type, so that the bee can yield the very same part again."""
+    """A published part. Bytes keep their media type, so that the bee can yield the same part again."""
     value = decode_value(fields, body)
     return Media(value, fields["content_type"]) if isinstance(value, bytes) else value
 

@@ -9,7 +9,7 @@ from .payload import Media
 
 
 def joined(parts: List[Any]) -> Any:
-    """The parts as one result: texts are joined, bytes of one media type too, and other JSON values become a list.
+    """The parts as one result: texts are joined, bytes of the same media type are joined, and other JSON values become a list.
 
     Raises BadResult for parts that have no such form, such as arrays.
 

@@ -20,7 +20,7 @@ Fields = Dict[str, Any]
 
 
 class Media(bytes):
-    """Bytes with their media type. A bee may return a Media, a client may send it, and a client gets it as an answer that is not JSON.
+    """Bytes with their media type. A bee may return a Media, and a client may send one. A client also gets a Media for an answer that is not JSON.
 
     >>> page = Media(b"%PDF-1.7", "application/pdf")
     >>> page.content_type, len(page)
@@ -41,9 +41,9 @@ class Media(bytes):
 
 
 class Tensor:
-    """A tensor, if numpy is not installed. With numpy, a bee gets arrays.
+    """A tensor, for a bee without numpy. With numpy, a bee gets arrays.
 
-    `data` has the bytes of the values in row-major order, little-endian.
+    `data` contains the bytes of the values in row-major order, little-endian.
     """
 
     __slots__ = ("datatype", "shape", "data")
@@ -58,7 +58,7 @@ class Tensor:
 
 
 class ErrorInput(WaggleError):
-    """The error of a bee that failed, in the input of a bee that joins. It takes the place of the failed bee's value."""
+    """The error of a failed bee, in the input of a bee that joins. It replaces the failed bee's value."""
 
     def __init__(self, error: Mapping[str, Any]) -> None:
         self.code = str(error.get("code", ""))
@@ -70,7 +70,7 @@ class ErrorInput(WaggleError):
 
 
 class Body:
-    """Collects the bytes of a message to send. In the binary form the bytes are in the body of the frame, else as base64 in the message itself."""
+    """Collects the bytes of a message to send. The body of a frame contains the bytes; a JSON message contains them as base64."""
 
     def __init__(self, *, binary: bool) -> None:
         self._binary = binary
@@ -140,7 +140,7 @@ def dumps(value: Any) -> bytes:
 
 
 def is_array(value: Any) -> bool:
-    """True for an array of numpy. It does not import numpy, because no array can exist before numpy is imported."""
+    """True for an array of numpy. Does not import numpy, because no array can exist before numpy is imported."""
     numpy = sys.modules.get("numpy")
     return numpy is not None and isinstance(value, getattr(numpy, "ndarray", ()))
 

@@ -1,4 +1,4 @@
-"""The errors that a gateway answers instead of a result. Each has the fields of application/problem+json (RFC 9457)."""
+"""The errors with which a gateway answers instead of a result. Each error has the fields of application/problem+json (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class BadRequest(GatewayError):
 
 
 class NotAllowed(GatewayError):
-    """401, 403 or 421: the token is missing, or does not allow this."""
+    """401, 403 or 421: the token is missing, or does not allow this call."""
 
 
 class UnknownGateway(GatewayError):
@@ -52,15 +52,15 @@ class UnknownGateway(GatewayError):
 
 
 class UnknownRequest(GatewayError):
-    """404: there is no such request, or it is older than answers are kept."""
+    """404: there is no such request, or its answer is no longer kept."""
 
 
 class PayloadTooLarge(GatewayError):
-    """413: the gateway takes no body of this size."""
+    """413: the body is larger than the gateway accepts."""
 
 
 class UnsupportedMediaType(GatewayError):
-    """415: the gateway does not take this content type."""
+    """415: the gateway does not accept this content type."""
 
 
 class InputRefused(GatewayError):
@@ -68,11 +68,11 @@ class InputRefused(GatewayError):
 
 
 class IdempotencyConflict(GatewayError):
-    """422: an earlier request had this idempotency key and another body."""
+    """422: an earlier request had this idempotency key and a different body."""
 
 
 class TooManyRequests(GatewayError):
-    """429, also after the last retry."""
+    """429, even after the last retry."""
 
 
 class BeeFailed(GatewayError):
@@ -80,15 +80,15 @@ class BeeFailed(GatewayError):
 
 
 class Unavailable(GatewayError):
-    """503, or no connection, also after the last retry."""
+    """503, or no connection, even after the last retry."""
 
 
 class DeadlineExceeded(GatewayError):
-    """504, or no answer in time. The swarm may still compute an accepted request, and `Gateway.get` returns its outcome later."""
+    """504, or no answer in time. An accepted request may continue; `Gateway.get` returns its outcome later."""
 
 
 def problem_of(status: int, body: bytes, headers: Mapping[str, str]) -> GatewayError:
-    """The error for an answer whose status is not a success. The body may be of any kind, because a proxy may have written it."""
+    """The error for a response without a success status. Any body is accepted, because a proxy may have written the body."""
     fields = _fields_of(body)
     code = _text(fields, "code") or ""
     detail = _text(fields, "detail") or body[:200].decode("utf-8", "replace").strip() or f"HTTP status {status}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Dict, Optional, Sequence, Union
 
 from .bee import Bee
 from .bee_file import BeeFile
+from .bee_module import BeeModule
 from .calls import Calls
 from .channel import Channel, TooDeep
 from .errors import BadBee
@@ -26,10 +27,11 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m waggle.runner", description="Runs a bee of a Python file or notebook for Waggle.")
     parser.add_argument("file", metavar="FILE", help="a .py file or a notebook (.ipynb)")
     parser.add_argument("bee", metavar="BEE", help="the name that @register_bee gives the function")
+    parser.add_argument("--module", action="store_true", help="FILE is the name of an installed module")
     given = parser.parse_args(arguments)
     channel = Channel.open()
     open_log()
-    file = BeeFile(given.file)
+    file = BeeModule(given.file) if given.module else BeeFile(given.file)
     bee = _loaded(file, given.bee, channel)
     if bee is None:
         return 1
@@ -40,7 +42,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     channel.write_line(_hello(bee, channel))
     threading.Thread(target=_read_all, args=(channel, worker, file), name="waggle-reader", daemon=True).start()
     worker.run()
-    # A thread that the bee has started may keep the process alive. Then a signal ends the process.
+    # A signal ends the process if a thread of the bee keeps it alive.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
     return 0
@@ -55,14 +57,14 @@ def _worker(calls: Calls) -> "Union[SyncWorker, AsyncWorker]":
 
 
 def _hello(bee: Bee, channel: Channel) -> Dict[str, Any]:
-    """The hello. A plain function computes one request at a time, so only one more request may wait here. Others can then go to another worker."""
+    """The hello. A plain function computes one request at a time, so only one more request may wait here. Further requests can go to another worker."""
     wants = ["cancel", "ping", "headers", *(["parts"] if bee.gives_parts else [])]
     hello: Dict[str, Any] = {"waggle": 1, "form": "binary" if channel.binary else "json", "wants": wants}
     return hello if bee.is_async or bee.batch else {**hello, "window": _SYNC_WINDOW}
 
 
 def _loaded(file: BeeFile, name: str, channel: Channel) -> Optional[Bee]:
-    """The bee of the file. If it cannot start, writes the reason to Waggle and returns None."""
+    """The bee of the file. If the bee cannot start, writes the reason to Waggle and returns None."""
     loading = _Loading(channel, file.name)
     try:
         file.load()
@@ -73,16 +75,10 @@ def _loaded(file: BeeFile, name: str, channel: Channel) -> Optional[Bee]:
     except (Exception, SystemExit) as error:
         loading.end()
         print(file.traceback_of(error), file=sys.stderr)
-        failed = {"failed": file.described(error), "place": file.place_of(error), "next": _next_step(error)}
+        failed = {"failed": file.described(error), "place": file.place_of(error), "next": file.advice(error)}
         channel.write_line({field: text for field, text in failed.items() if text is not None})
     finally:
         loading.end()
-    return None
-
-
-def _next_step(error: BaseException) -> Optional[str]:
-    if isinstance(error, ModuleNotFoundError) and error.name is not None:
-        return f"Add the package of {error.name} to requirements.txt."
     return None
 
 

@@ -11,8 +11,8 @@ from .errors import MissingSecret
 def get_secret(name: str) -> str:
     """The secret of this name: the environment variable WAGGLE_SECRET_<NAME>, else a file of that name in the folder WAGGLE_SECRETS_DIR.
 
-    A variable may have the name as it is or in upper case. Docker and Kubernetes mount such files; one newline at the end of a file is
-    dropped. A bee's process has only the variables that `env` in its spec gives it. Raises MissingSecret, and ValueError for an invalid name.
+    A variable may have the name unchanged or in upper case. Docker and Kubernetes mount such files. One newline at the end of a file is dropped.
+    A bee's process has only the variables that `env` in its spec gives it. Raises MissingSecret, and ValueError for an invalid name.
 
     >>> import os
     >>> os.environ["WAGGLE_SECRET_WEATHER_KEY"] = "k-123"

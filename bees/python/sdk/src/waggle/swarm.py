@@ -36,7 +36,7 @@ class Call:
 
 
     def result(self, returned: Any) -> "Result":
-        """The result of a call that returned `returned`. Raises BadResult if there is no result, or more than one."""
+        """The result of a call that has returned `returned`. Raises BadResult if there is no result, or more than one result."""
         if self.has_published or self.has_responded:
             if returned is not None:
                 raise BadResult("the bee returned a value and called swarm.publish or swarm.respond: do one of them")
@@ -73,14 +73,14 @@ current_call: "contextvars.ContextVar[Optional[Call]]" = contextvars.ContextVar(
 
 
 class Swarm:
-    """The swarm as a running bee sees it. The runner makes it; tests use `DevSwarm`.
+    """The swarm as a running bee sees it. The runner makes this object; tests use `DevSwarm`.
 
     Each request has one result: the value that the bee publishes, or else the value that it returns. `respond` answers the caller, in addition to
     `publish` or alone.
     """
 
     def publish(self, data: Any, context: Any = None, *, content_type: Optional[str] = None) -> None:
-        """Gives `data` to the next bees: a JSON value, bytes (of `content_type`), or arrays of numpy.
+        """Passes `data` to the next bees: a JSON value, bytes (of `content_type`), or arrays of numpy.
 
         Raises WaggleError if it is called twice for one request.
         """
@@ -101,7 +101,7 @@ class Swarm:
         call.responded = data
 
     def refuse(self, detail: str, context: Any = None) -> NoReturn:
-        """Refuses the input: the caller gets status 422 with `detail`. It raises Refused."""
+        """Refuses the input: the caller gets status 422 with `detail`. Always raises Refused."""
         raise Refused(detail)
 
 

@@ -28,11 +28,11 @@ class SyncWorker:
         self._calls.cancel(id)
 
     def finish(self) -> None:
-        """Lets `run` return when all jobs that were taken have their results."""
+        """Lets `run` return when all accepted jobs have their results."""
         self._queue.put(None)
 
     def stop(self) -> None:
-        """Lets `run` return after the present call. The waiting jobs get no result, so Waggle gives them to another process."""
+        """Lets `run` return after the current call. The waiting jobs get no result, so Waggle gives them to another process."""
         self._is_stopped = True
         self._queue.put(None)
 

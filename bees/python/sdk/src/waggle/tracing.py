@@ -1,4 +1,4 @@
-"""Makes the span of a call the current one of OpenTelemetry, if the bee's file uses it."""
+"""Makes the span of a call the current span of OpenTelemetry, if the bee's file uses OpenTelemetry."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from .context import Context
 
 
 def attached(contexts: Sequence[Context]) -> Callable[[], None]:
-    """Attaches the trace of a call that is of one request. The returned function detaches it again.
+    """Attaches the trace of a call with one request. The returned function detaches the trace again.
 
-    A call of a batch has requests of several traces, so it attaches none: take each `context.traceparent`. OpenTelemetry is loaded only if the bee's file
-    has loaded it, so a bee that does not use it needs no package and waits for nothing.
+    A call of a batch contains requests of several traces, so no trace is attached; use each `context.traceparent`. OpenTelemetry is used only if the
+    bee's file has loaded it. A bee without OpenTelemetry therefore needs no package and loses no time.
     """
     if len(contexts) != 1 or contexts[0].traceparent is None or "opentelemetry.trace" not in sys.modules:
         return _nothing

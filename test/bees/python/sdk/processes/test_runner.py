@@ -17,7 +17,7 @@ FORMS = ("json", "binary", "socket")
 
 
 class Channel(unittest.TestCase):
-    def test_a_value_comes_back_in_each_form_and_the_end_of_the_input_ends_the_process(self):
+    def test_a_value_is_returned_in_each_form_and_the_end_of_the_input_ends_the_process(self):
         for form in FORMS:
             with self.subTest(form=form), Runner(ECHO, form=form) as runner:
                 self.assertEqual(runner.hello["form"], "json" if form == "json" else "binary")
@@ -25,7 +25,7 @@ class Channel(unittest.TestCase):
                     self.assertEqual(runner.ask(value), {"id": 1, "json": value})
                 self.assertEqual(runner.end(), ([], 0, ""))
 
-    def test_bytes_come_back_in_each_form(self):
+    def test_bytes_are_returned_in_each_form(self):
         source = ECHO.replace("return payload", "assert type(payload) is bytes; return payload")
         data = bytes(range(256)) * 600 + b"rest"
         for form in ("binary", "socket"):
@@ -39,7 +39,7 @@ class Channel(unittest.TestCase):
             runner.send({"id": 3, "content_type": "image/jpeg", "base64": "AAEC"})
             self.assertEqual(runner.read(), {"id": 3, "content_type": "application/octet-stream", "base64": "AAEC"})
 
-    def test_whatever_a_bee_prints_or_reads_stays_off_the_channel(self):
+    def test_the_prints_and_reads_of_a_bee_do_not_touch_the_channel(self):
         source = """
         import os, subprocess, sys
         print("while it loads")
@@ -64,7 +64,7 @@ class Channel(unittest.TestCase):
                 for line in ("while it loads", "printed ä 1", "written", "by a child", "without an end"):
                     self.assertIn(line, log)
 
-    def test_results_of_a_coroutine_come_as_they_are_ready(self):
+    def test_results_of_a_coroutine_are_sent_as_soon_as_they_are_ready(self):
         source = """
         import asyncio
         from waggle import register_bee
@@ -79,7 +79,7 @@ class Channel(unittest.TestCase):
             self.assertEqual([runner.read()["id"] for _ in range(3)], [3, 2, 1])
             self.assertNotIn("window", runner.hello)
 
-    def test_a_join_comes_as_a_dict_with_an_error_in_the_place_of_what_failed(self):
+    def test_a_join_becomes_a_dict_with_an_error_in_place_of_a_failed_value(self):
         source = """
         from waggle import ErrorInput, register_bee
 
@@ -101,7 +101,7 @@ class Wishes(unittest.TestCase):
             runner.send({"id": 1, "json": 0.5}, {"ping": 9})
             self.assertEqual([runner.read(), runner.read()], [{"pong": 9}, {"id": 1, "json": 0.5}])
 
-    def test_a_cancelled_request_that_waits_is_never_computed(self):
+    def test_a_waiting_request_that_is_cancelled_is_never_computed(self):
         source = ECHO.replace("return payload", "import time; print('computes', payload); time.sleep(0.4); return payload")
         with Runner(source) as runner:
             runner.send({"id": 1, "json": "a"}, {"id": 2, "json": "b"}, {"cancel": 2}, {"cancel": 77}, {"id": 3, "json": "c"})
@@ -109,7 +109,7 @@ class Wishes(unittest.TestCase):
             _, _, log = runner.end()
             self.assertNotIn("computes b", log)
 
-    def test_a_bee_that_asks_its_context_stops_when_it_is_cancelled(self):
+    def test_a_bee_that_checks_its_context_stops_after_a_cancellation(self):
         source = """
         import time
         from waggle import register_bee
@@ -158,7 +158,7 @@ class Wishes(unittest.TestCase):
             answer = runner.ask(1, attempt=2, headers={"a": "ä"}, deadline=4102444800000, content_type="application/json")
             self.assertEqual(answer["json"], ["r-1", 2, {"a": "ä"}, 4102444800.0, "application/json"])
 
-    def test_a_batch_is_what_waggle_sends_together(self):
+    def test_requests_that_waggle_sends_together_are_one_batch(self):
         source = """
         from waggle import register_bee
 
@@ -179,7 +179,7 @@ class Wishes(unittest.TestCase):
                 rest, status, _ = runner.end()
                 self.assertEqual((rest, status), ([{"id": 7, "json": ["cut off", 1]}], 0))
 
-    def test_a_batch_may_hold_refusals_and_coroutines_take_batches_too(self):
+    def test_a_batch_may_contain_refusals_and_a_coroutine_may_take_batches(self):
         source = """
         from waggle import Refused, register_bee
 
@@ -191,7 +191,7 @@ class Wishes(unittest.TestCase):
             runner.send({"id": 1, "json": "a", "more": True}, {"id": 2, "json": "b"})
             self.assertEqual([runner.read() for _ in range(2)], [{"id": 1, "json": "a"}, {"id": 2, "refuse": "not b"}])
 
-    def test_publish_and_respond_of_a_batch_go_by_context(self):
+    def test_publish_and_respond_find_their_request_in_a_batch_by_context(self):
         source = """
         from waggle import register_bee
 
@@ -206,7 +206,7 @@ class Wishes(unittest.TestCase):
 
 
 class Failures(unittest.TestCase):
-    def test_an_error_has_type_message_and_only_the_line_of_the_user(self):
+    def test_an_error_has_its_type_its_message_and_only_the_line_of_the_user(self):
         source = """
         import json
         from waggle import Refused, register_bee
@@ -250,7 +250,7 @@ class Failures(unittest.TestCase):
             self.assertNotIn("waggle", log.replace("waggle-", ""))
             self.assertNotIn("Refused", log)
 
-    def test_a_result_that_cannot_be_passed_on_fails_its_request_alone(self):
+    def test_a_result_that_cannot_be_sent_fails_only_its_own_request(self):
         source = """
         from waggle import Media, register_bee
 
@@ -276,14 +276,14 @@ class Failures(unittest.TestCase):
                     self.assertIn(said, error)
                 self.assertEqual(runner.ask("fine")["json"], 1)
 
-    def test_an_input_that_python_cannot_read_is_refused_alone(self):
+    def test_only_the_input_that_python_cannot_read_is_refused(self):
         with Runner(ECHO) as runner:
             runner.writer.write(b'{"id":5,"request_id":"r","json":' + b"[" * 200_000 + b"]" * 200_000 + b"}\n")
             runner.writer.flush()
             self.assertEqual(runner.read(), {"id": 5, "refuse": "The input is nested too deep"})
             self.assertEqual(runner.ask(1)["json"], 1)
 
-    def test_publishing_after_the_result_is_an_error_in_the_thread_that_does_it(self):
+    def test_publishing_after_the_result_is_an_error_in_the_publishing_thread(self):
         source = """
         import threading
         from waggle import register_bee
@@ -311,7 +311,7 @@ class Failures(unittest.TestCase):
             rest, status, log = runner.end()
             self.assertEqual((rest, status, log), ([], 0, "this request has its result already: publish and respond before the bee returns\n"))
 
-    def test_a_bee_that_answers_the_caller_says_so_in_its_result(self):
+    def test_a_bee_that_responds_sets_respond_in_its_result(self):
         source = """
         from waggle import register_bee
 
@@ -338,7 +338,7 @@ class Ends(unittest.TestCase):
                 rest, status, _ = runner.end()
                 self.assertEqual(([one["json"] for one in rest], status), ([0, 1, 2, 3, 4], 0))
 
-    def test_sigterm_ends_after_the_call_that_runs_and_leaves_the_others_to_another_process(self):
+    def test_sigterm_ends_a_process_after_its_running_call_and_leaves_waiting_calls_to_another_process(self):
         source = ECHO.replace("return payload", "import time; print('began'); time.sleep(0.5); return payload")
         for number in (signal.SIGTERM, signal.SIGINT):
             with self.subTest(number=number), Runner(source) as runner:
@@ -348,14 +348,14 @@ class Ends(unittest.TestCase):
                 self.assertEqual((runner.read(), runner.read()), ({"id": 1, "json": 1}, None))
                 self.assertEqual((runner.process.wait(10), runner.process.stderr.read()), (0, b""))
 
-    def test_sigterm_ends_a_process_that_has_nothing_to_do(self):
+    def test_sigterm_ends_an_idle_process(self):
         for source in (ECHO, ECHO.replace("def", "async def")):
             with Runner(source) as runner:
                 runner.ask(1)
                 runner.process.terminate()
                 self.assertEqual((runner.read(), runner.process.wait(10)), (None, 0))
 
-    def test_sigterm_ends_a_process_that_a_thread_of_the_bee_holds(self) -> None:
+    def test_sigterm_ends_a_process_that_a_thread_of_the_bee_keeps_alive(self) -> None:
         source = ECHO.replace("return payload", "import threading; threading.Thread(target=threading.Event().wait).start(); return payload")
         with Runner(source) as runner:
             self.assertEqual(runner.ask(1)["json"], 1)
@@ -365,7 +365,7 @@ class Ends(unittest.TestCase):
             runner.process.terminate()
             self.assertEqual(runner.process.wait(10), -signal.SIGTERM)
 
-    def test_a_process_whose_waggle_is_gone_ends_quietly(self):
+    def test_a_process_ends_without_an_error_when_waggle_has_ended(self):
         source = ECHO.replace("return payload", "import time; time.sleep(0.3); return payload")
         for form in FORMS:
             with self.subTest(form=form), Runner(source, form=form) as runner:
@@ -392,7 +392,7 @@ class Starts(unittest.TestCase):
             self.assertEqual(runner.process.wait(10), 1)
             return runner.hello, runner.process.stderr.read().decode()
 
-    def test_a_file_that_cannot_be_loaded_says_why_and_where(self):
+    def test_the_error_for_a_broken_file_has_the_reason_and_the_place(self):
         cases = [
             ("import no_such_module_here\n", "ModuleNotFoundError: No module named 'no_such_module_here' (bee.py:1)", "bee.py:1"),
             ("x = 1\ny = (\n", None, "bee.py:2"),
@@ -407,7 +407,7 @@ class Starts(unittest.TestCase):
                 self.assertNotIn("waggle/", log)
         self.assertEqual(self.failed(cases[0][0])[0]["next"], "Add the package of no_such_module_here to requirements.txt.")
 
-    def test_a_bee_that_is_not_there_is_answered_with_those_that_are(self):
+    def test_the_error_for_a_missing_bee_names_the_existing_bees(self):
         hello, log = self.failed(ECHO, "baa")
         self.assertEqual((hello["failed"], log), ("bee.py has no bee 'baa'; it has bee", ""))
         hello, _ = self.failed("def bee(payload):\n    return 1\n")
@@ -417,7 +417,7 @@ class Starts(unittest.TestCase):
         hello, _ = self.failed("hello", name="bee.txt")
         self.assertEqual(hello["failed"], "bee.txt: a bee's file is a .py file or a notebook (.ipynb)")
 
-    def test_a_file_may_have_the_name_of_a_module_and_a_neighbour(self):
+    def test_a_file_may_have_the_name_of_a_module_and_import_its_neighbour(self):
         source = ECHO.replace("return payload", "import neighbour; return neighbour.value")
         for name in ("json.py", "waggle.py", "my-bee 2.py"):
             with self.subTest(name=name), Runner(source, name=name) as runner:

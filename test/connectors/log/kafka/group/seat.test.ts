@@ -37,7 +37,7 @@ describe('A member’s seat in its group', () => {
     assert.equal(seat.isHeld, false, 'the rebalance may have begun right after the first answer')
   })
 
-  it('is held during a rebalance that the member has joined, however long the rebalance takes', async () => {
+  it('is held during a rebalance that the member has joined, regardless of the duration of the rebalance', async () => {
     const { clock, seat } = open()
     await seat.hears(answered)
     for (let at = 0; at < 30; at++) {

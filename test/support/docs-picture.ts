@@ -1,0 +1,19 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import type { Page } from 'playwright-core'
+import sharp from 'sharp'
+
+/** The folder of the documentation's pictures. */
+export const pictureFolder = resolve(import.meta.dirname, '..', '..', 'docs', 'images')
+/** The repository keeps the pictures, so they are small. */
+export const pictureBytes = { each: 60_000, all: 500_000 } as const
+/** Pictures are renewed only if somebody asks for it, since each run would change them. */
+export const renewsPictures = process.env.DOCS_PICTURES === '1'
+
+/** Writes what the window of a page shows as a picture of the documentation. */
+export async function renewPicture(page: Page, name: string): Promise<void> {
+  const shot = await page.screenshot({ animations: 'disabled' })
+  const picture = await sharp(shot).resize({ width: 800 }).png({ palette: true, colours: 32, dither: 0, compressionLevel: 9, effort: 10 }).toBuffer()
+  mkdirSync(pictureFolder, { recursive: true })
+  writeFileSync(join(pictureFolder, `${name}.png`), picture)
+}
