@@ -62,18 +62,17 @@ export class RequestTraces {
     const entrance = await this.#entrance(search, topics, about)
     const plan = this.#plans.find(({ subtopologies }) => entrance !== null && subtopologies.some(({ sources }) => sources.includes(entrance.topic)))
     const time = entrance !== null ? { exact: entrance.record.timestamp } : about === null ? null : { about }
-    // The outcome is searched first. If it is found, the results that led to the outcome are in the log too, so no trace has an outcome without its
-    // results.
+    // The outcome is searched first, also at the deadline. If it is found, the results that led to the outcome are in the log too, so no trace has an
+    // outcome without its results.
     const outcomesTopic = plan?.outcomesTopic ?? null
-    const outcomes = outcomesTopic !== null && topics.includes(outcomesTopic) ? await search.in(outcomesTopic, time) : []
+    const outcomes = outcomesTopic !== null && topics.includes(outcomesTopic) ? await outcomesIn(outcomesTopic, { search, entrance, time }) : []
     const others = beeTopics(topics, plan ?? null).filter((topic) => topic !== outcomesTopic)
     const found = [outcomes, ...(await Promise.all(others.map((topic) => search.in(topic, time))))]
     const records = found.flat().filter(({ record }) => headerText(record.headers, errorHeader) !== notTakenCode)
     if (entrance === null && records.length === 0) throw await this.#unknown(id, search, topics)
-    const outcome = records.find(({ topic }) => topic === plan?.outcomesTopic) ?? (await outcomeAtDeadline(search, entrance, plan))
-    const all = outcome === undefined || records.includes(outcome) ? records : [...records, outcome]
-    const own = [...(entrance === null ? [] : [entranceStep(entrance, plan ?? null)]), ...firstOfEach(all.map(stepOf))]
-    const first = [...own, ...all.flatMap((record) => innerSteps(record, own, plan ?? null))]
+    const outcome = records.find(({ topic }) => topic === outcomesTopic)
+    const own = [...(entrance === null ? [] : [entranceStep(entrance, plan ?? null)]), ...firstOfEach(records.map(stepOf))]
+    const first = [...own, ...records.flatMap((record) => innerSteps(record, own, plan ?? null))]
     const steps = [...first, ...(await this.#retried(search, topics, { plan: plan ?? null, time, first }))]
     const parts = await partsOf(search, plan, steps, this.#clock)
     const isFailed = outcome !== undefined && headerText(outcome.record.headers, errorHeader) !== null
@@ -88,7 +87,7 @@ export class RequestTraces {
       state: plan === undefined || plan.outcomesTopic === null ? null : outcome === undefined ? 'pending' : isFailed ? 'failed' : 'answered',
       accepted_at: entrance?.record.timestamp ?? records[0]?.record.timestamp ?? null,
       complete: search.isComplete,
-      steps: inOrder(await this.#withMates(plan === undefined ? shown : shown.map((step) => withWait(step, shown, plan)), all), plan ?? null),
+      steps: inOrder(await this.#withMates(plan === undefined ? shown : shown.map((step) => withWait(step, shown, plan)), records), plan ?? null),
     }
   }
 
@@ -200,16 +199,14 @@ function beeTopics(topics: readonly string[], plan: SwarmPlan | null): readonly 
   return topics.filter((name) => beeIn(name) !== null && isBees(name))
 }
 
-/** The outcome of a missed deadline. Its record has the time of the deadline, and comes after records of newer requests. */
-async function outcomeAtDeadline(
-  search: RequestSearch,
-  entrance: RequestRecord | null,
-  plan: SwarmPlan | undefined,
-): Promise<RequestRecord | undefined> {
+/** The outcomes of a request. The record of a missed deadline has the time of the deadline, and comes after records of younger requests. */
+async function outcomesIn(
+  topic: string,
+  { search, entrance, time }: { readonly search: RequestSearch; readonly entrance: RequestRecord | null; readonly time: SoughtTime },
+): Promise<readonly RequestRecord[]> {
+  const found = await search.in(topic, time)
   const deadline = entrance === null ? null : deadlineOf(entrance.record.headers)
-  if (deadline === null || plan === undefined || plan.outcomesTopic === null) return undefined
-  const [found] = await search.in(plan.outcomesTopic, { exact: deadline })
-  return found
+  return found.length > 0 || deadline === null ? found : search.in(topic, { exact: deadline })
 }
 
 /** The first step of each bee in each round. Further steps are repeated records. */

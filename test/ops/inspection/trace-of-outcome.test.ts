@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { it } from 'node:test'
+import { describe, it } from 'node:test'
 import { BeeRegistry } from '../../../bees/registry.ts'
 import { openEmbeddedLog } from '../../../connectors/log/embedded/embedded-log.ts'
 import { RequestTraces } from '../../../ops/inspection/request-traces.ts'
@@ -12,22 +12,39 @@ import { textHeader } from '../../../topology/record.ts'
 import { checkSwarm } from '../../../topology/swarm/check/check.ts'
 import { SwarmDocument } from '../../../topology/swarm/document.ts'
 import { planSwarm } from '../../../topology/swarm/plan/plan.ts'
-import { requestIdHeader } from '../../../topology/swarm/request/headers.ts'
+import { deadlineHeader, requestIdHeader } from '../../../topology/swarm/request/headers.ts'
 
 const text = `name: small
 bees:
   - {name: input, type: gateway-input, spec: {name: door}}
   - {name: work, type: module, input: {name: input}, spec: {file: ./work.ts}}
   - {name: answer, type: respond, input: {name: work}}`
-const place = { partition: 0, key: Buffer.from('r'), value: Buffer.from('1'), timestamp: 0, headers: [textHeader(requestIdHeader, 'r')] }
+const headers = [textHeader(requestIdHeader, 'r'), textHeader(deadlineHeader, '30000')]
+const place = { partition: 0, key: Buffer.from('r'), value: Buffer.from('1'), timestamp: 0, headers }
+const work = 'waggle.small.work'
 
-it('A trace that is made while a request ends contains the outcome only together with the results that led to it', async () => {
+describe('A trace that is made while its request ends', () => {
+  it('has both the result and the outcome if both are written during the search for the outcome', async () => {
+    const { during, after } = await tracesOf({ writtenAfter: 'outcomes' })
+    assert.deepEqual(during, ['answered', 'input', 'work', 'answer'])
+    assert.deepEqual(after, ['answered', 'input', 'work', 'answer'])
+  })
+
+  it('has neither the result nor the outcome if both are written after the search for the result', async () => {
+    const { during, after } = await tracesOf({ writtenAfter: 'results' })
+    assert.deepEqual(during, ['pending', 'input'])
+    assert.deepEqual(after, ['answered', 'input', 'work', 'answer'])
+  })
+})
+
+/** The state and the bees of two traces: while the result and the outcome are written, as soon as a topic has been read, and after that. */
+async function tracesOf({ writtenAfter }: { readonly writtenAfter: 'outcomes' | 'results' }) {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-trace-'))
   const clock = new SimulatedClock()
   const log = await openEmbeddedLog({ directory, clock })
   const swarm = checkSwarm(SwarmDocument.parse(text, join(directory, 'swarm.yaml')), new BeeRegistry())
   const plan = planSwarm(swarm, { partitions: 1, retentionMs: 1000, retentionBytes: null, answerPartitions: 1 })
-  const [work, outcomes = ''] = ['waggle.small.work', plan.outcomesTopic ?? '']
+  const outcomes = plan.outcomesTopic ?? ''
   await log.createTopics(plan.topics.map(({ name }) => ({ name, partitions: 1, cleanup: 'delete' as const, retentionMs: null })))
   const send = async (...topics: readonly string[]) => {
     const producer = await log.taskProducer({ group: 'small' })
@@ -35,17 +52,16 @@ it('A trace that is made while a request ends contains the outcome only together
     await producer.commit({ positions: [], state: [] })
   }
   await send('waggle.gateway.door')
-  // The result and the outcome are written as soon as the first of their topics has been read. The other topic is read after that.
-  const ended = Promise.withResolvers<void>()
-  let first: string | null = null
+  const first = writtenAfter === 'outcomes' ? outcomes : work
+  let isWritten = false
   const meanwhile: Log = Object.create(log, {
     topic: {
       async value(name: string) {
-        if (name !== work && name !== outcomes) return await log.topic(name)
-        if (first !== null && first !== name) await ended.promise
-        first ??= name
         const found = await log.topic(name)
-        if (first === name) await send(work, outcomes).then(ended.resolve)
+        if (name === first && !isWritten) {
+          isWritten = true
+          await send(work, outcomes)
+        }
         return found
       },
     },
@@ -55,10 +71,13 @@ it('A trace that is made while a request ends contains the outcome only together
     traits: { value: log.traits },
   })
   const traces = new RequestTraces({ log: meanwhile, clock, plans: [plan] })
-  const { state, steps } = await traces.trace('r')
-  assert.deepEqual([state, steps.map(({ bee }) => bee)], ['pending', ['input', 'work']])
-  const after = await traces.trace('r')
-  assert.deepEqual([after.state, after.steps.map(({ bee }) => bee)], ['answered', ['input', 'work', 'answer']])
+  const stateAndBees = async () => {
+    const { state, steps } = await traces.trace('r')
+    return [state, ...steps.map(({ bee }) => bee)]
+  }
+  const during = await stateAndBees()
+  const after = await stateAndBees()
   await log.close()
   rmSync(directory, { recursive: true })
-})
+  return { during, after }
+}
