@@ -223,6 +223,30 @@ export const errorCodes = {
     meaning: 'The gateway does not decode the body’s `Content-Encoding`.',
     next: 'Send `gzip`, `deflate`, `br`, or no encoding.',
   },
+  WAGGLE_CLAIM_ALTERED: {
+    status: 502,
+    exit: 1,
+    meaning: 'The claim store has other bytes for a payload than those that were put there.',
+    next: 'Send the request again, and find out who writes to the claim store beside Waggle.',
+  },
+  WAGGLE_CLAIM_MISSING: {
+    status: 502,
+    exit: 1,
+    meaning: 'The claim store has no object for a payload: its time is over, or somebody has deleted it.',
+    next: 'Send the request again. If objects vanish before their time, find out who deletes them.',
+  },
+  WAGGLE_CLAIM_STORE: {
+    status: 500,
+    exit: 1,
+    meaning: 'The claim store cannot be used: it refuses this process, or it is not the one that has the payload.',
+    next: 'Give all processes of a cluster the same `WAGGLE_CLAIM_STORE`, and the rights to read, write, list and delete there.',
+  },
+  WAGGLE_CLAIM_STORE_AWAY: {
+    status: 503,
+    exit: 3,
+    meaning: 'The claim store does not answer.',
+    next: 'See that the store runs and can be reached. Waggle tries it again.',
+  },
   WAGGLE_CONTENT_TYPE: {
     status: 415,
     exit: 1,
@@ -914,7 +938,7 @@ export const errorCodes = {
     status: 500,
     exit: 1,
     meaning: 'A record is larger than its topic takes.',
-    next: 'Raise `max.message.bytes` of the topic, or send less in one record.',
+    next: 'Raise `max.message.bytes` of the topic, send less in one record, or keep large payloads of swarms elsewhere (`WAGGLE_CLAIM_STORE`).',
   },
   WAGGLE_REFUSED: { status: 422, exit: 1, meaning: 'A bee refused the input.', next: 'Send an input that the bee accepts.' },
   WAGGLE_REGISTRY_UNREACHABLE: {

@@ -10,6 +10,8 @@ export const applicationIdOf = (swarm: string): string => `waggle.${swarm}`
  * programs should be allowed to read it.
  */
 export const idSecretTopic = 'waggle.id-secret'
+/** The topic of the data directory that has the large payloads of a cluster. */
+export const claimStoreTopic = 'waggle.claim-store'
 /** The compacted topic of the swarms that a server runs. */
 export const definitionsTopic = 'waggle.definitions'
 /** Names an internal topic as Kafka Streams does. */

@@ -1,6 +1,7 @@
+import { noClaimStore } from '../../topology/swarm/payload/claim-errors.ts'
 import { jsonCopy, maxOutputBytes } from '../../topology/swarm/payload/json-value.ts'
 import type { JoinedPayload, Payload, Tensor } from '../../topology/swarm/payload/payload.ts'
-import { joinedType, payloadOfBytes } from '../../topology/swarm/payload/payload-serde.ts'
+import { contentTypeOf, joinedType, payloadOfBytes } from '../../topology/swarm/payload/payload-serde.ts'
 import { checkTensor } from '../../topology/swarm/payload/tensor-codec.ts'
 import { isNotTaken } from '../../topology/swarm/request/branches.ts'
 import { saidBy, WaggleError } from '../../topology/waggle-error.ts'
@@ -17,6 +18,8 @@ export function inputOf(payload: Payload): unknown {
       return payload
     case 'joined':
       return Object.fromEntries(takenParts(payload).map(([bee, part]) => [bee, inputOf(part)]))
+    case 'claim':
+      throw noClaimStore(payload.claim)
     case 'error':
       return new ErrorInput(payload.error)
   }
@@ -38,6 +41,8 @@ export function ownInputOf(payload: Payload): unknown {
       return { kind: 'tensors', tensors: copied(payload.tensors) }
     case 'joined':
       return Object.fromEntries(takenParts(payload).map(([bee, part]) => [bee, ownInputOf(part)]))
+    case 'claim':
+      throw noClaimStore(payload.claim)
     case 'error':
       return new ErrorInput({ ...payload.error })
   }
@@ -77,7 +82,7 @@ export function payloadOf(output: unknown, bee: string): Payload {
  */
 function bytesOutput(bytes: Uint8Array, contentType: string): Payload {
   const payload = payloadOfBytes(copyOf(bounded(bytes)), contentType)
-  if (payload.kind === 'joined') throw new TypeError(`${joinedType} is what only a join gives`)
+  if (payload.kind === 'joined' || payload.kind === 'claim') throw new TypeError(`${contentTypeOf(payload)} is what only Waggle writes`)
   return payload
 }
 

@@ -1,3 +1,4 @@
+import { noClaimStore } from '../../topology/swarm/payload/claim-errors.ts'
 import type { BeeError, Datatype, Payload, Tensor } from '../../topology/swarm/payload/payload.ts'
 import { contentTypeOf, jsonType } from '../../topology/swarm/payload/payload-serde.ts'
 import { datatypeBytes, tensorData } from '../../topology/swarm/payload/tensor-codec.ts'
@@ -174,6 +175,8 @@ function valueFields(payload: Payload, body: Body): object {
         content_type: contentTypeOf(payload),
         parts: Object.fromEntries([...payload.parts].map(([bee, part]) => [bee, valueFields(part, body)])),
       }
+    case 'claim':
+      throw noClaimStore(payload.claim)
     case 'error':
       return { error: payload.error satisfies BeeError }
   }

@@ -3,7 +3,7 @@ import { PassThrough, type Readable } from 'node:stream'
 /**
  * Splits the connection of an attached container into its standard output and standard error. Each piece of output is a frame:
  *
- * stream (0 stdin, 1 stdout, 2 stderr), u8 │ 0 0 0 │ length, u32 big-endian │ bytes
+ *     stream (0 stdin, 1 stdout, 2 stderr), u8 │ 0 0 0 │ length, u32 big-endian │ bytes
  *
  * Both streams come over one connection. A log with a slow reader must not stop the other stream, so bytes that the reader does not take in time are
  * dropped.

@@ -36,7 +36,7 @@ export class WaitingEvents<T> {
 }
 
 /** The most bytes that wait for one caller, apart from the last event. */
-export const maxWaitingBytes = 1024 * 1024
+const maxWaitingBytes = 1024 * 1024
 
 /** The memory that an event takes beside its content: its objects, and the heads of its texts or buffers. Measured: 180 to 220 bytes. */
-export const eventOverheadBytes = 256
+const eventOverheadBytes = 256

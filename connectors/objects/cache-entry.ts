@@ -7,9 +7,12 @@ import type { ObjectListing } from '../../topology/swarm/ports/objects.ts'
 /**
  * One version of a model on this disk. The layout below the cache's directory:
  *
- * ADDRESS/ the hash of an address lock held by the process that fetches this address VERSION/ the hash of the tags of all its objects entry.json
- * CacheEntry; its time of change is that of the last use content/NAME the file or the folder VERSION.partial/ the same layout, for a version that is
- * not whole yet
+ *     ADDRESS/                      the hash of an address
+ *       lock                        held by the process that fetches this address
+ *       VERSION/                    the hash of the tags of all its objects
+ *         entry.json                the CacheEntry; its modification time is the time of the last use
+ *         content/NAME              the file or the folder
+ *       VERSION.partial/            the same layout, for an incomplete version
  */
 export interface CacheEntry {
   readonly address: string

@@ -32,9 +32,10 @@ export interface EnvironmentUse {
 /**
  * Virtual environments of Python. An environment is made once for its requirements and its Python, and is kept for later processes:
  *
- * <key>.lock the lock of the process that makes the environment now <key>.json the name of the environment's folder. It is written when the
- * environment is complete, so an incomplete environment is never used <key>-<id>/ the environment, in a new folder for each attempt users/ for each
- * process, the environments that it uses
+ *     <key>.lock    the lock of the process that is making the environment
+ *     <key>.json    the name of the environment's folder, written when the environment is complete, so that no incomplete one is used
+ *     <key>-<id>/   the environment, in a new folder for each attempt
+ *     users/        for each process, the environments that it uses
  */
 export class VirtualEnvironments {
   readonly #options: EnvironmentsOptions

@@ -52,8 +52,9 @@ export interface SchemaRegistry {
 /**
  * A schema registry with Confluent's API (Confluent's own, Apicurio, Karapace, Redpanda).
  *
- * const registry = schemaRegistry({ url: 'http://localhost:8081' }) const orders = registry.avro<Order>({ schema: orderSchema })
- * builder.stream('orders', Consumed.with(Serdes.string(), orders))
+ *     const registry = schemaRegistry({ url: 'http://localhost:8081' })
+ *     const orders = registry.avro<Order>({ schema: orderSchema })
+ *     builder.stream('orders', Consumed.with(Serdes.string(), orders))
  *
  * The registry is first asked when an application starts. The start registers all schemas that the application writes with (errors:
  * WAGGLE_SCHEMA_INCOMPATIBLE, WAGGLE_SCHEMA_REFUSED, WAGGLE_REGISTRY_UNREACHABLE). The schema that wrote a record is fetched once, before the record

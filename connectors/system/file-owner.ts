@@ -34,7 +34,7 @@ export function openDirectoryAbove(path: string): { readonly directory: string; 
 }
 
 /** The user whose rights this process has; null on Windows. */
-export function currentUser(): number | null {
+function currentUser(): number | null {
   return process.geteuid?.() ?? null
 }
 

@@ -24,6 +24,7 @@ import { KillerSearch } from '../../processor/async/killer-search.ts'
 import type { Log, StateDirectory } from '../../processor/ports.ts'
 import { applicationIdOf } from '../../topology/naming.ts'
 import { ownPackage } from '../../topology/own-package.ts'
+import type { Claims } from '../../topology/swarm/ports/claims.ts'
 import type { Database } from '../../topology/swarm/ports/database.ts'
 import type { Tracing } from '../../topology/swarm/ports/tracing.ts'
 import type { Redaction } from '../../topology/swarm/secrets/redaction.ts'
@@ -43,6 +44,7 @@ import { ProcessPage } from '../page/process-page.ts'
 import { auditLine } from '../process-log/audit-line.ts'
 import { FailureLines } from '../process-log/failure-lines.ts'
 import type { LogLevel, LogLevels, LogLine } from '../process-log/log-line.ts'
+import { ClaimedRequests } from '../requests/claimed-requests.ts'
 import { ClusterRequests } from '../requests/cluster-requests.ts'
 import { EmbeddedRequests } from '../requests/embedded-requests.ts'
 import { LiveRequestEvents } from '../requests/live-request-events.ts'
@@ -59,6 +61,7 @@ import { beePorts, modelsOf } from './bee-ports.ts'
 import { idSecretOf } from './id-secret.ts'
 import { trimWhenIdle } from './idle-trim.ts'
 import { saveMissingRows } from './missing-rows.ts'
+import { openClaims } from './open-claims.ts'
 import { usualMaxConnections } from './open-files.ts'
 import { kafkaOptions, openLog } from './open-log.ts'
 import { openRemoteModels } from './open-remote-models.ts'
@@ -216,6 +219,9 @@ export class Beekeeper {
     const database: Database = { openTable: async (table) => (await this.#openDatabase()).openTable(table) }
     const { signal, swarms } = this.#options
     const ports = beePorts({ settings, threads: 1, database, ...(signal === undefined ? {} : { signal }) })
+    const open = await openClaims(settings, { log, clock: systemClock, random, onNotice: (notice) => say('claims', 'warn', notice) })
+    if (open !== null) this.#closeLater('claims', () => open.close())
+    const claims = open?.claims ?? null
     const models = openRemoteModels(settings, systemClock)
     this.#closeLater('models', () => models.close())
     signal?.addEventListener('abort', () => void models.close())
@@ -230,6 +236,7 @@ export class Beekeeper {
       clock: systemClock,
       random,
       killerSearch,
+      claims,
       openStates: states,
       openState: async (swarm) => (settings.log === 'kafka' ? this.#openStates(applicationIdOf(swarm), random) : null),
       say,
@@ -241,7 +248,7 @@ export class Beekeeper {
     })
     this.#running = running
     const prepared = await Promise.all(swarms.map((swarm) => running.prepare(swarm, swarms)))
-    const served = await this.#openGateway(log, random, { running, prepared })
+    const served = await this.#openGateway(log, random, { running, prepared, claims })
     this.#closeLater('swarms', () => running.close(() => Math.max(shortestStopMs, this.#leftToStopMs)))
     this.#closeLater('definitions', () => served.close())
     await Promise.all(prepared.map((swarm) => running.start(swarm)))
@@ -302,7 +309,7 @@ export class Beekeeper {
   async #openGateway(
     log: Log,
     random: SystemRandom,
-    { running, prepared }: { readonly running: RunningSwarms; readonly prepared: readonly RunningSwarm[] },
+    { running, prepared, claims }: { readonly running: RunningSwarms; readonly prepared: readonly RunningSwarm[]; readonly claims: Claims | null },
   ): Promise<ServedSwarms> {
     const { settings, swarms, server = null } = this.#options
     const say = this.#say
@@ -340,8 +347,9 @@ export class Beekeeper {
     this.#options.otlp?.useMetrics(() => telemetry.families())
     this.#closeLater('requests', () => requests.close())
     const { requests_at_work: atWork, max_requests_in_flight: maxInFlight } = settings
+    const claimed = claims === null ? requests : new ClaimedRequests(requests, { claims, clock: systemClock })
     // A caller gets half of these places at most, and a single caller may have all requests in flight. Requests whose caller has left take places too.
-    const inTurn = atWork === null ? null : new RequestsInTurn({ requests, clock: systemClock, atWork, waiting: 2 * maxInFlight })
+    const inTurn = atWork === null ? null : new RequestsInTurn({ requests: claimed, clock: systemClock, atWork, waiting: 2 * maxInFlight })
     this.#stopWaiting = () => {
       inTurn?.stop()
       requests.stopWaiting()
@@ -362,7 +370,7 @@ export class Beekeeper {
       swarms: running.all,
     })
     const entrance = {
-      requests: inTurn ?? requests,
+      requests: inTurn ?? claimed,
       events: new LiveRequestEvents({ log, clock: systemClock, plans, traces: new RequestTraces({ log, clock: systemClock, plans, acceptedAt }) }),
       followers: placesOfFollowers(),
       models: new SwarmModels({ swarms: served, running: running.all }),

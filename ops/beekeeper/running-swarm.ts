@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { BeePorts } from '../../bees/define-bee.ts'
 import type { BeeActivity } from '../../bees/hosting/bee-calls.ts'
+import { claimedHost } from '../../bees/hosting/claimed-host.ts'
 import { earlyBees } from '../../bees/hosting/early-bees.ts'
 import { SwarmHost } from '../../bees/hosting/host.ts'
 import type { HostOptions } from '../../bees/hosting/host-options.ts'
@@ -29,6 +30,7 @@ import { payloadSerde } from '../../topology/swarm/payload/payload-serde.ts'
 import { type PredictionRecord, predictionSchema, predictionSerde } from '../../topology/swarm/payload/prediction-serde.ts'
 import { ledgerStore, planSwarm, type SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 import { predictionTopics } from '../../topology/swarm/plan/prediction-topics.ts'
+import type { Claims } from '../../topology/swarm/ports/claims.ts'
 import type { Tracing } from '../../topology/swarm/ports/tracing.ts'
 import type { RequestEntry } from '../../topology/swarm/request/requests.ts'
 import { Redaction } from '../../topology/swarm/secrets/redaction.ts'
@@ -78,6 +80,8 @@ export interface RunningSwarmOptions extends ConfiguredSwarm {
   readonly shows: (module: string, level: LogLevel, swarm: string) => boolean
   /** Records spans. Undefined: no spans are recorded. */
   readonly tracing?: Tracing
+  /** The large payloads of the process; null if all payloads travel in the log. */
+  readonly claims: Claims | null
   readonly failures: FailureLines
   readonly onOpened: (bee: string) => void
 }
@@ -89,6 +93,8 @@ export class RunningSwarm {
   readonly topology: Topology
   /** The numbers of bees that are computing at the moment. */
   readonly instantMeters: InstantMeters
+  /** The parts that bees of this process have published, by bee. */
+  readonly publishedParts: PartLog['published']
   readonly #payloads: HandingSerde<Payload>
   #hasRun = false
   #entrance: SwarmEntrance | null = null
@@ -107,7 +113,9 @@ export class RunningSwarm {
     models: RemoteModels,
     redaction: Redaction,
     instantMeters: InstantMeters,
+    publishedParts: PartLog['published'],
   ) {
+    this.publishedParts = publishedParts
     this.instantMeters = instantMeters
     this.plan = plan
     this.topology = topology
@@ -154,6 +162,7 @@ export class RunningSwarm {
     failures,
     shows,
     tracing,
+    claims,
     onOpened,
     directory = dirname(swarm.document.file),
     within,
@@ -213,13 +222,15 @@ export class RunningSwarm {
     const own = new Map(plan.repliesTopic === null ? [] : [[plan.repliesTopic, settings.answer_partitions]])
     const replyTopics = new KnownReplyTopics({ log, clock, allowed: settings.reply_topics, own })
     const instantMeters = new Map<string, InstantRows>()
-    const graph = swarmTopology(plan, redactedHost(host, secrets.redactions), {
+    const redacted = redactedHost(host, secrets.redactions)
+    const graph = swarmTopology(plan, claims === null ? redacted : claimedHost(redacted, claims), {
       answersRetentionMs: settings.answers_retention_seconds * 1000,
       duplicateRetentionMs: log.traits.repeatsRecords ? settings.duplicate_retention_seconds * 1000 : null,
       predictions,
       replyTopics,
       placesBees: states !== null,
       ...(tracing === undefined ? {} : { beginTrace: (record) => tracing.accepted(record), recordCall: (call) => tracing.called(call) }),
+      ...(claims === null ? {} : { claims }),
       onFailure: onRecordFailure,
       instantRows: (bee) => {
         const rows = instantMeters.get(bee) ?? instantRows()
@@ -270,6 +281,7 @@ export class RunningSwarm {
       models,
       secrets.redactions.errors,
       instantMeters,
+      parts?.published ?? new Map(),
     )
   }
 

@@ -88,7 +88,7 @@ export class MeasuredProgram {
   }
 
   async kill(what: 'alone' | 'with its children'): Promise<void> {
-    for (const { pid } of what === 'alone' ? this.#tree().slice(0, 1) : this.#tree()) process.kill(pid, 'SIGKILL')
+    for (const { pid } of what === 'alone' ? this.#tree().slice(0, 1) : this.#tree()) killNow(pid)
     await this.gone
   }
 
@@ -98,6 +98,15 @@ export class MeasuredProgram {
     const tree = processes.filter(({ pid }) => pid === this.#child.pid)
     for (const { pid } of tree) tree.push(...processes.filter(({ parent }) => parent === pid))
     return tree
+  }
+}
+
+/** A child may end between the look and the kill, because its guardian ends it when its parent is gone. */
+function killNow(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
   }
 }
 

@@ -10,7 +10,7 @@ import { runTests } from './test-run.ts'
  * imports `processor/simulation/crash.ts`. With parts of file names as arguments, only matching files run. Property tests do a fifth of their runs. A
  * dozen files share a process.
  *
- * node ops/check/unit-tests.ts [--list] [--watch] [FILE…]
+ *     node ops/check/unit-tests.ts [--list] [--watch] [FILE…]
  */
 const root = resolve(import.meta.dirname, '..', '..')
 const startsProcesses = /^(node:)?child_process$/

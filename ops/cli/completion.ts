@@ -80,7 +80,7 @@ function bashScript(places: readonly Place[]): string {
 _waggle() {
   local current="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD-1]}" path="" names="" kind="" before="" word
   local -a typed=() arguments=() server=()
-  # Bash cuts words at colons, as in an address.
+  # Bash cuts words at colons, such as those of an address.
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     local last=$((\${#typed[@]} - 1))
     if [[ $last -ge 0 && ( "$word" == [:=] || "\${typed[last]}" == *[:=] ) ]]; then typed[last]+="$word"; else typed+=("$word"); fi

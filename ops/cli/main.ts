@@ -515,7 +515,8 @@ program
   .argument('[swarm]', 'name of a swarm; default: all')
   .description('prints the names that a server has, for completion')
   .addOption(onProcess())
-  .action(async (kind: (typeof nameKinds)[number], swarm: string | undefined, options: { url?: string }) =>
+  .addOption(json())
+  .action(async (kind: (typeof nameKinds)[number], swarm: string | undefined, options: import('./server-options.ts').ServerOptions) =>
     finish(await (await import('./running-names.ts')).runningNames(kind, swarm ?? null, options)),
   )
 

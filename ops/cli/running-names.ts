@@ -2,20 +2,21 @@ import type { BeeRow, SwarmRow } from '../../topology/swarm/swarm-management.ts'
 import { callServer } from '../inspection/server-call.ts'
 import type { nameKinds } from './completion.ts'
 import { exitStatus } from './exit-status.ts'
-import { serverOf } from './server-options.ts'
+import { type ServerOptions, serverOf } from './server-options.ts'
 
 /**
  * `waggle names KIND [SWARM]`: prints the names of swarms, gateways or bees of a running server, one a line. A shell calls it while somebody types, so
  * it says nothing where no server answers within two seconds, and leaves out a name that a shell would take for more than a name.
  */
-export async function runningNames(kind: (typeof nameKinds)[number], swarm: string | null, options: { readonly url?: string }): Promise<number> {
-  const names = await namesOf(kind, swarm, options).catch(() => [])
-  for (const name of [...new Set(names)].filter((one) => plainName.test(one)).slice(0, maxNames)) process.stdout.write(`${name}\n`)
+export async function runningNames(kind: (typeof nameKinds)[number], swarm: string | null, options: ServerOptions): Promise<number> {
+  const found = await namesOf(kind, swarm, options).catch(() => [])
+  const names = [...new Set(found)].filter((one) => plainName.test(one)).slice(0, maxNames)
+  process.stdout.write(options.json ? `${JSON.stringify(names)}\n` : names.map((name) => `${name}\n`).join(''))
   return exitStatus.done
 }
 
-async function namesOf(kind: (typeof nameKinds)[number], swarm: string | null, { url }: { readonly url?: string }): Promise<readonly string[]> {
-  const server = await serverOf({ ...(url === undefined ? {} : { url }), json: false })
+async function namesOf(kind: (typeof nameKinds)[number], swarm: string | null, options: ServerOptions): Promise<readonly string[]> {
+  const server = await serverOf(options)
   const signal = AbortSignal.timeout(patienceMs)
   const list = async <T>(path: string) => (await callServer(server, { method: 'GET', path, signal })) as readonly T[]
   if (kind === 'bees' && swarm !== null) return (await list<BeeRow>(`/v1/swarms/${encodeURIComponent(swarm)}/bees`)).map(({ name }) => name)

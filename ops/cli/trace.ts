@@ -44,12 +44,13 @@ function parentOf({ after }: TraceStep, before: readonly TraceStep[]): TraceStep
 
 function factsOf(step: TraceStep, begin: number): string {
   const { topic, partition, offset, started_at, waited_ms, worked_ms, batch_size, batch_sent, batch_mates, round, passed, error } = step
-  const { attempt, model, model_version } = step
+  const { attempt, model, model_version, parts } = step
   const facts = [
     started_at === null ? null : `+${started_at - begin} ms`,
     waited_ms === null ? null : `waited ${waited_ms} ms`,
     worked_ms === null ? null : `worked ${worked_ms} ms`,
     batch_size === null || batch_size < 2 ? null : `batch of ${batch_size}${batch_sent === null ? '' : ` (${batch_sent})`}`,
+    parts === undefined ? null : `${parts.count} ${parts.count === 1 ? 'part' : 'parts'}, the first at +${parts.first_at - begin} ms`,
     batch_mates.length === 0 ? null : `with ${batch_mates.slice(0, shownMates).join(' ')}${batch_mates.length > shownMates ? ' …' : ''}`,
     model === null || (model === step.bee && model_version === null) ? null : `${model}${model_version === null ? '' : ` version ${model_version}`}`,
     attempt > 1 ? `attempt ${attempt}` : null,

@@ -66,6 +66,7 @@ const examplesOf: { readonly [path: string]: readonly string[] } = {
   ],
   'servers list': ['waggle servers list'],
   'servers delete': ['waggle servers delete team'],
+  names: ['waggle names swarms', 'waggle names bees hello-world --json'],
   completion: [
     'waggle completion bash > ~/.local/share/bash-completion/completions/waggle',
     'source <(waggle completion zsh)',

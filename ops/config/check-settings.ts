@@ -1,4 +1,5 @@
 import { accessSync, constants } from 'node:fs'
+import { claimBucket } from '../../connectors/claims/claim-bucket.ts'
 import { parseTokens } from '../../connectors/gateway/access/access-token.ts'
 import { AllowedHosts } from '../../connectors/http/allowed-hosts.ts'
 import { isOrigin } from '../../connectors/http/cross-origin.ts'
@@ -32,6 +33,7 @@ export function checkSettings(settings: Settings, settingPlace: (key: keyof Sett
   checkSecretKeys(settings, add)
   checkAllowedHosts(settings, 'model_hosts', add)
   checkAllowedHosts(settings, 'http_call_hosts', add)
+  checkClaimStore(settings, add)
   if (settings.log !== 'kafka') return mistakes
   checkBrokers(settings, add)
   checkSignIn(settings, add)
@@ -142,6 +144,11 @@ function checkSecretKeys(settings: Settings, add: Add): void {
   const next = 'Make one with `openssl rand -base64 32`.'
   for (const key of ['secrets_key', 'secrets_key_file'] as const)
     checkList(key, () => secretKeys({ secrets_key: null, secrets_key_file: null, [key]: settings[key] }), next, add)
+}
+
+function checkClaimStore({ claim_store: store }: Settings, add: Add): void {
+  if (store === null || store === 'data-directory' || claimBucket(store) !== null) return
+  add('claim_store', `${JSON.stringify(store)} is not a claim store`, 'Write data-directory, or s3://BUCKET/PREFIX.')
 }
 
 /** Adds a mistake if `parse` throws. `parse` throws a WaggleError for an unreadable file, and a RangeError for a wrong list. */

@@ -51,6 +51,8 @@ export interface Settings {
   readonly log_max_bytes: number | null
   readonly duplicate_retention_seconds: number
   readonly max_body_bytes: number
+  readonly claim_store: string | null
+  readonly max_inline_bytes: number
   readonly max_requests_in_flight: number
   readonly requests_at_work: number | null
   readonly rate_limit_per_second: number | null
@@ -437,6 +439,21 @@ export const settings: readonly Setting[] = [
     schema: integer(1, 1024 * 1024 * 1024),
     default: 32 * 1024 * 1024,
     about: 'Largest body of a request.',
+  },
+  {
+    key: 'claim_store',
+    variable: 'WAGGLE_CLAIM_STORE',
+    schema: Type.String({ minLength: 1 }),
+    default: null,
+    about:
+      'Where inputs and results above WAGGLE_MAX_INLINE_BYTES are kept, so that the log has only a reference: s3://BUCKET/PREFIX, or data-directory where one process has the log. Without it they travel in the log.',
+  },
+  {
+    key: 'max_inline_bytes',
+    variable: 'WAGGLE_MAX_INLINE_BYTES',
+    schema: integer(1024, 1024 * 1024 * 1024),
+    default: 512 * 1024,
+    about: 'Largest payload that travels in the log where WAGGLE_CLAIM_STORE is set.',
   },
   {
     key: 'max_requests_in_flight',

@@ -57,6 +57,33 @@ export class RequestSearch {
     return []
   }
 
+  /**
+   * All records in a topic whose key is the request id and that were written in this time, in epoch ms. Each has the time at which it was written, so it
+   * need not be that of the request.
+   */
+  async written(topic: string, { from, to }: { readonly from: number; readonly to: number }): Promise<readonly LogRecord[]> {
+    const offsets = (await this.#log.topic(topic))?.offsets ?? []
+    const partition = partitionForKey(Buffer.from(this.#id), Math.max(1, offsets.length))
+    const { start, end } = offsets[partition] ?? { start: 0, end: 0 }
+    const begin = Math.max(start, (await this.#log.offsetAt?.({ topic, partition }, from - clockSkewMs)) ?? start)
+    const found: LogRecord[] = []
+    if (begin >= end) return found
+    await eachRun(this.#log.read({ topic, partition, from: begin, to: end, skipsLargeValues: true }), async ({ records }) => {
+      for (const record of records) {
+        if (this.#left-- <= 0) {
+          this.#isCut = true
+          return 'stop'
+        }
+        if (record.timestamp > to + clockSkewMs) return 'stop'
+        if (this.#isOwn(record, { topic, partition, isEntrance: false })) found.push(record)
+      }
+      if (this.#clock.elapsedMs() < this.#until) return 'go on'
+      this.#isCut = true
+      return 'stop'
+    })
+    return found
+  }
+
   async #inPartition(place: SoughtPartition, time: SoughtTime): Promise<readonly RequestRecord[]> {
     let { end } = place
     for (const from of this.#times(time)) {
@@ -137,5 +164,7 @@ interface SoughtPartition {
  * with a newer timestamp.
  */
 const disorderMs = 60_000
+/** The clocks of two processes may differ by this much. */
+const clockSkewMs = 2000
 /** The number of further records among which a repeated record is searched. */
 const repeatsWithin = 1000

@@ -4,7 +4,8 @@ import { headerText } from '../../topology/record.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 import { notTakenCode } from '../../topology/swarm/request/branches.ts'
 import { deadlineOf, errorHeader } from '../../topology/swarm/request/headers.ts'
-import type { RequestTrace, TraceStep } from '../../topology/swarm/request/request-trace.ts'
+import { PartSequence, partRecordOf } from '../../topology/swarm/request/part.ts'
+import type { RequestTrace, TraceParts, TraceStep } from '../../topology/swarm/request/request-trace.ts'
 import { timeOfUuid } from '../../topology/uuid.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { BatchMates } from './batch-mates.ts'
@@ -74,7 +75,12 @@ export class RequestTraces {
     const own = [...(entrance === null ? [] : [entranceStep(entrance, plan ?? null)]), ...firstOfEach(all.map(stepOf))]
     const first = [...own, ...all.flatMap((record) => innerSteps(record, own, plan ?? null))]
     const steps = [...first, ...(await this.#retried(search, topics, { plan: plan ?? null, time, first }))]
+    const parts = await partsOf(search, plan, steps, this.#clock)
     const isFailed = outcome !== undefined && headerText(outcome.record.headers, errorHeader) !== null
+    const shown = steps.map((step) => {
+      const own = parts.get(callOf(step.bee, step.round))
+      return own === undefined || step.passed ? step : { ...step, parts: own }
+    })
     return {
       request_id: id,
       swarm: plan?.swarm ?? null,
@@ -82,7 +88,7 @@ export class RequestTraces {
       state: plan === undefined || plan.outcomesTopic === null ? null : outcome === undefined ? 'pending' : isFailed ? 'failed' : 'answered',
       accepted_at: entrance?.record.timestamp ?? records[0]?.record.timestamp ?? null,
       complete: search.isComplete,
-      steps: inOrder(await this.#withMates(plan === undefined ? steps : steps.map((step) => withWait(step, steps, plan)), all), plan ?? null),
+      steps: inOrder(await this.#withMates(plan === undefined ? shown : shown.map((step) => withWait(step, shown, plan)), all), plan ?? null),
     }
   }
 
@@ -155,6 +161,33 @@ export class RequestTraces {
       next: isOld ? 'Set WAGGLE_RETENTION_SECONDS higher to keep records longer.' : 'Correct the id.',
     })
   }
+}
+
+/** The parts of each call of the request, by bee and round. */
+async function partsOf(
+  search: RequestSearch,
+  plan: SwarmPlan | undefined,
+  steps: readonly TraceStep[],
+  clock: Clock,
+): Promise<ReadonlyMap<string, TraceParts>> {
+  const found = new Map<string, TraceParts>()
+  const topic = plan?.topics.find(({ name }) => name === plan.partsTopic)?.name
+  // Parts are written while their bee works.
+  const [from, to] = [steps.flatMap(({ started_at }) => started_at ?? []), steps.map(({ finished_at }) => finished_at ?? clock.now())]
+  if (topic === undefined || from.length === 0) return found
+  const sequence = new PartSequence()
+  for (const { headers, timestamp } of await search.written(topic, { from: Math.min(...from), to: Math.max(...to) })) {
+    const part = partRecordOf(headers)
+    if (part === null || sequence.take(part) !== true) continue
+    const call = callOf(part.bee, part.rounds)
+    const { count, first_at } = found.get(call) ?? { count: 0, first_at: timestamp }
+    found.set(call, { count: count + 1, first_at })
+  }
+  return found
+}
+
+function callOf(bee: string, round: string | null): string {
+  return JSON.stringify([bee, round ?? ''])
 }
 
 function placeOf({ bee, topic, partition, offset }: TraceStep): string {

@@ -85,6 +85,8 @@ async function jsonOf(payload: Payload): Promise<unknown> {
       return shownBytes(payload.bytes, payload.contentType)
     case 'tensors':
       return { tensors: Object.fromEntries(Object.entries(payload.tensors).map(([name, tensor]) => [name, summaryOf(tensor)])) }
+    case 'claim':
+      return { claim: payload.claim }
     case 'joined':
       return Object.fromEntries(await Promise.all([...payload.parts].map(async ([bee, part]) => [bee, await jsonOf(part)] as const)))
   }

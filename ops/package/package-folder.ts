@@ -7,7 +7,7 @@ import { decode, encode } from '@jridgewell/sourcemap-codec'
  * `npm pack` packs the compiled sources in `dist/`, and a package.json that names compiled files, because Node does not run TypeScript in
  * node_modules. The repository's own package.json names sources, so it is moved aside while npm packs:
  *
- * prepack (compiles, puts aside) ──► npm packs ──► postpack (puts back, removes dist/)
+ *     prepack (compiles, puts aside) ──► npm packs ──► postpack (puts back, removes dist/)
  */
 const root = resolve(import.meta.dirname, '..', '..')
 const dist = join(root, 'dist')

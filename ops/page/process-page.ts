@@ -12,7 +12,7 @@ export interface ProcessPageOptions {
   readonly clock: Clock
   /** The id of this run of the process. */
   readonly instance: string
-  readonly swarms: readonly Pick<RunningSwarm, 'plan' | 'topology' | 'application' | 'notReady' | 'exampleInput' | 'replicas'>[]
+  readonly swarms: readonly Pick<RunningSwarm, 'plan' | 'topology' | 'application' | 'notReady' | 'exampleInput' | 'replicas' | 'publishedParts'>[]
 }
 
 /** The page of this process: its files, and the swarms and counts that it shows. */
@@ -88,13 +88,14 @@ export class ProcessPage implements Page {
         next: 'See `waggle swarms list`.',
       })
     }
-    const { plan, topology, application, replicas } = running
+    const { plan, topology, application, replicas, publishedParts } = running
     return {
       swarm,
       tasks: application.threads.tasks.length,
       lags: lagsOf(plan, application),
       joins: pendingJoins(plan, application),
       stores: storesOf(plan, topology, application),
+      parts: [...publishedParts].map(([bee, count]) => ({ bee, ...count })),
       replicas: replicas.map(({ bee, replicas: count, changes }) => ({ bee, replicas: count, grown: changes.grown, shrunk: changes.shrunk })),
       log: log.storage === undefined ? null : { bytes: log.storage.bytes, max_bytes: log.storage.maxBytes },
     }

@@ -43,6 +43,10 @@ export class KnownReplyTopics implements ReplyTopics {
     return this.#options.own.has(topic) || this.#names.has(topic) || this.#beginnings.some((beginning) => topic.startsWith(beginning))
   }
 
+  isOwn(topic: string): boolean {
+    return this.#options.own.has(topic)
+  }
+
   partitionsOf(topic: string): number | null | undefined {
     const own = this.#options.own.get(topic)
     if (own !== undefined) return own

@@ -47,7 +47,12 @@ export interface ChangeOptions {
 /**
  * One swarm of a server, whether it runs or not:
  *
- * ┌──────────────────────────────┐ ▼ │ failed ◄─► starting ─► running ─► stopping ─► paused ▲ │ ▲ │ ▼ │ └───────────────── updating
+ *                   ┌──────────────────────────────┐
+ *                   ▼                              │
+ *     failed ◄─► starting ─► running ─► stopping ─► paused
+ *        ▲                    │   ▲
+ *        │                    ▼   │
+ *        └───────────────── updating
  *
  * The caller runs one change of a swarm at a time.
  */

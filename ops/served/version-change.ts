@@ -41,9 +41,9 @@ export interface VersionChange {
 }
 
 /**
- * Replaces a version of a swarm by a newer one, without a failed request:
+ * Replaces a version of a swarm by a newer version, without a failed request:
  *
- * newer opens its bees ─► new requests wait ─► older finishes its requests ─► older stops ─► record ─► newer reads ─► requests continue
+ *     newer opens its bees ─► new requests wait ─► older finishes its requests ─► older stops ─► record ─► newer reads ─► requests continue
  *
  * One version processes each request from its gateway to its answer. On a cluster, all servers do each step together. The older version continues if
  * the newer version cannot open, or if the older version does not finish in time. Returns the version that runs.

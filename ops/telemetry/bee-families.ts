@@ -1,6 +1,7 @@
 import type { CallMeters } from '../../processor/metrics/call-meters.ts'
 import type { Histogram } from '../../processor/metrics/histogram.ts'
 import type { InstantMeters } from '../../processor/swarm/instant-meters.ts'
+import type { PartCount, PartLog } from '../../processor/swarm/part-log.ts'
 import type { Exemplar, Family, Labels, Sample } from './exposition.ts'
 import { family } from './metric-table.ts'
 
@@ -63,7 +64,23 @@ export function instantFamilies(swarms: readonly { readonly swarm: string; reado
   ]
 }
 
-/** The samples of a histogram, for the series with these labels. `exemplars` are indexed by bucket. */
+/** Metrics of the parts that bees publish while they work. */
+export function partFamilies(swarms: readonly { readonly swarm: string; readonly published: PartLog['published'] }[]): readonly Family[] {
+  const each = (value: (count: PartCount) => number) =>
+    swarms.flatMap(({ swarm, published }) => [...published].map(([bee, count]): Sample => ({ labels: { swarm, bee }, value: value(count) })))
+  return [
+    family(
+      'waggle_bee_parts_total',
+      each(({ parts }) => parts),
+    ),
+    family(
+      'waggle_bee_part_bytes_total',
+      each(({ bytes }) => bytes),
+    ),
+  ]
+}
+
+/** The samples of a histogram, for the series with these labels. `exemplars` are by the index of their bucket. */
 export function histogramSamples(labels: Labels, histogram: Histogram, exemplars: readonly (Exemplar | undefined)[] = []): readonly Sample[] {
   const { bounds, cumulative, sum, count } = histogram
   const bucket = (le: string, value: number, at: number): Sample => {

@@ -105,6 +105,13 @@ export const metricTable = {
     labels: ['swarm', 'bee', 'outcome'],
     help: 'Inputs of a bee that computes at once in the stream thread, such as map, by their outcome.',
   },
+  waggle_bee_parts_total: {
+    type: 'counter',
+    labels: ['swarm', 'bee'],
+    help: 'Parts that a bee of this process has published while it worked.',
+    note: 'Parts that a later run of a call gives again are not written, and not counted ([clients.md](clients.md#parts))',
+  },
+  waggle_bee_part_bytes_total: { type: 'counter', labels: ['swarm', 'bee'], help: 'Bytes of those parts.' },
   waggle_bee_replicas: {
     type: 'gauge',
     labels: ['swarm', 'bee'],

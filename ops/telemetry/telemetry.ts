@@ -6,11 +6,12 @@ import type { Metric } from '../../processor/metrics/meters.ts'
 import { joinWaiting } from '../../processor/metrics/task-meters.ts'
 import type { Clock, Log } from '../../processor/ports.ts'
 import type { InstantMeters } from '../../processor/swarm/instant-meters.ts'
+import type { PartLog } from '../../processor/swarm/part-log.ts'
 import { lostRecordsTotal } from '../../processor/thread/skipped-records.ts'
 import { deadLetterTopic } from '../../topology/naming.ts'
 import { type ModelSwarm, RunningModels } from '../inspection/running-models.ts'
 import { metricsOf } from '../streams/metrics.ts'
-import { beeFamilies, instantFamilies } from './bee-families.ts'
+import { beeFamilies, instantFamilies, partFamilies } from './bee-families.ts'
 import { engineFamilies } from './engine-families.ts'
 import { exposition, type Family, type MetricsFormat, type Sample } from './exposition.ts'
 import { gpuFamilies } from './gpu-families.ts'
@@ -39,6 +40,7 @@ interface MeasuredSwarm {
   readonly models: ModelSwarm['models']
   readonly replicas: readonly ({ readonly bee: string } & ReplicaCounts)[]
   readonly instantMeters: InstantMeters
+  readonly publishedParts: PartLog['published']
 }
 
 /**
@@ -109,6 +111,7 @@ export class Telemetry {
         ),
       ),
       ...instantFamilies(swarms.map(({ name, instantMeters }) => ({ swarm: name, meters: instantMeters }))),
+      ...partFamilies(swarms.map(({ name, publishedParts }) => ({ swarm: name, published: publishedParts }))),
       ...replicaFamilies(this.#options.swarms.flatMap(({ plan, replicas }) => replicas.map((counts) => ({ swarm: plan.swarm, ...counts })))),
       ...modelFamilies(new RunningModels(this.#options.swarms).list()),
       ...gpuFamilies(this.#options.gpus?.readings ?? []),

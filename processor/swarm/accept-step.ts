@@ -5,7 +5,7 @@ import { type Header, headerText, type Record, type RecordMetadata, textHeader }
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import { edgePayload, payloadHeaders, unreadable } from '../../topology/swarm/payload/payload-serde.ts'
 import type { AcceptedRecord } from '../../topology/swarm/ports/tracing.ts'
-import { attributeHeaders, isStructured, structuredEvent } from '../../topology/swarm/request/cloud-event.ts'
+import { attributeHeaders, eventIdOf, isStructured, structuredEvent } from '../../topology/swarm/request/cloud-event.ts'
 import { deadLetter } from '../../topology/swarm/request/dead-letter.ts'
 import {
   acceptedHeader,
@@ -27,6 +27,7 @@ import {
   valueHeaders,
 } from '../../topology/swarm/request/headers.ts'
 import type { LedgerMessage } from '../../topology/swarm/request/ledger-message.ts'
+import type { ReplyTo } from '../../topology/swarm/request/reply.ts'
 import type { ReplyTopics } from '../../topology/swarm/request/reply-topics.ts'
 import { type TraceContext, traceContextOf, withTraceContext } from '../../topology/swarm/request/trace-context.ts'
 import { uuidOf } from '../../topology/uuid.ts'
@@ -93,7 +94,7 @@ export class AcceptProcessor extends OpenedProcessor<unknown, Payload | null, st
       context.forward({ key, value: json, timestamp, headers: [...payloadHeaders(json), acceptedMark] }, acceptedChild)
     }
     if (replyTo instanceof WaggleError) putAside(replyTo)
-    const reply_to = replyTo instanceof WaggleError ? null : replyTo
+    const reply_to = replyTo instanceof WaggleError || replyTo === null ? null : this.#asEvent(replyTo, record.headers, attributes)
     if (headerText(record.headers, asksHeader) !== null) {
       if (reply_to !== null) tellLedger({ asks: true, reply_to })
       context.commit()
@@ -109,6 +110,14 @@ export class AcceptProcessor extends OpenedProcessor<unknown, Payload | null, st
     const headers = [...requestHeaders(record.headers, payload), ...attributes, textHeader(gatewayHeader, gateway)]
     const request = { key, value: payload, timestamp, headers: this.#traced(headers, key) }
     for (const child of requestChildren) context.forward(request, child)
+  }
+
+  /** Notes that the request is a CloudEvent. A process that asks for itself answers its own caller in the caller's mode. */
+  #asEvent(to: ReplyTo, headers: readonly Header[], attributes: readonly Header[]): ReplyTo {
+    const { gateway, replyTopics } = this.#options
+    const mode = attributes.length > 0 ? 'structured' : 'binary'
+    const id = replyTopics.isOwn(to.topic) ? null : eventIdOf(mode === 'structured' ? attributes : headers)
+    return id === null ? to : { ...to, event: { mode, id, gateway } }
   }
 
   #traced(headers: readonly Header[], id: string): readonly Header[] {

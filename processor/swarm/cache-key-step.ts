@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Transform } from '../../topology/operators/transform.ts'
 import { type Record, textHeader } from '../../topology/record.ts'
+import { claimedBytes } from '../../topology/swarm/payload/claimed-payload.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import { contentTypeOf, payloadSerde } from '../../topology/swarm/payload/payload-serde.ts'
 import { noteOf, withNote } from '../../topology/swarm/request/bee-notes.ts'
@@ -30,10 +31,11 @@ export const resultMark = '.result'
 /** The suffix of a cache's header on a request that had its answer before the cache. */
 export const answeredBefore = '.answered'
 
-/** A hash of the payload's content type and bytes. */
+/** A hash of the payload's content type and bytes. A payload in a claim store need not be fetched for it, because its claim has the hash of its bytes. */
 function hashOf(payload: Payload): string {
-  return createHash('sha256')
-    .update(`${contentTypeOf(payload)}\n`)
-    .update(payloadSerde.serialize('', payload))
-    .digest('hex')
+  const hash = createHash('sha256').update(`${contentTypeOf(payload)}\n`)
+  if (payload.kind === 'claim') hash.update(`${payload.claim.contentType}\n${payload.claim.sha256}`)
+  else if (payload.kind === 'joined' && claimedBytes(payload) > 0) for (const [bee, part] of payload.parts) hash.update(`${bee}\n${hashOf(part)}\n`)
+  else hash.update(payloadSerde.serialize('', payload))
+  return hash.digest('hex')
 }

@@ -1,6 +1,7 @@
 import type { ProcessorContext } from '../../topology/processor-api.ts'
 import { headerText, type Record } from '../../topology/record.ts'
 import type { KeyValueStore } from '../../topology/state-store.ts'
+import { claimedBytes } from '../../topology/swarm/payload/claimed-payload.ts'
 import type { CacheEntry } from '../../topology/swarm/payload/entry-serdes.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import { payloadSerde } from '../../topology/swarm/payload/payload-serde.ts'
@@ -71,7 +72,8 @@ export class CacheProcessor extends OpenedProcessor<string, Payload, string, Pay
     else if (kept !== null) this.#forward(record, kept, exits)
     else if (!isResult) this.#forward(record, value, body)
     else {
-      if (!bodyAnswered) this.#keep(hash, value)
+      // The object of a large result may be deleted before the result's time is over, so such a result is not kept.
+      if (!bodyAnswered && claimedBytes(value) === 0) this.#keep(hash, value)
       this.#forward(record, value, exits)
     }
   }

@@ -18,6 +18,12 @@ export interface PartLogOptions {
   readonly producer: () => Promise<Producer>
 }
 
+/** The parts that a bee has published. */
+export interface PartCount {
+  readonly parts: number
+  readonly bytes: number
+}
+
 /**
  * The parts of a swarm's results, on a topic of their own. Parts do not wait for the commit of the bee's task, because the caller gets them while the
  * bee works. The first record of a run makes the later parts of all other runs of the same call void. So a bee whose task has moved to another
@@ -30,10 +36,16 @@ export class PartLog implements PublishedParts {
   /** The calls that have begun here, the oldest first. */
   readonly #begun = new Set<string>()
   readonly #starts: PartStarts
+  readonly #published = new Map<string, PartCount>()
 
   constructor(options: PartLogOptions) {
     this.#options = options
     this.#starts = new PartStarts(options.log, options.topic)
+  }
+
+  /** The parts that bees of this process have published, by bee. A bee that has published none is missing. */
+  get published(): ReadonlyMap<string, PartCount> {
+    return this.#published
   }
 
   async begin(given: PublishingCall): Promise<PartsRun> {
@@ -41,11 +53,11 @@ export class PartLog implements PublishedParts {
     const { random, producer, log, clock, topic, partitions } = this.#options
     const to = await producer()
     const run = Buffer.from(random.bytes(8)).toString('hex')
-    const send = (number: PartRecord['number'], part: Payload | null) =>
+    const send = (number: PartRecord['number'], part: Payload | null, value: Uint8Array | null = null) =>
       to.send({
         ...placeOf(call.id, { topic, partitions }),
         key: Buffer.from(call.id),
-        value: part === null ? null : payloadSerde.serialize('', part),
+        value,
         headers: partHeaders(call, run, number, part),
         timestamp: clock.now(),
       })
@@ -78,9 +90,18 @@ export class PartLog implements PublishedParts {
     if (sequence.hasFailed(call)) return silent
     return {
       before: isTorn || missing >= before.length ? null : before,
-      add: async (number, part) => void (await send(number, part)),
+      add: async (number, part) => {
+        const value = payloadSerde.serialize('', part)
+        await send(number, part, value)
+        this.#count(call.bee, value.byteLength)
+      },
       fail: async () => void (await send('fail', null)),
     }
+  }
+
+  #count(bee: string, byteLength: number): void {
+    const { parts, bytes } = this.#published.get(bee) ?? { parts: 0, bytes: 0 }
+    this.#published.set(bee, { parts: parts + 1, bytes: bytes + byteLength })
   }
 
   /**

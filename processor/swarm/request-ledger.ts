@@ -49,6 +49,8 @@ export interface RequestLedgerOptions {
   readonly replyChild: string
   /** The topics that may get answers. The ledger checks them, because every writer of the accepted topic can name one. */
   readonly replyTopics: ReplyTopics
+  /** The record as it is stored and forwarded, with the claims of large payloads. Default: as it is. */
+  readonly restored?: (record: Record<string, Payload>) => Record<string, Payload>
   /** Called with each request whose deadline has passed. */
   readonly onFailure?: FailureListener
 }
@@ -82,7 +84,7 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
   }
 
   process(record: Record<string, Payload>): void {
-    const { key, value, headers, timestamp } = record
+    const { key, value, headers, timestamp } = this.#options.restored?.(record) ?? record
     if (headerText(headers, acceptedHeader) === null) this.#decide(key, value, headers, timestamp)
     else this.#take(key, value.kind === 'json' ? ledgerMessageOf(value.json) : null, timestamp)
   }
@@ -257,5 +259,5 @@ const keyReused: Payload = errorPayload({
 })
 
 function isSame(a: ReplyTo, b: ReplyTo): boolean {
-  return a.topic === b.topic && a.partition === b.partition && a.correlation === b.correlation
+  return a.topic === b.topic && a.partition === b.partition && a.correlation === b.correlation && a.event?.mode === b.event?.mode
 }

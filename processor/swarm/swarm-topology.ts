@@ -20,6 +20,7 @@ import { payloadSerde } from '../../topology/swarm/payload/payload-serde.ts'
 import { markedPrediction } from '../../topology/swarm/payload/prediction-serde.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 import type { Step, SubtopologyPlan } from '../../topology/swarm/plan/subtopology-plan.ts'
+import type { Claims } from '../../topology/swarm/ports/claims.ts'
 import type { AcceptedRecord, TracedCall } from '../../topology/swarm/ports/tracing.ts'
 import { type Reply, replySerde } from '../../topology/swarm/request/reply.ts'
 import type { ReplyTopics } from '../../topology/swarm/request/reply-topics.ts'
@@ -30,6 +31,8 @@ import { beeStep } from './bee-step.ts'
 import { branchStep } from './branch-step.ts'
 import { cacheKeyStep } from './cache-key-step.ts'
 import { CacheProcessor } from './cache-step.ts'
+import { ClaimOrigins } from './claim-origins.ts'
+import { claimStep } from './claim-step.ts'
 import { DeduplicateProcessor } from './deduplicate-step.ts'
 import { entranceSerde } from './entrance-serde.ts'
 import type { InstantRows } from './instant-meters.ts'
@@ -60,6 +63,8 @@ export interface GraphSettings {
   readonly onOutput?: (bee: string, output: Payload) => void
   /** Begins the trace of a record at a gateway that has none. Undefined: spans are not recorded. */
   readonly beginTrace?: (record: AcceptedRecord) => TraceContext
+  /** Fetches large payloads for the bees that compute at once. Undefined: every payload is in its record. */
+  readonly claims?: Claims
   /** Records the call of a bee that computes at once. Undefined: spans are not recorded. */
   readonly recordCall?: (call: TracedCall) => void
   /** The counts of the inputs of a bee that computes at once. Every call with a name returns the same object. */
@@ -87,6 +92,9 @@ class SubtopologyBuilder {
   readonly #settings: GraphSettings
   readonly #deadLetters: string
   readonly #payloads: HandingSerde<Payload>
+  /** The names of the steps that fetch large payloads, by source. */
+  readonly #claimSteps = new Map<string, string>()
+  readonly #claimOrigins = new ClaimOrigins()
   readonly #spans: InstantSpans
   /** The steps that each step feeds, in the plan's order. */
   readonly #children = new Map<string, string[]>()
@@ -114,12 +122,13 @@ class SubtopologyBuilder {
   build(): void {
     const { steps } = this.#subtopology
     for (const step of steps) this.#add(step)
-    const failing = steps.flatMap(({ kind, name }) => (deadLetterSteps.has(kind) ? [name] : []))
-    if (failing.length > 0) this.#topology.addSink(this.#deadLetters, deadLetterTopic(this.#plan.swarm), failing, this.#written)
+    const failing = [...steps.flatMap(({ kind, name }) => (deadLetterSteps.has(kind) ? [name] : [])), ...this.#claimSteps.values()]
+    if (failing.length > 0) this.#addSink(this.#deadLetters, deadLetterTopic(this.#plan.swarm), failing)
   }
 
   #add(step: Step): void {
-    const { name, parents } = step
+    const { name } = step
+    const parents = step.parents.map((parent) => this.#claimSteps.get(parent) ?? parent)
     const children = this.#childrenOf(name)
     switch (step.kind) {
       case 'source':
@@ -130,6 +139,7 @@ class SubtopologyBuilder {
           isShared: true,
           refusesNulls: !this.#isEntrance(name),
         })
+        this.#addClaimStep(name, children)
         return
       case 'sink':
         this.#addSink(name, step.topic, parents)
@@ -289,6 +299,7 @@ class SubtopologyBuilder {
           replyChild,
           replyTopics: this.#settings.replyTopics,
           onFailure: this.#failing.onFailure,
+          ...(this.#claimSteps.size === 0 ? {} : { restored: (record: Record<string, Payload>) => this.#claimOrigins.restored(record) }),
         }
         this.#addProcessor(name, () => new RequestLedgerProcessor(options), parents, stores)
         this.#topology.addSink(replyChild, (_: string, reply: Reply) => reply.to.topic, [name], repliesWritten)
@@ -307,13 +318,30 @@ class SubtopologyBuilder {
   }
 
   #addSink(name: string, topic: string, parents: readonly string[]): void {
-    if (!this.#settings.predictions?.topics.has(topic)) {
+    const isPredictions = this.#settings.predictions?.topics.has(topic) === true
+    if (!isPredictions && this.#claimSteps.size === 0) {
       this.#topology.addSink(name, topic, parents, this.#written)
       return
     }
     const child = `${name}.topic`
-    this.#topology.addOperator(name, { op: 'transform', apply: (record) => [{ record: markedPrediction(record), child }] }, parents)
+    const written = (record: Record<unknown, unknown>) => {
+      const restored = this.#claimOrigins.restored(record as Record<string, Payload>)
+      return isPredictions ? markedPrediction(restored) : restored
+    }
+    this.#topology.addOperator(name, { op: 'transform', apply: (record) => [{ record: written(record), child }] }, parents)
     this.#topology.addSink(child, topic, [name], this.#written)
+  }
+
+  /** Adds a step that fetches large payloads behind a source whose sub-topology has a bee that cannot wait for them. */
+  #addClaimStep(source: string, children: readonly string[]): void {
+    const { claims } = this.#settings
+    const reader = this.#subtopology.steps.find(({ kind }) => readsAtOnce.has(kind))
+    if (claims === undefined || reader === undefined) return
+    const name = `${source}.claims`
+    const bee = 'bee' in reader ? reader.bee : ''
+    const { deadLetters, onFailure } = this.#failing
+    this.#claimSteps.set(source, name)
+    this.#topology.addAsync(name, claimStep({ claims, origins: this.#claimOrigins, bee, children, deadLetters, onFailure }), [source])
   }
 
   #read(source: string): HandingSerde<Payload> {
@@ -376,6 +404,9 @@ const timed: ReadonlySet<Step['kind']> = new Set(['call', 'value', 'stream', 'me
 const repliesWritten = Produced.with<string, Reply>(Serdes.string(), replySerde as unknown as Serde<Reply>, {
   partitioner: (_, __, reply) => reply?.to.partition ?? null,
 })
+
+/** The steps that look into a payload and cannot wait for it. An output writes it for other applications, which have no claim store. */
+const readsAtOnce: ReadonlySet<Step['kind']> = new Set(['value', 'stream', 'loop', 'output'])
 
 /** The steps that write dead letters. */
 const deadLetterSteps: ReadonlySet<Step['kind']> = new Set(['accept', 'call', 'value', 'loop', 'stream'])

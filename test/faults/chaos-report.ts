@@ -1,21 +1,33 @@
+import { type ChangesReport, changesText } from './changes-report.ts'
 import type { OrdealReport, ThroughKillsReport } from './ordeal.ts'
 
-export interface ChaosReport extends ThroughKillsReport {
+export interface ChaosReport {
   readonly seed: number
   readonly minutes: number
-  /** True if no promise was broken. */
+  /** The kills of processes and brokers; null if there were none. */
+  readonly kills: ThroughKillsReport | null
+  /** The changes of servers, on each log. */
+  readonly changes: readonly ChangesReport[]
+  /** No promise was broken. */
   readonly held: boolean
 }
 
 /** The report as text. */
-export function textOf({ seed, minutes, held, killedProcesses, killedBrokers, frozenProcesses, ordeals }: ChaosReport): string {
+export function textOf({ seed, minutes, kills, changes, held }: ChaosReport): string {
   return [
-    '',
-    `${minutes} minutes, seed ${seed}: ${killedProcesses} processes and ${killedBrokers} brokers killed, ${frozenProcesses} processes frozen`,
-    ...ordeals.flatMap(linesOf),
+    ...(kills === null ? [] : killsText(kills, `${minutes} minutes, seed ${seed}`)),
+    ...changes.map(changesText),
     held ? 'Everything held.' : 'NOT everything held.',
     '',
   ].join('\n')
+}
+
+function killsText({ killedProcesses, killedBrokers, frozenProcesses, ordeals }: ThroughKillsReport, run: string): readonly string[] {
+  return [
+    '',
+    `${run}: ${killedProcesses} processes and ${killedBrokers} brokers killed, ${frozenProcesses} processes frozen`,
+    ...ordeals.flatMap(linesOf),
+  ]
 }
 
 function linesOf({ name, counted, longestStop, recovery, broken }: OrdealReport): readonly string[] {

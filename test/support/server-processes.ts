@@ -20,28 +20,43 @@ export interface ApiAnswer {
   } | null
 }
 
-/** Processes of `waggle serve` on one cluster. They share one directory of swarm files, and each process has its own data directory. */
+/** Processes of `waggle serve`, with one directory of swarm files and a data directory each. Those on one cluster serve the same swarms. */
 export class ServerProcesses {
   /** The directory in which all servers are started. */
   readonly root = mkdtempSync(join(tmpdir(), 'waggle-servers-'))
+  /** The last words of servers that have ended by themselves. */
+  readonly ended: string[] = []
   readonly #env: { readonly [variable: string]: string }
+  readonly #log: 'embedded' | 'kafka'
   readonly #token: string | null
   readonly #running = new Map<string, MeasuredProgram>()
 
   constructor(options: {
-    readonly brokers: readonly string[]
+    /** Null: each server has an embedded log of its own. */
+    readonly brokers: readonly string[] | null
     readonly env?: { readonly [variable: string]: string }
     /** The token of calls. Without it, the servers require no token. */
     readonly token?: string
   }) {
     this.#token = options.token ?? null
+    this.#log = options.brokers === null ? 'embedded' : 'kafka'
     this.#env = {
-      KAFKA_BROKERS: options.brokers.join(','),
+      ...(options.brokers === null ? {} : { KAFKA_BROKERS: options.brokers.join(',') }),
       WAGGLE_HTTP_PORT: '0',
       WAGGLE_CLICKHOUSE_PORT: '0',
       WAGGLE_SESSION_TIMEOUT_MS: '6000',
       ...options.env,
     }
+  }
+
+  /** The names of the servers that run now. */
+  get names(): readonly string[] {
+    return [...this.#running.keys()]
+  }
+
+  /** The address of a server. */
+  url(name: string): string {
+    return this.#of(name).ready.gateway
   }
 
   write(path: string, content: string): void {
@@ -51,15 +66,21 @@ export class ServerProcesses {
   /** Starts a server, and returns its address. The same name means the same machine again. `more`: variables of this server only. */
   async start(name: string, more: { readonly [variable: string]: string } = {}): Promise<string> {
     const env = { ...this.#env, ...more, WAGGLE_DATA_DIR: join(this.root, `data-${name}`) }
-    const program = await MeasuredProgram.start([main, 'serve', '--log', 'kafka', '--json'], env, { cwd: this.root })
+    const program = await MeasuredProgram.start([main, 'serve', '--log', this.#log, '--json'], env, { cwd: this.root })
     this.#running.set(name, program)
+    void program.gone.then(() => {
+      if (this.#running.get(name) !== program) return
+      this.#running.delete(name)
+      this.ended.push(`${name} ended by itself: ${program.lastWords}`)
+    })
     return program.ready.gateway
   }
 
   /** Ends a server like a power cut. */
   async kill(name: string): Promise<void> {
-    await this.#of(name).kill('with its children')
+    const program = this.#of(name)
     this.#running.delete(name)
+    await program.kill('with its children')
   }
 
   /** Stops a server as an operator does, and returns its exit status. */

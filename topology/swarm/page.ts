@@ -82,6 +82,8 @@ export interface PageSwarmState {
     readonly entries: number
     readonly is_cut: boolean
   }[]
+  /** The parts that bees of this process have published. A bee that has published none is missing. */
+  readonly parts: readonly { readonly bee: string; readonly parts: number; readonly bytes: number }[]
   readonly replicas: readonly { readonly bee: string; readonly replicas: number; readonly grown: number; readonly shrunk: number }[]
   /** The files of the embedded log; null on a cluster. */
   readonly log: { readonly bytes: number; readonly max_bytes: number } | null

@@ -3,9 +3,11 @@ import type { FastifyReply } from 'fastify'
 import type { Payload } from '../../../topology/swarm/payload/payload.ts'
 import { contentTypeOf } from '../../../topology/swarm/payload/payload-serde.ts'
 import {
+  answerEvent,
   binaryEvent,
   type CloudEvent,
   cloudEventType,
+  type EventMode,
   isBatch,
   isStructured,
   structuredEvent,
@@ -14,17 +16,10 @@ import {
 import { ProblemError } from './problem.ts'
 import { bytesOf } from './request-state.ts'
 
-/** A mode of the HTTP binding of CloudEvents: the attributes are headers (binary), or the body contains the whole event (structured). */
-export type EventMode = 'binary' | 'structured'
-
-/** The mode of the event in a request; null for a request that is not an event. Throws a ProblemError for a batch of events. */
+/** The mode of the event in a request; null for a request that is no event. Throws a ProblemError for a batch of events, which `answerEvents` takes. */
 export function eventModeOf(headers: IncomingHttpHeaders): EventMode | null {
   const contentType = headers['content-type'] ?? null
-  if (isBatch(contentType))
-    throw new ProblemError(
-      'WAGGLE_CONTENT_TYPE',
-      'Events come one by one: send each as a request of its own, or several inputs as application/x-ndjson',
-    )
+  if (isBatch(contentType)) throw new ProblemError('WAGGLE_CONTENT_TYPE', 'submit takes one event: send a batch to request, which answers each')
   if (isStructured(contentType)) return 'structured'
   return headers['ce-specversion'] === undefined ? null : 'binary'
 }
@@ -50,18 +45,15 @@ export interface AnswerEvent {
 
 /** Answers with an event, in the mode of the request's event. */
 export function sendEvent(reply: FastifyReply, answer: Payload, { mode, gateway, requestId, asked, now }: AnswerEvent): FastifyReply {
-  const attributes = new Map([
-    ['specversion', '1.0'],
-    ['id', requestId],
-    ['source', `/v1/gateways/${gateway}`],
-    ['type', 'waggle.answer'],
-    ['time', new Date(now).toISOString()],
-    ['causationid', asked.attributes.get('id') ?? ''],
-  ])
+  const event = eventOfAnswer(answer, { gateway, requestId, asked, now })
+  if (mode === 'structured') return reply.header('content-type', cloudEventType).send(structuredText(event))
+  for (const [name, value] of event.attributes) reply.header(`ce-${name}`, encoded(value))
+  return reply.header('content-type', event.contentType).send(event.data)
+}
+
+export function eventOfAnswer(answer: Payload, { gateway, requestId, asked, now }: Omit<AnswerEvent, 'mode'>): CloudEvent {
   const [data, contentType] = [bytesOf(answer), contentTypeOf(answer)]
-  if (mode === 'structured') return reply.header('content-type', cloudEventType).send(structuredText({ attributes, data, contentType }))
-  for (const [name, value] of attributes) reply.header(`ce-${name}`, encoded(value))
-  return reply.header('content-type', contentType).send(data)
+  return answerEvent({ id: requestId, gateway, causation: asked.attributes.get('id') ?? '', time: now, data, contentType })
 }
 
 /** Percent-encodes the characters that a header cannot have (HTTP binding, 3.1.3.2). */

@@ -254,7 +254,7 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
     frameworkErrors: (error, request, reply) => void answerError(error, request.id, reply.header('x-request-id', request.id), options.onError),
     clientErrorHandler: (error, socket) => answerUnparsed(error, socket, identity.fresh()),
   })
-  boundConnections(app.server, options.maxConnections)
+  const endConnections = boundConnections(app.server, options)
   // `BodyLimits` sends `100 Continue` when it starts to read the body.
   app.server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => void app.server.emit('request', request, response))
   app.server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => void app.server.emit('request', request, response))
@@ -270,6 +270,7 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
   let isClosing = false
   app.addHook('preClose', async () => {
     isClosing = true
+    endConnections()
   })
   const headers = securityHeaders()
   const hasOrigins = (options.origins ?? []).length > 0

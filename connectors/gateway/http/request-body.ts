@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { edgeJson, withoutMark } from '../../../topology/swarm/payload/json-value.ts'
-import { joinedType, jsonType, tensorsType } from '../../../topology/swarm/payload/payload-serde.ts'
+import { isOwnType, jsonType, tensorsType } from '../../../topology/swarm/payload/payload-serde.ts'
 import { decodeTensors } from '../../../topology/swarm/payload/tensor-codec.ts'
 import type { BodyLimits } from './body-limits.ts'
 import { readForm } from './multipart-body.ts'
@@ -35,7 +35,7 @@ export function checkedBody(bytes: Uint8Array, contentType: string): RequestBody
   if (contentType.length > maxTypeCharacters || !/^[\t\x20-\x7e]*$/.test(contentType))
     throw new ProblemError('WAGGLE_CONTENT_TYPE', `A content type has at most ${maxTypeCharacters} characters, all of them printable ASCII`)
   const mediaType = (contentType.split(';', 1)[0] ?? '').trim().toLowerCase()
-  if (mediaType === joinedType) throw new ProblemError('WAGGLE_CONTENT_TYPE', `${joinedType} is not accepted from outside`)
+  if (isOwnType(mediaType)) throw new ProblemError('WAGGLE_CONTENT_TYPE', `${mediaType} is not accepted from outside`)
   if (mediaType === 'application/x-www-form-urlencoded') return checkedBody(jsonOfUrlencoded(bytes), jsonType)
   if (mediaType === jsonType) {
     attempt('The body is not JSON', () => edgeJson(bytes))

@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import type { Clock } from '../../../processor/ports.ts'
 import type { Payload } from '../../../topology/swarm/payload/payload.ts'
 import { contentTypeOf, jsonType } from '../../../topology/swarm/payload/payload-serde.ts'
-import { attributeHeaders, identityOf } from '../../../topology/swarm/request/cloud-event.ts'
+import { attributeHeaders, identityOf, isBatch } from '../../../topology/swarm/request/cloud-event.ts'
 import type { Durable } from '../../../topology/swarm/request/durable.ts'
 import type { RequestEvents } from '../../../topology/swarm/request/request-events.ts'
 import type { Accepted, NewRequest, Requests } from '../../../topology/swarm/request/requests.ts'
@@ -12,6 +12,7 @@ import { type Arrival, type Intake, maxTimeoutSeconds } from '../intake.ts'
 import { TracedArrival } from '../traced-arrival.ts'
 import type { BodyLimits } from './body-limits.ts'
 import type { DescribedBody } from './described-route.ts'
+import { answerEvents } from './event-batch.ts'
 import { streamedRequest, wantsEvents } from './event-routes.ts'
 import { type AnswerEvent, eventIn, eventModeOf, sendEvent } from './http-event.ts'
 import { answerLines, answerOrderIn, isNdjson } from './ndjson-request.ts'
@@ -51,6 +52,7 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
     },
     async (request, reply) => {
       if (isNdjson(request.headers['content-type'])) return answerBatch(request, reply, options)
+      if (isBatch(request.headers['content-type'] ?? null)) return answerEventBatch(request, reply, options)
       const { made, event } = await newRequest(request, reply, options, true)
       if (options.events !== undefined && wantsEvents(request.headers.accept))
         return streamedRequest(made, reply, { ...options, events: options.events })
@@ -172,7 +174,33 @@ async function answerBatch(
   })
 }
 
-/** The trace of a request. The request keeps its trace until the answer. */
+/** Answers each event of a batch. Copies of an event are one request, unless the batch has an idempotency key. */
+async function answerEventBatch(
+  request: FastifyRequest<GatewayRoute>,
+  reply: FastifyReply,
+  { requests, intake, bodies, clock }: RequestRoutesOptions,
+): Promise<FastifyReply> {
+  const { gateway } = request.params
+  const batchKey = idempotencyKeyOf(request)
+  const common = { gateway, timeoutMs: timeoutOf(request.headers['x-timeout-seconds']), waits: true }
+  const body = await bodies.read(request.raw, reply.raw)
+  return answerEvents(body, request, reply, {
+    requests,
+    clock,
+    gateway,
+    patienceMs: common.timeoutMs ?? usualPatienceMs,
+    admit: (hasPlace) => admitted(request, intake, { gateway, waits: true, hasPlace }),
+    requestOf: (event, index) => {
+      const key = batchKey === undefined || batchKey === '' ? identityOf(event) : `${batchKey}\n${index}`
+      const arrival = arrivalIn(request)
+      const identification = intake.identify({ gateway, caller: request.caller, key })
+      const made = intake.request({ ...common, identification, arrival, ...checkedBody(event.data, event.contentType) })
+      return { request: { ...made, headers: attributeHeaders(event) }, arrival }
+    },
+  })
+}
+
+/** The trace of a request, which the request keeps for its answer. */
 export function arrivalOf(request: FastifyRequest): TracedArrival {
   const arrival = arrivalIn(request)
   request.arrival = arrival

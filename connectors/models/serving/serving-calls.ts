@@ -16,7 +16,7 @@ export interface ServingCallsOptions {
  *   the same outage are made once, so during a long outage each request costs only one attempt.
  * - A call whose connection broke off is made once more. A server that restarts breaks off all its connections, and a second prediction does no harm:
  *   it changes nothing and gives the same result. The call is not made a third time, because the call itself may crash the server.
- *  - Any other failure is final. A call that is late is not made again, because the server may still compute it.
+ * - Any other failure is final. A call that is late is not made again, because the server may still compute it.
  */
 export class ServingCalls {
   readonly #options: ServingCallsOptions

@@ -1,6 +1,6 @@
 import { html, useState } from 'htm/preact/standalone'
 import { answered } from './api.js'
-import { rateText, timeText } from './live.js'
+import { bytesText, rateText, timeText } from './live.js'
 import { usePolled } from './polled.js'
 import { Records } from './records.js'
 
@@ -12,6 +12,7 @@ export function Bee({ swarm, bee, numbers, onFollow, onClose }) {
   const { answer: state } = usePolled(`./v1/live/${encodeURIComponent(swarm)}`)
   const model = models?.find((one) => one.swarm === swarm && one.bee === bee.name)
   const replicas = state?.replicas.find((one) => one.bee === bee.name)
+  const parts = state?.parts.find((one) => one.bee === bee.name)
   const calls = numbers?.calls[bee.name]
   const total = numbers?.bees[bee.name]
   const facts = [
@@ -27,6 +28,7 @@ export function Bee({ swarm, bee, numbers, onFollow, onClose }) {
           ['Rows', `${total.rows.toLocaleString('en')}, ${total.failed.toLocaleString('en')} of them failed`],
           ['Batch', total.batch_limit > 1 ? `${calls?.batch?.toFixed(1) ?? '–'} of at most ${total.batch_limit} rows` : 'one row a call'],
         ]),
+    ...(parts === undefined ? [] : [['Parts', `${parts.parts.toLocaleString('en')} published, ${bytesText(parts.bytes)}`]]),
     ...(row === null
       ? []
       : [['Replicas', `${replicas?.replicas ?? row.replicas}${row.max_replicas > row.replicas ? `, up to ${row.max_replicas}` : ''}`]]),

@@ -40,16 +40,17 @@ function Bars({ trace, onFind }) {
       <thead><tr><th scope="col">Bee</th><th scope="col">Waited</th><th scope="col">Worked</th><th scope="col" class="wide"><span class="hidden">When</span></th></tr></thead>
       <tbody>
         ${steps.map((step) => {
-          const { bee, topic, partition, offset, started_at, waited_ms, worked_ms, round, attempt, passed, error, batch_mates: mates } = step
+          const { bee, topic, partition, offset, started_at, waited_ms, worked_ms, round, attempt, passed, error, parts, batch_mates: mates } = step
           const isTimed = started_at !== null
           const waited = waited_ms ?? 0
           return html`<tr key=${`${bee} ${round} ${attempt}`} class=${error === null ? '' : passed ? 'passed' : 'failed'}>
-            <th scope="row" title=${`${topic} ${partition}/${offset}`}>${bee}${noteOf(step)}</th>
+            <th scope="row" title=${`${topic} ${partition}/${offset}`}>${bee}${noteOf(step, begin)}</th>
             <td>${timeText(waited_ms)}</td>
             <td>${passed ? 'passed on' : timeText(worked_ms)}</td>
             <td class="wide"><div class="track">
               ${isTimed && waited > 0 && html`<i class="waited" style=${{ left: percent(started_at - begin - waited), width: percent(waited) }}></i>`}
               ${isTimed && html`<i class="worked" style=${{ left: percent(started_at - begin), width: percent(worked_ms) }}></i>`}
+              ${parts && html`<i class="first-part" style=${{ left: percent(parts.first_at - begin) }} title=${`The first part at ${timeText(parts.first_at - begin)}`}></i>`}
             </div>${error !== null && !passed && html`<small class="bad">${error.detail}</small>`}
             ${mates.length > 0 && html`<details><summary>${mates.length} in the same batch</summary><ul class="mates">${mates.map((mate) => html`<li key=${mate}><button class="link" onClick=${() => onFind(mate)}>${mate}</button></li>`)}</ul></details>`}</td>
           </tr>`
@@ -59,10 +60,11 @@ function Bars({ trace, onFind }) {
     ${!complete && html`<p class="quiet">The search ended at its bound. Steps may be missing.</p>`}`
 }
 
-/** The batch, the model's version, the attempt and the round of a step; empty if none of them is known. */
-function noteOf({ bee, batch_size, batch_sent, model, model_version, attempt, round }) {
+/** The batch, the parts, the model's version, the attempt and the round of a step, if there is something to tell. */
+function noteOf({ bee, batch_size, batch_sent, parts, model, model_version, attempt, round }, begin) {
   const notes = [
     ...(batch_size > 1 ? [`batch of ${batch_size}${batch_sent ? ` (${batch_sent})` : ''}`] : []),
+    ...(parts ? [`${parts.count} ${parts.count === 1 ? 'part' : 'parts'}, the first at ${timeText(parts.first_at - begin)}`] : []),
     ...(model_version === null ? [] : [`version ${model_version}`]),
     ...(model === null || model === bee ? [] : [model]),
     ...(attempt > 1 ? [`attempt ${attempt}`] : []),

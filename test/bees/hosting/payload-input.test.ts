@@ -50,7 +50,15 @@ describe('The output of a bee', () => {
     const bytes = Buffer.from('{"a":1}')
     assert.deepEqual(payloadOf({ contentType: 'application/json; charset=utf-8', bytes }, 'bee'), { kind: 'json', json: { a: 1 } })
     assert.equal(payloadOf({ contentType: 'image/png', bytes }, 'bee').kind, 'bytes')
-    const types = ['application/vnd.waggle.tensors', 'application/vnd.waggle.joined', 'a\r\nset-cookie: b', '', '\ud800', 'x'.repeat(300)]
+    const types = [
+      'application/vnd.waggle.tensors',
+      'application/vnd.waggle.joined',
+      'application/vnd.waggle.claim+json',
+      'a\r\nset-cookie: b',
+      '',
+      '\ud800',
+      'x'.repeat(300),
+    ]
     for (const contentType of types) assert.throws(() => payloadOf({ contentType, bytes }, 'bee'), badOutput)
     assert.throws(() => payloadOf({ contentType: 'application/json', bytes: Buffer.from('{') }, 'bee'), badOutput)
   })

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { after, before, describe, it } from 'node:test'
 import type { BeeRequest } from '../../../bees/define-bee.ts'
 import { noTokens } from '../../../connectors/gateway/access/caller.ts'
@@ -382,7 +384,20 @@ describe('The HTTP gateway', () => {
     await assert.rejects(fetch(`${closing.url}/healthz`))
   })
 
-  it('fails the requests that still wait, and cuts off an unfinished body, when its time to close has passed', async () => {
+  it('turns away a connection without a request when it closes, and does not wait for it', async () => {
+    const closing = await openHttpGateway(optionsFor(swarm.requests))
+    const silent = connect(Number(new URL(closing.url).port), '127.0.0.1')
+    const said = text(silent)
+    await once(silent, 'connect')
+    // The server has the connection when it answers a later one.
+    await (await fetch(`${closing.url}/healthz`)).text()
+    const startedMs = systemClock.elapsedMs()
+    await closing.close({ timeoutMs: 60_000, onTimeout: () => {} })
+    assert.match(await said, /^HTTP\/1\.1 503 .*The server is stopping.*WAGGLE_OVERLOADED/s)
+    assert.ok(systemClock.elapsedMs() - startedMs < 30_000)
+  })
+
+  it('fails the requests that still wait and cuts off an unfinished body when its time to close is over', async () => {
     const closing = await openHttpGateway(optionsFor(swarm.requests))
     const waiting = fetch(`${closing.url}${entrance}`, { method: 'POST', body: '{"hold":true}', headers: { 'content-type': 'application/json' } })
     const { port } = new URL(closing.url)

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { CloudEvent, Kafka, type KafkaMessage } from 'cloudevents'
 import type { Header } from '../../../topology/record.ts'
 import { textHeader } from '../../../topology/record.ts'
 import { Refused } from '../../../topology/waggle-error.ts'
@@ -69,6 +70,42 @@ class Scene {
 }
 
 describe('A record that names a reply topic', () => {
+  for (const mode of ['binary', 'structured'] as const)
+    it(`gets an event in the ${mode} mode as its answer if it is a CloudEvent in this mode`, async () => {
+      const scene = await Scene.open({ replyTopics: 'answers' })
+      const asked = new CloudEvent({ source: '/shop', type: 'org.example.asked', datacontenttype: 'application/json', data: { order: 7 } })
+      const { headers, value } = Kafka[mode](asked)
+      const given = Object.fromEntries(
+        Object.entries(headers as Record<string, unknown>).flatMap(([name, text]) => (typeof text === 'string' ? [[name, text]] : [])),
+      )
+      await scene.send(
+        { ...given, 'waggle-request-id': 'one', 'waggle-reply-topic': 'answers' },
+        typeof value === 'string' ? JSON.parse(value) : value,
+      )
+      await scene.world.clock.until(() => scene.told('answers').length > 0)
+      const [reply] = scene.told('answers')
+      const answer = Kafka.toEvent({ key: reply?.key ?? '', value: reply?.value ?? '', headers: reply?.headers ?? {} } as KafkaMessage)
+      assert.ok(answer instanceof CloudEvent)
+      assert.equal(reply?.headers['content-type'], mode === 'binary' ? 'application/json' : 'application/cloudevents+json')
+      assert.deepEqual(answer.data, { hello: { order: 7 } })
+      assert.deepEqual([answer.id, answer.type, answer.source, answer.causationid], ['one', 'waggle.answer', '/v1/gateways/door', asked.id])
+      await scene.end()
+    })
+
+  it('gets a problem and no event if its CloudEvent fails', async () => {
+    const greet = () => {
+      throw new Refused('no')
+    }
+    const scene = await Scene.open({ replyTopics: 'answers' }, { greet })
+    const event = { ce_specversion: '1.0', ce_id: '7', ce_source: '/shop', ce_type: 't' }
+    await scene.send({ ...event, 'waggle-request-id': 'one', 'waggle-reply-topic': 'answers' })
+    await scene.world.clock.until(() => scene.told('answers').length > 0)
+    const [reply] = scene.told('answers')
+    assert.equal(reply?.headers['content-type'], 'application/problem+json')
+    assert.equal(reply?.headers.ce_id, undefined)
+    await scene.end()
+  })
+
   it('gets its answer on that topic, keyed by its request id, with headers that describe the answer', async () => {
     const scene = await Scene.open({ replyTopics: 'answers' })
     await scene.send({ 'waggle-request-id': 'one', 'waggle-reply-topic': 'answers' })

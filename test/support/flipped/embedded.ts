@@ -383,6 +383,28 @@ export const embeddedFlips = {
     assert.deepEqual([await status({}), await status({ WAGGLE_MAX_BODY_BYTES: '1000' })], [200, 413])
   },
 
+  async claim_store() {
+    const objects = async (env: Env) => {
+      await using directory = temporaryDirectory()
+      await using swarm = await SwarmHere.open({ WAGGLE_DATA_DIR: directory.path, ...env })
+      assert.equal((await swarm.ask({ text: 'x'.repeat(600_000) })).status, 200)
+      return payloadsIn(directory.path)
+    }
+    // One of the request, and one of the bee that gives it back.
+    assert.deepEqual([await objects({}), await objects({ WAGGLE_CLAIM_STORE: 'data-directory' })], [0, 2])
+    await assert.rejects(SwarmHere.open({ WAGGLE_CLAIM_STORE: 'somewhere' }), /"somewhere" is not a claim store/)
+  },
+
+  async max_inline_bytes() {
+    const objects = async (env: Env) => {
+      await using directory = temporaryDirectory()
+      await using swarm = await SwarmHere.open({ WAGGLE_CLAIM_STORE: 'data-directory', WAGGLE_DATA_DIR: directory.path, ...env })
+      assert.equal((await swarm.ask({ text: 'x'.repeat(3_000) })).status, 200)
+      return payloadsIn(directory.path)
+    }
+    assert.deepEqual([await objects({}), await objects({ WAGGLE_MAX_INLINE_BYTES: '2000' })], [0, 2])
+  },
+
   async rate_limit_per_second() {
     const statuses = async (env: Env) => {
       await using swarm = await SwarmHere.open(env)
@@ -530,4 +552,11 @@ function portOf(server: ReturnType<typeof createServer>): number {
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('A server on a port has no port')
   return address.port
+}
+
+/** The number of large payloads in a data directory. */
+function payloadsIn(directory: string): number {
+  if (!existsSync(join(directory, 'claims'))) return 0
+  return readdirSync(join(directory, 'claims'), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile() && entry.name !== 'store')
+    .length
 }

@@ -13,6 +13,7 @@ export function payloadMemory(payload: Payload): number {
       return bytes
     }
     case 'json':
+    case 'claim':
     case 'error':
       return 0
   }

@@ -3,6 +3,7 @@ import type { HandingSerde } from '../../serde.ts'
 import { saidBy, WaggleError } from '../../waggle-error.ts'
 import { errorPayload } from '../request/bee-error.ts'
 import { contentTypeHeader, errorHeader } from '../request/headers.ts'
+import { claimType, decodeClaim, encodeClaim } from './claim-codec.ts'
 import { edgeJson, insideJson } from './json-value.ts'
 import type { BeeError, Payload } from './payload.ts'
 import { decodeTensors, encodeTensors } from './tensor-codec.ts'
@@ -28,6 +29,8 @@ export const payloadSerde: HandingSerde<Payload> = {
         return encodeTensors(payload.tensors)
       case 'joined':
         return encodeParts(payload.parts)
+      case 'claim':
+        return encodeClaim(payload.claim)
       case 'error':
         return Buffer.from(JSON.stringify(payload.error))
     }
@@ -41,15 +44,21 @@ export const payloadSerde: HandingSerde<Payload> = {
   },
 }
 
-/** Reads a payload from outside: JSON within `edgeBounds`. The kinds of payloads that only bees make are refused. */
+/** Reads a payload from outside: JSON within `edgeBounds`. The kinds of payloads that only Waggle makes are refused. */
 export function edgePayload(data: Uint8Array, headers: readonly Header[]): Payload {
   const contentType = headerText(headers, contentTypeHeader) ?? bytesType
   try {
-    if (mediaTypeOf(contentType) === joinedType) throw badPayload(`${joinedType} is not accepted from outside`)
+    if (isOwnType(contentType)) throw badPayload(`${mediaTypeOf(contentType)} is not accepted from outside`)
     return payloadOfBytes(data, contentType, edgeJson)
   } catch (thrown) {
     return unreadable(thrown)
   }
+}
+
+/** True for the media types of payloads that only Waggle makes: what a join gives, and claim checks. */
+export function isOwnType(contentType: string): boolean {
+  const mediaType = mediaTypeOf(contentType)
+  return mediaType === joinedType || mediaType === claimType
 }
 
 /** Reads bytes as a payload of this content type. Throws if the bytes are malformed. */
@@ -58,6 +67,7 @@ export function payloadOfBytes(data: Uint8Array, contentType: string, json: (byt
   if (mediaType === jsonType) return { kind: 'json', json: json(data) }
   if (mediaType === tensorsType) return { kind: 'tensors', tensors: decodeTensors(data) }
   if (mediaType === joinedType) return { kind: 'joined', parts: decodeParts(data) }
+  if (mediaType === claimType) return { kind: 'claim', claim: decodeClaim(data) }
   if (!headerCharacters.test(contentType)) throw badPayload('the content type is not a text of at most 255 printable characters')
   return { kind: 'bytes', bytes: data, contentType }
 }
@@ -106,6 +116,8 @@ export function contentTypeOf(payload: Payload): string {
       return tensorsType
     case 'joined':
       return joinedType
+    case 'claim':
+      return claimType
     case 'json':
     case 'error':
       return jsonType

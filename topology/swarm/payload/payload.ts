@@ -3,7 +3,7 @@
  * A payload can always be written, and reading it gives the same payload: `payloadOf` (bees/hosting/payload-input.ts) and `payloadOfBytes`
  * (payload-serde.ts) check this.
  */
-export type Payload = JsonPayload | BytesPayload | TensorsPayload | JoinedPayload | ErrorPayload
+export type Payload = JsonPayload | BytesPayload | TensorsPayload | JoinedPayload | ErrorPayload | ClaimPayload
 
 export interface JsonPayload {
   readonly kind: 'json'
@@ -31,6 +31,27 @@ export interface JoinedPayload {
 export interface ErrorPayload {
   readonly kind: 'error'
   readonly error: BeeError
+}
+
+/** A payload that is too large for the log. A claim store keeps its bytes, and the bee that reads it fetches them. */
+export interface ClaimPayload {
+  readonly kind: 'claim'
+  readonly claim: Claim
+}
+
+/** The claim check of a payload: where its bytes are, and how they are recognised. */
+export interface Claim {
+  /** The name of the claim store, which tells stores apart. It is no address: a reader asks only its own store. */
+  readonly store: string
+  /** The name of the object in the store (`claimKey`). */
+  readonly key: string
+  /** SHA-256 of the bytes, in hexadecimal. */
+  readonly sha256: string
+  readonly bytes: number
+  /** The content type of the bytes. */
+  readonly contentType: string
+  /** The time from which on the object may be deleted, in epoch ms. */
+  readonly expiresAt: number
 }
 
 export interface BeeError {

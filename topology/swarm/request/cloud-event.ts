@@ -1,4 +1,4 @@
-import { type Header, textHeader } from '../../record.ts'
+import { type Header, headerText, textHeader } from '../../record.ts'
 import { WaggleError } from '../../waggle-error.ts'
 import { edgeJson } from '../payload/json-value.ts'
 
@@ -14,8 +14,8 @@ export interface CloudEvent {
 }
 
 export const cloudEventType = 'application/cloudevents+json'
-const cloudEventBatchType = 'application/cloudevents-batch+json'
-/** The prefix of an attribute's header in a record. Over HTTP the prefix is `ce-`. */
+export const cloudEventBatchType = 'application/cloudevents-batch+json'
+/** The prefix of the headers of a record. Over HTTP it is `ce-`. */
 export const attributePrefix = 'ce_'
 
 /** Makes an event from the attributes of the binary mode. Throws WAGGLE_BAD_CLOUD_EVENT. */
@@ -25,7 +25,27 @@ export function binaryEvent(attributes: ReadonlyMap<string, string>, data: Uint8
 
 /** Reads an event of the structured mode: a JSON object with the attributes and the data. Throws WAGGLE_BAD_CLOUD_EVENT. */
 export function structuredEvent(bytes: Uint8Array): CloudEvent {
-  const event = jsonObject(bytes)
+  return eventOfJson(jsonIn(bytes))
+}
+
+/** Reads a batch: a JSON array of events as in the structured mode. It may be empty. Throws WAGGLE_BAD_CLOUD_EVENT, also for a single bad event. */
+export function eventsIn(bytes: Uint8Array): readonly CloudEvent[] {
+  const json = jsonIn(bytes)
+  if (!Array.isArray(json)) throw badEvent('its batch is no JSON array', 'Send an array of events.')
+  // A longer batch is refused without a look at its events.
+  if (json.length > maxBatchEvents) throw tooManyEvents(json.length)
+  return json.map((event, at) => {
+    try {
+      return eventOfJson(event)
+    } catch (thrown) {
+      const { message, next } = WaggleError.from('WAGGLE_BAD_CLOUD_EVENT', thrown, { next: 'Send an array of events.' })
+      throw new WaggleError('WAGGLE_BAD_CLOUD_EVENT', { message: `Event ${at} of the batch: ${message}`, next })
+    }
+  })
+}
+
+function eventOfJson(json: unknown): CloudEvent {
+  const event = objectOf(json)
   const { data, data_base64: base64, datacontenttype: given, ...others } = event
   if (data !== undefined && base64 !== undefined) throw badEvent('it has data and data_base64', 'Send one of the two.')
   if (given !== undefined && typeof given !== 'string') throw badEvent('its datacontenttype is no text', 'Send a media type.')
@@ -53,6 +73,41 @@ export function isStructured(contentType: string | null): boolean {
 
 export function isBatch(contentType: string | null): boolean {
   return mediaTypeOf(contentType) === cloudEventBatchType
+}
+
+/** The HTTP and Kafka bindings of CloudEvents: the attributes are headers (binary), or the value has all of the event (structured). */
+export type EventMode = 'binary' | 'structured'
+
+/** The event that an answer is, in reply to another event. */
+export function answerEvent({ id, gateway, causation, time, data, contentType, type = 'waggle.answer' }: AnsweredEvent): CloudEvent {
+  const attributes = new Map([
+    ['specversion', '1.0'],
+    ['id', id],
+    ['source', `/v1/gateways/${gateway}`],
+    ['type', type],
+    ['time', new Date(Math.max(0, time)).toISOString()],
+    ['causationid', causation],
+  ])
+  return { attributes, data, contentType }
+}
+
+export interface AnsweredEvent extends Pick<CloudEvent, 'data' | 'contentType'> {
+  /** The id of the request. */
+  readonly id: string
+  readonly gateway: string
+  /** The id of the event that asked. */
+  readonly causation: string
+  /** Epoch ms. */
+  readonly time: number
+  /** Default: `waggle.answer`. */
+  readonly type?: 'waggle.answer' | 'waggle.problem'
+}
+
+/** The id of the event in the headers of a record; null for a record that is no event, or whose id no event may have. */
+export function eventIdOf(headers: readonly Header[]): string | null {
+  const [version, id] = ['specversion', 'id'].map((name) => headerText(headers, `${attributePrefix}${name}`) ?? '')
+  const isId = id !== undefined && id !== '' && id.length <= maxAttributeCharacters && !/[\p{Cc}]/u.test(id) && id.isWellFormed()
+  return version === '1.0' && isId ? id : null
 }
 
 /** The headers of a record that carries an event. */
@@ -86,13 +141,15 @@ function checked(attributes: ReadonlyMap<string, string>): ReadonlyMap<string, s
   return attributes
 }
 
-function jsonObject(bytes: Uint8Array): { readonly [name: string]: unknown } {
-  let json: unknown
+function jsonIn(bytes: Uint8Array): unknown {
   try {
-    json = edgeJson(bytes)
+    return edgeJson(bytes)
   } catch (thrown) {
     throw badEvent(`it is no JSON: ${thrown instanceof Error ? thrown.message : String(thrown)}`, 'Send a JSON object.')
   }
+}
+
+function objectOf(json: unknown): { readonly [name: string]: unknown } {
   if (json === null || typeof json !== 'object' || Array.isArray(json)) throw badEvent('it is no JSON object', 'Send a JSON object.')
   return json as { readonly [name: string]: unknown }
 }
@@ -111,11 +168,20 @@ function mediaTypeOf(contentType: string | null): string {
   return (contentType?.split(';', 1)[0] ?? '').trim().toLowerCase()
 }
 
+function tooManyEvents(count: number): WaggleError {
+  return new WaggleError('WAGGLE_BODY_TOO_LARGE', {
+    message: `The batch has ${count} events, and at most ${maxBatchEvents} are taken`,
+    next: 'Send several batches.',
+  })
+}
+
 function badEvent(why: string, next: string): WaggleError {
   return new WaggleError('WAGGLE_BAD_CLOUD_EVENT', { message: `The CloudEvent cannot be taken: ${why}`, next })
 }
 
 const rfc3339 = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,12})?(?:[Zz]|[+-]\d\d:\d\d)$/
+/** The most events of a batch. */
+const maxBatchEvents = 1000
 const maxAttributes = 100
 const maxAttributeCharacters = 4096
 /** The limit of all attributes together: the limit of the headers of an HTTP request. */

@@ -35,6 +35,13 @@ function isTime(value: unknown): value is number {
 
 function isReplyTo(value: unknown): value is ReplyTo {
   if (typeof value !== 'object' || value === null) return false
-  const { topic, partition, correlation } = value as Partial<ReplyTo>
-  return typeof topic === 'string' && Number.isInteger(partition) && (typeof correlation === 'string' || correlation === null)
+  const { topic, partition, correlation, event } = value as Partial<ReplyTo>
+  const isPlace = typeof topic === 'string' && Number.isInteger(partition) && (typeof correlation === 'string' || correlation === null)
+  return isPlace && (event === undefined || isAskedEvent(event))
+}
+
+function isAskedEvent(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  const { mode, id, gateway } = value as Partial<NonNullable<ReplyTo['event']>>
+  return (mode === 'binary' || mode === 'structured') && typeof id === 'string' && typeof gateway === 'string'
 }

@@ -2,6 +2,7 @@ import { type Header, headerText, type NewRecord, textHeader } from '../../recor
 import type { Serializer } from '../../serde.ts'
 import type { BeeError, Payload } from '../payload/payload.ts'
 import { contentTypeOf, jsonType, payloadSerde } from '../payload/payload-serde.ts'
+import { answerEvent, attributeHeaders, cloudEventType, type EventMode, structuredText } from './cloud-event.ts'
 import {
   bodyHashHeader,
   contentTypeHeader,
@@ -22,6 +23,8 @@ export interface ReplyTo {
   readonly partition: number
   /** Spring's `kafka_correlationId` in base64, returned unchanged; null if the request has none. */
   readonly correlation: string | null
+  /** The CloudEvent that the request was. Its answer is an event in the same mode. Undefined for any other request. */
+  readonly event?: { readonly mode: EventMode; readonly id: string; readonly gateway: string }
 }
 
 /** `unknown`: the ledger has no such request. */
@@ -33,11 +36,22 @@ export interface Reply {
   readonly payload: Payload
 }
 
-/** The record for a reply topic: the answer, or the problem as the HTTP gateway would send it. Its key is the request id. */
+/**
+ * The record for a reply topic: the answer, or the problem as the HTTP gateway would send it. Its key is the request id. The answer to a CloudEvent is
+ * an event too, and a problem is none, as over HTTP.
+ */
 export function replyRecord(
   id: string,
   { to, state, payload, bodyHash, timestamp }: Reply & { readonly state: RequestState; readonly bodyHash: string; readonly timestamp: number },
 ): NewRecord<string, Reply> {
+  const { event: asked, ...plain } = to
+  if (asked !== undefined && state === 'answered' && payload.kind !== 'error') {
+    const [data, contentType] = [payloadSerde.serialize('', payload), contentTypeOf(payload)]
+    const event = answerEvent({ id, gateway: asked.gateway, causation: asked.id, time: timestamp, data, contentType })
+    const whole: Payload = { kind: 'bytes', contentType: cloudEventType, bytes: Buffer.from(structuredText(event)) }
+    const record = replyRecord(id, { to: plain, state, payload: asked.mode === 'binary' ? payload : whole, bodyHash, timestamp })
+    return asked.mode === 'binary' ? { ...record, headers: [...(record.headers ?? []), ...attributeHeaders(event)] } : record
+  }
   const headers: Header[] = [
     textHeader(requestIdHeader, id),
     textHeader(requestStateHeader, state),

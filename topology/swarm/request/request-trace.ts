@@ -38,6 +38,8 @@ export interface TraceStep {
   /** The model that made the result, and its version; null for a result that names no model. */
   readonly model: string | null
   readonly model_version: string | null
+  /** The parts that the bee has published; undefined for a bee that has published none. */
+  readonly parts?: TraceParts
   /** The rounds of the request in its loops, as in `LOOP=ROUND`; null outside of a loop. */
   readonly round: string | null
   /** True if the bee passed on an error of another bee. */
@@ -45,6 +47,12 @@ export interface TraceStep {
   readonly error: TraceError | null
   /** The bees whose results the bee takes. Empty if the plan is unknown. */
   readonly after: readonly string[]
+}
+
+export interface TraceParts {
+  readonly count: number
+  /** The time at which the first part was written, in epoch ms. */
+  readonly first_at: number
 }
 
 export interface TraceError {

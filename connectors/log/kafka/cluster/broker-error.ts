@@ -92,7 +92,7 @@ export function toWaggleError(thrown: unknown, doing: string): WaggleError {
   if (error === 'MESSAGE_TOO_LARGE' || error === 'RECORD_LIST_TOO_LARGE') {
     return new RecordRefused('WAGGLE_RECORD_TOO_LARGE', {
       message,
-      next: 'Raise max.message.bytes of the topic, or send less in one record.',
+      next: 'Raise max.message.bytes of the topic, send less in one record, or keep large payloads of swarms elsewhere (WAGGLE_CLAIM_STORE).',
       cause: thrown,
     })
   }

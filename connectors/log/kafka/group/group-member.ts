@@ -35,9 +35,11 @@ export interface GroupMemberOptions {
 /**
  * Membership of one group (KIP-429 on the classic protocol): the member joins the group, gets its partitions, and holds its seat with heartbeats.
  *
- * joining ─► waiting to be applied ─► member ─┐ a rebalance, or a partition was released ▲ │ └────────────────────────────────────────┘
+ *     joining ─► waiting to be applied ─► member ─┐   a rebalance, or a partition was released
+ *        ▲                                        │
+ *        └────────────────────────────────────────┘
  *
- * The consumer of the member goes on reading during a rebalance.
+ * The consumer of the member continues to read during a rebalance.
  */
 export class GroupMember {
   readonly #options: GroupMemberOptions

@@ -9,6 +9,7 @@ const bees = `  - {name: work, type: module, input: {name: entrance}, spec: {fil
 /** Answers with the bee's view of an event, or with bytes. */
 const work = `let calls = 0
 export default (input, request) => {
+  if (input === 'fail') throw new Error('not this one')
   if (input === 'bytes') return { contentType: 'image/x', bytes: Uint8Array.of(1, 2) }
   const event = Object.fromEntries(request.headers.filter(({ key }) => key.startsWith('ce_')).map(({ key, value }) => [key, Buffer.from(value).toString()]))
   return { calls: ++calls, contentType: request.contentType, input: input instanceof Uint8Array ? Buffer.from(input).toString() : input, event }
@@ -19,6 +20,11 @@ interface Seen {
   readonly contentType: string
   readonly input: unknown
   readonly event: { readonly [name: string]: string }
+}
+
+interface Problem {
+  readonly code: string
+  readonly request_id: string
 }
 
 describe('A CloudEvent over HTTP', () => {
@@ -113,8 +119,57 @@ describe('A CloudEvent over HTTP', () => {
       assert.deepEqual([response.status, code], [400, 'WAGGLE_BAD_CLOUD_EVENT'])
     })
 
-  it('is refused if it is part of a batch, or if its headers are incomplete', async () => {
-    assert.equal((await post({ 'content-type': 'application/cloudevents-batch+json' }, '[]')).status, 415)
+  it('is refused if it is not complete in its headers', async () => {
     assert.equal((await post({ 'ce-specversion': '1.0', 'content-type': 'application/json' }, '1')).status, 400)
+  })
+
+  describe('in a batch', () => {
+    const batchType = 'application/cloudevents-batch+json'
+    const batch = (events: unknown, verb = 'request') => post({ 'content-type': batchType }, JSON.stringify(events), verb)
+    const event = (id: string, data: unknown) => ({ specversion: '1.0', id, source: '/batch', type: 't', data })
+
+    it('is a request of its own, and the answers are a batch that the official SDK reads, in the order of the events', async () => {
+      const response = await batch([event('b1', 'one'), event('b2', 'bytes'), event('b3', 'fail'), event('b1', 'one')])
+      assert.equal(response.status, 200, await response.clone().text())
+      assert.equal(response.headers.get('content-type'), batchType)
+      const answers = HTTP.toEvent({ headers: { 'content-type': batchType }, body: await response.text() })
+      assert.ok(Array.isArray(answers))
+      assert.deepEqual(
+        answers.map(({ causationid, type, datacontenttype }) => [causationid, type, datacontenttype]),
+        [
+          ['b1', 'waggle.answer', 'application/json'],
+          ['b2', 'waggle.answer', 'image/x'],
+          ['b3', 'waggle.problem', 'application/problem+json'],
+          ['b1', 'waggle.answer', 'application/json'],
+        ],
+      )
+      const [one, bytes, failed, copy] = answers.map(({ id, data, data_base64 }) => ({ id, data: data as Seen & Problem, data_base64 }))
+      assert.ok(one !== undefined && failed !== undefined)
+      assert.deepEqual([one.data.input, one.data.event.ce_id], ['one', 'b1'])
+      assert.deepEqual([one.id, one.data], [copy?.id, copy?.data])
+      assert.equal(bytes?.data_base64, 'AQI=')
+      assert.deepEqual([failed.data.code, failed.data.request_id], ['WAGGLE_BEE_FAILED', failed.id])
+      // The event by itself is the same request.
+      const alone = await post({ 'content-type': 'application/cloudevents+json' }, JSON.stringify(event('b1', 'one')))
+      assert.equal(((await alone.json()) as { readonly id: string }).id, one.id)
+    })
+
+    it('has no answers if the batch is empty', async () => {
+      const response = await batch([])
+      assert.deepEqual([response.status, await response.text()], [200, '[]'])
+    })
+
+    it('is refused with its whole batch, if the batch has something else or too many', async () => {
+      const refusals = [
+        [await batch([event('c1', 1), { id: 'c2' }]), 400, /Event 1 of the batch/],
+        [await batch(event('c1', 1)), 400, /no JSON array/],
+        [await batch(Array.from({ length: 1001 }, (_, at) => event(`d${at}`, at))), 413, /1001 events/],
+        [await batch([event('c1', 1)], 'submit'), 415, /submit takes one event/],
+      ] as const
+      for (const [response, status, why] of refusals) {
+        assert.equal(response.status, status)
+        assert.match(((await response.json()) as { readonly detail: string }).detail, why)
+      }
+    })
   })
 })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import fastify from 'fastify'
 import { anybody } from '../../../../connectors/gateway/access/caller.ts'
 import { Places } from '../../../../connectors/gateway/access/places.ts'
@@ -8,6 +9,7 @@ import { SimulatedClock } from '../../../../processor/simulation/simulated-clock
 import { readBack } from '../../../../topology/swarm/request/durable.ts'
 import type { RequestEvents } from '../../../../topology/swarm/request/request-events.ts'
 import type { Requests } from '../../../../topology/swarm/request/requests.ts'
+import { echo, openEchoGateway } from '../../../support/echo-gateway.ts'
 
 it('A request that is streamed gets a gap in its parts and its answer, if the outcome of an earlier one with its key comes before it is sent', async () => {
   const followers = new Places({ max: 2, what: 'requests are followed' })
@@ -36,3 +38,33 @@ it('A request that is streamed gets a gap in its parts and its answer, if the ou
   assert.equal(followers.taken, 0)
   await app.close()
 })
+
+it('A connection whose stream has ended does not hold up a server that closes', { timeout: 30_000 }, async () => {
+  const answered = Promise.withResolvers<void>()
+  const events: RequestEvents = {
+    follow: async () => assert.fail('the request is not followed as one that is sent'),
+    async await(gateway, _id, listener) {
+      listener({ kind: 'accepted', id: '*', gateway, accepted_at: 0 })
+      return { finish: async () => void listener({ kind: 'outcome', id: '!' }), end() {} }
+    },
+  }
+  const requests: Requests = { ...echo, request: (made) => answered.promise.then(() => echo.request(made)) }
+  const gateway = await openEchoGateway({ requests, events })
+  const headers = { accept: 'text/event-stream', 'content-type': 'application/json' }
+  const response = await fetch(`${gateway.url}/v1/gateways/door/request`, { method: 'POST', body: '1', headers })
+  const closed = gateway.close()
+  // The server closes idle connections when it stops listening, so the stream has to end behind that.
+  while (await takesConnections(gateway.url)) await setImmediate()
+  answered.resolve()
+  assert.match(await response.text(), /^event: answer\n/m)
+  // The client keeps the connection for a minute and more, as the server has allowed.
+  assert.match(response.headers.get('keep-alive') ?? '', /timeout=72/)
+  await closed
+})
+
+function takesConnections(url: string): Promise<boolean> {
+  return fetch(`${url}/healthz`, { headers: { connection: 'close' } }).then(
+    (response) => response.text().then(() => true),
+    () => false,
+  )
+}

@@ -1,0 +1,95 @@
+import type { AsyncWorker } from '../../topology/async-step.ts'
+import type { BeeHost } from '../../topology/swarm/bee-host.ts'
+import { claimedBytes, withoutClaims } from '../../topology/swarm/payload/claimed-payload.ts'
+import { isLargerThan } from '../../topology/swarm/payload/inline-size.ts'
+import type { Payload } from '../../topology/swarm/payload/payload.ts'
+import { contentTypeOf, payloadSerde } from '../../topology/swarm/payload/payload-serde.ts'
+import type { Claims } from '../../topology/swarm/ports/claims.ts'
+import { Answered, type BeeResult } from '../../topology/swarm/request/answered.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+
+type Worker = AsyncWorker<string, Payload, Payload, BeeResult>
+
+/** A host whose bees fetch large inputs from the claim store when they are called, and put large results there. */
+export function claimedHost(host: BeeHost, claims: Claims): BeeHost {
+  return {
+    open: async (bee, batchSize) => claimedWorker(await host.open(bee, batchSize), { claims, reader: bee.type.role === 'sink' ? 'sink' : 'other' }),
+    valueOf: (bee) => host.valueOf(bee),
+    streamOf: (bee) => host.streamOf(bee),
+    replicasOf: (bee) => host.replicasOf?.(bee) ?? bee.replicas,
+    batchOf: (bee) => host.batchOf(bee),
+    ...(host.recordsSpans === undefined ? {} : { recordsSpans: host.recordsSpans }),
+  }
+}
+
+function claimedWorker(worker: Worker, { claims, reader }: { readonly claims: Claims; readonly reader: 'sink' | 'other' }): Worker {
+  const inline: Worker['call'] = async (rows, calls) => {
+    const outcomes = await worker.call(rows, calls)
+    return outcomes.some((outcome) => isLarge(outcome, claims)) ? Promise.all(outcomes.map((outcome, at) => putAside(outcome, calls[at]))) : outcomes
+  }
+
+  async function putAside(
+    outcome: BeeResult | WaggleError,
+    call: Parameters<Worker['call']>[1][number] | undefined,
+  ): Promise<BeeResult | WaggleError> {
+    const signal = call?.signal ?? neverAborted
+    try {
+      if (!isLarge(outcome, claims) || outcome instanceof WaggleError) return outcome
+      if (!(outcome instanceof Answered)) return await claimed(outcome, claims, signal)
+      const { answer, published } = outcome
+      return new Answered(await claimed(answer, claims, signal), published === null ? null : await claimed(published, claims, signal))
+    } catch (thrown) {
+      return WaggleError.from('WAGGLE_CLAIM_STORE', thrown, { message: 'A result was not put into the claim store', next: 'Look at the store.' })
+    }
+  }
+
+  /** Calls the bee with the rows that could be fetched. Any other row has the error of its fetch. */
+  async function fetching(rows: readonly Payload[], calls: Parameters<Worker['call']>[1], bytes: number): ReturnType<Worker['call']> {
+    const giveBack = await claims.room(bytes, calls[0]?.signal ?? neverAborted, reader)
+    try {
+      const fetched = await Promise.all(rows.map((row, at) => fetchedRow(row, claims, calls[at]?.signal ?? neverAborted)))
+      const whole = fetched.flatMap((row, at) => (row instanceof WaggleError ? [] : [{ row, call: calls[at] as (typeof calls)[number] }]))
+      const outcomes =
+        whole.length === 0
+          ? []
+          : await inline(
+              whole.map(({ row }) => row),
+              whole.map(({ call }) => call),
+            )
+      const left = outcomes[Symbol.iterator]()
+      return fetched.map((row) => (row instanceof WaggleError ? row : (left.next().value as BeeResult | WaggleError)))
+    } finally {
+      giveBack()
+    }
+  }
+
+  return {
+    ...worker,
+    call(rows, calls) {
+      let bytes = 0
+      for (const row of rows) bytes += claimedBytes(row)
+      return bytes === 0 ? inline(rows, calls) : fetching(rows, calls, bytes)
+    },
+  }
+}
+
+async function fetchedRow(row: Payload, claims: Claims, signal: AbortSignal): Promise<Payload | WaggleError> {
+  try {
+    return await withoutClaims(row, (claim) => claims.fetch(claim, signal))
+  } catch (thrown) {
+    return WaggleError.from('WAGGLE_CLAIM_STORE', thrown, { message: 'A payload could not be fetched', next: 'Look at the claim store.' })
+  }
+}
+
+function isLarge(outcome: BeeResult | WaggleError, { maxInlineBytes }: Claims): boolean {
+  if (outcome instanceof WaggleError) return false
+  if (!(outcome instanceof Answered)) return isLargerThan(outcome, maxInlineBytes)
+  return isLargerThan(outcome.answer, maxInlineBytes) || (outcome.published !== null && isLargerThan(outcome.published, maxInlineBytes))
+}
+
+async function claimed(payload: Payload, claims: Claims, signal: AbortSignal): Promise<Payload> {
+  if (!isLargerThan(payload, claims.maxInlineBytes)) return payload
+  return { kind: 'claim', claim: await claims.put(payloadSerde.serialize('', payload), contentTypeOf(payload), signal) }
+}
+
+const neverAborted = new AbortController().signal

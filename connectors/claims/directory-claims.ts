@@ -1,0 +1,144 @@
+import { readFileSync } from 'node:fs'
+import { mkdir, open, readdir, rm, rmdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { Random } from '../../processor/ports.ts'
+import { timesInKey } from '../../topology/swarm/payload/claim-codec.ts'
+import type { ClaimStore } from '../../topology/swarm/ports/claims.ts'
+import { syncDirectory } from '../system/directory-sync.ts'
+import { fileError } from '../system/file-error.ts'
+import { writePrivateFile } from '../system/private-file.ts'
+
+/**
+ * Large payloads in the data directory, for a process that is alone on its log. Objects lie in a folder for each 1,000 seconds of expiry, which has the
+ * first seven digits of their names. The file `store` has the random name that tells two data directories apart.
+ */
+export class DirectoryClaims implements ClaimStore {
+  readonly name: string
+  readonly #directory: string
+
+  private constructor(directory: string, name: string) {
+    this.#directory = directory
+    this.name = name
+  }
+
+  /** Opens the store of a directory, and makes it if it is missing. Throws WAGGLE_FILE_UNUSABLE and WAGGLE_DISK_FULL. */
+  static open(directory: string, random: Random): DirectoryClaims {
+    const file = join(directory, nameFile)
+    const found = nameIn(file)
+    if (found !== null) return new DirectoryClaims(directory, found)
+    const name = `data-directory:${Buffer.from(random.bytes(8)).toString('hex')}`
+    writePrivateFile(file, name)
+    return new DirectoryClaims(directory, name)
+  }
+
+  async put(key: string, bytes: Uint8Array): Promise<void> {
+    const path = this.#pathOf(key)
+    try {
+      const isNew = await madeFolder(dirname(path))
+      // A put that failed half way is written again from the start.
+      const file = await open(path, 'w', 0o600)
+      try {
+        await file.writeFile(bytes)
+        await file.sync()
+      } finally {
+        await file.close()
+      }
+      syncDirectory(dirname(path))
+      if (isNew) syncDirectory(this.#directory)
+    } catch (thrown) {
+      throw fileError(thrown) ?? thrown
+    }
+  }
+
+  async get(key: string, maxBytes: number): Promise<Uint8Array | null> {
+    try {
+      const file = await open(this.#pathOf(key), 'r')
+      try {
+        const { size } = await file.stat()
+        const bytes = new Uint8Array(Math.min(size, maxBytes + 1))
+        let filled = 0
+        while (filled < bytes.length) {
+          const { bytesRead } = await file.read(bytes, filled, bytes.length - filled, filled)
+          if (bytesRead === 0) break
+          filled += bytesRead
+        }
+        return bytes.subarray(0, filled)
+      } finally {
+        await file.close()
+      }
+    } catch (thrown) {
+      if (codeOf(thrown) === 'ENOENT') return null
+      throw fileError(thrown) ?? thrown
+    }
+  }
+
+  async delete(key: string): Promise<void> {
+    const path = this.#pathOf(key)
+    try {
+      await rm(path, { force: true })
+      // The last object of a folder takes the folder with it. Nothing is put there any more, because its time is over.
+      await rmdir(dirname(path)).catch((thrown: unknown) => {
+        if (!['ENOENT', 'ENOTEMPTY', 'EEXIST'].includes(codeOf(thrown))) throw thrown
+      })
+    } catch (thrown) {
+      throw fileError(thrown) ?? thrown
+    }
+  }
+
+  async list(before: string, most: number): Promise<readonly string[]> {
+    const keys: string[] = []
+    for (const folder of (await namesIn(this.#directory)).filter((name) => /^\d{7}$/.test(name)).toSorted()) {
+      if (folder > before.slice(0, folderDigits)) break
+      for (const key of (await namesIn(join(this.#directory, folder))).toSorted()) {
+        if (key >= before || keys.length >= most) return keys
+        if (timesInKey(key) !== null) keys.push(key)
+      }
+    }
+    return keys
+  }
+
+  async close(): Promise<void> {}
+
+  #pathOf(key: string): string {
+    if (timesInKey(key) === null) throw new RangeError(`${JSON.stringify(key.slice(0, 100))} is no name of an object`)
+    return join(this.#directory, key.slice(0, folderDigits), key)
+  }
+}
+
+/** Makes the folder of an object. True if it was missing. */
+async function madeFolder(folder: string): Promise<boolean> {
+  try {
+    await mkdir(folder, { mode: 0o700 })
+    return true
+  } catch (thrown) {
+    if (codeOf(thrown) !== 'EEXIST') throw thrown
+    return false
+  }
+}
+
+/** The name in a store's file; null without the file. */
+function nameIn(file: string): string | null {
+  try {
+    return readFileSync(file, 'utf8').trim()
+  } catch (thrown) {
+    if (codeOf(thrown) === 'ENOENT') return null
+    throw fileError(thrown) ?? thrown
+  }
+}
+
+/** The names in a folder; none if a sweep has removed it meanwhile. */
+async function namesIn(folder: string): Promise<readonly string[]> {
+  try {
+    return await readdir(folder)
+  } catch (thrown) {
+    if (codeOf(thrown) === 'ENOENT') return []
+    throw fileError(thrown) ?? thrown
+  }
+}
+
+function codeOf(thrown: unknown): string {
+  return (thrown as NodeJS.ErrnoException).code ?? ''
+}
+
+const nameFile = 'store'
+const folderDigits = 7

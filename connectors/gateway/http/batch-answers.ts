@@ -1,0 +1,144 @@
+import type { FastifyRequest } from 'fastify'
+import type { Clock } from '../../../processor/ports.ts'
+import type { Durable } from '../../../topology/swarm/request/durable.ts'
+import type { NewRequest, RequestOutcome, Requests } from '../../../topology/swarm/request/requests.ts'
+import type { TracedArrival } from '../traced-arrival.ts'
+import { ProblemError, problemOf } from './problem.ts'
+
+/** The order of answers: that of the batch (`input`), or each answer as soon as it is there (`done`). */
+export type AnswerOrder = 'input' | 'done'
+
+export interface BatchOptions<Item> {
+  readonly requests: Requests
+  readonly clock: Clock
+  readonly order: AnswerOrder
+  /** The longest wait of an item for its turn, in ms. */
+  readonly patienceMs: number
+  /** Makes the request of an item. Throws for an item that is no input. */
+  readonly requestOf: (item: Item, index: number) => TracedRequest
+  /**
+   * Counts a request of the caller until the returned function is called. With `hasPlace` it has the place of the call itself, and only the rate of the
+   * caller counts. Throws a ProblemError at a limit of the caller.
+   */
+  readonly admit: (hasPlace: boolean) => () => void
+  /** The text of an answer. */
+  readonly textOf: (answered: AnsweredItem<Item>) => string
+}
+
+export interface TracedRequest {
+  readonly request: NewRequest
+  readonly arrival: TracedArrival
+}
+
+export interface AnsweredItem<Item> {
+  readonly item: Item
+  /** The place in the batch, from 0. */
+  readonly index: number
+  /** The id of the request; empty if it was refused before it had one. */
+  readonly id: string
+  /** The outcome, or the problem of a request that has none. */
+  readonly result: { readonly outcome: Durable<RequestOutcome> } | { readonly problem: Omit<ReturnType<typeof problemOf>, 'retryAfterSeconds'> }
+}
+
+interface Placed<Item> {
+  readonly index: number
+  readonly item: Item
+}
+
+/** The answers to a batch, each item of which is a request of its own. At most `atOnce` of them are under way. */
+export class BatchAnswers<Item> {
+  readonly #options: BatchOptions<Item>
+  #running = 0
+  /** True once an item was counted as the request that the call itself was counted for. */
+  #isCallUsed = false
+
+  constructor(options: BatchOptions<Item>) {
+    this.#options = options
+  }
+
+  /** The texts of the answers. A caller who does not read them gets no more items computed. */
+  async *of(items: Iterable<Item>, request: FastifyRequest): AsyncGenerator<string> {
+    const waiting = idleWhileWaiting(request)
+    const placed = Iterator.from(items).map((item, index) => ({ index, item }))
+    const open = new Map<number, Promise<{ readonly index: number; readonly text: string }>>()
+    for (let next = placed.next(); ; ) {
+      for (; open.size < atOnce && next.done !== true; next = placed.next()) open.set(next.value.index, this.#answer(next.value))
+      const [oldest] = open.values()
+      if (oldest === undefined) return
+      const { index, text } = await waiting(this.#options.order === 'input' ? oldest : Promise.race(open.values()))
+      open.delete(index)
+      yield text
+    }
+  }
+
+  /** The answer to an item. Never rejects. */
+  async #answer(placed: Placed<Item>): Promise<{ readonly index: number; readonly text: string }> {
+    const { textOf, requests } = this.#options
+    const { index } = placed
+    let id = ''
+    let release = () => {}
+    let arrival: TracedArrival | null = null
+    try {
+      const admitted = await this.#admitted(placed)
+      release = admitted.release
+      arrival = admitted.arrival
+      id = admitted.request.id
+      const outcome = await requests.request(admitted.request)
+      arrival.end(outcome.answer.kind === 'error' ? outcome.answer.error.status : okStatus)
+      return { index, text: textOf({ ...placed, id, result: { outcome } }) }
+    } catch (thrown) {
+      const { retryAfterSeconds: _, ...problem } = problemOf(thrown, id)
+      arrival?.end(problem.status)
+      return { index, text: textOf({ ...placed, id, result: { problem } }) }
+    } finally {
+      release()
+    }
+  }
+
+  /**
+   * The request of an item, as soon as the caller may have another one under way. An item that runs alone has the place of the call itself. The rate
+   * of the caller counts for each item; the first one was counted when the call came. A process that is full now makes the item wait.
+   */
+  async #admitted({ index, item }: Placed<Item>): Promise<TracedRequest & { readonly release: () => void }> {
+    const { clock, admit, requestOf, patienceMs } = this.#options
+    const latest = clock.elapsedMs() + patienceMs
+    for (;;) {
+      try {
+        const release = this.#isCallUsed ? admit(this.#running === 0) : () => {}
+        this.#isCallUsed = true
+        this.#running++
+        const end = () => {
+          this.#running--
+          release()
+        }
+        try {
+          return { ...requestOf(item, index), release: end }
+        } catch (thrown) {
+          end()
+          throw thrown
+        }
+      } catch (thrown) {
+        if (!(thrown instanceof ProblemError) || thrown.retryAfterSeconds === null || clock.elapsedMs() + pauseMs >= latest) throw thrown
+        await new Promise<void>((resolve) => void clock.after(pauseMs, resolve))
+      }
+    }
+  }
+}
+
+/** Suspends the time limit of a connection without traffic while an answer is computed. It holds for a caller who does not read. */
+function idleWhileWaiting({ raw: { socket } }: FastifyRequest): <T>(answer: Promise<T>) => Promise<T> {
+  return async (answer) => {
+    const idleMs = socket.timeout ?? 0
+    socket.setTimeout(0)
+    try {
+      return await answer
+    } finally {
+      socket.setTimeout(idleMs)
+    }
+  }
+}
+
+const okStatus = 200
+/** The most items that are under way at once. */
+const atOnce = 32
+const pauseMs = 50

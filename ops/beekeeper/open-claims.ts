@@ -1,0 +1,76 @@
+import { join } from 'node:path'
+import { claimBucket } from '../../connectors/claims/claim-bucket.ts'
+import { ClaimSweep } from '../../connectors/claims/claim-sweep.ts'
+import { DirectoryClaims } from '../../connectors/claims/directory-claims.ts'
+import { PayloadClaims } from '../../connectors/claims/payload-claims.ts'
+import { S3Claims } from '../../connectors/claims/s3-claims.ts'
+import type { Clock, Log, Random } from '../../processor/ports.ts'
+import type { ClaimStore, Claims } from '../../topology/swarm/ports/claims.ts'
+import type { Settings } from '../config/settings.ts'
+import { expectOwner } from './claim-store-owner.ts'
+
+export interface OpenClaims {
+  readonly claims: Claims
+  close(): Promise<void>
+}
+
+/**
+ * Opens the claim store of the process, and begins to sweep it; null if all payloads travel in the log. Throws WAGGLE_CLAIM_STORE for a data directory
+ * on a cluster where another process keeps its payloads in its own.
+ */
+export async function openClaims(
+  settings: Settings,
+  {
+    log,
+    clock,
+    random,
+    onNotice,
+  }: { readonly log: Log; readonly clock: Clock; readonly random: Random; readonly onNotice: (notice: string) => void },
+): Promise<OpenClaims | null> {
+  const { claim_store: address, data_dir: dataDirectory, max_inline_bytes: maxInlineBytes } = settings
+  if (address === null) return null
+  const bucket = claimBucket(address)
+  const store: ClaimStore = bucket === null ? DirectoryClaims.open(join(dataDirectory, 'claims'), random) : new S3Claims(bucket, process.env)
+  if (bucket === null && settings.log === 'kafka') await expectOwner(log, { store: store.name, clock, random })
+  const claims = new PayloadClaims({
+    store,
+    clock,
+    random,
+    maxInlineBytes,
+    lifetimeMs: lifetimeMsOf(settings),
+    maxFetchedBytes: Math.max(256 * 1024 * 1024, 2 * settings.max_body_bytes),
+  })
+  const sweep = new ClaimSweep({ store, clock, oldestUnread: () => oldestUnread(log, clock), everyMs: sweepMs, onNotice })
+  sweep.start()
+  return {
+    claims,
+    close: async () => {
+      await sweep.close()
+      await store.close()
+    },
+  }
+}
+
+/**
+ * The time for which an object stays, in ms. A record may wait for its reader as long as the retention, and so may the record that the reader writes with
+ * the same claim, and a dead letter that is sent again. The ledger names the object of an answer as long as it keeps the answer.
+ */
+function lifetimeMsOf({ retention_seconds, answers_retention_seconds }: Settings): number {
+  return Math.min(3 * retention_seconds + answers_retention_seconds, longestSeconds) * 1000 + leastMs
+}
+
+/**
+ * The time of the oldest record that a reader of the embedded log has not read; Infinity if all have been read. Kafka deletes records at the end of their
+ * retention, read or not, so there nothing waits longer than the lifetime of an object.
+ */
+function oldestUnread({ storage }: Log, clock: Clock): number | null {
+  if (storage === undefined) return Number.POSITIVE_INFINITY
+  // The log has not been measured yet.
+  if (storage.bytes === 0) return null
+  return clock.now() - Math.max(Number.NEGATIVE_INFINITY, ...storage.behind.map(({ oldestAgeMs }) => oldestAgeMs))
+}
+
+const sweepMs = 600_000
+/** The least time, for the clocks of several machines. */
+const leastMs = 3_600_000
+const longestSeconds = 100 * 366 * 86_400

@@ -1,0 +1,98 @@
+import type { Clock } from '../../processor/ports.ts'
+import { claimType, encodeClaim } from '../../topology/swarm/payload/claim-codec.ts'
+import { claimedBytes, withoutClaims } from '../../topology/swarm/payload/claimed-payload.ts'
+import type { Payload } from '../../topology/swarm/payload/payload.ts'
+import type { Claims } from '../../topology/swarm/ports/claims.ts'
+import { errorPayload } from '../../topology/swarm/request/bee-error.ts'
+import { type Durable, readBack } from '../../topology/swarm/request/durable.ts'
+import type { Accepted, FoundRequest, NewRequest, RequestOutcome, Requests } from '../../topology/swarm/request/requests.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
+
+/**
+ * Requests whose large inputs and answers are in a claim store. A gateway puts an input there before it writes the record, so a claim in the log always
+ * has its object. The hash of the body is that of the body itself, so an idempotency key works as ever.
+ */
+export class ClaimedRequests implements Requests {
+  readonly #requests: Requests
+  readonly #claims: Claims
+  readonly #clock: Clock
+
+  constructor(requests: Requests, { claims, clock }: { readonly claims: Claims; readonly clock: Clock }) {
+    this.#requests = requests
+    this.#claims = claims
+    this.#clock = clock
+  }
+
+  get gateways(): readonly string[] {
+    return this.#requests.gateways
+  }
+
+  refusal(gateway: string): ReturnType<Requests['refusal']> {
+    return this.#requests.refusal(gateway)
+  }
+
+  async submit(request: NewRequest): Promise<Durable<Accepted>> {
+    return this.#requests.submit(this.#isLarge(request) ? await this.#claimed(request) : request)
+  }
+
+  async request(request: NewRequest): Promise<Durable<RequestOutcome>> {
+    const outcome = await this.#requests.request(this.#isLarge(request) ? await this.#claimed(request) : request)
+    if (claimedBytes(outcome.answer) === 0) return outcome
+    const answer = await this.#whole(outcome.answer)
+    return readBack({ ...outcome, answer, state: answer.kind === 'error' ? 'failed' : outcome.state })
+  }
+
+  async find(id: string): Promise<Durable<FoundRequest> | null> {
+    const found = await this.#requests.find(id)
+    if (found === null || found.answer === null || claimedBytes(found.answer) === 0) return found
+    const answer = await this.#whole(found.answer)
+    return readBack({ ...found, answer, state: answer.kind === 'error' ? 'failed' : found.state })
+  }
+
+  #isLarge({ body }: NewRequest): boolean {
+    return body.length > this.#claims.maxInlineBytes
+  }
+
+  async #claimed(request: NewRequest): Promise<NewRequest> {
+    return this.#within(async (signal) => {
+      const claim = await this.#claims.put(request.body, request.contentType, signal)
+      return { ...request, body: encodeClaim(claim), contentType: claimType }
+    })
+  }
+
+  /** The whole answer. An answer whose object is missing or altered is an error, which is not stored: the object may come back. */
+  async #whole(answer: Payload): Promise<Payload> {
+    return this.#within(async (signal) => {
+      const giveBack = await this.#claims.room(claimedBytes(answer), signal)
+      try {
+        return await withoutClaims(answer, (claim) => this.#claims.fetch(claim, signal))
+      } catch (thrown) {
+        if (!(thrown instanceof WaggleError) || !isLost.has(thrown.code)) throw thrown
+        return errorPayload({ code: thrown.code, detail: `${thrown.message}. ${thrown.next}`, bee: '' })
+      } finally {
+        giveBack()
+      }
+    })
+  }
+
+  async #within<T>(act: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const aborting = new AbortController()
+    const cancel = this.#clock.after(longestWaitMs, () => aborting.abort(tooSlow()))
+    try {
+      return await act(aborting.signal)
+    } finally {
+      cancel()
+    }
+  }
+}
+
+function tooSlow(): WaggleError {
+  return new WaggleError('WAGGLE_CLAIM_STORE_AWAY', {
+    message: `The claim store did not take or give a payload within ${longestWaitMs / 1000} s`,
+    next: 'Send the request again in a moment, and see that the store runs.',
+  })
+}
+
+/** The errors that another attempt would get too. */
+const isLost: ReadonlySet<string> = new Set(['WAGGLE_CLAIM_MISSING', 'WAGGLE_CLAIM_ALTERED', 'WAGGLE_CLAIM_STORE'])
+const longestWaitMs = 20_000

@@ -1,0 +1,30 @@
+import type { Record } from '../../topology/record.ts'
+import type { Payload } from '../../topology/swarm/payload/payload.ts'
+import { payloadHeaders } from '../../topology/swarm/payload/payload-serde.ts'
+import { contentTypeHeader } from '../../topology/swarm/request/headers.ts'
+
+/**
+ * The claims of payloads that were fetched for bees that compute at once. A bee such as `filter` passes its input on as the object that it got, and a
+ * topic behind it then gets the claim again, and not the large payload.
+ */
+export class ClaimOrigins {
+  readonly #claims = new WeakMap<Payload, Payload>()
+
+  note(whole: Payload, claimed: Payload): void {
+    this.#claims.set(whole, claimed)
+  }
+
+  /** The record with the claim of its value; the same record if the value is not one that was fetched. */
+  restored(record: Record<string, Payload>): Record<string, Payload> {
+    const value = this.#claimed(record.value)
+    if (value === record.value) return record
+    return { ...record, value, headers: [...record.headers.filter(({ key }) => key !== contentTypeHeader), ...payloadHeaders(value)] }
+  }
+
+  #claimed(payload: Payload): Payload {
+    const own = this.#claims.get(payload)
+    if (own !== undefined || payload.kind !== 'joined') return own ?? payload
+    const parts = [...payload.parts].map(([bee, part]) => [bee, this.#claimed(part)] as const)
+    return parts.every(([bee, part]) => part === payload.parts.get(bee)) ? payload : { kind: 'joined', parts: new Map(parts) }
+  }
+}

@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { DirectoryClaims } from '../../../connectors/claims/directory-claims.ts'
+import { SystemRandom } from '../../../connectors/system/system-random.ts'
+import { claimKey } from '../../../topology/swarm/payload/claim-codec.ts'
+import { claimStoreContract } from '../../contract/claim-store.ts'
+
+claimStoreContract('A data directory', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'waggle-claims-'))
+  const open = () => DirectoryClaims.open(join(directory, 'claims'), new SystemRandom())
+  return {
+    store: open(),
+    again: async () => open(),
+    alter: async (key, content) => writeFileSync(join(directory, 'claims', key.slice(0, 7), key), content),
+    close: async () => rmSync(directory, { recursive: true }),
+  }
+})
+
+describe('The payloads of a data directory', () => {
+  it('are files that only their user may read, and whose folder goes with the last of them', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'waggle-claims-'))
+    try {
+      const store = DirectoryClaims.open(join(directory, 'claims'), new SystemRandom())
+      const keys = [1, 2].map((at) => claimKey({ expiresAt: 5e12, putAt: 1e12, random: new Uint8Array(16).fill(at) }))
+      for (const key of keys) await store.put(key, Buffer.from('honey'))
+      const folder = join(directory, 'claims', '5000000')
+      assert.deepEqual(readdirSync(folder), keys)
+      assert.deepEqual([statSync(folder).mode & 0o777, statSync(join(folder, keys[0] ?? '')).mode & 0o777], [0o700, 0o600])
+      for (const key of keys) await store.delete(key)
+      assert.deepEqual(readdirSync(join(directory, 'claims')), ['store'])
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
+  })
+})

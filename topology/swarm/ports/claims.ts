@@ -1,0 +1,34 @@
+import type { Claim, Payload } from '../payload/payload.ts'
+
+/** A place for payloads that are too large for the log. Objects are written once, and never changed. */
+export interface ClaimStore {
+  /** Tells stores apart: two stores with one name have the same objects. */
+  readonly name: string
+  /** Settles when the object is durable. Throws `Unavailable` (WAGGLE_CLAIM_STORE_AWAY) if the store does not answer. */
+  put(key: string, bytes: Uint8Array, signal: AbortSignal): Promise<void>
+  /** The bytes of an object; null if there is none. Throws as `put` does, and WAGGLE_CLAIM_ALTERED for an object of more than `maxBytes`. */
+  get(key: string, maxBytes: number, signal: AbortSignal): Promise<Uint8Array | null>
+  /** Deletes an object. A missing object is no error. */
+  delete(key: string, signal: AbortSignal): Promise<void>
+  /** The names of objects that sort before `before`, in order, and at most `most` of them. */
+  list(before: string, most: number, signal: AbortSignal): Promise<readonly string[]>
+  close(): Promise<void>
+}
+
+/** Puts large payloads into a claim store, and fetches them for the bee that reads them. */
+export interface Claims {
+  /** A payload of at most this many bytes travels in the log. */
+  readonly maxInlineBytes: number
+  /** Puts the bytes of a payload into the store. The claim may be written to the log when the promise settles. */
+  put(bytes: Uint8Array, contentType: string, signal: AbortSignal): Promise<Claim>
+  /**
+   * The payload of a claim check. Throws WAGGLE_CLAIM_MISSING, WAGGLE_CLAIM_ALTERED, WAGGLE_CLAIM_STORE, and `Unavailable` when the signal aborts while
+   * the store is away.
+   */
+  fetch(claim: Claim, signal: AbortSignal): Promise<Payload>
+  /**
+   * Waits until payloads of this many bytes may be in memory, and returns the function that gives the room back. Sinks have a room of their own, because
+   * a sink whose database is away keeps its payloads until the database is back.
+   */
+  room(bytes: number, signal: AbortSignal, reader?: 'sink' | 'other'): Promise<() => void>
+}
