@@ -35,13 +35,15 @@ const running: readonly { readonly page: RegExp; readonly languages?: readonly s
   { page: /^docs\/(from-java|kafka-streams|stream-bees|testing|schema-registry)\.md$/, languages: ['ts'], test: 'docs/programs.test.ts' },
   { page: /^docs\/clients\.md$/, languages: ['python', 'ts', 'js', 'yaml'], test: 'docs/clients-page.test.ts' },
   { page: /^docs\/python\.md$/, languages: ['python'], test: 'docs/python-page.test.ts' },
+  { page: /^docs\/models\.md$/, languages: ['python'], test: 'docs/tutorials.test.ts' },
   { page: /^docs\/analytics\.md$/, languages: ['sql'], test: 'ops/cli/sql.test.ts' },
 ]
 
 /** The blocks that no test runs yet, by page. Their commands, npm scripts and files are checked below, and so are all swarms. A number may only become smaller. */
 const unrun: { readonly [page: string]: number } = {
   'docs/bee-packages.md': 5,
-  'docs/models.md': 2,
+  'docs/models.md': 1,
+  'docs/operate/large-payloads.md': 1,
   'docs/operate/serve.md': 2,
   'docs/operations.md': 1,
   'docs/schema-registry.md': 1,

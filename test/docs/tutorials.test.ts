@@ -4,14 +4,14 @@ import { tmpdir } from 'node:os'
 import { delimiter, dirname, join, resolve } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { packagesOf } from '../../ops/convert/conversion-packages.ts'
-import { pythonEnvironment } from '../../ops/convert/python-environment.ts'
+import { ended, pythonEnvironment } from '../../ops/convert/python-environment.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { freePort } from '../support/free-port.ts'
 import { describeWithKafka } from '../support/kafka-cluster.ts'
 import { kubernetesTools } from '../support/kubernetes-tools.ts'
 import { cloneToUse } from '../support/packed-clone.ts'
 import { PageReader } from '../support/page-reader.ts'
-import { pageSections } from '../support/page-steps.ts'
+import { codeBlocks, pageSections } from '../support/page-steps.ts'
 import { skipWithoutPython } from '../support/python-bee.ts'
 
 const pages = resolve(import.meta.dirname, '..', '..', 'docs', 'tutorial')
@@ -29,6 +29,16 @@ interface Preparation {
   readonly values?: ReadonlyMap<string, string>
   /** The reason why the page cannot be followed here. */
   readonly missing?: string
+}
+
+/** The Python that has scikit-learn, or the reason why there is none. */
+async function scikitLearn(): Promise<string | { readonly missing: string }> {
+  try {
+    return await pythonEnvironment({ packages: packagesOf('scikit-learn'), say: () => {} })
+  } catch (thrown) {
+    if (!(thrown instanceof WaggleError) || process.env.CI === 'true') throw thrown
+    return { missing: thrown.message }
+  }
 }
 
 /** Follows a page from the folder that has the clone, a section a test. */
@@ -62,12 +72,25 @@ describe('A newcomer who follows the tutorial of the first swarm gets what it sh
 
 describe('A newcomer who follows the tutorial of a model gets what it shows', () => {
   follow('own-model', async () => {
-    try {
-      return { programs: dirname(await pythonEnvironment({ packages: packagesOf('scikit-learn'), say: () => {} })) }
-    } catch (thrown) {
-      if (!(thrown instanceof WaggleError) || process.env.CI === 'true') throw thrown
-      return { missing: thrown.message }
-    }
+    const python = await scikitLearn()
+    return typeof python === 'string' ? { programs: dirname(python) } : python
+  })
+})
+
+describe('The export of a scikit-learn model in docs/models.md', () => {
+  it('writes a model that validate passes', { timeout: 120_000 }, async (context) => {
+    const python = await scikitLearn()
+    if (typeof python !== 'string') return context.skip(python.missing)
+    const exporting = codeBlocks(readFileSync(join(pages, '..', 'models.md'), 'utf8')).find(
+      ({ language, notRun }) => language === 'python' && notRun === null,
+    )
+    const folder = join(directory, 'export')
+    mkdirSync(folder)
+    writeFileSync(join(folder, 'export.py'), exporting?.text ?? '')
+    writeFileSync(join(folder, 'swarm.yaml'), readFileSync(join(pages, '..', '..', 'swarms', 'iris', 'swarm.yaml')))
+    await ended(python, ['-c', 'import os, runpy, sys; os.chdir(sys.argv[1]); runpy.run_path("export.py")', folder], '')
+    const said = await ended(process.execPath, [join(pages, '..', '..', 'ops', 'cli', 'main.ts'), 'validate', join(folder, 'swarm.yaml')], '')
+    assert.match(said, /classify takes X \(FP32 \[4\]\); gives label and scores of setosa, versicolor, virginica/)
   })
 })
 

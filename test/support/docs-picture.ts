@@ -13,7 +13,7 @@ export const renewsPictures = process.env.DOCS_PICTURES === '1'
 /** Writes what the window of a page shows as a picture of the documentation. */
 export async function renewPicture(page: Page, name: string): Promise<void> {
   const shot = await page.screenshot({ animations: 'disabled' })
-  const picture = await sharp(shot).resize({ width: 800 }).png({ palette: true, colours: 32, dither: 0, compressionLevel: 9, effort: 10 }).toBuffer()
+  const picture = await sharp(shot).resize({ width: 800 }).png({ palette: true, colours: 16, dither: 0, compressionLevel: 9, effort: 10 }).toBuffer()
   mkdirSync(pictureFolder, { recursive: true })
   writeFileSync(join(pictureFolder, `${name}.png`), picture)
 }

@@ -22,6 +22,7 @@ export const typedBlocks: { readonly [name: string]: readonly TypedBlock[] } = {
     { page: 'README.md', begins: "curl -sS -H 'content-type: application/json' -d", shown: '{"greeting":"Hello, bear!"}' },
     { page: 'docs/clients.md', begins: 'printf', shown: '{"index":1,…"status":422…}' },
     { page: 'docs/clients.md', begins: "curl -sSi -H 'ce-specversion", shown: 'ce-type: waggle.answer…' },
+    { page: 'docs/clients.md', begins: "curl -sS -H 'content-type: application/cloudevents-batch", shown: '…Hello, Bee!…Hello, Bea!…' },
     { page: 'docs/operations.md', begins: 'npm run -s waggle -- log-level', shown: '…info,svm=debug…' },
     { page: 'docs/trace.md', begins: 'npm run -s waggle -- requests list --state failed', shown: `${failed}…hello-world…failed…` },
     { page: 'docs/trace.md', begins: 'npm run -s waggle -- trace', shown: `${failed}  hello-world, failed, …` },
