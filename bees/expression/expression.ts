@@ -157,13 +157,13 @@ function costOf(name: string, args: readonly unknown[]): number {
       return (most + (typeof fourth === 'number' ? fourth : 0)) / charactersAStep
     }
     case 'join':
-      return sizeOf(second, maxSteps) + (text(first) * (Array.isArray(second) ? second.length : 1)) / charactersAStep
+      return costOfValue(second, maxSteps) + (text(first) * (Array.isArray(second) ? second.length : 1)) / charactersAStep
     case 'contains':
-      return sizeOf(first, maxSteps) + text(second) / charactersAStep
+      return costOfValue(first, maxSteps) + text(second) / charactersAStep
     case 'to_string':
     case 'max':
     case 'min':
-      return sizeOf(first, maxSteps)
+      return costOfValue(first, maxSteps)
     default:
       return args.reduce<number>((sum, arg) => sum + 1 + text(arg) / charactersAStep + entriesOf(arg), 0)
   }
@@ -174,8 +174,8 @@ function entriesOf(value: unknown): number {
   return isObject(value) ? Object.keys(value).length : 0
 }
 
-/** The steps of a value and of all values inside it. A value in several places counts once for each place. The count stops above `limit`. */
-function sizeOf(value: unknown, limit: number): number {
+/** The cost of a value, with all values inside it, in steps of the budget. A value in several places counts once for each place. The count stops above `limit`. */
+function costOfValue(value: unknown, limit: number): number {
   let size = 0
   const rest = [value]
   for (let at = rest.pop(); size <= limit && at !== undefined; at = rest.pop()) {

@@ -6,8 +6,9 @@ export interface BeeCallsOptions {
   readonly log: (bee: string, level: 'warn', message: string) => void
 }
 
+/** The work of the bees since the last `takeActivity`. */
 export interface BeeActivity {
-  /** The bees that had an open call. */
+  /** The bees that had an open call in that time. */
   readonly bees: readonly string[]
   /** True if a warning in the log has already named the bee that blocked the process. */
   readonly isReported: boolean

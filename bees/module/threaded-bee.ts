@@ -113,7 +113,8 @@ class ThreadEnded extends WaggleError {
   readonly isLast: boolean
 
   constructor(message: string, isLast: boolean) {
-    super('WAGGLE_BEE_FAILED', { message, next: 'Correct how the module handles this input. The thread starts again with the next call.' })
+    const goesOn = 'Correct how the module handles this input. The thread starts again with the next call.'
+    super('WAGGLE_BEE_FAILED', { message, next: isLast ? 'Nothing: the bee was closed.' : goesOn })
     this.isLast = isLast
   }
 }

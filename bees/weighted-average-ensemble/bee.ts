@@ -145,7 +145,7 @@ interface Labelled {
   readonly labels: ReadonlySet<string>
 }
 
-/** The first input with the most frequent labels, in any order. */
+/** The first input that has the most frequent set of labels. The order of the labels does not matter. */
 function usualOf(known: readonly Labelled[]): Labelled | null {
   const groups = Map.groupBy(known, ({ labels }) => JSON.stringify([...labels].sort()))
   const [most] = [...groups.values()].reduce((best, group) => (group.length > best.length ? group : best), [] as readonly Labelled[])

@@ -12,8 +12,9 @@ export interface MemberData {
   /** A hash of the member's topology. The leader gives the member only tasks of the same topology. */
   readonly topology: string
   readonly capabilities: Capabilities
-  /** Tasks whose standbys this thread keeps for the leader. */
+  /** The tasks of which this member was told to keep a standby, in the leader's last assignment. */
   readonly standbys: readonly TaskId[]
+  /** The tasks of which this member was told to keep a warm-up, in the same assignment. */
   readonly warmups: readonly TaskId[]
   /** The plan from the leader's last message. */
   readonly plan: PlannedTasks

@@ -5,7 +5,7 @@ import { refuseUnevenRepartitions } from './copartition.ts'
 import { DraftGraph } from './draft-graph.ts'
 import { validName } from './valid-name.ts'
 
-/** A step of a DSL program, in the order of the program. `write` adds its nodes to a topology. */
+/** One step of a DSL program. `write` adds the step's nodes to a topology. */
 export interface LogicalNode {
   /** The name of the node that later steps read from. */
   readonly output: string

@@ -91,10 +91,10 @@ describe('A model bee', () => {
   })
 
   for (const [outcome, run] of [
-    ['computes', async (rows: readonly ModelRow[]) => rows.map(() => ({ outputs: {} }))],
-    ['refuses zeros', () => Promise.reject(new Error('a zero'))],
+    ['accepts', async (rows: readonly ModelRow[]) => rows.map(() => ({ outputs: {} }))],
+    ['refuses', () => Promise.reject(new Error('a zero'))],
   ] as const)
-    it(`first computes one full batch of zeros when it opens; its model ${outcome}`, async () => {
+    it(`computes one full batch of zeros when it opens, and opens also if its model ${outcome} zeros`, async () => {
       const runs: (readonly ModelRow[])[] = []
       const lines: string[] = []
       const row: TensorSignature = { name: 'x', datatype: 'INT64', shape: [-1, 2], dimensions: ['', ''] }
@@ -137,7 +137,7 @@ describe('A model bee', () => {
       assert.deepEqual(runs, [[zeros, zeros, zeros]])
       assert.equal(
         lines.some((line) => /^debug .* fails \(a zero\) for a batch of zeros$/.test(line)),
-        outcome === 'refuses zeros',
+        outcome === 'refuses',
       )
       await bee.close?.()
     })

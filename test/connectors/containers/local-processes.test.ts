@@ -263,7 +263,7 @@ describe('A bee in its own process', () => {
     ['a line that never ends', `process.stdout.write('x'.repeat(70 * 1024 * 1024))`, /more than 67108864 bytes/],
     ['a second hello', `console.log(JSON.stringify({ waggle: 1 }))`, /without the id of its request/],
   ] as const) {
-    it(`is stopped and restarted if it writes ${what}, with a line in the log`, async () => {
+    it(`is stopped and restarted, and a line in the log says why, if it writes ${what}`, async () => {
       const lines: string[] = []
       const opened = await open(withAnswer(`if (json === 'flood' && attempt === 1) { ${flood} }\nelse answer(id, json)`), { lines })
       assert.deepEqual(await call(opened, json('flood')), json('flood'))

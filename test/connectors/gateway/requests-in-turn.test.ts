@@ -10,7 +10,7 @@ import { GrpcCaller } from '../../support/grpc-caller.ts'
 import { eventually } from '../../support/swarm-here.ts'
 
 for (const protocol of ['HTTP', 'gRPC'])
-  it(`A request over ${protocol} waits behind one request of another caller, however many requests that caller sent`, async () => {
+  it(`A request over ${protocol} waits for the running request and for at most one more of another caller, however many that caller sent`, async () => {
     const begun: string[] = []
     const works: (() => void)[] = []
     const inner = {

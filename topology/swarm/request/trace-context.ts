@@ -29,8 +29,8 @@ export function traceContextOf(headers: readonly Header[]): TraceContext | null 
   return parseTraceparent(headerText(headers, traceParentHeader))
 }
 
-/** A call of a bee for one request. The name of the call's span is made from these fields. */
-export interface NamedCall {
+/** A call of a bee for one request. The id of the call's span is computed from these fields. */
+export interface SpanCall {
   readonly swarm: string
   readonly bee: string
   /** The id of the request. */
@@ -40,9 +40,9 @@ export interface NamedCall {
 
 /**
  * The span of a call. The span's id is a hash of the span before it and of the call. So the id is the same when the record is read again, and in each
- * process that has to name it. Null if the trace of the record is not recorded.
+ * process that computes it. Null if the trace of the record is not recorded.
  */
-export function callSpan(headers: readonly Header[], { swarm, bee, id, attempt }: NamedCall): TraceContext | null {
+export function callSpan(headers: readonly Header[], { swarm, bee, id, attempt }: SpanCall): TraceContext | null {
   const parent = traceContextOf(headers)
   if (parent === null || !parent.isSampled) return null
   return { ...parent, spanId: hashed(`${parent.traceId}/${parent.spanId}/${swarm}/${bee}/${callIdOf(id, headers)}/${attempt}`) }

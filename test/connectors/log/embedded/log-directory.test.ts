@@ -53,13 +53,13 @@ async function killed(directory: string): Promise<void> {
 }
 
 const damages: { readonly [name: string]: (file: string) => void } = {
-  flipped: (file) => {
+  corrupted: (file) => {
     const bytes = readFileSync(file)
     const middle = bytes.length >> 1
     for (let at = middle; at < Math.min(bytes.length, middle + 4); at++) bytes[at] = (bytes[at] ?? 0) ^ 0xff
     writeFileSync(file, bytes)
   },
-  cut: (file) => truncateSync(file, statSync(file).size >> 1),
+  'cut in half': (file) => truncateSync(file, statSync(file).size >> 1),
   zeroed: (file) => writeFileSync(file, Buffer.alloc(statSync(file).size)),
   deleted: (file) => rmSync(file),
 }
@@ -122,7 +122,7 @@ describe('A damaged directory of the embedded log', () => {
   ] as const
   for (const [what, pattern] of essential) {
     for (const [name, damage] of Object.entries(damages)) {
-      it(`is refused at each start and left unchanged if the ${what} is ${name}, and opens with the remaining records when the loss is accepted`, async () => {
+      it(`is refused and left unchanged at each start while the ${what} is ${name}, until the loss is accepted: then it opens with the remaining records`, async () => {
         for (const file of filesOf(pattern)) damage(join(directory, file))
         const files = filesOf(/^db\//).map((file) => [file, readFileSync(join(directory, file)).toString('base64')])
         for (let start = 0; start < 2; start++) {
@@ -149,7 +149,7 @@ describe('A damaged directory of the embedded log', () => {
     }
   }
 
-  for (const name of ['cut', 'deleted']) {
+  for (const name of ['cut in half', 'deleted']) {
     it(`is refused if a segment file is ${name}, and lists the records without values when the loss is accepted`, async () => {
       const [file = ''] = filesOf(/\.seg$/)
       damages[name]?.(join(directory, file))
@@ -161,7 +161,7 @@ describe('A damaged directory of the embedded log', () => {
     })
   }
 
-  for (const name of ['flipped', 'zeroed']) {
+  for (const name of ['corrupted', 'zeroed']) {
     it(`opens with every record if a segment file is ${name}, and only the damaged values fail`, async () => {
       const [file = ''] = filesOf(/\.seg$/)
       damages[name]?.(join(directory, file))
@@ -201,14 +201,14 @@ describe('A damaged directory of the embedded log', () => {
     })
   }
 
-  for (const name of ['flipped', 'cut', 'zeroed'] as const) {
+  for (const name of ['corrupted', 'cut in half', 'zeroed'] as const) {
     it(`is refused if the mark and the write-ahead log are both ${name}`, async () => {
       for (const file of [join(directory, 'mark'), ...filesOf(/db\/\d+\.log$/).map((log) => join(directory, log))]) damages[name]?.(file)
       await assert.rejects(open(), { code: 'WAGGLE_LOG_CORRUPT' })
     })
   }
 
-  for (const name of ['flipped', 'cut'] as const) {
+  for (const name of ['corrupted', 'cut in half'] as const) {
     it(`opens with all records and reports the mark if it is ${name}, as after a power failure`, async () => {
       damages[name]?.(join(directory, 'mark'))
       const notices: string[] = []

@@ -83,7 +83,7 @@ describe('The planner', () => {
     })
   }
 
-  it(`makes a topology of a join of ${many} bees, with reasons that name the first twenty`, () => {
+  it(`plans a join of ${many} bees, and the reason for its cut names only the first twenty`, () => {
     const inputs = Array.from({ length: many }, (_, at) => `b${at}`)
     const bees = gateway + inputs.map((name) => bee(name, '{ name: g }')).join('') + bee('last', `{ join: [${inputs.join(', ')}] }`)
     const { subtopologies } = planSwarm(checked(bees), settings)
