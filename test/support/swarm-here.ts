@@ -7,6 +7,7 @@ import { Beekeeper } from '../../ops/beekeeper/beekeeper.ts'
 import { beeRegistry } from '../../ops/config/bee-registry.ts'
 import { loadConfig } from '../../ops/config/config.ts'
 import { readSwarm } from '../../ops/config/swarm-file.ts'
+import type { LogLevels } from '../../ops/process-log/log-line.ts'
 import type { TopicRow } from '../../topology/swarm/management.ts'
 import { Redaction } from '../../topology/swarm/secrets/redaction.ts'
 
@@ -38,7 +39,13 @@ export class SwarmHere {
       name = `here-${randomUUID().slice(0, 8)}`,
       bees = workAndAnswer,
       files = {},
-    }: { readonly name?: string; readonly bees?: string; readonly files?: { readonly [name: string]: string | Uint8Array } } = {},
+      logLevels,
+    }: {
+      readonly name?: string
+      readonly bees?: string
+      readonly files?: { readonly [name: string]: string | Uint8Array }
+      readonly logLevels?: LogLevels
+    } = {},
   ): Promise<SwarmHere> {
     const directory = mkdtempSync(join(tmpdir(), 'waggle-here-'))
     const file = join(directory, 'swarm.yaml')
@@ -64,6 +71,7 @@ export class SwarmHere {
         say: (_, level, message) => void said.push(`${level} ${message}`),
         redaction: new Redaction(new Map()),
         onProgress: () => {},
+        ...(logLevels === undefined ? {} : { logLevels }),
       })
       return new SwarmHere(beekeeper, { directory, name, said })
     } catch (error) {
