@@ -2,7 +2,14 @@ import type { TransformOutput } from '../../topology/operators/transform.ts'
 import { type Header, type Record, textHeader } from '../../topology/record.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import { contentTypeOf, payloadHeaders, payloadSerde } from '../../topology/swarm/payload/payload-serde.ts'
-import { attributeHeaders, attributePrefix, binaryEvent, cloudEventType, structuredText } from '../../topology/swarm/request/cloud-event.ts'
+import {
+  attributeHeaders,
+  attributePrefix,
+  binaryEvent,
+  cloudEventType,
+  eventTime,
+  structuredText,
+} from '../../topology/swarm/request/cloud-event.ts'
 import { contentTypeHeader, deadlineHeader, requestIdHeader } from '../../topology/swarm/request/headers.ts'
 
 /** The CloudEvents that an output writes. */
@@ -36,7 +43,7 @@ function eventOf(
   { key, value, timestamp }: { readonly key: string; readonly value: Payload; readonly timestamp: number },
   { source, type, mode }: OutputEvent,
 ): { readonly value: Payload; readonly headers: readonly Header[] } {
-  const attributes = { specversion: '1.0', id: key, source, type, time: new Date(Math.max(0, timestamp)).toISOString() }
+  const attributes = { specversion: '1.0', id: key, source, type, time: eventTime(timestamp) }
   const event = binaryEvent(new Map(Object.entries(attributes)), payloadSerde.serialize('', value), contentTypeOf(value))
   if (mode === 'binary') return { value, headers: [...payloadHeaders(value), ...attributeHeaders(event)] }
   const text: Payload = { kind: 'bytes', contentType: cloudEventType, bytes: Buffer.from(structuredText(event)) }

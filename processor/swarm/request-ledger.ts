@@ -170,8 +170,23 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
     dues.add(id, now + this.#options.retentionMs)
     const outcome = this.#outcome({ key: id, value: answer, timestamp, headers }, now)
     for (const child of this.#options.outcomeChildren) context.forward(outcome, child)
-    for (const to of before?.replies ?? []) this.#tell(id, entry, to, timestamp)
+    this.#tellAll(id, entry, before?.replies ?? [], timestamp)
     context.commit()
+  }
+
+  /** Tells all who wait. If a reply cannot be made, its error is thrown after the others have been told, because nobody tells them later. */
+  #tellAll(id: string, { state, answer, bodyHash }: RequestEntry, replies: readonly ReplyTo[], timestamp: number): void {
+    const failures: unknown[] = []
+    const records = replies.flatMap((to) => {
+      try {
+        return [replyRecord(id, { to, state, payload: answer ?? nothing, bodyHash, timestamp })]
+      } catch (thrown) {
+        failures.push(thrown)
+        return []
+      }
+    })
+    for (const record of records) this.parts.context.forward(record, this.#options.replyChild)
+    if (failures.length > 0) throw failures[0]
   }
 
   /** The record of an outcome. An error keeps the times of the bee that failed. */

@@ -92,6 +92,23 @@ describe('A record that names a reply topic', () => {
       await scene.end()
     })
 
+  for (const mode of ['binary', 'structured'] as const)
+    for (const [what, answer] of [
+      ['has an integer beyond 2^53', { at: 1e20 }],
+      ['is nested deeper than an input may be', { deep: JSON.parse(`${'['.repeat(200)}${']'.repeat(200)}`) as unknown }],
+    ] as const)
+      it(`gets its answer in the ${mode} mode if the answer to its CloudEvent ${what}`, async () => {
+        const scene = await Scene.open({ replyTopics: 'answers' }, { greet: () => answer })
+        const event = { specversion: '1.0', id: '7', source: '/shop', type: 't' }
+        const attributes = Object.fromEntries(Object.entries(event).map(([name, value]) => [`ce_${name}`, value]))
+        const given = mode === 'binary' ? attributes : { 'content-type': 'application/cloudevents+json' }
+        await scene.send({ ...given, 'waggle-request-id': 'one', 'waggle-reply-topic': 'answers' }, mode === 'binary' ? 1 : { ...event, data: 1 })
+        await scene.world.clock.until(() => scene.told('answers').length > 0)
+        const value = JSON.parse(scene.told('answers')[0]?.value ?? '') as { readonly data?: unknown }
+        assert.deepEqual(mode === 'binary' ? value : value.data, answer)
+        await scene.end()
+      })
+
   it('gets a problem and no event if its CloudEvent fails', async () => {
     const greet = () => {
       throw new Refused('no')

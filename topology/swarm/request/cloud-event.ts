@@ -1,6 +1,6 @@
 import { type Header, headerText, textHeader } from '../../record.ts'
 import { WaggleError } from '../../waggle-error.ts'
-import { edgeJson } from '../payload/json-value.ts'
+import { edgeJson, insideJson, withoutMark } from '../payload/json-value.ts'
 
 /**
  * A CloudEvent 1.0 (github.com/cloudevents/spec) as a request. In a record the event has the binary mode of the Kafka binding: each attribute is a
@@ -61,10 +61,15 @@ function eventOfJson(json: unknown): CloudEvent {
   return { attributes, data: Buffer.from(data), contentType }
 }
 
-/** An event in the structured mode. */
+/**
+ * An event in the structured mode. JSON data is a part of the text as it is, so that large integers keep their digits. Any other data is
+ * `data_base64`, also bytes that only their content type calls JSON. Never throws because of the data.
+ */
 export function structuredText({ attributes, data, contentType }: CloudEvent): string {
-  const value = isJson(contentType) ? { data: edgeJson(data) } : { data_base64: Buffer.from(data).toString('base64') }
-  return JSON.stringify({ ...Object.fromEntries(attributes), datacontenttype: contentType, ...value })
+  const head = JSON.stringify({ ...Object.fromEntries(attributes), datacontenttype: contentType }).slice(0, -1)
+  return isJson(contentType) && isInsideJson(data)
+    ? `${head},"data":${Buffer.from(withoutMark(data)).toString()}}`
+    : `${head},"data_base64":"${Buffer.from(data).toString('base64')}"}`
 }
 
 export function isStructured(contentType: string | null): boolean {
@@ -85,7 +90,7 @@ export function answerEvent({ id, gateway, causation, time, data, contentType, t
     ['id', id],
     ['source', `/v1/gateways/${gateway}`],
     ['type', type],
-    ['time', new Date(Math.max(0, time)).toISOString()],
+    ['time', eventTime(time)],
     ['causationid', causation],
   ])
   return { attributes, data, contentType }
@@ -101,6 +106,11 @@ export interface AnsweredEvent extends Pick<CloudEvent, 'data' | 'contentType'> 
   readonly time: number
   /** Default: `waggle.answer`. */
   readonly type?: 'waggle.answer' | 'waggle.problem'
+}
+
+/** The attribute `time` of an event. A record's timestamp (epoch ms) may be any number, so it is brought into the years of RFC 3339. */
+export function eventTime(timestamp: number): string {
+  return new Date(Math.min(Math.max(0, timestamp), lastTime)).toISOString()
 }
 
 /** The id of the event in the headers of a record; null for a record that is no event, or whose id no event may have. */
@@ -139,6 +149,15 @@ function checked(attributes: ReadonlyMap<string, string>): ReadonlyMap<string, s
     if (/[\p{Cc}]/u.test(value) || !value.isWellFormed()) throw badEvent(`its ${name} has control characters`, 'Send printable characters.')
   }
   return attributes
+}
+
+function isInsideJson(data: Uint8Array): boolean {
+  try {
+    insideJson(data)
+    return true
+  } catch {
+    return false
+  }
 }
 
 function jsonIn(bytes: Uint8Array): unknown {
@@ -180,6 +199,7 @@ function badEvent(why: string, next: string): WaggleError {
 }
 
 const rfc3339 = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,12})?(?:[Zz]|[+-]\d\d:\d\d)$/
+const lastTime = Date.UTC(9999, 11, 31, 23, 59, 59, 999)
 /** The most events of a batch. */
 const maxBatchEvents = 1000
 const maxAttributes = 100

@@ -48,9 +48,12 @@ export function replyRecord(
   if (asked !== undefined && state === 'answered' && payload.kind !== 'error') {
     const [data, contentType] = [payloadSerde.serialize('', payload), contentTypeOf(payload)]
     const event = answerEvent({ id, gateway: asked.gateway, causation: asked.id, time: timestamp, data, contentType })
-    const whole: Payload = { kind: 'bytes', contentType: cloudEventType, bytes: Buffer.from(structuredText(event)) }
-    const record = replyRecord(id, { to: plain, state, payload: asked.mode === 'binary' ? payload : whole, bodyHash, timestamp })
-    return asked.mode === 'binary' ? { ...record, headers: [...(record.headers ?? []), ...attributeHeaders(event)] } : record
+    if (asked.mode === 'structured') {
+      const whole: Payload = { kind: 'bytes', contentType: cloudEventType, bytes: Buffer.from(structuredText(event)) }
+      return replyRecord(id, { to: plain, state, payload: whole, bodyHash, timestamp })
+    }
+    const record = replyRecord(id, { to: plain, state, payload, bodyHash, timestamp })
+    return { ...record, headers: [...(record.headers ?? []), ...attributeHeaders(event)] }
   }
   const headers: Header[] = [
     textHeader(requestIdHeader, id),
