@@ -78,19 +78,22 @@ export class BatchAnswers<Item> {
     let id = ''
     let release = () => {}
     let arrival: TracedArrival | null = null
+    let status = okStatus
     try {
       const admitted = await this.#admitted(placed)
       release = admitted.release
       arrival = admitted.arrival
       id = admitted.request.id
       const outcome = await requests.request(admitted.request)
-      arrival.end(outcome.answer.kind === 'error' ? outcome.answer.error.status : okStatus)
+      if (outcome.answer.kind === 'error') status = outcome.answer.error.status
       return { index, text: textOf({ ...placed, id, result: { outcome } }) }
     } catch (thrown) {
       const { retryAfterSeconds: _, ...problem } = problemOf(thrown, id)
-      arrival?.end(problem.status)
+      status = problem.status
       return { index, text: textOf({ ...placed, id, result: { problem } }) }
     } finally {
+      // The arrival ends once, with the status that the caller sees: an outcome without a text is a problem.
+      arrival?.end(status)
       release()
     }
   }
