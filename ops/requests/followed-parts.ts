@@ -8,8 +8,13 @@ export interface FollowedPartsOptions {
   readonly past: (since: number) => Promise<FoundParts>
   /** True if the log may have deleted records about a request of this time. False if the time of the request is unknown. */
   readonly isOld: (since: number) => boolean
-  /** The bees that may publish parts. */
+  /** The bees that may publish parts. A record of another bee counts only if its call has begun, and is never a reason to read the log. */
   readonly bees: readonly string[]
+  /**
+   * The time of the request, in epoch ms; `unknownTime` while nobody knows it. The time in a record of the topic decides nothing, because a foreign
+   * record may have any.
+   */
+  readonly since: () => number
   /** For each call, the number of parts that the caller already has, also from earlier connections. */
   readonly sent: () => ReadonlyMap<string, number>
   /** Called with each part that counts. The same part may be reported more than once. */
@@ -51,7 +56,7 @@ export class FollowedParts {
     else if (!this.#judge({ record, part })) {
       this.#held.push({ record, part })
       // If the log cannot be read, the parts are missing until the end of the request, when the log is read again.
-      this.catchUp(part.since).catch(() => {})
+      this.catchUp(this.#options.since()).catch(() => {})
     }
   }
 
@@ -119,9 +124,10 @@ export class FollowedParts {
   #judge({ record, part }: FoundPart): boolean {
     if (record.offset < this.#next) return true
     const counts = this.#sequence.take(part)
-    if (counts === 'missing' && !this.#hasPast) return false
+    const isMissing = counts === 'missing' && this.#options.bees.includes(part.bee)
+    if (isMissing && !this.#hasPast) return false
     this.#next = record.offset + 1
-    if (counts === 'missing' && this.#isCut) this.#tellGap()
+    if (isMissing && this.#isCut) this.#tellGap()
     const payload = counts === true ? payloadIn(record) : null
     if (payload !== null && typeof part.number === 'number')
       this.#options.listener({ bee: part.bee, rounds: part.rounds, number: part.number, part: payload })

@@ -241,6 +241,7 @@ class EventsOfRequest {
             // Retention deletes only older records. So a log that begins at a young request has lost nothing of this request.
             isOld: (since) => since !== unknownTime && clock.now() - since >= (parts?.leastAgeMs ?? 0),
             bees: parts?.writers ?? [],
+            since: () => this.#acceptedAt,
             sent: () => sent.parts,
             listener: (part) =>
               this.#inOrder(() => {

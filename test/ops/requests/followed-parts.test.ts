@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import { FollowedParts } from '../../../ops/requests/followed-parts.ts'
 import type { LogRecord } from '../../../processor/ports.ts'
 import type { FoundPart, FoundParts } from '../../../processor/swarm/part-log.ts'
@@ -18,7 +19,13 @@ function found(record: LogRecord): FoundPart {
 }
 
 /** A young request, of whose parts the caller has none yet. */
-const whole = { bees: ['chat'], sent: () => new Map<string, number>(), isOld: () => false, onGap: () => assert.fail('there is a gap') }
+const whole = {
+  bees: ['chat'],
+  since: () => 5,
+  sent: () => new Map<string, number>(),
+  isOld: () => false,
+  onGap: () => assert.fail('there is a gap'),
+}
 
 const read = (records: readonly LogRecord[], isCut = false): FoundParts => ({ records: records.map(found), isCut })
 
@@ -55,6 +62,38 @@ describe('The parts of a followed request', () => {
     parts.take(recordAt(7, 'b', 3))
     assert.deepEqual([...new Set(told)], [0, 1, 2, 3])
     assert.equal(since[0], 5)
+  })
+
+  for (const [what, foreign] of [
+    ['a bee that the swarm does not have', { ...call, bee: 'foreign', since: 9e15 }],
+    ['a bee of the swarm in a round that never began, with a time in the future', { ...call, rounds: 'x', since: 9e15 }],
+  ] as const)
+    it(`are all passed on after a foreign record of ${what}`, async () => {
+      const told: number[] = []
+      const value = Buffer.from('"foreign"')
+      const headers = partHeaders(foreign, 'x', 7, { kind: 'json', json: 'foreign' })
+      const records = [...log.slice(0, 2), { offset: 2, timestamp: 0, key: Buffer.from('r'), value, headers }, recordAt(3, 'a', 1)]
+      const parts = new FollowedParts({
+        ...whole,
+        past: async (since) => read(since > 5 ? [] : records.slice(0, 3)),
+        listener: ({ number }) => told.push(number),
+      })
+      for (const record of records.slice(0, 3)) parts.take(record)
+      await setImmediate()
+      for (const record of [recordAt(3, 'a', 1), recordAt(4, 'a', 2)]) parts.take(record)
+      assert.deepEqual([...new Set(told)], [0, 1, 2])
+    })
+
+  it('are read with the time of the request, and not with that of a record', async () => {
+    const since: number[] = []
+    const past = async (time: number) => {
+      since.push(time)
+      return read(log)
+    }
+    const parts = new FollowedParts({ ...whole, past, since: () => 3, listener: () => {} })
+    parts.take(recordAt(2, 'a', 1))
+    await parts.finish(3, { hasArrived: true, isFromStart: false })
+    assert.deepEqual(new Set(since), new Set([3]))
   })
 
   it('are passed on at the end even if an earlier read failed', async () => {
