@@ -55,9 +55,11 @@ export class LocalPython implements PythonBees {
   async openPackage({ module, name, wheels, lock, env, ...rest }: PythonPackageOptions): Promise<OpenProcess> {
     const interpreter = await findInterpreter()
     const { python, release } = await this.#environments.use(interpreter, lockedRequirements(lock, wheels), (line) => rest.log('info', line))
-    const command = [python, '-m', 'waggle.runner', '--module', module, name]
+    // Python before 3.11 searches the working folder first, so a file beside the lock file would stand for a locked module. The process therefore
+    // starts in a folder of the environment, and the runner changes to the folder of the lock file.
+    const command = [python, '-m', 'waggle.runner', '--module', '--directory', resolve(dirname(lock)), module, name]
     return this.#started(
-      { ...rest, command, cwd: dirname(lock), env: { ...variables, ...pathOf(python), ...env, PYTHONPATH: this.#options.sdk } },
+      { ...rest, command, cwd: dirname(python), env: { ...variables, ...pathOf(python), ...env, PYTHONPATH: this.#options.sdk } },
       release,
     )
   }

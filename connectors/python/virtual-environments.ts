@@ -158,8 +158,11 @@ export class VirtualEnvironments {
   }
 
   async #run([program = '', ...argv]: readonly string[], requirements: Requirements, onLine: (line: string) => void): Promise<void> {
-    const { guardian, signal } = this.#options
-    const { failure, lastLines } = await runTool(program, argv, { cwd: dirname(requirements.file), guardian, signal, onLine })
+    const { directory, guardian, signal } = this.#options
+    // A path in a user's file is relative to the file. Locked wheels have full paths, and Python takes modules from the working folder of `-m`, so
+    // nothing beside a lock file may stand for a module of pip.
+    const cwd = requirements.kind === 'locked' ? directory : dirname(requirements.file)
+    const { failure, lastLines } = await runTool(program, argv, { cwd, guardian, signal, onLine })
     if (failure === null) return
     // An argument of several lines is a script, which is not shown.
     const shownArguments = argv.slice(0, 3).filter((argument) => !argument.includes('\n'))

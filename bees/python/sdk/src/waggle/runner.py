@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import threading
@@ -28,7 +29,10 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     parser.add_argument("file", metavar="FILE", help="a .py file or a notebook (.ipynb)")
     parser.add_argument("bee", metavar="BEE", help="the name that @register_bee gives the function")
     parser.add_argument("--module", action="store_true", help="FILE is the name of an installed module")
+    parser.add_argument("--directory", metavar="DIRECTORY", help="the working folder of an installed module, which is no place of modules")
     given = parser.parse_args(arguments)
+    if given.directory is not None:
+        _enter(given.directory)
     channel = Channel.open()
     open_log()
     file = BeeModule(given.file) if given.module else BeeFile(given.file)
@@ -46,6 +50,13 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
     return 0
+
+
+def _enter(directory: str) -> None:
+    """Makes this the working folder. Python before 3.11 has the folder in which it began among the places of modules, which ends here too."""
+    began = ("", os.getcwd())
+    sys.path[:] = [place for place in sys.path if place not in began]
+    os.chdir(directory)
 
 
 def _worker(calls: Calls) -> "Union[SyncWorker, AsyncWorker]":
