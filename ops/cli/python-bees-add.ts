@@ -72,13 +72,16 @@ function isOnDisk(target: string): boolean {
   return target.endsWith('.whl') || existsSync(join(target, 'pyproject.toml'))
 }
 
-/** Throws if the lock file has this version with another hash. */
-function refuseChanged({ name, version, wheels }: ResolvedPackage, before: ReadonlyMap<string, LockedBee>, directory: string): void {
-  const locked = [...before.values()].find((one) => one.python !== undefined && one.package === name && one.version === version)
-  if (locked === undefined || locked.integrity === integrityOf(name, wheels)) return
+/** Throws if the lock file has a wheel of the package or of a dependency in the same version with another hash, for whichever package. */
+function refuseChanged({ wheels }: ResolvedPackage, before: ReadonlyMap<string, LockedBee>, directory: string): void {
+  const locked = [...before.values()].flatMap(({ python }) => python?.wheels ?? [])
+  const changed = wheels.find(({ name, version, sha256 }) =>
+    locked.some((one) => one.name === name && one.version === version && one.sha256 !== sha256),
+  )
+  if (changed === undefined) return
   throw new WaggleError('WAGGLE_BEE_PACKAGE', {
-    message: `The wheel of ${name} ${version} is not the one of ${join(directory, lockName)}`,
-    next: 'If you have changed the package, give it a new version. If it was added on another platform, take its entry out of the lock file first. Otherwise someone else has changed it: find out who.',
+    message: `The wheel of ${changed.name} ${changed.version} is not the one of ${join(directory, lockName)}`,
+    next: 'If you have changed the package, give it a new version. If it was added on another platform, take the entries that name it out of the lock file first. Otherwise someone else has changed it: find out who.',
   })
 }
 

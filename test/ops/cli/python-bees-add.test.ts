@@ -176,6 +176,21 @@ describe('waggle bees add, for a Python package', { skip }, () => {
     valid()
   })
 
+  it('refuses other content of a dependency under the same version, also for another package', () => {
+    const dist = join(directory, 'dist')
+    writeWheel(index, { name: 'tiny', source: 'value = 1\n' })
+    added(writeWheel(dist, { ...tally, needs: ['tiny'] }))
+    const before = readFileSync(join(directory, 'bees.lock.json'), 'utf8')
+    writeWheel(index, { name: 'tiny', source: 'value = 2\n' })
+    const other = { ...tally, name: 'waggle-bee-other', source: tally.source.replace('name="tally"', 'name="other"'), needs: ['tiny'] }
+    for (const wheel of [
+      { ...tally, version: '2.0', needs: ['tiny'] },
+      { ...other, bees: ['other = waggle_bee_other:tally'] },
+    ])
+      refused(['bees', 'add', writeWheel(dist, wheel)], /The wheel of tiny 1\.0 is not the one of bees\.lock\.json[\s\S]*someone else has changed it/)
+    assert.equal(readFileSync(join(directory, 'bees.lock.json'), 'utf8'), before)
+  })
+
   it('refuses a type whose name exists already, and dependencies that contradict each other', () => {
     const dist = join(directory, 'dist')
     added(writeWheel(dist, tally))
