@@ -28,6 +28,17 @@ export function loggedLine(line: string): LoggedLine {
   }
 }
 
+/** The origin without the requests that the process does not have. A process prints texts of callers, and such a text may name any request. */
+export function ownOrigin(origin: LineOrigin, hasRequest: (id: string) => boolean): LineOrigin {
+  const { request_id: id, request_ids: ids, ...rest } = origin
+  const own = ids?.split(' ').filter(hasRequest) ?? []
+  return {
+    ...rest,
+    ...(id !== undefined && hasRequest(id) ? { request_id: id } : {}),
+    ...(own.length > 0 ? { request_ids: own.join(' ') } : {}),
+  }
+}
+
 function objectIn(text: string): { readonly [name: string]: unknown } | null {
   try {
     const json: unknown = JSON.parse(text)

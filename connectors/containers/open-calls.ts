@@ -1,6 +1,7 @@
 import type { ProcessCall } from '../../topology/swarm/ports/processes.ts'
 import type { BeeResult } from '../../topology/swarm/request/answered.ts'
 import type { WaggleError } from '../../topology/waggle-error.ts'
+import { maxWindow } from './hello.ts'
 import { Trials } from './trials.ts'
 
 export interface OpenCall {
@@ -25,6 +26,8 @@ export class OpenCalls {
   readonly #sent = new Map<number, OpenCall>()
   /** Ids of calls that nobody waits for. Their results may still come, and are ignored. */
   readonly #givenUp = new Map<number, OpenCall>()
+  /** The ids of the requests that ended last, the oldest first. */
+  readonly #ended = new Set<string>()
   readonly #trials = new Trials<OpenCall>()
   #waiting: OpenCall[] = []
   #nextId = 1
@@ -99,14 +102,31 @@ export class OpenCalls {
   answer(id: number, outcome: BeeResult | WaggleError): boolean {
     const call = this.#sent.get(id)
     if (call === undefined) {
-      if (!this.#givenUp.delete(id)) return false
+      const givenUp = this.#givenUp.get(id)
+      if (givenUp === undefined) return false
+      this.#givenUp.delete(id)
+      this.#noteEnd(givenUp)
       this.#results++
       return true
     }
     this.#sent.delete(id)
+    this.#noteEnd(call)
     this.#results++
     call.settle(outcome)
     return true
+  }
+
+  /** True if the process has a call of this request, or one of the last calls that it ended is of this request. */
+  hasRequest(id: string): boolean {
+    if (this.#ended.has(id)) return true
+    return [this.#sent, this.#givenUp].some((calls) => calls.values().some(({ call }) => call.id === id))
+  }
+
+  #noteEnd({ call: { id } }: OpenCall): void {
+    this.#ended.delete(id)
+    this.#ended.add(id)
+    const [oldest] = this.#ended
+    if (this.#ended.size > maxEnded && oldest !== undefined) this.#ended.delete(oldest)
   }
 
   /** The open call with this id; null if the process has no call with this id. */
@@ -167,6 +187,9 @@ export class OpenCalls {
     return [...this.#trials.takeAll(), ...this.#waiting.splice(0)]
   }
 }
+
+/** The most ended requests that are remembered: those of a full window. */
+const maxEnded = maxWindow
 
 /** Groups a list of calls by the batches in which the calls came. */
 export function batchesOf(calls: readonly OpenCall[]): readonly (readonly OpenCall[])[] {

@@ -3,6 +3,7 @@ import type { Clock } from '../../processor/ports.ts'
 import type { ProcessOptions } from '../../topology/swarm/ports/processes.ts'
 import type { BeeRun, BeeRunEvents } from './bee-run.ts'
 import { Channel } from './channel.ts'
+import { ownOrigin } from './logged-line.ts'
 import { ProcessLog } from './process-log.ts'
 
 export interface ProgramRunOptions {
@@ -82,7 +83,9 @@ export abstract class ProgramRun implements BeeRun {
   }
 
   protected addLog(stream: Readable): void {
-    this.#logs.push(new ProcessLog(stream, this.#clock, ({ level, message, origin }) => this.#log(level, message, origin)))
+    const hasRequest = (id: string) => this.#events.hasRequest(id)
+    const log = new ProcessLog(stream, this.#clock, ({ level, message, origin }) => this.#log(level, message, ownOrigin(origin, hasRequest)))
+    this.#logs.push(log)
   }
 
   /** Reads the rest of the logs without their limit of bytes a second. */

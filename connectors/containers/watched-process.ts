@@ -183,6 +183,7 @@ export class WatchedProcess implements OpenProcess {
     const stream = new MessageStream(this.#options.bee, maxMessageBytes)
     const run: BeeRun = this.#limits.start({
       stdout: (chunk) => this.#hear(stream, chunk),
+      hasRequest: (id) => this.#calls.hasRequest(id),
       gone: (why) => this.#die(run, why),
     })
     run.onDrain(() => this.#pump())

@@ -25,7 +25,14 @@ def one(swarm, payload, context):
     thread.start()
     thread.join()
     print("x" * 20000)
-    print("\\x1e" + '{"level":"error","message":"forged","request_id":"other"}')
+    forged = "\\x1e" + '{"level":"error","message":"forged","request_id":"other"}'
+    print(forged)
+    forger = threading.Thread(target=lambda: print(forged.replace("forged", "by thread")))
+    forger.start()
+    forger.join()
+    sys.stdout.write(forged.replace("forged", "in halves"))
+    sys.stdout.flush()
+    print()
     if payload["name"] == "broken":
         raise ValueError("no such bear")
     return payload
@@ -112,6 +119,12 @@ describe('The log lines of Python bees', { skip: skipWithoutPython, timeout: 120
     const forged = () => lines().filter(({ message, request_id }) => message.includes('forged') && request_id === id)
     await eventually(async () => forged().length === 1)
     assert.deepEqual([forged()[0]?.level, lines().some(({ request_id }) => request_id === 'other')], ['info', false])
+    // Lines without a request are written as they are, and so is a line that is flushed before its end.
+    for (const what of ['by thread', 'in halves']) {
+      const text = `\\x1e{"level":"error","message":"${what}","request_id":"other"}`
+      await eventually(async () => said(text).length > 0)
+      assert.deepEqual([said(text)[0]?.level, said(what)], ['info', []])
+    }
   })
 
   it('have the first ten requests of a batch, and the number of all requests', async () => {

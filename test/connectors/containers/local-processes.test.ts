@@ -49,6 +49,33 @@ describe('A bee in its own process', () => {
     await opened.close()
   })
 
+  it('has in the log the requests that it has or just had, and no other', async () => {
+    const file = join(directory, 'logging.mjs')
+    const log = `(id) => console.error('\\x1e' + JSON.stringify({ message: 'about ' + id, request_id: id }))`
+    const answer = `({ request_id: id, json }) => { const log = ${log}; log(id); log('other'); log(json); return { json: null } }`
+    writeFileSync(file, lineByLine(answer))
+    const origins: unknown[] = []
+    const processes = new LocalProcesses({ clock: systemClock })
+    const command = [process.execPath, file]
+    const opened = await processes.open({ swarm: 'test', bee: 'script', command, env: {}, log: (_, line, origin) => origins.push([line, origin]) })
+    const { signal } = new AbortController()
+    for (const [id, value] of [
+      ['one', 'two'],
+      ['two', 'one'],
+    ] as const)
+      await opened.call([{ id, payload: json(value), deadline: null, signal }])
+    await opened.close()
+    assert.deepEqual(origins, [
+      ['about one', { request_id: 'one' }],
+      ['about other', {}],
+      // Nobody has sent this request yet.
+      ['about two', {}],
+      ['about two', { request_id: 'two' }],
+      ['about other', {}],
+      ['about one', { request_id: 'one' }],
+    ])
+  })
+
   it('gets bytes, tensors, join parts, its identity and its environment, but no other variable of Waggle’s environment', async () => {
     process.env.WAGGLE_SECRET_OF_TEST = 'hidden'
     const opened = await open(lineByLine('(request) => ({ json: { request, env: process.env } })'), { env: { OWN: 'yes' } })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { loggedLine } from '../../../connectors/containers/logged-line.ts'
+import { loggedLine, ownOrigin } from '../../../connectors/containers/logged-line.ts'
 
 const marked = (fields: object) => `\x1e${JSON.stringify(fields)}`
 
@@ -28,5 +28,13 @@ describe("A line of a bee's process in the log", () => {
     const ids = Array.from({ length: 64 }, (_, at) => `r${at}`)
     assert.deepEqual(originOf({ request_ids: ids, requests: 64 }), { request_ids: ids.slice(0, 10).join(' '), requests: 64 })
     assert.deepEqual(originOf({ request_ids: ['a b', 3], requests: '64' }), {})
+  })
+
+  it('keeps only the requests that the process has', () => {
+    const hasRequest = (id: string) => id.startsWith('own')
+    assert.deepEqual(ownOrigin({ request_id: 'own-1' }, hasRequest), { request_id: 'own-1' })
+    assert.deepEqual(ownOrigin({ request_id: 'other' }, hasRequest), {})
+    assert.deepEqual(ownOrigin({ request_ids: 'own-1 other own-2', requests: 3 }, hasRequest), { request_ids: 'own-1 own-2', requests: 3 })
+    assert.deepEqual(ownOrigin({ request_ids: 'other', requests: 1 }, hasRequest), { requests: 1 })
   })
 })

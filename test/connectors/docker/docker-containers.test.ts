@@ -305,7 +305,7 @@ describeWithDocker('A bee in a container', (docker) => {
     const gone = Promise.withResolvers<string>()
     new ContainerRun(
       { engine, clock: systemClock, image, options: optionsOf('process.exit(9)'), labels: {}, newName: () => names.shift() ?? '' },
-      { stdout: () => {}, gone: gone.resolve },
+      { stdout: () => {}, hasRequest: () => true, gone: gone.resolve },
     )
     assert.equal(await gone.promise, 'ended with status 9')
     assert.deepEqual(names, [])

@@ -70,7 +70,7 @@ describe('A Docker that does not answer', () => {
         labels: {},
         newName: () => 'waggle-test',
       },
-      { stdout: () => {}, gone: (why) => void gone.push(why) },
+      { stdout: () => {}, hasRequest: () => true, gone: (why) => void gone.push(why) },
     )
     const creates = await question('POST /containers/create')
     run.kill('SIGTERM')

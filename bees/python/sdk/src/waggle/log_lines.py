@@ -75,7 +75,7 @@ class LogStream(io.TextIOWrapper):
             super().flush()
 
     def _begin(self) -> None:
-        super().write(self._rest)
+        super().write(self._rest if self._is_begun else _plain(self._rest))
         self._rest = ""
         self._is_begun = True
 
@@ -84,7 +84,7 @@ def _described(line: str) -> str:
     """The line with its level and its request; the line itself if it has neither."""
     requests, level = current_requests.get(), _level.get()
     if line.strip() == "" or (not requests and level == ""):
-        return line
+        return _plain(line)
     fields: Dict[str, Any] = {} if level == "" else {"level": level}
     if len(requests) == 1:
         fields["request_id"] = requests[0]
@@ -92,6 +92,11 @@ def _described(line: str) -> str:
         fields["request_ids"] = requests[:_MAX_IDS]
         fields["requests"] = len(requests)
     return _RECORD_SEPARATOR + _encoded(fields, line, _MAX_LINE_CHARACTERS)
+
+
+def _plain(line: str) -> str:
+    """The line as it is, except that a text of a caller is never a record: the character that begins a record is written as an escape."""
+    return f"\\x1e{line[1:]}" if line.startswith(_RECORD_SEPARATOR) else line
 
 
 def _encoded(fields: Dict[str, Any], line: str, most: int) -> str:
