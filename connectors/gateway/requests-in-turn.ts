@@ -1,6 +1,7 @@
 import type { Clock } from '../../processor/ports.ts'
 import type { NewRequest, Requests } from '../../topology/swarm/request/requests.ts'
 import { CallerTurns } from './access/caller-turns.ts'
+import { ProblemError } from './http/problem.ts'
 
 export interface RequestsInTurnOptions {
   readonly requests: Requests
@@ -13,7 +14,7 @@ export interface RequestsInTurnOptions {
 
 /**
  * Requests whose callers take turns at each gateway. The records of a partition are in order, so a request waits for its turn before it is written to
- * the log. A request of `submit` needs no turn, because no caller waits for its answer.
+ * the log. A request whose deadline passes before its turn is never written. A request of `submit` needs no turn, because no caller waits for its answer.
  */
 export class RequestsInTurn implements Requests {
   readonly #options: RequestsInTurnOptions
@@ -42,12 +43,22 @@ export class RequestsInTurn implements Requests {
   }
 
   async request(request: NewRequest): ReturnType<Requests['request']> {
+    const { requests } = this.#options
     const end = await this.#turnsOf(request.gateway).take(request.owner ?? '', request.deadline)
+    if (end === null) {
+      if (await this.#isKnown(request)) return requests.request(request)
+      throw new ProblemError('WAGGLE_DEADLINE', 'The deadline passed while the request waited for its turn, so no bee has seen it')
+    }
     try {
-      return await this.#options.requests.request(request)
+      return await requests.request(request)
     } finally {
       end()
     }
+  }
+
+  /** True for a request that was sent before under the same key. Such a request needs no turn, because it only reads its outcome. */
+  async #isKnown({ id, bodyHash }: NewRequest): Promise<boolean> {
+    return bodyHash !== '' && (await this.find(id)) !== null
   }
 
   /** Refuses all waiting requests and all later requests. */

@@ -32,15 +32,14 @@ export class CallerTurns {
   }
 
   /**
-   * Settles when the request may start. The returned function ends the request's turn. A request whose deadline (epoch ms) passes during the wait
-   * stops waiting and takes no place, because it only has to read its outcome. Throws a ProblemError: 429 or 503 if too many requests wait, 503 when
-   * the process stops.
+   * Settles when the request may start, with a function that ends the request's turn. Null for a request whose deadline (epoch ms) has passed during
+   * the wait: it has no turn, and must not be sent. Throws a ProblemError: 429 or 503 if too many requests wait, 503 when the process stops.
    */
-  async take(caller: string, deadline: number | null): Promise<() => void> {
+  async take(caller: string, deadline: number | null): Promise<(() => void) | null> {
     if (this.#stopped !== null) throw this.#stopped
     if (this.#atWork < this.#options.atWork) return this.#begin()
     const leave = this.#places.take(caller)
-    const turn = Promise.withResolvers<() => void>()
+    const turn = Promise.withResolvers<(() => void) | null>()
     const waiting: Waiting = { turn, cancel: () => {} }
     const line = this.#lines.get(caller) ?? new Set()
     this.#lines.set(caller, line.add(waiting))
@@ -48,7 +47,7 @@ export class CallerTurns {
       waiting.cancel = this.#options.clock.after(Math.max(0, deadline - this.#options.clock.now()), () => {
         line.delete(waiting)
         if (line.size === 0 && this.#lines.get(caller) === line) this.#lines.delete(caller)
-        turn.resolve(() => {})
+        turn.resolve(null)
       })
     try {
       return await turn.promise
@@ -92,6 +91,6 @@ export class CallerTurns {
 }
 
 interface Waiting {
-  readonly turn: PromiseWithResolvers<() => void>
+  readonly turn: PromiseWithResolvers<(() => void) | null>
   cancel: () => void
 }

@@ -2,10 +2,14 @@ import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { parseTokens } from '../../../connectors/gateway/access/access-token.ts'
 import { AccessTokens } from '../../../connectors/gateway/access/access-tokens.ts'
+import { problemOf } from '../../../connectors/gateway/http/problem.ts'
 import { RequestsInTurn } from '../../../connectors/gateway/requests-in-turn.ts'
 import { systemClock } from '../../../connectors/system/system-clock.ts'
+import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
+import { readBack } from '../../../topology/swarm/request/durable.ts'
 import type { NewRequest } from '../../../topology/swarm/request/requests.ts'
 import { openEchoGateway, openEchoGrpc, payloadEcho } from '../../support/echo-gateway.ts'
+import { newRequest } from '../../support/function-swarm.ts'
 import { GrpcCaller } from '../../support/grpc-caller.ts'
 import { eventually } from '../../support/swarm-here.ts'
 
@@ -60,3 +64,32 @@ for (const protocol of ['HTTP', 'gRPC'])
       await Promise.all([http.close(), grpc.close()])
     }
   })
+
+it('A request whose deadline passes in the line gets 504 and is never sent, unless it was sent before under its key', async () => {
+  const clock = new SimulatedClock()
+  const sent: string[] = []
+  const work = Promise.withResolvers<void>()
+  const requests = {
+    ...payloadEcho,
+    async request(request: NewRequest) {
+      sent.push(request.id)
+      await work.promise
+      return payloadEcho.request(request)
+    },
+    find: async (id: string) => (id === 'known' ? readBack({ state: 'pending' as const, answer: null, bodyHash: 'h' }) : null),
+  }
+  const inTurn = new RequestsInTurn({ requests, clock, atWork: 1, waiting: 1000 })
+  const outcomes: string[] = []
+  const ask = (id: string, options: { readonly deadline?: number; readonly bodyHash?: string } = {}) =>
+    inTurn.request(newRequest(id, options)).then(
+      ({ state }) => outcomes.push(`${id} ${state}`),
+      (error: unknown) => outcomes.push(`${id} ${problemOf(error, id).status} ${problemOf(error, id).code}`),
+    )
+  const deadline = clock.now() + 1
+  const all = [ask('first'), ask('new', { deadline }), ask('keyed', { deadline, bodyHash: 'h' }), ask('known', { deadline, bodyHash: 'h' })]
+  await clock.advance(1)
+  assert.deepEqual(sent, ['first', 'known'])
+  work.resolve()
+  await Promise.all(all)
+  assert.deepEqual(outcomes.sort(), ['first answered', 'keyed 504 WAGGLE_DEADLINE', 'known answered', 'new 504 WAGGLE_DEADLINE'])
+})

@@ -10,16 +10,21 @@ function turnsOf({ atWork, waiting = 1000 }: { readonly atWork: number; readonly
   const clock = new SimulatedClock()
   const turns = new CallerTurns({ clock, atWork, waiting })
   const begun: string[] = []
+  const late: string[] = []
   const ends = new Map<string, () => void>()
   return {
     clock,
     turns,
     begun,
+    late,
     ends,
     take: (caller: string, name: string, deadline: number | null = null) =>
       turns.take(caller, deadline).then((end) => {
-        begun.push(name)
-        ends.set(name, end)
+        if (end === null) late.push(name)
+        else {
+          begun.push(name)
+          ends.set(name, end)
+        }
       }),
     async finish(name: string) {
       ends.get(name)?.()
@@ -91,17 +96,15 @@ describe('The turns of callers at a gateway', () => {
     )
   })
 
-  it('end the wait of a request at its deadline, without a place for the request', async () => {
-    const { take, finish, begun, clock, turns } = turnsOf({ atWork: 1 })
+  it('end the wait of a request at its deadline, and give the request no turn', async () => {
+    const { take, finish, begun, late, clock, turns } = turnsOf({ atWork: 1 })
     void take('a', 'first')
     void take('b', 'late', clock.now() + 1000)
     void take('c', 'next', clock.now() + 9000)
     await clock.advance(1000)
-    assert.deepEqual([begun, turns.atWork], [['first', 'late'], 1])
-    await finish('late')
-    assert.equal(turns.atWork, 1)
+    assert.deepEqual([begun, late, turns.atWork], [['first'], ['late'], 1])
     await finish('first')
-    assert.deepEqual([begun.at(-1), turns.atWork], ['next', 1])
+    assert.deepEqual([begun, turns.atWork], [['first', 'next'], 1])
   })
 
   it('have places for waiting requests, and never give all of these places to one caller', async () => {
@@ -121,6 +124,7 @@ describe('The turns of callers at a gateway', () => {
   it('refuse waiting requests and new requests when the process stops', async () => {
     const { turns } = turnsOf({ atWork: 1 })
     const end = await turns.take('a', null)
+    assert.ok(end !== null)
     const waits = turns.take('b', null)
     turns.stop()
     await assert.rejects(waits, { code: 'WAGGLE_STOPPING' })
