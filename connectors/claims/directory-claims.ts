@@ -15,6 +15,8 @@ import { writePrivateFile } from '../system/private-file.ts'
 export class DirectoryClaims implements ClaimStore {
   readonly name: string
   readonly #directory: string
+  /** Folders whose names this process has made durable. */
+  readonly #synced = new Set<string>()
 
   private constructor(directory: string, name: string) {
     this.#directory = directory
@@ -33,8 +35,9 @@ export class DirectoryClaims implements ClaimStore {
 
   async put(key: string, bytes: Uint8Array): Promise<void> {
     const path = this.#pathOf(key)
+    const folder = dirname(path)
     try {
-      const isNew = await madeFolder(dirname(path))
+      if (await madeFolder(folder)) this.#synced.delete(folder)
       // A put that failed halfway starts again from the beginning.
       const file = await open(path, 'w', 0o600)
       try {
@@ -43,8 +46,8 @@ export class DirectoryClaims implements ClaimStore {
       } finally {
         await file.close()
       }
-      syncDirectory(dirname(path))
-      if (isNew) syncDirectory(this.#directory)
+      syncDirectory(folder)
+      this.#syncFolder(folder)
     } catch (thrown) {
       throw fileError(thrown) ?? thrown
     }
@@ -76,6 +79,7 @@ export class DirectoryClaims implements ClaimStore {
     const path = this.#pathOf(key)
     try {
       await rm(path, { force: true })
+      this.#synced.delete(dirname(path))
       // The last object of a folder is deleted together with the folder. No later object goes into the folder, because its time is over.
       await rmdir(dirname(path)).catch((thrown: unknown) => {
         if (!['ENOENT', 'ENOTEMPTY', 'EEXIST'].includes(codeOf(thrown))) throw thrown
@@ -98,6 +102,13 @@ export class DirectoryClaims implements ClaimStore {
   }
 
   async close(): Promise<void> {}
+
+  /** Makes the name of a folder durable. Another put or an earlier process may have made the folder, and may have died before its sync. */
+  #syncFolder(folder: string): void {
+    if (this.#synced.has(folder)) return
+    syncDirectory(this.#directory)
+    this.#synced.add(folder)
+  }
 
   #pathOf(key: string): string {
     if (timesInKey(key) === null) throw new RangeError(`${JSON.stringify(key.slice(0, 100))} is no name of an object`)

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import fs, { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
@@ -32,6 +33,42 @@ describe('The payloads of a data directory', () => {
       for (const key of keys) await store.delete(key)
       assert.deepEqual(readdirSync(join(directory, 'claims')), ['store'])
     } finally {
+      rmSync(directory, { recursive: true })
+    }
+  })
+
+  it('are not settled before the name of their folder is durable, also if another put has made the folder', async (test) => {
+    const directory = mkdtempSync(join(tmpdir(), 'waggle-claims-'))
+    const synced: string[] = []
+    const paths = new Map<number, string>()
+    const { openSync, fsyncSync } = fs
+    test.mock.method(fs, 'openSync', (...given: Parameters<typeof openSync>) => {
+      const descriptor = openSync(...given)
+      paths.set(descriptor, String(given[0]))
+      return descriptor
+    })
+    test.mock.method(fs, 'fsyncSync', (descriptor: number) => {
+      fsyncSync(descriptor)
+      synced.push(paths.get(descriptor) ?? '')
+    })
+    syncBuiltinESMExports()
+    try {
+      const root = join(directory, 'claims')
+      const store = DirectoryClaims.open(root, new SystemRandom())
+      const key = (at: number) => claimKey({ expiresAt: 5e12, putAt: 1e12, random: new Uint8Array(16).fill(at) })
+      const folder = join(root, '5000000')
+      mkdirSync(folder, { mode: 0o700 })
+      synced.length = 0
+      await store.put(key(1), Buffer.from('honey'))
+      assert.deepEqual(synced, [folder, root])
+      await store.put(key(2), Buffer.from('honey'))
+      assert.deepEqual(synced, [folder, root, folder])
+      for (const at of [1, 2]) await store.delete(key(at))
+      await store.put(key(3), Buffer.from('honey'))
+      assert.deepEqual(synced, [folder, root, folder, folder, root])
+    } finally {
+      test.mock.restoreAll()
+      syncBuiltinESMExports()
       rmSync(directory, { recursive: true })
     }
   })
