@@ -38,16 +38,15 @@ export class DirectoryClaims implements ClaimStore {
     const folder = dirname(path)
     try {
       if (await madeFolder(folder)) this.#synced.delete(folder)
-      // A put that failed halfway starts again from the beginning.
-      const file = await open(path, 'w', 0o600)
       try {
-        await file.writeFile(bytes)
-        await file.sync()
-      } finally {
-        await file.close()
+        await writeDurably(path, bytes)
+        syncDirectory(folder)
+        this.#syncFolder(folder)
+      } catch (thrown) {
+        // No record will name the object, and on a full disk a part of it would take room until its time is over.
+        await rm(path, { force: true }).catch(() => {})
+        throw thrown
       }
-      syncDirectory(folder)
-      this.#syncFolder(folder)
     } catch (thrown) {
       throw fileError(thrown) ?? thrown
     }
@@ -124,6 +123,17 @@ async function madeFolder(folder: string): Promise<boolean> {
   } catch (thrown) {
     if (codeOf(thrown) !== 'EEXIST') throw thrown
     return false
+  }
+}
+
+/** Writes a file, also over the rest of a write that failed. */
+async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
+  const file = await open(path, 'w', 0o600)
+  try {
+    await file.writeFile(bytes)
+    await file.sync()
+  } finally {
+    await file.close()
   }
 }
 

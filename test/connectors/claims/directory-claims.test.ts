@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import fs, { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import fs, { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -69,6 +69,22 @@ describe('The payloads of a data directory', () => {
     } finally {
       test.mock.restoreAll()
       syncBuiltinESMExports()
+      rmSync(directory, { recursive: true })
+    }
+  })
+
+  it('leave no part of themselves on a full disk', async (test) => {
+    if (!existsSync('/dev/full')) return test.skip('only Linux has a device that is always full')
+    const directory = mkdtempSync(join(tmpdir(), 'waggle-claims-'))
+    try {
+      const store = DirectoryClaims.open(join(directory, 'claims'), new SystemRandom())
+      const key = claimKey({ expiresAt: 5e12, putAt: 1e12, random: new Uint8Array(16) })
+      const folder = join(directory, 'claims', '5000000')
+      mkdirSync(folder)
+      symlinkSync('/dev/full', join(folder, key))
+      await assert.rejects(store.put(key, Buffer.from('honey')), { code: 'WAGGLE_DISK_FULL' })
+      assert.deepEqual(readdirSync(folder), [])
+    } finally {
       rmSync(directory, { recursive: true })
     }
   })
