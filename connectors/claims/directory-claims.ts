@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import type { Random } from '../../processor/ports.ts'
 import { timesInKey } from '../../topology/swarm/payload/claim-codec.ts'
 import type { ClaimStore } from '../../topology/swarm/ports/claims.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
 import { syncDirectory } from '../system/directory-sync.ts'
 import { fileError } from '../system/file-error.ts'
 import { writePrivateFile } from '../system/private-file.ts'
@@ -23,7 +24,7 @@ export class DirectoryClaims implements ClaimStore {
     this.name = name
   }
 
-  /** Opens the store of a directory, and makes it if it is missing. Throws WAGGLE_FILE_UNUSABLE and WAGGLE_DISK_FULL. */
+  /** Opens the store of a directory, and makes it if it is missing. Throws WAGGLE_FILE_UNUSABLE, WAGGLE_DISK_FULL, and WAGGLE_CLAIM_STORE for a file without a name. */
   static open(directory: string, random: Random): DirectoryClaims {
     const file = join(directory, nameFile)
     const found = nameIn(file)
@@ -139,6 +140,15 @@ async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
 
 /** The name in a store's file; null if there is no file. */
 function nameIn(file: string): string | null {
+  const found = textIn(file)
+  if (found === null || namePattern.test(found)) return found
+  throw new WaggleError('WAGGLE_CLAIM_STORE', {
+    message: `${file} has no name of a claim store, so records would name payloads that nobody finds`,
+    next: `Take the file from a backup. Without one, move ${dirname(file)} away: large payloads of earlier records are then gone.`,
+  })
+}
+
+function textIn(file: string): string | null {
   try {
     return readFileSync(file, 'utf8').trim()
   } catch (thrown) {
@@ -162,4 +172,5 @@ function codeOf(thrown: unknown): string {
 }
 
 const nameFile = 'store'
+const namePattern = /^data-directory:[0-9a-f]{16}$/
 const folderDigits = 7

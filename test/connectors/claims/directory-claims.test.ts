@@ -88,4 +88,21 @@ describe('The payloads of a data directory', () => {
       rmSync(directory, { recursive: true })
     }
   })
+
+  it('are not opened if the file with the name of their store has no such name', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'waggle-claims-'))
+    try {
+      const open = () => DirectoryClaims.open(directory, new SystemRandom()).name
+      const name = open()
+      assert.match(name, /^data-directory:[0-9a-f]{16}$/)
+      for (const text of ['', 'odd name', 's3://bucket/prefix/', `${name}0`, name.toUpperCase()]) {
+        writeFileSync(join(directory, 'store'), text)
+        assert.throws(open, { code: 'WAGGLE_CLAIM_STORE', message: /store has no name of a claim store/, next: /from a backup/ }, text)
+      }
+      writeFileSync(join(directory, 'store'), `${name}\n`)
+      assert.equal(open(), name)
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
+  })
 })
