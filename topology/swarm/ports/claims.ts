@@ -27,8 +27,8 @@ export interface Claims {
    */
   fetch(claim: Claim, signal: AbortSignal): Promise<Payload>
   /**
-   * Waits until payloads of this many bytes may be in memory, and returns the function that gives the room back. Sinks have a room of their own, because
-   * a sink whose database is away keeps its payloads until the database is back.
+   * Waits until payloads of this many bytes may be in memory, and returns the function that gives the room back. It is also given back when the signal
+   * aborts. Sinks have a room of their own, because a sink whose database is away keeps its payloads until the database is back.
    */
   room(bytes: number, signal: AbortSignal, reader?: 'sink' | 'other'): Promise<() => void>
 }
