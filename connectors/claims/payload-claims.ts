@@ -24,12 +24,14 @@ export interface PayloadClaimsOptions {
 /** The large payloads of a process. An operation on an unreachable store is repeated until the caller's signal aborts. */
 export class PayloadClaims implements Claims {
   readonly maxInlineBytes: number
+  readonly maxFetchedBytes: number
   readonly #options: PayloadClaimsOptions
   readonly #rooms: { readonly [reader in 'sink' | 'other']: ByteRoom }
 
   constructor(options: PayloadClaimsOptions) {
     this.#options = options
     this.maxInlineBytes = options.maxInlineBytes
+    this.maxFetchedBytes = options.maxFetchedBytes
     this.#rooms = { sink: new ByteRoom(options.maxFetchedBytes), other: new ByteRoom(options.maxFetchedBytes) }
   }
 

@@ -108,4 +108,39 @@ describe('A bee whose large payloads are in a claim store', () => {
     giveUp.abort(new Error('too late'))
     assert.deepEqual(await next, [{ kind: 'json', json: 'done' }])
   })
+
+  it('is called once for each part of a batch that fits into the room, with the results in the order of the rows', async () => {
+    const { given, put, run } = await opened((rows) => rows.map((row) => ({ kind: 'json', json: row.kind === 'bytes' && row.bytes.length })))
+    const rows = [await put(40), await put(60), bytes(3), await put(50), await put(300), await put(11)]
+    const outcomes = await run(rows)
+    assert.deepEqual(
+      given.map((part) => part.map((row) => row.kind === 'bytes' && row.bytes.length)),
+      [[40, 60, 3], [50], [300], [11]],
+    )
+    assert.deepEqual(
+      outcomes,
+      [40, 60, 3, 50, 300, 11].map((json) => ({ kind: 'json', json })),
+    )
+  })
+
+  it('is called again only for the rows of a part that failed, one by one', async () => {
+    const { given, put, run } = await opened((rows) => {
+      if (rows.some((row) => row.kind === 'bytes' && row.bytes.length === 51)) throw new Error('sour')
+      return rows.map(() => ({ kind: 'json', json: 'done' }))
+    })
+    const outcomes = await run([await put(90), await put(49), await put(51), await put(80)])
+    assert.deepEqual(
+      given.map((part) => part.map((row) => row.kind === 'bytes' && row.bytes.length)),
+      [[90], [49, 51], [49], [51], [80]],
+    )
+    assert.deepEqual(
+      outcomes.map((outcome) => (outcome instanceof WaggleError ? outcome.code : 'done')),
+      ['done', 'done', 'WAGGLE_BEE_FAILED', 'done'],
+    )
+  })
+
+  it('fails with WAGGLE_BATCH_LENGTH if it gives fewer results than rows', async () => {
+    const { put, run } = await opened(() => [{ kind: 'json', json: 'only one' }])
+    await assert.rejects(run([await put(40), await put(40)]), { code: 'WAGGLE_BATCH_LENGTH' })
+  })
 })

@@ -19,6 +19,8 @@ export interface ClaimStore {
 export interface Claims {
   /** A payload of at most this many bytes travels in the log. */
   readonly maxInlineBytes: number
+  /** The most bytes of fetched payloads that are in memory at once, for sinks and for all other readers. */
+  readonly maxFetchedBytes: number
   /** Puts the bytes of a payload into the store. The claim may be written to the log when the promise settles. */
   put(bytes: Uint8Array, contentType: string, signal: AbortSignal): Promise<Claim>
   /**
