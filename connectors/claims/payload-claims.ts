@@ -57,6 +57,10 @@ export class PayloadClaims implements Claims {
     return payloadOfBytes(bytes, claim.contentType)
   }
 
+  async remove({ key }: Claim, signal: AbortSignal): Promise<void> {
+    await this.#options.store.delete(key, signal)
+  }
+
   room(bytes: number, signal: AbortSignal, reader: 'sink' | 'other' = 'other'): Promise<() => void> {
     return this.#rooms[reader].take(bytes, signal)
   }

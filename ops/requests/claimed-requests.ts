@@ -32,11 +32,12 @@ export class ClaimedRequests implements Requests {
   }
 
   async submit(request: NewRequest): Promise<Durable<Accepted>> {
-    return this.#requests.submit(this.#isLarge(request) ? await this.#claimed(request) : request)
+    return this.#isLarge(request) ? this.#claimed(request, (claimed) => this.#requests.submit(claimed)) : this.#requests.submit(request)
   }
 
   async request(request: NewRequest): Promise<Durable<RequestOutcome>> {
-    const outcome = await this.#requests.request(this.#isLarge(request) ? await this.#claimed(request) : request)
+    const send = (made: NewRequest) => this.#requests.request(made)
+    const outcome = await (this.#isLarge(request) ? this.#claimed(request, send) : send(request))
     if (claimedBytes(outcome.answer) === 0) return outcome
     const answer = await this.#whole(outcome.answer)
     return readBack({ ...outcome, answer, state: answer.kind === 'error' ? 'failed' : outcome.state })
@@ -53,11 +54,22 @@ export class ClaimedRequests implements Requests {
     return body.length > this.#claims.maxInlineBytes
   }
 
-  async #claimed(request: NewRequest): Promise<NewRequest> {
-    return this.#within(async (signal) => {
-      const claim = await this.#claims.put(request.body, request.contentType, signal)
-      return { ...request, body: encodeClaim(claim), contentType: claimType }
-    })
+  /**
+   * Puts the body of a request into the store, and sends the request with the claim. The object is deleted again if the request was refused or was known
+   * already, so that no record names it. If it is unknown whether the record was written, the object stays.
+   */
+  async #claimed<T>(request: NewRequest, send: (request: NewRequest) => Promise<T>): Promise<T> {
+    const claim = await this.#within((signal) => this.#claims.put(request.body, request.contentType, signal))
+    let isSent = false
+    const onSend = () => {
+      isSent = true
+    }
+    try {
+      return await send({ ...request, body: encodeClaim(claim), contentType: claimType, onSend })
+    } finally {
+      // The caller does not wait for it. An object that cannot be deleted now is deleted when its time is over.
+      if (!isSent) this.#within((signal) => this.#claims.remove(claim, signal)).catch(() => {})
+    }
   }
 
   /** The whole answer. An answer whose object is missing or altered is an error, which is not stored: the object may come back. */

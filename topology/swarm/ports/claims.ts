@@ -28,6 +28,8 @@ export interface Claims {
    * the store is away.
    */
   fetch(claim: Claim, signal: AbortSignal): Promise<Payload>
+  /** Deletes the object of a claim that no record names. */
+  remove(claim: Claim, signal: AbortSignal): Promise<void>
   /**
    * Waits until payloads of this many bytes may be in memory, and returns the function that gives the room back. It is also given back when the signal
    * aborts. Sinks have a room of their own, because a sink whose database is away keeps its payloads until the database is back.
