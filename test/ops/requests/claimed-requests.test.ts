@@ -112,4 +112,23 @@ describe('Requests with a claim store', () => {
     await assert.rejects(requests.request({ ...request(11), id: 'lost' }), { code: 'WAGGLE_LOG_WRITE' })
     assert.equal(store.objects.size, 2)
   })
+
+  it('say that the request is done, and where to ask for its answer, while the store of the answer is unreachable', async () => {
+    const { store, clock, requests } = opened(async (claims) => {
+      store.isAway = false
+      const payload = await large(claims)
+      store.isAway = true
+      return payload
+    })
+    for (const read of [() => requests.request(request(1)), () => requests.find('one')]) {
+      const reading = read()
+      reading.catch(() => {})
+      await clock.advance(25_000)
+      await assert.rejects(reading, {
+        code: 'WAGGLE_CLAIM_STORE_AWAY',
+        message: /^Request one is done/,
+        next: /GET \/v1\/requests\/one\. Do not send/,
+      })
+    }
+  })
 })
