@@ -23,7 +23,7 @@ describe('Requests with a claim store', () => {
       if (sent.some(({ id }) => request.id !== 'one' && request.id === id)) return
       request.onSend?.()
       sent.push(request)
-      if (request.id === 'lost') throw new WaggleError('WAGGLE_LOG_WRITE', { message: 'Nobody knows whether it was written', next: 'Ask.' })
+      if (request.id === 'lost') throw new WaggleError('WAGGLE_LOG_UNREACHABLE', { message: 'Nobody knows whether it was written', next: 'Ask.' })
     }
     const inner: Requests = {
       gateways: ['door'],
@@ -109,7 +109,7 @@ describe('Requests with a claim store', () => {
     for (const verb of ['submit', 'request', 'request'] as const) await requests[verb]({ ...request(11), id: 'repeated' })
     assert.deepEqual([store.puts, sent.length], [3, 1])
     assert.deepEqual([...store.objects.keys()], [decodeClaim(sent[0]?.body ?? assert.fail()).key])
-    await assert.rejects(requests.request({ ...request(11), id: 'lost' }), { code: 'WAGGLE_LOG_WRITE' })
+    await assert.rejects(requests.request({ ...request(11), id: 'lost' }), { code: 'WAGGLE_LOG_UNREACHABLE' })
     assert.equal(store.objects.size, 2)
   })
 
