@@ -28,9 +28,14 @@ export class DirectoryClaims implements ClaimStore {
   static open(directory: string, random: Random): DirectoryClaims {
     const file = join(directory, nameFile)
     const found = nameIn(file)
-    if (found !== null) return new DirectoryClaims(directory, found)
-    const name = `data-directory:${Buffer.from(random.bytes(8)).toString('hex')}`
-    writePrivateFile(file, name)
+    const name = found ?? `data-directory:${Buffer.from(random.bytes(8)).toString('hex')}`
+    if (found === null) writePrivateFile(file, name)
+    try {
+      // An earlier process may have died between making the directory and this sync.
+      syncDirectory(dirname(directory))
+    } catch (thrown) {
+      throw fileError(thrown) ?? thrown
+    }
     return new DirectoryClaims(directory, name)
   }
 

@@ -54,7 +54,11 @@ describe('The payloads of a data directory', () => {
     syncBuiltinESMExports()
     try {
       const root = join(directory, 'claims')
+      DirectoryClaims.open(root, new SystemRandom())
+      assert.equal(synced.at(-1), directory)
+      synced.length = 0
       const store = DirectoryClaims.open(root, new SystemRandom())
+      assert.deepEqual(synced, [directory], 'an earlier process may have died before this sync')
       const key = (at: number) => claimKey({ expiresAt: 5e12, putAt: 1e12, random: new Uint8Array(16).fill(at) })
       const folder = join(root, '5000000')
       mkdirSync(folder, { mode: 0o700 })
