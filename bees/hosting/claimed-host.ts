@@ -44,8 +44,8 @@ function claimedWorker(worker: Worker, { claims, reader }: { readonly claims: Cl
   }
 
   /** Calls the bee with the rows that could be fetched. Any other row has the error of its fetch. */
-  async function fetching(rows: readonly Payload[], calls: Parameters<Worker['call']>[1], bytes: number): ReturnType<Worker['call']> {
-    const giveBack = await claims.room(bytes, calls[0]?.signal ?? neverAborted, reader)
+  async function fetching(rows: readonly Payload[], calls: Parameters<Worker['call']>[1]): ReturnType<Worker['call']> {
+    const giveBack = await claims.room(bytesOf(rows), calls[0]?.signal ?? neverAborted, reader)
     try {
       const fetched = await Promise.all(rows.map((row, at) => fetchedRow(row, claims, calls[at]?.signal ?? neverAborted)))
       const whole = fetched.flatMap((row, at) => (row instanceof WaggleError ? [] : [{ row, call: calls[at] as (typeof calls)[number] }]))
@@ -56,6 +56,7 @@ function claimedWorker(worker: Worker, { claims, reader }: { readonly claims: Cl
               whole.map(({ row }) => row),
               whole.map(({ call }) => call),
             )
+      if (outcomes.length !== whole.length) throw wrongLength(outcomes.length, whole.length)
       const left = outcomes[Symbol.iterator]()
       return fetched.map((row) => (row instanceof WaggleError ? row : (left.next().value as BeeResult | WaggleError)))
     } finally {
@@ -63,14 +64,66 @@ function claimedWorker(worker: Worker, { claims, reader }: { readonly claims: Cl
     }
   }
 
+  /**
+   * Calls the bee once for each run of rows that fits into the room. If a call fails as a whole, its rows are tried one by one, as the engine tries the
+   * rows of a failed batch. The engine would call the rows of the other runs again.
+   */
+  async function inRuns(runs: readonly (readonly Payload[])[], calls: Parameters<Worker['call']>[1]): ReturnType<Worker['call']> {
+    const outcomes: (BeeResult | WaggleError)[] = []
+    for (const rows of runs) {
+      const own = calls.slice(outcomes.length, outcomes.length + rows.length)
+      try {
+        outcomes.push(...(await fetching(rows, own)))
+      } catch (thrown) {
+        own[0]?.signal.throwIfAborted()
+        if (rows.length > 1) {
+          const alone = rows.map((row) => [row])
+          outcomes.push(...(await inRuns(alone, own)))
+        } else outcomes.push(WaggleError.from('WAGGLE_BEE_FAILED', thrown, { next: 'Correct the bee: the cause has its stack.' }))
+      }
+    }
+    return outcomes
+  }
+
   return {
     ...worker,
     call(rows, calls) {
-      let bytes = 0
-      for (const row of rows) bytes += claimedBytes(row)
-      return bytes === 0 ? inline(rows, calls) : fetching(rows, calls, bytes)
+      if (bytesOf(rows) === 0) return inline(rows, calls)
+      const runs = runsOf(rows, claims.maxFetchedBytes)
+      return runs.length === 1 ? fetching(rows, calls) : inRuns(runs, calls)
     },
   }
+}
+
+/** Divides the rows of a batch into runs whose claims have at most this many bytes. A larger row is a run of its own. */
+function runsOf(rows: readonly Payload[], maxBytes: number): readonly (readonly Payload[])[] {
+  const runs: Payload[][] = []
+  let left = -1
+  for (const row of rows) {
+    const bytes = claimedBytes(row)
+    const run = runs.at(-1)
+    if (run === undefined || bytes > left) {
+      runs.push([row])
+      left = maxBytes - bytes
+    } else {
+      run.push(row)
+      left -= bytes
+    }
+  }
+  return runs
+}
+
+function bytesOf(rows: readonly Payload[]): number {
+  let bytes = 0
+  for (const row of rows) bytes += claimedBytes(row)
+  return bytes
+}
+
+function wrongLength(results: number, rows: number): WaggleError {
+  return new WaggleError('WAGGLE_BATCH_LENGTH', {
+    message: `The bee gave ${results} results for ${rows} rows`,
+    next: 'Give one result a row, in order.',
+  })
 }
 
 async function fetchedRow(row: Payload, claims: Claims, signal: AbortSignal): Promise<Payload | WaggleError> {

@@ -11,8 +11,8 @@ export class ByteRoom {
   }
 
   /**
-   * Waits for room, and returns the function that gives the room back. A request for more than the whole room gets all of the room. Throws the
-   * signal's reason.
+   * Waits for room, and returns the function that gives the room back. A request for more than the whole room gets all of the room. When the signal
+   * aborts, the room is given back too, because a call that nobody waits for may never end. Throws the signal's reason.
    */
   async take(bytes: number, signal: AbortSignal): Promise<() => void> {
     signal.throwIfAborted()
@@ -29,12 +29,18 @@ export class ByteRoom {
       await waiter.promise.finally(() => signal.removeEventListener('abort', onAbort))
     } else this.#taken += size
     let isBack = false
-    return () => {
+    const giveBack = () => {
+      signal.removeEventListener('abort', giveBack)
       if (isBack) return
       isBack = true
       this.#taken -= size
       this.#letIn()
     }
+    // The signal may have aborted between the grant and this line.
+    if (signal.aborted) giveBack()
+    signal.throwIfAborted()
+    signal.addEventListener('abort', giveBack)
+    return giveBack
   }
 
   #letIn(): void {

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import type { Random } from '../../processor/ports.ts'
 import { timesInKey } from '../../topology/swarm/payload/claim-codec.ts'
 import type { ClaimStore } from '../../topology/swarm/ports/claims.ts'
+import { WaggleError } from '../../topology/waggle-error.ts'
 import { syncDirectory } from '../system/directory-sync.ts'
 import { fileError } from '../system/file-error.ts'
 import { writePrivateFile } from '../system/private-file.ts'
@@ -15,36 +16,43 @@ import { writePrivateFile } from '../system/private-file.ts'
 export class DirectoryClaims implements ClaimStore {
   readonly name: string
   readonly #directory: string
+  /** Folders whose names this process has made durable. */
+  readonly #synced = new Set<string>()
 
   private constructor(directory: string, name: string) {
     this.#directory = directory
     this.name = name
   }
 
-  /** Opens the store of a directory, and makes it if it is missing. Throws WAGGLE_FILE_UNUSABLE and WAGGLE_DISK_FULL. */
+  /** Opens the store of a directory, and makes it if it is missing. Throws WAGGLE_FILE_UNUSABLE, WAGGLE_DISK_FULL, and WAGGLE_CLAIM_STORE for a file without a name. */
   static open(directory: string, random: Random): DirectoryClaims {
     const file = join(directory, nameFile)
     const found = nameIn(file)
-    if (found !== null) return new DirectoryClaims(directory, found)
-    const name = `data-directory:${Buffer.from(random.bytes(8)).toString('hex')}`
-    writePrivateFile(file, name)
+    const name = found ?? `data-directory:${Buffer.from(random.bytes(8)).toString('hex')}`
+    if (found === null) writePrivateFile(file, name)
+    try {
+      // An earlier process may have died between making the directory and this sync.
+      syncDirectory(dirname(directory))
+    } catch (thrown) {
+      throw fileError(thrown) ?? thrown
+    }
     return new DirectoryClaims(directory, name)
   }
 
   async put(key: string, bytes: Uint8Array): Promise<void> {
     const path = this.#pathOf(key)
+    const folder = dirname(path)
     try {
-      const isNew = await madeFolder(dirname(path))
-      // A put that failed halfway starts again from the beginning.
-      const file = await open(path, 'w', 0o600)
+      if (await madeFolder(folder)) this.#synced.delete(folder)
       try {
-        await file.writeFile(bytes)
-        await file.sync()
-      } finally {
-        await file.close()
+        await writeDurably(path, bytes)
+        syncDirectory(folder)
+        this.#syncFolder(folder)
+      } catch (thrown) {
+        // No record will name the object, and on a full disk a part of it would take room until its time is over.
+        await rm(path, { force: true }).catch(() => {})
+        throw thrown
       }
-      syncDirectory(dirname(path))
-      if (isNew) syncDirectory(this.#directory)
     } catch (thrown) {
       throw fileError(thrown) ?? thrown
     }
@@ -76,6 +84,7 @@ export class DirectoryClaims implements ClaimStore {
     const path = this.#pathOf(key)
     try {
       await rm(path, { force: true })
+      this.#synced.delete(dirname(path))
       // The last object of a folder is deleted together with the folder. No later object goes into the folder, because its time is over.
       await rmdir(dirname(path)).catch((thrown: unknown) => {
         if (!['ENOENT', 'ENOTEMPTY', 'EEXIST'].includes(codeOf(thrown))) throw thrown
@@ -99,6 +108,13 @@ export class DirectoryClaims implements ClaimStore {
 
   async close(): Promise<void> {}
 
+  /** Makes the name of a folder durable. Another put or an earlier process may have made the folder, and may have died before its sync. */
+  #syncFolder(folder: string): void {
+    if (this.#synced.has(folder)) return
+    syncDirectory(this.#directory)
+    this.#synced.add(folder)
+  }
+
   #pathOf(key: string): string {
     if (timesInKey(key) === null) throw new RangeError(`${JSON.stringify(key.slice(0, 100))} is no name of an object`)
     return join(this.#directory, key.slice(0, folderDigits), key)
@@ -116,8 +132,28 @@ async function madeFolder(folder: string): Promise<boolean> {
   }
 }
 
+/** Writes a file, also over the rest of a write that failed. */
+async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
+  const file = await open(path, 'w', 0o600)
+  try {
+    await file.writeFile(bytes)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
 /** The name in a store's file; null if there is no file. */
 function nameIn(file: string): string | null {
+  const found = textIn(file)
+  if (found === null || namePattern.test(found)) return found
+  throw new WaggleError('WAGGLE_CLAIM_STORE', {
+    message: `${file} has no name of a claim store, so records would name payloads that nobody finds`,
+    next: `Take the file from a backup. Without one, move ${dirname(file)} away: large payloads of earlier records are then gone.`,
+  })
+}
+
+function textIn(file: string): string | null {
   try {
     return readFileSync(file, 'utf8').trim()
   } catch (thrown) {
@@ -141,4 +177,5 @@ function codeOf(thrown: unknown): string {
 }
 
 const nameFile = 'store'
+const namePattern = /^data-directory:[0-9a-f]{16}$/
 const folderDigits = 7

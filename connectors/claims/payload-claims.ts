@@ -24,12 +24,14 @@ export interface PayloadClaimsOptions {
 /** The large payloads of a process. An operation on an unreachable store is repeated until the caller's signal aborts. */
 export class PayloadClaims implements Claims {
   readonly maxInlineBytes: number
+  readonly maxFetchedBytes: number
   readonly #options: PayloadClaimsOptions
   readonly #rooms: { readonly [reader in 'sink' | 'other']: ByteRoom }
 
   constructor(options: PayloadClaimsOptions) {
     this.#options = options
     this.maxInlineBytes = options.maxInlineBytes
+    this.maxFetchedBytes = options.maxFetchedBytes
     this.#rooms = { sink: new ByteRoom(options.maxFetchedBytes), other: new ByteRoom(options.maxFetchedBytes) }
   }
 
@@ -53,6 +55,10 @@ export class PayloadClaims implements Claims {
     if ((await hashOf(bytes)) !== claim.sha256) throw claimAltered(claim, 'its bytes have another hash')
     if (isOwnType(claim.contentType)) throw claimAltered(claim, `it is said to be ${claim.contentType}`)
     return payloadOfBytes(bytes, claim.contentType)
+  }
+
+  async remove({ key }: Claim, signal: AbortSignal): Promise<void> {
+    await this.#options.store.delete(key, signal)
   }
 
   room(bytes: number, signal: AbortSignal, reader: 'sink' | 'other' = 'other'): Promise<() => void> {

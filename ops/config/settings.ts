@@ -1,4 +1,5 @@
 import { type TSchema, Type } from 'typebox'
+import { mostPayloadBytes } from '../../topology/swarm/payload/claim-codec.ts'
 import type { PlanSettings } from '../../topology/swarm/plan/plan.ts'
 import { kafkaSettings } from './kafka-settings.ts'
 
@@ -436,7 +437,7 @@ export const settings: readonly Setting[] = [
   {
     key: 'max_body_bytes',
     variable: 'WAGGLE_MAX_BODY_BYTES',
-    schema: integer(1, 1024 * 1024 * 1024),
+    schema: integer(1, mostPayloadBytes),
     default: 32 * 1024 * 1024,
     about: 'Largest body of a request.',
   },
@@ -451,7 +452,7 @@ export const settings: readonly Setting[] = [
   {
     key: 'max_inline_bytes',
     variable: 'WAGGLE_MAX_INLINE_BYTES',
-    schema: integer(1024, 1024 * 1024 * 1024),
+    schema: integer(1024, mostPayloadBytes),
     default: 512 * 1024,
     about: 'Largest payload that travels in the log where WAGGLE_CLAIM_STORE is set.',
   },

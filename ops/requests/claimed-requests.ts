@@ -32,20 +32,21 @@ export class ClaimedRequests implements Requests {
   }
 
   async submit(request: NewRequest): Promise<Durable<Accepted>> {
-    return this.#requests.submit(this.#isLarge(request) ? await this.#claimed(request) : request)
+    return this.#isLarge(request) ? this.#claimed(request, (claimed) => this.#requests.submit(claimed)) : this.#requests.submit(request)
   }
 
   async request(request: NewRequest): Promise<Durable<RequestOutcome>> {
-    const outcome = await this.#requests.request(this.#isLarge(request) ? await this.#claimed(request) : request)
+    const send = (made: NewRequest) => this.#requests.request(made)
+    const outcome = await (this.#isLarge(request) ? this.#claimed(request, send) : send(request))
     if (claimedBytes(outcome.answer) === 0) return outcome
-    const answer = await this.#whole(outcome.answer)
+    const answer = await this.#whole(outcome.answer, request.id)
     return readBack({ ...outcome, answer, state: answer.kind === 'error' ? 'failed' : outcome.state })
   }
 
   async find(id: string): Promise<Durable<FoundRequest> | null> {
     const found = await this.#requests.find(id)
     if (found === null || found.answer === null || claimedBytes(found.answer) === 0) return found
-    const answer = await this.#whole(found.answer)
+    const answer = await this.#whole(found.answer, id)
     return readBack({ ...found, answer, state: answer.kind === 'error' ? 'failed' : found.state })
   }
 
@@ -53,26 +54,42 @@ export class ClaimedRequests implements Requests {
     return body.length > this.#claims.maxInlineBytes
   }
 
-  async #claimed(request: NewRequest): Promise<NewRequest> {
-    return this.#within(async (signal) => {
-      const claim = await this.#claims.put(request.body, request.contentType, signal)
-      return { ...request, body: encodeClaim(claim), contentType: claimType }
-    })
+  /**
+   * Puts the body of a request into the store, and sends the request with the claim. The object is deleted again if the request was refused or was known
+   * already, so that no record names it. If it is unknown whether the record was written, the object stays.
+   */
+  async #claimed<T>(request: NewRequest, send: (request: NewRequest) => Promise<T>): Promise<T> {
+    const claim = await this.#within((signal) => this.#claims.put(request.body, request.contentType, signal))
+    let isSent = false
+    const onSend = () => {
+      isSent = true
+    }
+    try {
+      return await send({ ...request, body: encodeClaim(claim), contentType: claimType, onSend })
+    } finally {
+      // The caller does not wait for it. An object that cannot be deleted now is deleted when its time is over.
+      if (!isSent) this.#within((signal) => this.#claims.remove(claim, signal)).catch(() => {})
+    }
   }
 
   /** The whole answer. An answer whose object is missing or altered is an error, which is not stored: the object may come back. */
-  async #whole(answer: Payload): Promise<Payload> {
-    return this.#within(async (signal) => {
-      const giveBack = await this.#claims.room(claimedBytes(answer), signal)
-      try {
-        return await withoutClaims(answer, (claim) => this.#claims.fetch(claim, signal))
-      } catch (thrown) {
-        if (!(thrown instanceof WaggleError) || !isLost.has(thrown.code)) throw thrown
-        return errorPayload({ code: thrown.code, detail: `${thrown.message}. ${thrown.next}`, bee: '' })
-      } finally {
-        giveBack()
-      }
-    })
+  async #whole(answer: Payload, id: string): Promise<Payload> {
+    try {
+      return await this.#within((signal) => this.#fetched(answer, signal))
+    } catch (thrown) {
+      if (thrown instanceof WaggleError && thrown.code === 'WAGGLE_CLAIM_STORE_AWAY') throw answerAway(id, thrown)
+      if (!(thrown instanceof WaggleError) || !isLost.has(thrown.code)) throw thrown
+      return errorPayload({ code: thrown.code, detail: `${thrown.message}. ${thrown.next}`, bee: '' })
+    }
+  }
+
+  async #fetched(answer: Payload, signal: AbortSignal): Promise<Payload> {
+    const giveBack = await this.#claims.room(claimedBytes(answer), signal)
+    try {
+      return await withoutClaims(answer, (claim) => this.#claims.fetch(claim, signal))
+    } finally {
+      giveBack()
+    }
   }
 
   async #within<T>(act: (signal: AbortSignal) => Promise<T>): Promise<T> {
@@ -90,6 +107,15 @@ function tooSlow(): WaggleError {
   return new WaggleError('WAGGLE_CLAIM_STORE_AWAY', {
     message: `The claim store did not take or give a payload within ${longestWaitMs / 1000} s`,
     next: 'Send the request again in a moment, and see that the store runs.',
+  })
+}
+
+/** The error for a caller whose request has an answer. Its advice is another one than that of a request that was not accepted. */
+function answerAway(id: string, cause: WaggleError): WaggleError {
+  return new WaggleError('WAGGLE_CLAIM_STORE_AWAY', {
+    message: `Request ${id} is done, and its answer could not be fetched: ${cause.message}`,
+    next: `Ask for the answer again in a moment: GET /v1/requests/${id}. Do not send the request again, because it would be computed twice.`,
+    cause,
   })
 }
 

@@ -152,7 +152,9 @@ export class ClusterRequests extends SwarmRequests {
   }
 
   async #send(target: GatewayTarget, request: NewRequest, headers: readonly Header[]): Promise<void> {
-    await this.#toSend.send(gatewayRecord(target, request, { now: this.#options.clock.now(), headers }))
+    const producer = this.#toSend
+    request.onSend?.()
+    await producer.send(gatewayRecord(target, request, { now: this.#options.clock.now(), headers }))
   }
 
   /** The ledger's entry for a request; null if the ledger does not know the request. Throws WAGGLE_NO_OUTCOME if no ledger answers in time. */

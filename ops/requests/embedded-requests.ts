@@ -148,6 +148,7 @@ export class EmbeddedRequests extends SwarmRequests {
 
   async #send(target: GatewayTarget, request: NewRequest, durable: boolean): Promise<void> {
     if (this.#producer === null) throw stopping()
+    request.onSend?.()
     await this.#producer.send(gatewayRecord(target, request, { now: this.#options.clock.now() }), { durable })
   }
 

@@ -4,6 +4,7 @@ import type { ProcessorContext } from '../../topology/processor-api.ts'
 import type { Record } from '../../topology/record.ts'
 import type { BeeHost } from '../../topology/swarm/bee-host.ts'
 import type { SwarmBee } from '../../topology/swarm/checked-swarm.ts'
+import { claimedBytes } from '../../topology/swarm/payload/claimed-payload.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import { payloadMemory } from '../../topology/swarm/payload/payload-memory.ts'
 import { ShadowDropped } from '../../topology/swarm/plan/shadow-bees.ts'
@@ -63,7 +64,7 @@ export function beeStep({
     },
     counts: 'thread',
     maxInFlight: isShadow ? 2 * (batch?.size ?? 8) : Math.max(256, 2 * mostCalls * (batch?.size ?? 1)),
-    bytesOf: resultMemory,
+    bytesOf: memoryOf,
     timeoutMs: bee.timeoutMs ?? (isSink ? foreverMs : 30_000),
     // Swarms promise no order between requests, so a slow request delays no other. A database takes rows in one order, also after a restart.
     ordered: isSink ? 'partition' : 'key',
@@ -116,8 +117,9 @@ export function beeStep({
   }
 }
 
-function resultMemory(result: BeeResult): number {
-  if (!(result instanceof Answered)) return payloadMemory(result)
+/** The memory of an input or a result. An input in the claim store is fetched before its call, so it counts like a payload that is all there. */
+function memoryOf(result: BeeResult): number {
+  if (!(result instanceof Answered)) return Math.max(payloadMemory(result), claimedBytes(result))
   return payloadMemory(result.answer) + (result.published === null ? 0 : payloadMemory(result.published))
 }
 

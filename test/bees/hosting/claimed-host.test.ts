@@ -15,7 +15,7 @@ import { MemoryClaims } from '../../support/memory-claims.ts'
 type Worker = AsyncWorker<string, Payload, Payload, BeeResult>
 
 describe('A bee whose large payloads are in a claim store', () => {
-  const opened = async (compute: (rows: readonly Payload[]) => readonly (BeeResult | WaggleError)[]) => {
+  const opened = async (compute: (rows: readonly Payload[]) => Awaited<ReturnType<Worker['call']>> | Promise<never>) => {
     const store = new MemoryClaims()
     const options = {
       store,
@@ -39,10 +39,14 @@ describe('A bee whose large payloads are in a claim store', () => {
       store,
       claims,
       given,
-      run: (rows: readonly Payload[]) =>
+      put: async (length: number): Promise<Payload> => ({
+        kind: 'claim',
+        claim: await claims.put(new Uint8Array(length), 'image/x', quiet.signal),
+      }),
+      run: (rows: readonly Payload[], made: AsyncCall<string> = quiet) =>
         call.call(
           rows,
-          rows.map(() => quiet),
+          rows.map(() => made),
         ),
     }
   }
@@ -58,11 +62,7 @@ describe('A bee whose large payloads are in a claim store', () => {
   })
 
   it('gets the rows of a batch that could be fetched, and each other row has its own error', async () => {
-    const { store, claims, given, run } = await opened((rows) => rows.map((_, at) => ({ kind: 'json', json: at })))
-    const put = async (length: number): Promise<Payload> => ({
-      kind: 'claim',
-      claim: await claims.put(new Uint8Array(length), 'image/x', quiet.signal),
-    })
+    const { store, given, put, run } = await opened((rows) => rows.map((_, at) => ({ kind: 'json', json: at })))
     const rows = [await put(20), await put(30), bytes(3), await put(40)]
     store.objects.delete(rows[1]?.kind === 'claim' ? rows[1].claim.key : '')
     const outcomes = await run(rows)
@@ -97,5 +97,50 @@ describe('A bee whose large payloads are in a claim store', () => {
     const [, , json] = outcomes
     assert.ok(json !== undefined && !(json instanceof WaggleError) && 'kind' in json && json.kind === 'claim')
     assert.deepEqual(await claims.fetch(json.claim, quiet.signal), { kind: 'json', json: 'x'.repeat(9) })
+  })
+
+  it('gives its part of the room back when its call is given up, although it never returns', async () => {
+    const { given, put, run } = await opened((rows) => (rows.length === 2 ? new Promise<never>(() => {}) : [{ kind: 'json', json: 'done' }]))
+    const giveUp = new AbortController()
+    void run([await put(50), await put(50)], { ...quiet, signal: giveUp.signal })
+    const next = run([await put(60)])
+    while (given.length === 0) await new Promise(setImmediate)
+    giveUp.abort(new Error('too late'))
+    assert.deepEqual(await next, [{ kind: 'json', json: 'done' }])
+  })
+
+  it('is called once for each part of a batch that fits into the room, with the results in the order of the rows', async () => {
+    const { given, put, run } = await opened((rows) => rows.map((row) => ({ kind: 'json', json: row.kind === 'bytes' && row.bytes.length })))
+    const rows = [await put(40), await put(60), bytes(3), await put(50), await put(300), await put(11)]
+    const outcomes = await run(rows)
+    assert.deepEqual(
+      given.map((part) => part.map((row) => row.kind === 'bytes' && row.bytes.length)),
+      [[40, 60, 3], [50], [300], [11]],
+    )
+    assert.deepEqual(
+      outcomes,
+      [40, 60, 3, 50, 300, 11].map((json) => ({ kind: 'json', json })),
+    )
+  })
+
+  it('is called again only for the rows of a part that failed, one by one', async () => {
+    const { given, put, run } = await opened((rows) => {
+      if (rows.some((row) => row.kind === 'bytes' && row.bytes.length === 51)) throw new Error('sour')
+      return rows.map(() => ({ kind: 'json', json: 'done' }))
+    })
+    const outcomes = await run([await put(90), await put(49), await put(51), await put(80)])
+    assert.deepEqual(
+      given.map((part) => part.map((row) => row.kind === 'bytes' && row.bytes.length)),
+      [[90], [49, 51], [49], [51], [80]],
+    )
+    assert.deepEqual(
+      outcomes.map((outcome) => (outcome instanceof WaggleError ? outcome.code : 'done')),
+      ['done', 'done', 'WAGGLE_BEE_FAILED', 'done'],
+    )
+  })
+
+  it('fails with WAGGLE_BATCH_LENGTH if it gives fewer results than rows', async () => {
+    const { put, run } = await opened(() => [{ kind: 'json', json: 'only one' }])
+    await assert.rejects(run([await put(40), await put(40)]), { code: 'WAGGLE_BATCH_LENGTH' })
   })
 })

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { PayloadClaims } from '../../../connectors/claims/payload-claims.ts'
 import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
 import { SimulatedRandom } from '../../../processor/simulation/simulated-random.ts'
-import { decodeClaim, encodeClaim } from '../../../topology/swarm/payload/claim-codec.ts'
+import { decodeClaim, encodeClaim, mostPayloadBytes } from '../../../topology/swarm/payload/claim-codec.ts'
 import { MemoryClaims } from '../../support/memory-claims.ts'
 
 const opened = () => {
@@ -54,6 +54,7 @@ describe('A claim', () => {
       expires_at: 1,
     }
     assert.equal(decodeClaim(Buffer.from(JSON.stringify(good))).bytes, 1)
+    assert.equal(decodeClaim(Buffer.from(JSON.stringify({ ...good, bytes: mostPayloadBytes }))).bytes, mostPayloadBytes)
     const wrong = [
       { store: '' },
       { store: 'with space' },
@@ -63,6 +64,7 @@ describe('A claim', () => {
       { bytes: -1 },
       { bytes: 1.5 },
       { bytes: '1' },
+      { bytes: mostPayloadBytes + 1 },
       { content_type: 'x\r\ny' },
       { content_type: 'x'.repeat(256) },
       { expires_at: null },

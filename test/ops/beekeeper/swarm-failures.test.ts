@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { swarmFailures } from '../../../ops/beekeeper/swarm-failures.ts'
 import { headerText, textHeader } from '../../../topology/record.ts'
+import type { Payload } from '../../../topology/swarm/payload/payload.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 
 const error = new WaggleError('WAGGLE_PROCESSING_FAILED', { message: 'No.', next: 'Look.' })
@@ -34,6 +35,22 @@ describe('A record at which a step of a swarm fails', () => {
     assert.equal(sent?.key, 'id')
     assert.equal(headerText(sent?.headers ?? [], 'waggle-error'), 'WAGGLE_PROCESSING_FAILED')
     assert.equal(headerText(sent?.headers ?? [], 'content-type'), 'application/json')
+  })
+
+  it('is replaced whatever the kind of its payload is', () => {
+    const { replacement } = swarmFailures('teddy')
+    const claim = { store: 's', key: 'k', sha256: 'x', bytes: 3_000_000, contentType: 'image/png', expiresAt: 1 }
+    const payloads: { readonly [kind in Exclude<Payload['kind'], 'error'>]: Payload } = {
+      json: { kind: 'json', json: 1 },
+      bytes: { kind: 'bytes', bytes: new Uint8Array(0), contentType: 'text/plain' },
+      tensors: { kind: 'tensors', tensors: {} },
+      joined: { kind: 'joined', parts: new Map() },
+      claim: { kind: 'claim', claim },
+    }
+    for (const payload of Object.values(payloads)) {
+      const sent = replacement?.(error, record(payload))?.value as Payload | undefined
+      assert.equal(sent?.kind, 'error', payload.kind)
+    }
   })
 
   it('is not replaced if it is already an error record, or is not a request', () => {

@@ -8,6 +8,7 @@ import { decodeClaim } from '../../../topology/swarm/payload/claim-codec.ts'
 import type { Payload } from '../../../topology/swarm/payload/payload.ts'
 import { readBack } from '../../../topology/swarm/request/durable.ts'
 import type { NewRequest, Requests } from '../../../topology/swarm/request/requests.ts'
+import { WaggleError } from '../../../topology/waggle-error.ts'
 import { MemoryClaims } from '../../support/memory-claims.ts'
 
 describe('Requests with a claim store', () => {
@@ -17,15 +18,22 @@ describe('Requests with a claim store', () => {
     const clock = new SimulatedClock()
     const claims = new PayloadClaims({ store, clock, random: new SimulatedRandom(1), maxInlineBytes: 10, lifetimeMs: 1_000, maxFetchedBytes: 100 })
     const sent: NewRequest[] = []
+    const send = (request: NewRequest) => {
+      if (request.id === 'refused') throw new WaggleError('WAGGLE_OVERLOADED', { message: 'Full', next: 'Wait.' })
+      if (sent.some(({ id }) => request.id !== 'one' && request.id === id)) return
+      request.onSend?.()
+      sent.push(request)
+      if (request.id === 'lost') throw new WaggleError('WAGGLE_LOG_UNREACHABLE', { message: 'Nobody knows whether it was written', next: 'Ask.' })
+    }
     const inner: Requests = {
       gateways: ['door'],
       refusal: () => null,
       submit: async (request) => {
-        sent.push(request)
+        send(request)
         return readBack({ id: request.id })
       },
       request: async (request) => {
-        sent.push(request)
+        send(request)
         return readBack({ id: request.id, state: 'answered' as const, answer: await answer(claims) })
       },
       find: async () => readBack({ state: 'answered' as const, bodyHash: '', answer: await answer(claims) }),
@@ -89,5 +97,38 @@ describe('Requests with a claim store', () => {
     store.isAway = false
     await requests.submit(request(11))
     assert.equal(sent.length, 1)
+  })
+
+  it('delete the object of a request that was refused or was known before it was sent, and no other object', async () => {
+    const { store, sent, requests } = opened()
+    for (const verb of ['submit', 'request'] as const) {
+      await assert.rejects(requests[verb]({ ...request(11), id: 'refused' }), { code: 'WAGGLE_OVERLOADED' })
+      assert.deepEqual([store.puts, store.objects.size], [1, 0])
+      store.puts = 0
+    }
+    for (const verb of ['submit', 'request', 'request'] as const) await requests[verb]({ ...request(11), id: 'repeated' })
+    assert.deepEqual([store.puts, sent.length], [3, 1])
+    assert.deepEqual([...store.objects.keys()], [decodeClaim(sent[0]?.body ?? assert.fail()).key])
+    await assert.rejects(requests.request({ ...request(11), id: 'lost' }), { code: 'WAGGLE_LOG_UNREACHABLE' })
+    assert.equal(store.objects.size, 2)
+  })
+
+  it('say that the request is done, and where to ask for its answer, while the store of the answer is unreachable', async () => {
+    const { store, clock, requests } = opened(async (claims) => {
+      store.isAway = false
+      const payload = await large(claims)
+      store.isAway = true
+      return payload
+    })
+    for (const read of [() => requests.request(request(1)), () => requests.find('one')]) {
+      const reading = read()
+      reading.catch(() => {})
+      await clock.advance(25_000)
+      await assert.rejects(reading, {
+        code: 'WAGGLE_CLAIM_STORE_AWAY',
+        message: /^Request one is done/,
+        next: /GET \/v1\/requests\/one\. Do not send/,
+      })
+    }
   })
 })

@@ -47,7 +47,8 @@ it('An answer that arrives after a failure of the gateway’s reader of answers 
   })
   await world.clock.until(() => hasStarted)
   let outcome: RequestOutcome | null = null
-  void requests.request(newRequest('one')).then((settled) => {
+  let sends = 0
+  void requests.request({ ...newRequest('one'), onSend: () => void sends++ }).then((settled) => {
     outcome = settled
   })
   failed.resolve()
@@ -57,6 +58,7 @@ it('An answer that arrives after a failure of the gateway’s reader of answers 
   void producer.send({ topic: 'answers', partition: 0, key: Buffer.from('one'), value: Buffer.from('"hello"'), timestamp: 1, headers })
   await world.clock.until(() => outcome !== null, 10_000)
   assert.deepEqual(outcome, { id: 'one', state: 'answered', answer: { kind: 'json', json: 'hello' } })
+  assert.equal(sends, 1, 'a claim store would delete the input of a request that was not sent')
   let isClosed = false
   void requests.close().then(() => {
     isClosed = true

@@ -74,6 +74,20 @@ describe('The batch of a bee', () => {
   })
 })
 
+describe('An input that waits for a bee', () => {
+  it('counts with the bytes that are fetched for its call', () => {
+    const bee = swarm.bees.find((one) => one.name === 'save')
+    assert.ok(bee)
+    const step = beeStep({ swarm: 's', bee, host: {} as BeeHost, batch: null, children: [], deadLetters: 'd', onFailure: () => {} })
+    const claim: Payload = { kind: 'claim', claim: { store: 's', key: 'k', sha256: '', bytes: 3_000_000, contentType: 'image/x', expiresAt: 1 } }
+    const small: Payload = { kind: 'bytes', bytes: new Uint8Array(20), contentType: 'image/x' }
+    assert.deepEqual(
+      [claim, small, { kind: 'joined', parts: new Map([['a', claim]]) } as const].map((payload) => step.bytesOf?.(payload)),
+      [3_000_000, 20, 3_000_000],
+    )
+  })
+})
+
 describe('A shadow', () => {
   const bee = swarm.bees.find((one) => one.name === 'work')
   assert.ok(bee)

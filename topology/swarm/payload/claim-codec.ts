@@ -4,6 +4,9 @@ import type { Claim } from './payload.ts'
 /** The media type of a claim check in a record. The value is JSON of at most 1,000 bytes. */
 export const claimType = 'application/vnd.waggle.claim+json'
 
+/** The largest payload, in bytes: the most that WAGGLE_MAX_BODY_BYTES may be. The text of the longest JSON output of a bee is shorter. */
+export const mostPayloadBytes = 1024 * 1024 * 1024
+
 /** The value of a record whose payload is in a claim store. */
 export function encodeClaim({ store, key, sha256, bytes, contentType, expiresAt }: Claim): Uint8Array {
   return Buffer.from(JSON.stringify({ store, key, sha256, bytes, content_type: contentType, expires_at: expiresAt }))
@@ -18,6 +21,7 @@ export function decodeClaim(data: Uint8Array): Claim {
   if (typeof key !== 'string' || !isClaimKey(key)) throw malformed('it names no object')
   if (typeof sha256 !== 'string' || !/^[0-9a-f]{64}$/.test(sha256)) throw malformed('it has no hash')
   if (typeof bytes !== 'number' || !Number.isSafeInteger(bytes) || bytes < 0) throw malformed('it has no length')
+  if (bytes > mostPayloadBytes) throw malformed(`it says that its payload has ${bytes} bytes, and none has more than ${mostPayloadBytes}`)
   if (typeof contentType !== 'string' || !/^[\t\x20-\x7e]{1,255}$/.test(contentType)) throw malformed('it has no content type')
   if (typeof expiresAt !== 'number' || !Number.isSafeInteger(expiresAt) || expiresAt < 0) throw malformed('it has no expiry')
   return { store, key, sha256, bytes, contentType, expiresAt }

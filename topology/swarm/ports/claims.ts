@@ -19,6 +19,8 @@ export interface ClaimStore {
 export interface Claims {
   /** A payload of at most this many bytes travels in the log. */
   readonly maxInlineBytes: number
+  /** The most bytes of fetched payloads that are in memory at once, for sinks and for all other readers. */
+  readonly maxFetchedBytes: number
   /** Puts the bytes of a payload into the store. The claim may be written to the log when the promise settles. */
   put(bytes: Uint8Array, contentType: string, signal: AbortSignal): Promise<Claim>
   /**
@@ -26,9 +28,11 @@ export interface Claims {
    * the store is away.
    */
   fetch(claim: Claim, signal: AbortSignal): Promise<Payload>
+  /** Deletes the object of a claim that no record names. */
+  remove(claim: Claim, signal: AbortSignal): Promise<void>
   /**
-   * Waits until payloads of this many bytes may be in memory, and returns the function that gives the room back. Sinks have a room of their own, because
-   * a sink whose database is away keeps its payloads until the database is back.
+   * Waits until payloads of this many bytes may be in memory, and returns the function that gives the room back. It is also given back when the signal
+   * aborts. Sinks have a room of their own, because a sink whose database is away keeps its payloads until the database is back.
    */
   room(bytes: number, signal: AbortSignal, reader?: 'sink' | 'other'): Promise<() => void>
 }

@@ -41,6 +41,11 @@ export interface NewRequest {
   readonly baggage?: string
   /** Further headers of the request's record, such as the attributes of a CloudEvent. */
   readonly headers?: readonly Header[]
+  /**
+   * Called just before the request's record is sent to the log. If it was not called when the request settles, the caller may delete what the body names,
+   * so every implementation of `Requests` calls it.
+   */
+  readonly onSend?: () => void
 }
 
 /** The receipt of a request whose input is in the log. */
