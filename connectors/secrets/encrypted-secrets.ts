@@ -4,7 +4,7 @@ import { Secret } from '../../topology/swarm/secrets/secret.ts'
 import { isSecretName } from '../../topology/swarm/secrets/secrets.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { withFileLock } from '../system/file-lock.ts'
-import { hasPrivateFile, readPrivateFile, writePrivateFile } from '../system/private-file.ts'
+import { privateFileStats, readPrivateFile, writePrivateFile } from '../system/private-file.ts'
 import type { Sealed, SecretKeys } from './secret-keys.ts'
 
 /** The size limit of a secret, in bytes of UTF-8. */
@@ -90,7 +90,7 @@ export class EncryptedSecrets implements Secrets {
   }
 
   #read(): ReadonlyMap<string, Sealed> {
-    if (!hasPrivateFile(this.#file)) return new Map()
+    if (privateFileStats(this.#file) === undefined) return new Map()
     const text = Buffer.from(readPrivateFile(this.#file, { maxBytes: maxFileBytes, next: 'Restore the file from a copy.' })).toString()
     const secrets = secretsIn(text)
     if (secrets !== null) return secrets

@@ -1,4 +1,4 @@
-import { constants, lstatSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { constants, lstatSync, renameSync, rmSync, type Stats, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { readBounded } from './bounded-file.ts'
@@ -24,12 +24,14 @@ export function writePrivateFile(file: string, text: string): void {
 }
 
 /**
- * True if there is a private file, or anything else at its path, such as a broken link. Throws WAGGLE_FILE_UNUSABLE if the path cannot be looked at.
+ * The stats of a private file, or of anything else at its path, such as a broken link. Undefined if there is nothing: a path through a file leads to
+ * nothing too. Throws WAGGLE_FILE_UNUSABLE if the path cannot be looked at.
  */
-export function hasPrivateFile(file: string): boolean {
+export function privateFileStats(file: string): Stats | undefined {
   try {
-    return lstatSync(file, { throwIfNoEntry: false }) !== undefined
+    return lstatSync(file, { throwIfNoEntry: false })
   } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === 'ENOTDIR') return undefined
     throw fileError(thrown) ?? thrown
   }
 }
@@ -39,7 +41,7 @@ export function hasPrivateFile(file: string): boolean {
  * the content. Also throws the errors of `readBounded`.
  */
 export function readPrivateFile(file: string, { maxBytes, next }: { readonly maxBytes: number; readonly next: string }): Uint8Array {
-  if (lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() === true)
+  if (privateFileStats(file)?.isSymbolicLink() === true)
     throw foreign(`${file} is a link, and Waggle writes a file there`, `Put the file itself in its place, or delete the link.`)
   return readBounded(file, {
     maxBytes,

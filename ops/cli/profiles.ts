@@ -6,7 +6,7 @@ import { type Command, Option } from 'commander'
 import { isLoopback } from '../../connectors/http/loopback.ts'
 import { readBounded } from '../../connectors/system/bounded-file.ts'
 import { withFileLock } from '../../connectors/system/file-lock.ts'
-import { hasPrivateFile, readPrivateFile, writePrivateFile } from '../../connectors/system/private-file.ts'
+import { privateFileStats, readPrivateFile, writePrivateFile } from '../../connectors/system/private-file.ts'
 import { didYouMean } from '../../topology/swarm/check/nearest-name.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { exitStatus } from './exit-status.ts'
@@ -105,7 +105,7 @@ export function useProfile(command: Command): void {
 
 function readProfiles(): ReadonlyMap<string, Profile> {
   const file = profilesFile()
-  if (!hasPrivateFile(file)) return new Map()
+  if (privateFileStats(file) === undefined) return new Map()
   const next = 'Correct it, or delete it and write the profiles again.'
   const profiles = profilesIn(Buffer.from(readPrivateFile(file, { maxBytes: maxFileBytes, next })).toString())
   if (profiles !== null) return profiles

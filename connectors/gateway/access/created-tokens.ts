@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { lstatSync } from 'node:fs'
 import { join } from 'node:path'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { withFileLock } from '../../system/file-lock.ts'
-import { hasPrivateFile, readPrivateFile, writePrivateFile } from '../../system/private-file.ts'
+import { privateFileStats, readPrivateFile, writePrivateFile } from '../../system/private-file.ts'
 import { type AccessToken, digestOf, isTokenName } from './access-token.ts'
 import { isScope, type Scope, Scopes } from './scopes.ts'
 
@@ -39,12 +38,12 @@ export class CreatedTokens {
 
   /** False if no token was ever created in this data directory. */
   get exist(): boolean {
-    return hasPrivateFile(this.#file)
+    return privateFileStats(this.#file) !== undefined
   }
 
   /** Changes with each change of the file. */
   get signature(): string {
-    const stats = lstatSync(this.#file, { throwIfNoEntry: false })
+    const stats = privateFileStats(this.#file)
     return stats === undefined ? 'none' : `${stats.ino} ${stats.size} ${stats.mtimeMs}`
   }
 

@@ -34,7 +34,7 @@ describe('waggle bees add, for a Python package', { skip }, () => {
   // All tests share one environment in which pip resolves packages, because making it takes long.
   const shared = mkdtempSync(join(tmpdir(), 'waggle-python-shelf-'))
   const index = join(shared, 'index')
-  const offline = { PIP_NO_INDEX: '1', PIP_FIND_LINKS: index, UV_NO_INDEX: '1', UV_FIND_LINKS: index, UV_NO_CACHE: '1' }
+  const offline = { PIP_NO_INDEX: '1', PIP_FIND_LINKS: index, UV_OFFLINE: '1', UV_FIND_LINKS: index, UV_NO_CACHE: '1' }
   let directory: string
   before(() => {
     mkdirSync(join(shared, 'bin'))
