@@ -6,6 +6,7 @@ import { pythonVariables } from '../../connectors/python/python-variables.ts'
 import { saidBy, WaggleError } from '../../topology/waggle-error.ts'
 import { pythonSdk } from '../beekeeper/python-sdk.ts'
 import { moduleName } from '../config/bee-lock.ts'
+import { isFields, jsonFields } from './json-fields.ts'
 import { type ToldOptions, toldBy } from './told-process.ts'
 
 /** A bee type of an installed Python package. */
@@ -24,7 +25,7 @@ export async function declaredBees(python: string, name: string, options: Omit<T
   // Python before 3.11 also imports modules from the working folder, so the working folder is a folder of the environment.
   const env = { ...inherited(), ...pythonVariables, PYTHONDONTWRITEBYTECODE: '1', PYTHONPATH: pythonSdk() }
   const { text, status, isLate } = await toldBy([python, '-m', 'waggle.package_bees', name], { ...options, env, cwd: dirname(python) })
-  const said = parsed(text)
+  const said = jsonFields(text)
   if (typeof said.error === 'string') throw refused(said.error, nextStep(said.error))
   if (!Array.isArray(said.bees)) {
     const why = isLate
@@ -78,19 +79,6 @@ function nextStep(error: string): string {
 
 const again = 'Correct the package, and add it again.'
 const typeName = /^[a-z0-9][a-z0-9_-]{0,99}$/
-
-function parsed(text: string): { readonly [key: string]: unknown } {
-  try {
-    const value: unknown = JSON.parse(text)
-    return isFields(value) ? value : {}
-  } catch {
-    return {}
-  }
-}
-
-function isFields(value: unknown): value is { readonly [key: string]: unknown } {
-  return value !== null && typeof value === 'object' && !Array.isArray(value)
-}
 
 function refused(message: string, next: string): WaggleError {
   return new WaggleError('WAGGLE_BEE_PACKAGE', { message, next })

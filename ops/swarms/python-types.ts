@@ -5,6 +5,7 @@ import { pythonVariables } from '../../connectors/python/python-variables.ts'
 import type { PythonTypes } from '../../topology/swarm/ports/programs.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { pythonSdk } from '../beekeeper/python-sdk.ts'
+import { isFields, jsonFields } from './json-fields.ts'
 import { type ToldOptions, toldBy } from './told-process.ts'
 
 export interface PythonFile {
@@ -39,7 +40,7 @@ type Verdict = { readonly types: PythonTypes } | { readonly missing: string } | 
 
 /** The message of the checker; null for any other text, because the user's file may also have written to the descriptor. */
 function verdictOf(text: string): Verdict | null {
-  const said = parsed(text)
+  const said = jsonFields(text)
   if (typeof said.missing === 'string') return { missing: said.missing }
   if (isFields(said.types)) return { types: { ...typed('input', said.types.input), ...typed('output', said.types.output) } }
   if (!isFields(said.error) || typeof said.error.message !== 'string') return null
@@ -49,19 +50,6 @@ function verdictOf(text: string): Verdict | null {
 
 function typed(name: 'input' | 'output', schema: unknown): PythonTypes {
   return isFields(schema) ? { [name]: schema } : {}
-}
-
-function parsed(text: string): { readonly [key: string]: unknown } {
-  try {
-    const value: unknown = JSON.parse(text)
-    return isFields(value) ? value : {}
-  } catch {
-    return {}
-  }
-}
-
-function isFields(value: unknown): value is { readonly [key: string]: unknown } {
-  return value !== null && typeof value === 'object' && !Array.isArray(value)
 }
 
 /** Rewrites a place from the checker, relative to the bee's folder, as a place in the swarm's terms. */
