@@ -148,25 +148,38 @@ async function newRequest(
   return { made: intake.request({ ...common, identification, ...body }), event: null }
 }
 
+/** The parts that batches of lines and batches of events have in common. `keyAt` gives the idempotency key of a part; undefined if the batch has no key. */
+function batchOf(request: FastifyRequest<GatewayRoute>, intake: RequestRoutesOptions['intake']) {
+  const { gateway } = request.params
+  const batchKey = idempotencyKeyOf(request)
+  const common = { gateway, timeoutMs: timeoutOf(request.headers['x-timeout-seconds']), waits: true }
+  return {
+    gateway,
+    common,
+    keyAt: (index: number) => (batchKey === undefined || batchKey === '' ? undefined : `${batchKey}\n${index}`),
+    options: {
+      patienceMs: common.timeoutMs ?? usualPatienceMs,
+      admit: (hasPlace: boolean) => admitted(request, intake, { gateway, waits: true, hasPlace }),
+    },
+  }
+}
+
 /** Answers each line of an NDJSON body. With an idempotency key, the key of each line is made from this key and the line's number. */
 async function answerBatch(
   request: FastifyRequest<GatewayRoute>,
   reply: FastifyReply,
   { requests, intake, bodies, clock }: RequestRoutesOptions,
 ): Promise<FastifyReply> {
-  const { gateway } = request.params
   const order = answerOrderIn(request.query.order)
-  const batchKey = idempotencyKeyOf(request)
-  const common = { gateway, timeoutMs: timeoutOf(request.headers['x-timeout-seconds']), waits: true }
+  const { gateway, common, keyAt, options } = batchOf(request, intake)
   const body = await bodies.read(request.raw, reply.raw)
   return answerLines(body, request, reply, {
     requests,
     clock,
     order,
-    patienceMs: common.timeoutMs ?? usualPatienceMs,
-    admit: (hasPlace) => admitted(request, intake, { gateway, waits: true, hasPlace }),
+    ...options,
     requestOf: (line, index) => {
-      const key = batchKey === undefined || batchKey === '' ? undefined : `${batchKey}\n${index}`
+      const key = keyAt(index)
       const arrival = arrivalIn(request)
       const identification = intake.identify({ gateway, caller: request.caller, key })
       return { request: intake.request({ ...common, identification, arrival, ...checkedBody(line, jsonType) }), arrival }
@@ -180,18 +193,15 @@ async function answerEventBatch(
   reply: FastifyReply,
   { requests, intake, bodies, clock }: RequestRoutesOptions,
 ): Promise<FastifyReply> {
-  const { gateway } = request.params
-  const batchKey = idempotencyKeyOf(request)
-  const common = { gateway, timeoutMs: timeoutOf(request.headers['x-timeout-seconds']), waits: true }
+  const { gateway, common, keyAt, options } = batchOf(request, intake)
   const body = await bodies.read(request.raw, reply.raw)
   return answerEvents(body, request, reply, {
     requests,
     clock,
     gateway,
-    patienceMs: common.timeoutMs ?? usualPatienceMs,
-    admit: (hasPlace) => admitted(request, intake, { gateway, waits: true, hasPlace }),
+    ...options,
     requestOf: (event, index) => {
-      const key = batchKey === undefined || batchKey === '' ? identityOf(event) : `${batchKey}\n${index}`
+      const key = keyAt(index) ?? identityOf(event)
       const arrival = arrivalIn(request)
       const identification = intake.identify({ gateway, caller: request.caller, key })
       const made = intake.request({ ...common, identification, arrival, ...checkedBody(event.data, event.contentType) })
