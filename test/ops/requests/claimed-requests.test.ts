@@ -114,12 +114,9 @@ describe('Requests with a claim store', () => {
   })
 
   it('say that the request is done, and where to ask for its answer, while the store of the answer is unreachable', async () => {
-    const { store, clock, requests } = opened(async (claims) => {
-      store.isAway = false
-      const payload = await large(claims)
-      store.isAway = true
-      return payload
-    })
+    const { store, clock, claims, requests } = opened(async () => answer)
+    const answer = await large(claims)
+    store.isAway = true
     for (const read of [() => requests.request(request(1)), () => requests.find('one')]) {
       const reading = read()
       reading.catch(() => {})

@@ -21,12 +21,16 @@ function mayBeLonger(json: unknown, bytes: number): boolean {
   return leftAfter(json, bytes) < 0
 }
 
-/** The bytes that are left of `bytes` behind a value, or fewer. A UTF-16 unit takes at most six bytes, as in `\u0000`. */
+/**
+ * The bytes that are left of `bytes` behind a value and its comma, or fewer. A UTF-16 unit takes at most six bytes, as in `\u0000`. The text of a value
+ * with `toJSON`, such as a date, is not known, so nothing is left behind it.
+ */
 function leftAfter(value: unknown, bytes: number): number {
   if (bytes < 0) return bytes
   if (typeof value === 'string') return bytes - 6 * value.length - 3
   if (value === null || typeof value !== 'object') return bytes - longestNumber
-  let left = bytes - 2
+  if (typeof (value as { readonly toJSON?: unknown }).toJSON === 'function') return -1
+  let left = bytes - 3
   if (Array.isArray(value)) {
     for (let at = 0; at < value.length && left >= 0; at++) left = leftAfter(value[at], left)
     return left

@@ -15,7 +15,16 @@ describe('The size of a payload', () => {
       }),
       { numRuns: propertyRuns(1_000) },
     )
-    for (const json of ['\u0000'.repeat(50), '\ud83d\udc3b'.repeat(50), -1.7976931348623157e308, Array(50).fill(-1.7976931348623157e308)])
+    for (const json of [
+      [[], {}],
+      { a: {}, b: [] },
+      { at: new Date(0) },
+      Array(50).fill([]),
+      '\u0000'.repeat(50),
+      '\ud83d\udc3b'.repeat(50),
+      -1.7976931348623157e308,
+      Array(50).fill(-1.7976931348623157e308),
+    ])
       assert.equal(isLargerThan({ kind: 'json', json }, payloadSerde.serialize('', { kind: 'json', json }).length - 1), true)
   })
 
