@@ -20,7 +20,7 @@ import { closePlaces, type PrivatePlace } from '../../connectors/system/private-
 import { processHeap } from '../../connectors/system/process-heap.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import { SystemRandom } from '../../connectors/system/system-random.ts'
-import { KillerSearch } from '../../processor/async/killer-search.ts'
+import { KillingRecordSearch } from '../../processor/async/killing-record-search.ts'
 import type { Log, StateDirectory } from '../../processor/ports.ts'
 import { applicationIdOf } from '../../topology/naming.ts'
 import { ownPackage } from '../../topology/own-package.ts'
@@ -214,7 +214,7 @@ export class Beekeeper {
     for (const line of closePlaces(privatePlaces(settings))) say('', 'warn', line)
     const recorder = FileFlightRecorder.open(join(settings.data_dir, 'flights'), { onNotice })
     this.#closeLater('flights', async () => recorder.close())
-    const killerSearch = new KillerSearch(recorder)
+    const killingRecordSearch = new KillingRecordSearch(recorder)
     this.#closeLater('database', () => this.#closeDatabase())
     const database: Database = { openTable: async (table) => (await this.#openDatabase()).openTable(table) }
     const { signal, swarms } = this.#options
@@ -235,7 +235,7 @@ export class Beekeeper {
       log,
       clock: systemClock,
       random,
-      killerSearch,
+      killingRecordSearch,
       claims,
       openStates: states,
       openState: async (swarm) => (settings.log === 'kafka' ? this.#openStates(applicationIdOf(swarm), random) : null),

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import type { PackageBeeDeclaration } from '../../bees/python/package-bee.ts'
-import { inherited } from '../../connectors/containers/child.ts'
+import { inherited } from '../../connectors/processes/process-run.ts'
 import { pythonVariables } from '../../connectors/python/python-variables.ts'
 import { saidBy, WaggleError } from '../../topology/waggle-error.ts'
 import { pythonSdk } from '../beekeeper/python-sdk.ts'

@@ -1,5 +1,5 @@
 import { delimiter, dirname, join, relative } from 'node:path'
-import { inherited } from '../../connectors/containers/child.ts'
+import { inherited } from '../../connectors/processes/process-run.ts'
 import type { Interpreter } from '../../connectors/python/interpreter.ts'
 import { pythonVariables } from '../../connectors/python/python-variables.ts'
 import type { PythonTypes } from '../../topology/swarm/ports/programs.ts'

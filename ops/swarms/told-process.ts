@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { closeSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Guardian } from '../../connectors/containers/guardian.ts'
+import type { Guardian } from '../../connectors/processes/guardian.ts'
 import type { Clock } from '../../processor/ports.ts'
 
 export interface ToldOptions {

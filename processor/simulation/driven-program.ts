@@ -98,7 +98,7 @@ export class DrivenProgram {
     this.#clock = clock ?? new SimulatedClock(startTimeMs ?? 0)
     this.#maxTaskIdleMs = config.maxTaskIdleMs ?? 0
     this.#idling = new InputIdling(this.#maxTaskIdleMs, () => this.#clock.now())
-    this.#batchers = new Batchers({ workers: { of: (node) => this.#workerOf(node) }, clock: this.#clock, killerSearch: null })
+    this.#batchers = new Batchers({ workers: { of: (node) => this.#workerOf(node) }, clock: this.#clock, killingRecordSearch: null })
     this.open()
   }
 

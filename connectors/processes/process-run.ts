@@ -12,7 +12,7 @@ import { drainMs, ProgramRun } from './program-run.ts'
  * One run of a bee's program, in a process group of its own. A terminal's Ctrl-C therefore reaches only Waggle, which stops its processes in order.
  * When the program ends, its whole group is killed, so that no child of the program lives on and keeps the pipes open.
  */
-export class Child extends ProgramRun {
+export class ProcessRun extends ProgramRun {
   readonly #process: ChildProcess | null
   readonly #socket: BeeSocket
   readonly #guardian: Guardian

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import fc from 'fast-check'
-import { Trials } from '../../../connectors/containers/trials.ts'
+import { KillingCallSearch } from '../../../connectors/processes/killing-call-search.ts'
 
 it('A call that kills its process is found within 3 + log2(n) deaths, regardless of the calls that are answered before it', () => {
   fc.assert(
@@ -11,7 +11,7 @@ it('A call that kills its process is found within 3 + log2(n) deaths, regardless
       fc.infiniteStream(fc.double({ min: 0, max: 1, noNaN: true })),
       (count, seed, chances) => {
         const killer = seed % count
-        const trials = new Trials<number>()
+        const search = new KillingCallSearch<number>()
         /** The calls without an answer when the process dies: the killing call, and a random part of the other calls of the group. */
         const open = (group: readonly number[]) => {
           const share = chances.next().value
@@ -20,9 +20,9 @@ it('A call that kills its process is found within 3 + log2(n) deaths, regardless
         let deaths = 1
         let first: readonly number[] = open([...Array(count).keys()])
         const seen = new Set(first)
-        trials.split(first)
+        search.split(first)
         for (;;) {
-          const group = trials.next()
+          const group = search.next()
           assert.ok(group.length > 0, 'the killer is in one of the groups')
           for (const call of group) seen.delete(call)
           if (!group.includes(killer)) continue
@@ -30,11 +30,11 @@ it('A call that kills its process is found within 3 + log2(n) deaths, regardless
           first = open(group)
           if (first.length === 1) break
           for (const call of first) seen.add(call)
-          trials.split(first)
+          search.split(first)
         }
         assert.ok(deaths <= 3 + Math.log2(count), `${deaths} deaths for ${count} calls`)
         assert.deepEqual(
-          [...trials.takeAll()].sort((a, b) => a - b),
+          [...search.takeAll()].sort((a, b) => a - b),
           [...seen].sort((a, b) => a - b),
           'no call is lost',
         )
@@ -45,18 +45,18 @@ it('A call that kills its process is found within 3 + log2(n) deaths, regardless
 
 it('A process that works in order dies twice for each call that kills it', () => {
   const killers = new Set([3, 4, 40])
-  const trials = new Trials<number>()
+  const search = new KillingCallSearch<number>()
   const found: number[] = []
   let deaths = 1
-  trials.split([...Array(64).keys()].slice(3))
-  while (!trials.isEmpty) {
-    const group = trials.next()
+  search.split([...Array(64).keys()].slice(3))
+  while (!search.isEmpty) {
+    const group = search.next()
     const at = group.findIndex((call) => killers.has(call))
     if (at < 0) continue
     deaths++
     const [oldest, ...rest] = group.slice(at)
     if (rest.length === 0 && oldest !== undefined) found.push(oldest)
-    else trials.split(group.slice(at))
+    else search.split(group.slice(at))
   }
   assert.deepEqual(found, [3, 4, 40])
   assert.equal(deaths, 6)

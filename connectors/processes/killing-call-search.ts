@@ -5,7 +5,7 @@
  * The oldest call is a group of its own, because a process that works in order dies at the oldest call. The other calls are halved. Among n calls, a
  * killing call is found after two deaths if it is the oldest call, else after at most 3 + log2(n) deaths. The calls of a group are sent together.
  */
-export class Trials<Call> {
+export class KillingCallSearch<Call> {
   #groups: (readonly Call[])[] = []
 
   get isEmpty(): boolean {

@@ -2,7 +2,7 @@ import type { ProcessCall } from '../../topology/swarm/ports/processes.ts'
 import type { BeeResult } from '../../topology/swarm/request/answered.ts'
 import type { WaggleError } from '../../topology/waggle-error.ts'
 import { maxWindow } from './hello.ts'
-import { Trials } from './trials.ts'
+import { KillingCallSearch } from './killing-call-search.ts'
 
 export interface OpenCall {
   readonly call: ProcessCall
@@ -28,13 +28,13 @@ export class OpenCalls {
   readonly #givenUp = new Map<number, OpenCall>()
   /** The ids of the requests that ended last, the oldest first. */
   readonly #ended = new Set<string>()
-  readonly #trials = new Trials<OpenCall>()
+  readonly #search = new KillingCallSearch<OpenCall>()
   #waiting: OpenCall[] = []
   #nextId = 1
   #results = 0
 
   get isEmpty(): boolean {
-    return this.#sent.size === 0 && this.#waiting.length === 0 && this.#trials.isEmpty
+    return this.#sent.size === 0 && this.#waiting.length === 0 && this.#search.isEmpty
   }
 
   /** True while the process has no calls. */
@@ -44,7 +44,7 @@ export class OpenCalls {
 
   /** The number of calls without an outcome. */
   get size(): number {
-    return this.#sent.size + this.#waiting.length + this.#trials.size
+    return this.#sent.size + this.#waiting.length + this.#search.size
   }
 
   get waitingCount(): number {
@@ -61,7 +61,7 @@ export class OpenCalls {
    * one of the tried calls.
    */
   get isTrial(): boolean {
-    if (!this.#trials.isEmpty) return true
+    if (!this.#search.isEmpty) return true
     const [first] = this.#sent.values()
     return first !== undefined && first.deaths > 0
   }
@@ -77,7 +77,7 @@ export class OpenCalls {
   next(window: number, isFull: boolean): readonly OpenCall[] {
     const room = window - this.#sent.size - this.#givenUp.size
     if (room <= 0) return []
-    if (this.#sent.size === 0 && !this.#trials.isEmpty) return this.#trials.next(room)
+    if (this.#sent.size === 0 && !this.#search.isEmpty) return this.#search.next(room)
     const [first] = this.#waiting
     if (first === undefined || this.isTrial || (isFull && this.#sent.size > 0)) return []
     const count = this.#waiting.findIndex(({ batch }, at) => at === room || batch !== first.batch)
@@ -138,7 +138,7 @@ export class OpenCalls {
   giveUp(call: OpenCall): number | null {
     const waits = this.#waiting.indexOf(call)
     if (waits >= 0) this.#waiting.splice(waits, 1)
-    this.#trials.delete(call)
+    this.#search.delete(call)
     for (const [id, one] of this.#sent) {
       if (one !== call) continue
       this.#sent.delete(id)
@@ -167,7 +167,7 @@ export class OpenCalls {
 
   /** Sends the calls of a death again in groups. */
   tryAgain(calls: readonly OpenCall[]): void {
-    if (calls.length > 0) this.#trials.split(calls)
+    if (calls.length > 0) this.#search.split(calls)
   }
 
   /** Queues calls to be sent once more, before the calls that wait. These calls may be sent together with other calls. */
@@ -184,7 +184,7 @@ export class OpenCalls {
 
   /** Takes all calls that the process does not have. */
   takeUnsent(): readonly OpenCall[] {
-    return [...this.#trials.takeAll(), ...this.#waiting.splice(0)]
+    return [...this.#search.takeAll(), ...this.#waiting.splice(0)]
   }
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { loggedLine, ownOrigin } from '../../../connectors/containers/logged-line.ts'
+import { loggedLine, ownOrigin } from '../../../connectors/processes/logged-line.ts'
 
 const marked = (fields: object) => `\x1e${JSON.stringify(fields)}`
 

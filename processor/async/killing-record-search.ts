@@ -13,7 +13,7 @@ export type Isolation = 'free' | 'first half' | 'second half' | 'alone'
  * were in flight at three deaths are tried alone, with no other call in flight in the process. So a record that kills is found after four deaths,
  * however many other records were in flight. `row-batcher.ts` retries a call that fails and leaves the process alive.
  */
-export class KillerSearch {
+export class KillingRecordSearch {
   readonly #recorder: FlightRecorder
   readonly #halves: ReadonlyMap<string, 'first half' | 'second half'>
   readonly #waiting = new Set<() => void>()

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
-import { LocalProcesses } from '../../../connectors/containers/local-processes.ts'
+import { LocalProcesses } from '../../../connectors/processes/local-processes.ts'
 import { systemClock } from '../../../connectors/system/system-clock.ts'
 import type { Clock } from '../../../processor/ports.ts'
 import type { Payload } from '../../../topology/swarm/payload/payload.ts'
@@ -500,7 +500,7 @@ describe('A bee in its own process', () => {
     writeFileSync(
       program,
       `import { closeSync, openSync } from 'node:fs'
-       import { LocalProcesses } from ${JSON.stringify(new URL('../../../connectors/containers/local-processes.ts', import.meta.url).href)}
+       import { LocalProcesses } from ${JSON.stringify(new URL('../../../connectors/processes/local-processes.ts', import.meta.url).href)}
        import { systemClock } from ${JSON.stringify(new URL('../../../connectors/system/system-clock.ts', import.meta.url).href)}
        const taken = []
        let hungry = false
@@ -541,7 +541,7 @@ describe('A bee in its own process', () => {
       const waggle = join(directory, `waggle-${ignores}.mjs`)
       writeFileSync(
         waggle,
-        `import { LocalProcesses } from ${JSON.stringify(new URL('../../../connectors/containers/local-processes.ts', import.meta.url).href)}
+        `import { LocalProcesses } from ${JSON.stringify(new URL('../../../connectors/processes/local-processes.ts', import.meta.url).href)}
          import { systemClock } from ${JSON.stringify(new URL('../../../connectors/system/system-clock.ts', import.meta.url).href)}
          await new LocalProcesses({ clock: systemClock, finishMs: 1000, termMs: 1000 }).open({
            swarm: 's', bee: 'b', command: [process.execPath, ${JSON.stringify(file)}], env: {}, log: (_, line) => console.log(line) })

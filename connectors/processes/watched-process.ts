@@ -35,7 +35,7 @@ type WatchedProgram = Pick<ProcessOptions, 'bee' | 'log'>
  *     STARTING ──hello──► READY ──dies──► WAITING (back-off) ──► STARTING
  *        └──dies before its first hello──► FAILED        any ──close──► CLOSED
  *
- * Calls that were open at a death are sent again in groups (`Trials`). A call fails only if it was open at two deaths, and was the only open call at
+ * Calls that were open at a death are sent again in groups (`KillingCallSearch`). A call fails only if it was open at two deaths, and was the only open call at
  * the second death. The back-off grows with each death without an open call. Deaths that a call may have caused do not count.
  */
 export class WatchedProcess implements OpenProcess {

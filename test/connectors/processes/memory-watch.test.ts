@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { describe, it } from 'node:test'
-import { MemoryWatch } from '../../../connectors/containers/memory-watch.ts'
+import { MemoryWatch } from '../../../connectors/processes/memory-watch.ts'
 import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
 import { skipWithoutPython } from '../../support/python-bee.ts'
 

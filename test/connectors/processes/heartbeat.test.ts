@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { Heartbeat } from '../../../connectors/containers/heartbeat.ts'
+import { Heartbeat } from '../../../connectors/processes/heartbeat.ts'
 import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
 
 describe('The heartbeat of a process', () => {

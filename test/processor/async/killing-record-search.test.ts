@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { KillerSearch } from '../../../processor/async/killer-search.ts'
+import { KillingRecordSearch } from '../../../processor/async/killing-record-search.ts'
 import { RowBatcher } from '../../../processor/async/row-batcher.ts'
 import { CallMeters } from '../../../processor/metrics/call-meters.ts'
 import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
@@ -24,7 +24,7 @@ async function scene(
 ): Promise<Scene> {
   const clock = new SimulatedClock()
   const left = new Map(Object.entries(suspects).map(([record, [all, alone]]) => [record, { all, alone }]))
-  const killerSearch = new KillerSearch({
+  const killingRecordSearch = new KillingRecordSearch({
     suspects: left,
     begin: (names) => () => {
       for (const name of names) left.delete(name)
@@ -56,7 +56,7 @@ async function scene(
       admit: ({ key }) => (dropped.includes(key) ? 'pass' : 'call'),
       forward() {},
     }
-    const batcher = new RowBatcher(step, worker, clock, killerSearch, { isFull: false }, new CallMeters())
+    const batcher = new RowBatcher(step, worker, clock, killingRecordSearch, { isFull: false }, new CallMeters())
     for (const [offset, key] of records.entries()) {
       batcher.add({
         record: { key, value: key, timestamp: 0, headers: [] },
@@ -141,14 +141,14 @@ function deathsUntilFound(size: number, killer: number): number {
   const names = Array.from({ length: size }, (_, at) => `${at}`)
   const deaths = new Map<string, { readonly all: number; readonly alone: number }>()
   for (let died = 0; died < 20; died++) {
-    const killerSearch = new KillerSearch({ suspects: deaths, begin: () => () => {} })
-    if (killerSearch.verdict(`${killer}`) !== null) return died
+    const killingRecordSearch = new KillingRecordSearch({ suspects: deaths, begin: () => () => {} })
+    if (killingRecordSearch.verdict(`${killer}`) !== null) return died
     // All records are in flight that may be in flight together with the killer.
-    const isolation = killerSearch.isolationOf(`${killer}`)
+    const isolation = killingRecordSearch.isolationOf(`${killer}`)
     const flying =
       isolation === 'alone'
         ? [`${killer}`]
-        : names.filter((name) => ['free', isolation].includes(killerSearch.isolationOf(name)) || isolation === 'free')
+        : names.filter((name) => ['free', isolation].includes(killingRecordSearch.isolationOf(name)) || isolation === 'free')
     for (const name of flying) {
       const { all, alone } = deaths.get(name) ?? { all: 0, alone: 0 }
       deaths.set(name, { all: all + 1, alone: alone + (flying.length === 1 ? 1 : 0) })

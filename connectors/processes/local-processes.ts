@@ -1,10 +1,10 @@
 import type { Clock } from '../../processor/ports.ts'
 import type { OpenProcess, Processes, ProcessOptions } from '../../topology/swarm/ports/processes.ts'
 import { CallBalances } from './call-balance.ts'
-import { Child } from './child.ts'
 import { Guardian } from './guardian.ts'
 import { MemoryWatch } from './memory-watch.ts'
 import { ProcessPool } from './process-pool.ts'
+import { ProcessRun } from './process-run.ts'
 import { WatchedProcess, type WatchedProcessOptions } from './watched-process.ts'
 
 export interface LocalProcessesOptions {
@@ -47,7 +47,7 @@ export class LocalProcesses implements Processes {
     const { bee, command } = options
     return new WatchedProcess(options, {
       clock: this.#clock,
-      start: (events) => new Child(options, this.#clock, this.#guardian, events),
+      start: (events) => new ProcessRun(options, this.#clock, this.#guardian, events),
       ...this.#stop,
       title: `The command of ${bee}, ${command.join(' ')},`,
       advice: 'Run the command by hand to see why, or correct it in the swarm or under resolve: in waggle.yaml.',

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { LocalProcesses } from '../../../connectors/containers/local-processes.ts'
+import { LocalProcesses } from '../../../connectors/processes/local-processes.ts'
 import { systemClock } from '../../../connectors/system/system-clock.ts'
 import { Answered, type BeeResult } from '../../../topology/swarm/request/answered.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'

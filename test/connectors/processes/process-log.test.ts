@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { PassThrough } from 'node:stream'
 import { describe, it } from 'node:test'
-import { ProcessLog } from '../../../connectors/containers/process-log.ts'
+import { ProcessLog } from '../../../connectors/processes/process-log.ts'
 import type { Clock } from '../../../processor/ports.ts'
 
 /** A clock that lists the timers which were neither run nor cancelled. */
