@@ -22,20 +22,20 @@ import { systemClock } from '../../connectors/system/system-clock.ts'
 import { SystemRandom } from '../../connectors/system/system-random.ts'
 import { KillingRecordSearch } from '../../processor/async/killing-record-search.ts'
 import type { Log, StateDirectory } from '../../processor/ports.ts'
-import { applicationIdOf } from '../../topology/naming.ts'
 import { ownPackage } from '../../topology/own-package.ts'
 import type { Claims } from '../../topology/swarm/ports/claims.ts'
 import type { Database } from '../../topology/swarm/ports/database.ts'
 import type { Tracing } from '../../topology/swarm/ports/tracing.ts'
 import type { Redaction } from '../../topology/swarm/secrets/redaction.ts'
 import type { SwarmManagement } from '../../topology/swarm/swarm-management.ts'
+import { applicationIdOf } from '../../topology/topic-names.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { ServerTokens } from '../access/server-tokens.ts'
 import { type BackupReport, writeBackup } from '../backup/backup.ts'
 import type { Settings } from '../config/settings.ts'
 import { storedSecrets } from '../config/stored-secrets.ts'
 import { areSameIssuer, type IssuerSettings, issuerOf } from '../config/token-issuer.ts'
-import { LogManagement } from '../inspection/log-management.ts'
+import { LocalManagement } from '../inspection/local-management.ts'
 import { removeAddress, writeAddress } from '../inspection/process-address.ts'
 import { RequestTraces } from '../inspection/request-traces.ts'
 import { RunningProcess } from '../inspection/running-process.ts'
@@ -358,7 +358,7 @@ export class Beekeeper {
     const acceptedAt = (id: string) => running.all.map((swarm) => swarm.acceptedAt(id)).find((time) => time !== null) ?? null
     const idSecret = await idSecretOf(log, { clock: systemClock, random })
     const identity = new RequestIdentity(systemClock, random, idSecret)
-    const management = await LogManagement.open({
+    const management = await LocalManagement.open({
       log,
       clock: systemClock,
       newId: () => freshId(systemClock, random),

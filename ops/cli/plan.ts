@@ -1,6 +1,6 @@
 import { dirname } from 'node:path'
-import { describePlan, type PlanFormat } from '../../topology/swarm/plan/describe.ts'
 import { planSwarm } from '../../topology/swarm/plan/plan.ts'
+import { describePlan, type PlanFormat } from '../../topology/swarm/plan/plan-description.ts'
 import type { ModelServers } from '../../topology/swarm/ports/model-servers.ts'
 import type { Postgres } from '../../topology/swarm/ports/postgres.ts'
 import type { Programs } from '../../topology/swarm/ports/programs.ts'

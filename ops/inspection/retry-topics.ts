@@ -1,5 +1,5 @@
-import { beeTopic, gatewayTopic } from '../../topology/naming.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
+import { beeTopic, gatewayTopic } from '../../topology/topic-names.ts'
 
 /** True for a topic that, by its name, only this swarm writes and reads: a bee's topic or a repartition topic. */
 export function isOwnTopic(swarm: string, topic: string): boolean {

@@ -1,4 +1,4 @@
-import { shownMistake } from '../../topology/swarm/mistakes.ts'
+import { shownMistake } from '../../topology/swarm/shown-mistakes.ts'
 import type { SwarmFindings, SwarmText } from '../../topology/swarm/swarm-management.ts'
 import { checkedSource } from '../swarms/checked-source.ts'
 import { LocalPrograms } from '../swarms/local-programs.ts'

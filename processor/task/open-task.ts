@@ -1,6 +1,6 @@
 import type { Topology } from '../../topology/graph.ts'
-import { changelogTopic } from '../../topology/naming.ts'
 import type { Subtopology } from '../../topology/subtopology.ts'
+import { changelogTopic } from '../../topology/topic-names.ts'
 import type { TaskMeters } from '../metrics/task-meters.ts'
 import type { Position, StoreBytes, TopicPartition } from '../ports.ts'
 import type { GlobalStores } from '../state/global-stores.ts'

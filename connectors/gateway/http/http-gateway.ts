@@ -11,7 +11,7 @@ import type { ErrorCode } from '../../../topology/error-codes.ts'
 import { ownMember } from '../../../topology/own-member.ts'
 import { ownPackage } from '../../../topology/own-package.ts'
 import type { InferenceModels } from '../../../topology/swarm/inference-models.ts'
-import type { Management } from '../../../topology/swarm/management.ts'
+import type { LogManagement } from '../../../topology/swarm/log-management.ts'
 import type { Page } from '../../../topology/swarm/page.ts'
 import type { Tracing } from '../../../topology/swarm/ports/tracing.ts'
 import type { PredictionNumbers } from '../../../topology/swarm/prediction-numbers.ts'
@@ -53,7 +53,7 @@ import { type TokenRegistry, tokenRoutes } from './token-routes.ts'
 export interface HttpGatewayOptions {
   readonly requests: Requests
   /** Topics and dead letters for operators. Undefined: the server has no such routes. */
-  readonly management?: Management
+  readonly management?: LogManagement
   /** The page at `/`. Undefined: the server has no page. */
   readonly page?: Page
   /** Numbers about saved predictions. Undefined: the server has no such routes. */

@@ -3,7 +3,7 @@ import type {
   DeadLetter,
   DeadLetterOptions,
   DeadLetterPage,
-  Management,
+  LogManagement,
   ModelRow,
   PageOptions,
   RecordPage,
@@ -11,7 +11,7 @@ import type {
   RequestPage,
   Retried,
   TopicRow,
-} from '../../topology/swarm/management.ts'
+} from '../../topology/swarm/log-management.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 import type { RequestTrace } from '../../topology/swarm/request/request-trace.ts'
 import { DeadLetters } from './dead-letters.ts'
@@ -21,7 +21,7 @@ import { type ModelSwarm, RunningModels } from './running-models.ts'
 import { ShownValues } from './shown-value.ts'
 import { TopicPages } from './topic-pages.ts'
 
-export interface LogManagementOptions {
+export interface LocalManagementOptions {
   readonly log: Log
   readonly clock: Clock
   /** Makes a new request id. The first id becomes `instance`, which identifies this run of the process. */
@@ -41,7 +41,7 @@ export interface LogManagementOptions {
 }
 
 /** The topics, dead letters and traces of a log that this process has open, and the models of its swarms. */
-export class LogManagement implements Management {
+export class LocalManagement implements LogManagement {
   readonly instance: string
   readonly #pages: TopicPages
   readonly #letters: DeadLetters
@@ -50,7 +50,7 @@ export class LogManagement implements Management {
   readonly #models: RunningModels
   readonly #clickhouseUrl: () => string | null
 
-  private constructor(options: LogManagementOptions, values: ShownValues) {
+  private constructor(options: LocalManagementOptions, values: ShownValues) {
     this.instance = options.newId()
     this.#pages = new TopicPages({ ...options, values })
     this.#letters = new DeadLetters({ ...options, values })
@@ -60,10 +60,10 @@ export class LogManagement implements Management {
     this.#clickhouseUrl = options.clickhouseUrl ?? (() => null)
   }
 
-  static async open(options: LogManagementOptions): Promise<LogManagement> {
+  static async open(options: LocalManagementOptions): Promise<LocalManagement> {
     const { schemaRegistryUrl: url } = options
     const avro = url === null ? null : (await import('../../connectors/schema-registry/schema-registry.ts')).schemaRegistry({ url }).avro<unknown>()
-    return new LogManagement(options, new ShownValues(avro))
+    return new LocalManagement(options, new ShownValues(avro))
   }
 
   async clickhouseUrl(): Promise<string | null> {

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import { BeeRegistry } from '../../../../bees/registry.ts'
-import { checkSwarm } from '../../../../topology/swarm/check/check.ts'
-import { SwarmDocument } from '../../../../topology/swarm/document.ts'
+import { checkSwarm } from '../../../../topology/swarm/check/check-swarm.ts'
+import { SwarmDocument } from '../../../../topology/swarm/swarm-document.ts'
 import { WaggleError } from '../../../../topology/waggle-error.ts'
 
 const registry = new BeeRegistry()

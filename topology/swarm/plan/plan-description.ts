@@ -1,4 +1,4 @@
-import { beeTopic } from '../../naming.ts'
+import { beeTopic } from '../../topic-names.ts'
 import type { SwarmPlan } from './plan.ts'
 import { branchLine, shownBranches } from './shown-branches.ts'
 import type { SubtopologyPlan } from './subtopology-plan.ts'

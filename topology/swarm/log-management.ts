@@ -1,7 +1,7 @@
 import type { RequestTrace, TraceError } from './request/request-trace.ts'
 
 /** The log as an operator sees it: its topics, its records, and the dead letters of its swarms. Every answer has a size limit. */
-export interface Management {
+export interface LogManagement {
   /** Names one run of a process. The name differs from that of another run at the same address. */
   readonly instance: string
   /** The address of the ClickHouse that has the predictions, without a password; null if the process has opened no ClickHouse. */
