@@ -3,12 +3,12 @@ import { ClickHouseDatabase } from '../../connectors/clickhouse/clickhouse-datab
 import { type EmbeddedClickHouse, startEmbeddedClickHouse } from '../../connectors/clickhouse/embedded-clickhouse.ts'
 import { Repairs } from '../../connectors/clickhouse/repairs.ts'
 import { CallerLimits, type Limits } from '../../connectors/gateway/access/caller-limits.ts'
-import { placesOfFollowers } from '../../connectors/gateway/access/places.ts'
+import { placesOfFollowers } from '../../connectors/gateway/access/caller-places.ts'
 import { freshId } from '../../connectors/gateway/fresh-id.ts'
 import type { GrpcGateway, GrpcGatewayOptions } from '../../connectors/gateway/grpc/grpc-gateway.ts'
 import { type AnsweredRequest, type HttpGateway, openHttpGateway } from '../../connectors/gateway/http/http-gateway.ts'
 import type { IssuerCallers } from '../../connectors/gateway/oidc/issuer-callers.ts'
-import { RequestIdentity } from '../../connectors/gateway/request-identity.ts'
+import { RequestIds } from '../../connectors/gateway/request-ids.ts'
 import { RequestsInTurn } from '../../connectors/gateway/requests-in-turn.ts'
 import { isLoopback } from '../../connectors/http/loopback.ts'
 import { TlsFiles } from '../../connectors/http/tls-files.ts'
@@ -357,7 +357,7 @@ export class Beekeeper {
     const { plans } = running
     const acceptedAt = (id: string) => running.all.map((swarm) => swarm.acceptedAt(id)).find((time) => time !== null) ?? null
     const idSecret = await idSecretOf(log, { clock: systemClock, random })
-    const identity = new RequestIdentity(systemClock, random, idSecret)
+    const requestIds = new RequestIds(systemClock, random, idSecret)
     const management = await LocalManagement.open({
       log,
       clock: systemClock,
@@ -365,7 +365,7 @@ export class Beekeeper {
       schemaRegistryUrl: settings.schema_registry_url,
       plans,
       acceptedAt,
-      idsOfKey: (gateway, key) => ['', ...this.#tokens.names].map((caller) => identity.derived(gateway, caller, key)),
+      idsOfKey: (gateway, key) => ['', ...this.#tokens.names].map((caller) => requestIds.derived(gateway, caller, key)),
       clickhouseUrl: () => (this.#clickhouseUrl === null ? null : withoutPassword(this.#clickhouseUrl)),
       swarms: running.all,
     })

@@ -9,7 +9,7 @@ import { openStore, type TaskStore } from '../state/task-store.ts'
 import { readPositionNote } from './position-note.ts'
 import type { QueueHeap } from './queue-heap.ts'
 import { Task } from './task.ts'
-import type { TaskSurroundings } from './task-state.ts'
+import type { TaskSurroundings } from './task-surroundings.ts'
 
 export interface OpenTaskOptions {
   readonly id: string

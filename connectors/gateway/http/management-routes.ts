@@ -1,10 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { type LogManagement, managementLimits } from '../../../topology/swarm/log-management.ts'
-import { Places } from '../access/places.ts'
+import { CallerPlaces } from '../access/caller-places.ts'
 import { nothing } from './described-route.ts'
 import { ProblemError } from './problem.ts'
-import { requestIdIn } from './request-id.ts'
+import { requestIdIn } from './request-id-in-path.ts'
 
 /**
  * Routes for operators: topics, records, traces, dead letters and models. Each route names the permission that it needs, and `guardRoutes` checks the
@@ -12,7 +12,7 @@ import { requestIdIn } from './request-id.ts'
  */
 export function managementRoutes(app: FastifyInstance, management: LogManagement): void {
   // Each of these calls reads many records, or waits for new records.
-  const readers = new Places({ max: maxReaders, what: 'calls read the log' })
+  const readers = new CallerPlaces({ max: maxReaders, what: 'calls read the log' })
   const read = async <T>({ caller }: FastifyRequest, work: () => Promise<T>): Promise<T> => {
     const leave = readers.take(caller.name)
     try {

@@ -4,7 +4,7 @@ import { uuidOf } from '../../topology/uuid.ts'
 import { freshId } from './fresh-id.ts'
 
 /** Makes the ids of requests for HTTP gateways. */
-export class RequestIdentity {
+export class RequestIds {
   readonly #clock: Clock
   readonly #random: Random
   readonly #secret: Uint8Array

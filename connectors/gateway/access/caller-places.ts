@@ -8,11 +8,11 @@ export interface PlacesOptions {
 }
 
 /**
- * Places that callers hold for a while, such as open streams. A caller gets another place while it holds fewer places than are free. No caller can
+ * CallerPlaces that callers hold for a while, such as open streams. A caller gets another place while it holds fewer places than are free. No caller can
  * therefore take all places: a single caller gets half, and two callers get a third each. Without tokens all callers count as one caller, which may
  * have all places. The rule is that of dynamic thresholds in switches (Choudhury and Hahne, 1998).
  */
-export class Places {
+export class CallerPlaces {
   readonly #options: PlacesOptions
   readonly #of = new Map<string, number>()
   #taken = 0
@@ -49,8 +49,8 @@ export class Places {
 }
 
 /** The places of callers that follow requests. Each place costs a connection, and readers for the partitions of the followed request. */
-export function placesOfFollowers(): Places {
-  return new Places({ max: maxFollowers, what: 'requests are followed' })
+export function placesOfFollowers(): CallerPlaces {
+  return new CallerPlaces({ max: maxFollowers, what: 'requests are followed' })
 }
 
 const maxFollowers = 256

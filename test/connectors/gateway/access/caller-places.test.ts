@@ -3,13 +3,13 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { parseTokens } from '../../../../connectors/gateway/access/access-token.ts'
 import { AccessTokens } from '../../../../connectors/gateway/access/access-tokens.ts'
-import { Places } from '../../../../connectors/gateway/access/places.ts'
+import { CallerPlaces } from '../../../../connectors/gateway/access/caller-places.ts'
 import { openEchoGateway } from '../../../support/echo-gateway.ts'
 import { eventually } from '../../../support/swarm-here.ts'
 
 describe('Places of callers', () => {
-  const places = (max: number) => new Places({ max, what: 'streams are open' })
-  const takeAll = (from: Places, caller: string) => {
+  const places = (max: number) => new CallerPlaces({ max, what: 'streams are open' })
+  const takeAll = (from: CallerPlaces, caller: string) => {
     const ends: (() => void)[] = []
     try {
       for (;;) ends.push(from.take(caller))
@@ -55,7 +55,7 @@ it('A caller with a token cannot take all event streams of a gateway', async () 
   tokens.replace('settings', parseTokens('greedy=greedy-0123456789:read;modest=modest-0123456789:read'))
   const ended = { count: 0 }
   const follow = async () => ({ async finish() {}, end: () => void ended.count++ })
-  const followers = new Places({ max: 8, what: 'requests are followed' })
+  const followers = new CallerPlaces({ max: 8, what: 'requests are followed' })
   const gateway = await openEchoGateway({
     callers: { areKnown: true, find: (token) => tokens.find(token) },
     events: { follow, await: follow },

@@ -1,37 +1,10 @@
 import type { AsyncNode } from '../../topology/graph.ts'
-import type { RecordMetadata } from '../../topology/record.ts'
 import type { RowBatcher } from '../async/row-batcher.ts'
 import type { WaitingShare } from '../async/waiting-limit.ts'
-import type { TaskMeters } from '../metrics/task-meters.ts'
 import type { Clock, ProducerRecord } from '../ports.ts'
-import type { TaskMemory } from '../state/task-memory.ts'
-import type { FailurePolicy, TaskFailures } from './failures.ts'
-import type { Punctuations } from './punctuations.ts'
+import type { FailurePolicy } from './failures.ts'
 import type { RefusedInputs } from './refused-inputs.ts'
-import type { CacheBudget, TableCache } from './table-cache.ts'
-
-/** The part of a task that its nodes see. */
-export interface TaskState {
-  readonly applicationId: string
-  readonly id: string
-  readonly clock: Clock
-  readonly punctuations: Punctuations
-  readonly streamTime: number
-  /** True while the current record is read again for asynchronous nodes only. */
-  readonly isReplay: boolean
-  /** Metadata of the current record; null in a punctuation. */
-  readonly metadata: RecordMetadata | null
-  readonly failures: TaskFailures
-  readonly memory: TaskMemory
-  readonly meters: TaskMeters
-  readonly emitIntervalMs: number
-  shared<T>(owner: object, make: () => T): T
-  /** The cache of a table; null if its updates are forwarded at once. */
-  tableCache(store: string): TableCache | null
-  requestCommit(): void
-  /** Calls `act` in the context of the record with this metadata. */
-  inContextOf(metadata: RecordMetadata, act: () => void): void
-}
+import type { CacheBudget } from './table-cache.ts'
 
 /** Services that a task needs from its thread. */
 export interface TaskSurroundings {
