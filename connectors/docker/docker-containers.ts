@@ -8,7 +8,7 @@ import { WatchedProcess } from '../processes/watched-process.ts'
 import { ContainerRun } from './container-run.ts'
 import type { DockerEngine } from './docker-engine.ts'
 import { type FoundImage, Images } from './images.ts'
-import { Leftovers } from './leftovers.ts'
+import { Leftovers } from './leftover-containers.ts'
 
 export interface DockerContainersOptions {
   readonly engine: DockerEngine

@@ -12,7 +12,7 @@ import { LocalProcesses } from '../../connectors/processes/local-processes.ts'
 import { LocalPython } from '../../connectors/python/local-python.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import type { Settings } from '../config/settings.ts'
-import { pythonSdk } from './python-sdk.ts'
+import { pythonSdk } from './python-sdk-folder.ts'
 
 export interface BeePortsOptions {
   readonly settings: Pick<Settings, 'gpu' | 'model_hosts' | 'model_memory_bytes' | 'data_dir' | 'dev' | 'http_call_hosts'>

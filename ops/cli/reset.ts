@@ -7,7 +7,7 @@ import { loadConfig } from '../config/config.ts'
 import { planSettingsOf, type Settings } from '../config/settings.ts'
 import { readSwarm } from '../config/swarm-file.ts'
 import { exitStatus } from './exit-status.ts'
-import { type Leftovers, leftoversOnCluster, leftoversOnDisk, positionsOnDisk, type ResetApplication } from './leftovers.ts'
+import { type Leftovers, leftoversOnCluster, leftoversOnDisk, positionsOnDisk, type ResetApplication } from './log-leftovers.ts'
 
 export interface ResetOptions {
   readonly force: boolean

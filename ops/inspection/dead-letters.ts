@@ -23,8 +23,8 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import { cursorOf, idOf, type LetterPlace, letterOfCursor, newestFirst, type OpenLetter, parsedLetterId, unknownLetter } from './letter-place.ts'
 import { OpenLetters, settledOffset } from './open-letters.ts'
 import { PageSize } from './page-size.ts'
-import { isOwnTopic, isReadBy } from './retry-topics.ts'
 import { type ShownValues, textOrCount } from './shown-value.ts'
+import { isOwnTopic, isReadBy } from './swarm-topics.ts'
 import { eachRun } from './topic-pages.ts'
 
 interface DeadLettersOptions {

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { Guardian } from '../../connectors/processes/guardian.ts'
 import type { Clock } from '../../processor/ports.ts'
 
-export interface ToldOptions {
+export interface ProgramReportOptions {
   readonly clock: Clock
   /** Ends the started process if this process is killed. */
   readonly guardian: Guardian
@@ -16,7 +16,7 @@ export interface ToldOptions {
   readonly cwd?: string
 }
 
-export interface Told {
+export interface ProgramReport {
   /** The beginning of the text that the process wrote to descriptor 3. */
   readonly text: string
   /** The exit status; null if a signal ended the process. */
@@ -28,7 +28,10 @@ export interface Told {
  * Runs a program that loads a user's code, and returns the text that the program writes to descriptor 3. Other output of the code is dropped.
  * Processes that the code has started end with the program. Descriptor 3 is a file, because a process of the code could hold a pipe open without end.
  */
-export async function toldBy([program = '', ...argv]: readonly string[], { clock, guardian, limitMs, ...options }: ToldOptions): Promise<Told> {
+export async function reportOf(
+  [program = '', ...argv]: readonly string[],
+  { clock, guardian, limitMs, ...options }: ProgramReportOptions,
+): Promise<ProgramReport> {
   const file = unnamedFile()
   const child = spawn(program, argv, { ...options, detached: true, stdio: ['ignore', 'ignore', 'ignore', file] })
   if (child.pid !== undefined) guardian.watch(child.pid)

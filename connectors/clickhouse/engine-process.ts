@@ -4,9 +4,9 @@ import { Worker } from 'node:worker_threads'
 import { moduleFile } from '../../topology/module-file.ts'
 import { ownNames, siteRefusal } from '../http/same-site.ts'
 import { ChdbQueries } from './chdb-queries.ts'
+import type { ServerMessage, ServerOptions } from './engine-messages.ts'
 import { answerHttp } from './http-interface.ts'
 import { ReaderQueries } from './reader-queries.ts'
-import type { ServerMessage, ServerOptions } from './server-messages.ts'
 
 /** The program of the embedded ClickHouse's process. `embedded-clickhouse.ts` starts the process. The process ends when its parent ends. */
 const { directory, host, port, names, writerSocket, maxReaderSeconds } = JSON.parse(process.argv[2] ?? '{}') as ServerOptions

@@ -3,7 +3,7 @@ import { bytesText, countText } from './live.js'
 import { usePolled } from './polled.js'
 
 /** The state of a swarm in this process: waiting records, pending joins, stores with their sizes, and the files of the log. */
-export function Inside({ swarm }) {
+export function SwarmState({ swarm }) {
   const { answer: state, problem } = usePolled(`./v1/live/${encodeURIComponent(swarm)}`)
   if (problem && state === null) return html`<p class="bad">${problem.detail}</p>`
   if (state === null) return html`<p class="quiet">Reading …</p>`

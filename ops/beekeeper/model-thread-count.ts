@@ -10,7 +10,7 @@ export interface SwarmOfModels {
  * The number of threads that compute one run of a model together. The cores are shared equally by all models of this process and all of their
  * replicas, with at least one thread for each. With more threads, models would compete for cores. With fewer threads, cores would be idle.
  */
-export function modelThreads(swarms: readonly SwarmOfModels[], cores: number): number {
+export function modelThreadCount(swarms: readonly SwarmOfModels[], cores: number): number {
   const models = swarms.flatMap(({ swarm, registry }) =>
     swarm.bees.map(({ type, spec, replicas, maxReplicas }) => {
       const atOnce = registry.find(type.type)?.definition.modelsAtOnce?.(spec as never) ?? 0
