@@ -5,10 +5,10 @@ import { KafkaAdmin } from '../../connectors/log/kafka/kafka-admin.ts'
 import { hadLog } from '../../connectors/system/data-format.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import { kafkaOptions, openLog } from '../beekeeper/open-log.ts'
-import type { SwarmParts } from '../beekeeper/swarm-parts.ts'
+import type { SwarmHoldings } from '../beekeeper/swarm-holdings.ts'
 import type { Settings } from '../config/settings.ts'
 import { deleteFolders, expectNobodyIn, stateFolders } from '../streams/state-folders.ts'
-import { type InferredParts, inferredParts, type LogNames, withStepParts } from './inferred-parts.ts'
+import { type InferredHoldings, inferredHoldings, type LogNames, withStepHoldings } from './inferred-holdings.ts'
 
 /** The remains of a swarm or an application in a log. */
 export interface Leftovers {
@@ -26,21 +26,21 @@ export interface Leftovers {
   close(): Promise<void>
 }
 
-/** The application to reset. If there is no plan, `parts` is null, and topics and groups are found by their names. */
+/** The application to reset. If there is no plan, `holdings` is null, and topics and groups are found by their names. */
 export interface ResetApplication {
   readonly applicationId: string
-  readonly parts: SwarmParts | null
+  readonly holdings: SwarmHoldings | null
 }
 
 /** The remains of an application in a data directory, without the topics, positions and stores of other applications in the same log. */
-export async function leftoversOnDisk(settings: Settings, { applicationId, parts }: ResetApplication): Promise<Leftovers> {
+export async function leftoversOnDisk(settings: Settings, { applicationId, holdings }: ResetApplication): Promise<Leftovers> {
   const log = await openIfThere(settings)
   if (log === null) return none
-  const there = { ...log.parts(), topics: await log.topics() }
-  const { groups, topics, unsure } = foundParts(applicationId, parts, there)
+  const there = { ...log.holdings(), topics: await log.topics() }
+  const { groups, topics, unsure } = foundHoldings(applicationId, holdings, there)
   // The topic is kept if another application also reads the same gateway's topic.
   const isOwn = (topic: string) => log.readersOf(topic).every((group) => groups.includes(group))
-  const wanted = new Set([...topics, ...(parts?.entrances ?? []).filter(isOwn)])
+  const wanted = new Set([...topics, ...(holdings?.entrances ?? []).filter(isOwn)])
   const found = {
     topics: there.topics.filter((topic) => wanted.has(topic)),
     groups: groups.filter((group) => there.groups.includes(group)),
@@ -63,13 +63,13 @@ export async function positionsOnDisk(settings: Settings, group: string): Promis
   return { ...none, groups: log.hasPositions(group) ? [group] : [], delete: () => log.forgetPositions(group), close: () => log.close() }
 }
 
-export async function leftoversOnCluster(settings: Settings, { applicationId, parts }: ResetApplication, gateways: boolean): Promise<Leftovers> {
+export async function leftoversOnCluster(settings: Settings, { applicationId, holdings }: ResetApplication, gateways: boolean): Promise<Leftovers> {
   // Opening the log fails with a clear error if the cluster cannot be reached. The log is not used otherwise.
   await (await openLog(settings)).close()
   const admin = new KafkaAdmin(kafkaOptions(settings))
   const all = await admin.all()
-  const { groups, topics, unsure } = foundParts(applicationId, parts, { ...all, applications: [] })
-  const entrances = (parts?.entrances ?? []).filter((topic) => all.topics.includes(topic))
+  const { groups, topics, unsure } = foundHoldings(applicationId, holdings, { ...all, applications: [] })
+  const entrances = (holdings?.entrances ?? []).filter((topic) => all.topics.includes(topic))
   const found = {
     topics: [...topics.filter((topic) => all.topics.includes(topic)), ...(gateways ? entrances : [])],
     groups: groups.filter((group) => all.groups.includes(group)),
@@ -90,8 +90,8 @@ export async function leftoversOnCluster(settings: Settings, { applicationId, pa
   }
 }
 
-function foundParts(applicationId: string, parts: SwarmParts | null, names: LogNames): InferredParts {
-  return parts === null ? inferredParts(applicationId, names) : { ...withStepParts(applicationId, parts, names), unsure: [] }
+function foundHoldings(applicationId: string, holdings: SwarmHoldings | null, names: LogNames): InferredHoldings {
+  return holdings === null ? inferredHoldings(applicationId, names) : { ...withStepHoldings(applicationId, holdings, names), unsure: [] }
 }
 
 async function openIfThere({ data_dir }: Settings) {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { packRuns, unpackRuns } from '../../../connectors/log/remote/record-wire.ts'
-import { bytesIn, DamagedValue, type RecordValue, valueBytes } from '../../../processor/ports.ts'
-import { Unavailable, WaggleError } from '../../../topology/waggle-error.ts'
+import { packRuns, unpackRuns } from '../../../../connectors/log/remote/record-wire.ts'
+import { bytesIn, DamagedValue, type RecordValue, valueBytes } from '../../../../processor/ports.ts'
+import { Unavailable, WaggleError } from '../../../../topology/waggle-error.ts'
 
 const error = new WaggleError('WAGGLE_LOG_CORRUPT', { message: 'part 7 is damaged', next: 'Skip it.' })
 

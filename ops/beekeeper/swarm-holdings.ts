@@ -1,5 +1,5 @@
 import type { BeeRegistry } from '../../bees/registry.ts'
-import type { ApplicationParts } from '../../connectors/log/kafka/kafka-admin.ts'
+import type { ApplicationHoldings } from '../../connectors/log/kafka/kafka-admin.ts'
 import { changelogTopics } from '../../processor/state/changelog-topics.ts'
 import { GlobalStores } from '../../processor/state/global-stores.ts'
 import { swarmTopology } from '../../processor/swarm/swarm-topology.ts'
@@ -10,7 +10,8 @@ import type { SwarmBee } from '../../topology/swarm/checked-swarm.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 import { noReplyTopics } from '../../topology/swarm/request/reply-topics.ts'
 
-export interface SwarmParts extends ApplicationParts {
+/** The topics and groups of a swarm on a cluster. */
+export interface SwarmHoldings extends ApplicationHoldings {
   /** The topics of the swarm's gateways. A reset keeps these topics. After a reset, the swarm reads them from their beginning. */
   readonly entrances: readonly string[]
   /** Bees with DSL steps. Their steps may have further topics and groups, because `topics` and `groups` do not include the steps. */
@@ -22,10 +23,10 @@ export interface SwarmParts extends ApplicationParts {
  * `running`: the topology of the running swarm, with the steps of its DSL bees. Without `running`, each DSL bee counts as one step and is listed in
  * `stepBees`.
  */
-export function partsOf(
+export function holdingsOf(
   plan: SwarmPlan,
   { running = null, stepBees = [] }: { readonly running?: Topology | null; readonly stepBees?: readonly string[] } = {},
-): SwarmParts {
+): SwarmHoldings {
   const topology = running ?? topologyOf(plan)
   const options = { maxCachedEntries: 0, globals: new GlobalStores() }
   const programs = [threadProgram(plan.applicationId, topology, options), globalProgram(plan.applicationId, topology, options)]

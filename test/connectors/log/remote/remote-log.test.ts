@@ -2,11 +2,11 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { MessageChannel } from 'node:worker_threads'
-import { type EmbeddedLog, openEmbeddedLog } from '../../../connectors/log/embedded/embedded-log.ts'
-import { RemoteLog } from '../../../connectors/log/remote/remote-log.ts'
-import { ServedLog } from '../../../connectors/log/remote/served-log.ts'
-import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
-import { logContract } from '../../contract/log.ts'
+import { type EmbeddedLog, openEmbeddedLog } from '../../../../connectors/log/embedded/embedded-log.ts'
+import { RemoteLog } from '../../../../connectors/log/remote/remote-log.ts'
+import { ServedLog } from '../../../../connectors/log/remote/served-log.ts'
+import { SimulatedClock } from '../../../../processor/simulation/simulated-clock.ts'
+import { logContract } from '../../../contract/log.ts'
 
 logContract('The embedded log over a port', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-log-'))

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { callerText } from '../../../connectors/gateway/http/caller-text.ts'
+import { callerText } from '../../../../connectors/gateway/http/caller-text.ts'
 
 describe('An error text for a caller', () => {
   it('shows the name of a file without its folders', () => {
@@ -65,8 +65,8 @@ describe('An error text for a caller', () => {
       'file:/opt/',
       'unix:///run/',
       '~/',
+      '../../',
       '../',
-      './',
       '/usr//',
       '/home/../etc/',
     )

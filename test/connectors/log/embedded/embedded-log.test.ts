@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { openEmbeddedLog } from '../../../connectors/log/embedded/embedded-log.ts'
-import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
-import { logContract } from '../../contract/log.ts'
+import { openEmbeddedLog } from '../../../../connectors/log/embedded/embedded-log.ts'
+import { SimulatedClock } from '../../../../processor/simulation/simulated-clock.ts'
+import { logContract } from '../../../contract/log.ts'
 
 logContract('The embedded log', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-log-'))

@@ -1,5 +1,5 @@
-import type { ApplicationParts } from '../../connectors/log/kafka/kafka-admin.ts'
-import type { SwarmParts } from '../beekeeper/swarm-parts.ts'
+import type { ApplicationHoldings } from '../../connectors/log/kafka/kafka-admin.ts'
+import type { SwarmHoldings } from '../beekeeper/swarm-holdings.ts'
 
 export interface LogNames {
   readonly topics: readonly string[]
@@ -8,8 +8,8 @@ export interface LogNames {
   readonly applications: readonly string[]
 }
 
-/** The parts of an application, found by their names. */
-export interface InferredParts {
+/** The topics and groups of an application, found by their names. */
+export interface InferredHoldings {
   readonly topics: readonly string[]
   readonly groups: readonly string[]
   /** Groups whose name could also be another application's id. */
@@ -20,7 +20,7 @@ export interface InferredParts {
  * Finds an application's internal topics and groups by their names, as Kafka's `kafka-streams-application-reset` does. Topics and groups of another
  * application are left out if that application's id begins with this id and a hyphen.
  */
-export function inferredParts(applicationId: string, { topics, groups, applications }: LogNames): InferredParts {
+export function inferredHoldings(applicationId: string, { topics, groups, applications }: LogNames): InferredHoldings {
   const prefix = `${applicationId}-`
   const near = groups.filter((group) => group.startsWith(prefix))
   const isOfNode = (group: string) => generatedNode.test(group.slice(prefix.length))
@@ -39,17 +39,17 @@ export function inferredParts(applicationId: string, { topics, groups, applicati
  * application's id, and groups that are named after a step of one of the bees. Names of another swarm are left out if that swarm's id begins with
  * this id and a hyphen.
  */
-export function withStepParts(applicationId: string, parts: SwarmParts, { topics, groups, applications }: LogNames): ApplicationParts {
-  if (parts.stepBees.length === 0) return parts
+export function withStepHoldings(applicationId: string, holdings: SwarmHoldings, { topics, groups, applications }: LogNames): ApplicationHoldings {
+  if (holdings.stepBees.length === 0) return holdings
   const prefix = `${applicationId}-`
-  const isOfStep = (group: string) => parts.stepBees.some((bee) => group.startsWith(`${prefix}${bee}.`))
-  const own = new Set([...parts.groups, ...groups.filter(isOfStep)])
+  const isOfStep = (group: string) => holdings.stepBees.some((bee) => group.startsWith(`${prefix}${bee}.`))
+  const own = new Set([...holdings.groups, ...groups.filter(isOfStep)])
   // Each swarm has this topic, even while no process of the swarm has joined its groups.
-  const swarms = topics.flatMap((topic) => (parts.topics.includes(topic) ? [] : (/^(.+)-accepted-repartition$/.exec(topic)?.[1] ?? [])))
+  const swarms = topics.flatMap((topic) => (holdings.topics.includes(topic) ? [] : (/^(.+)-accepted-repartition$/.exec(topic)?.[1] ?? [])))
   const others = [...applications, ...swarms, ...groups.filter((group) => !own.has(group))].filter((id) => id.startsWith(prefix))
   const isOfAnother = (name: string) => others.some((id) => name === id || name.startsWith(`${id}-`))
   const found = topics.filter((topic) => topic.startsWith(prefix) && /-(changelog|repartition)$/.test(topic) && !isOfAnother(topic))
-  return { topics: [...new Set([...parts.topics, ...found])], groups: [...own] }
+  return { topics: [...new Set([...holdings.topics, ...found])], groups: [...own] }
 }
 
 /** Matches a generated name of a source. If two sub-topologies read the same topic, each has its own group, which is named after its first node. */
