@@ -6,6 +6,7 @@ import { timesInKey } from '../../topology/swarm/payload/claim-codec.ts'
 import type { ClaimStore } from '../../topology/swarm/ports/claims.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { syncDirectory } from '../system/directory-sync.ts'
+import { errorCode } from '../system/error-code.ts'
 import { fileError } from '../system/file-error.ts'
 import { writePrivateFile } from '../system/private-file.ts'
 
@@ -75,7 +76,7 @@ export class DirectoryClaims implements ClaimStore {
         await file.close()
       }
     } catch (thrown) {
-      if (codeOf(thrown) === 'ENOENT') return null
+      if (errorCode(thrown) === 'ENOENT') return null
       throw fileError(thrown) ?? thrown
     }
   }
@@ -87,7 +88,7 @@ export class DirectoryClaims implements ClaimStore {
       this.#synced.delete(dirname(path))
       // The last object of a folder is deleted together with the folder. No later object goes into the folder, because its time is over.
       await rmdir(dirname(path)).catch((thrown: unknown) => {
-        if (!['ENOENT', 'ENOTEMPTY', 'EEXIST'].includes(codeOf(thrown))) throw thrown
+        if (!['ENOENT', 'ENOTEMPTY', 'EEXIST'].includes(errorCode(thrown))) throw thrown
       })
     } catch (thrown) {
       throw fileError(thrown) ?? thrown
@@ -127,7 +128,7 @@ async function madeFolder(folder: string): Promise<boolean> {
     await mkdir(folder, { mode: 0o700 })
     return true
   } catch (thrown) {
-    if (codeOf(thrown) !== 'EEXIST') throw thrown
+    if (errorCode(thrown) !== 'EEXIST') throw thrown
     return false
   }
 }
@@ -157,7 +158,7 @@ function textIn(file: string): string | null {
   try {
     return readFileSync(file, 'utf8').trim()
   } catch (thrown) {
-    if (codeOf(thrown) === 'ENOENT') return null
+    if (errorCode(thrown) === 'ENOENT') return null
     throw fileError(thrown) ?? thrown
   }
 }
@@ -167,13 +168,9 @@ async function namesIn(folder: string): Promise<readonly string[]> {
   try {
     return await readdir(folder)
   } catch (thrown) {
-    if (codeOf(thrown) === 'ENOENT') return []
+    if (errorCode(thrown) === 'ENOENT') return []
     throw fileError(thrown) ?? thrown
   }
-}
-
-function codeOf(thrown: unknown): string {
-  return (thrown as NodeJS.ErrnoException).code ?? ''
 }
 
 const nameFile = 'store'

@@ -1,3 +1,4 @@
+import { mediaTypeOf } from '../../media-type.ts'
 import { type Header, headerText, textHeader } from '../../record.ts'
 import type { HandingSerde } from '../../serde.ts'
 import { saidBy, WaggleError } from '../../waggle-error.ts'
@@ -122,10 +123,6 @@ export function contentTypeOf(payload: Payload): string {
     case 'error':
       return jsonType
   }
-}
-
-function mediaTypeOf(contentType: string): string {
-  return (contentType.split(';', 1)[0] ?? '').trim().toLowerCase()
 }
 
 interface PartHead {
