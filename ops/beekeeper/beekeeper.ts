@@ -3,12 +3,12 @@ import { ClickHouseDatabase } from '../../connectors/clickhouse/clickhouse-datab
 import { type EmbeddedClickHouse, startEmbeddedClickHouse } from '../../connectors/clickhouse/embedded-clickhouse.ts'
 import { Repairs } from '../../connectors/clickhouse/repairs.ts'
 import { CallerLimits, type Limits } from '../../connectors/gateway/access/caller-limits.ts'
-import { placesOfFollowers } from '../../connectors/gateway/access/places.ts'
+import { placesOfFollowers } from '../../connectors/gateway/access/caller-places.ts'
 import { freshId } from '../../connectors/gateway/fresh-id.ts'
 import type { GrpcGateway, GrpcGatewayOptions } from '../../connectors/gateway/grpc/grpc-gateway.ts'
 import { type AnsweredRequest, type HttpGateway, openHttpGateway } from '../../connectors/gateway/http/http-gateway.ts'
 import type { IssuerCallers } from '../../connectors/gateway/oidc/issuer-callers.ts'
-import { RequestIdentity } from '../../connectors/gateway/request-identity.ts'
+import { RequestIds } from '../../connectors/gateway/request-ids.ts'
 import { RequestsInTurn } from '../../connectors/gateway/requests-in-turn.ts'
 import { isLoopback } from '../../connectors/http/loopback.ts'
 import { TlsFiles } from '../../connectors/http/tls-files.ts'
@@ -20,22 +20,22 @@ import { closePlaces, type PrivatePlace } from '../../connectors/system/private-
 import { processHeap } from '../../connectors/system/process-heap.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import { SystemRandom } from '../../connectors/system/system-random.ts'
-import { KillerSearch } from '../../processor/async/killer-search.ts'
+import { KillingRecordSearch } from '../../processor/async/killing-record-search.ts'
 import type { Log, StateDirectory } from '../../processor/ports.ts'
-import { applicationIdOf } from '../../topology/naming.ts'
 import { ownPackage } from '../../topology/own-package.ts'
 import type { Claims } from '../../topology/swarm/ports/claims.ts'
 import type { Database } from '../../topology/swarm/ports/database.ts'
 import type { Tracing } from '../../topology/swarm/ports/tracing.ts'
 import type { Redaction } from '../../topology/swarm/secrets/redaction.ts'
 import type { SwarmManagement } from '../../topology/swarm/swarm-management.ts'
+import { applicationIdOf } from '../../topology/topic-names.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { ServerTokens } from '../access/server-tokens.ts'
 import { type BackupReport, writeBackup } from '../backup/backup.ts'
 import type { Settings } from '../config/settings.ts'
 import { storedSecrets } from '../config/stored-secrets.ts'
 import { areSameIssuer, type IssuerSettings, issuerOf } from '../config/token-issuer.ts'
-import { LogManagement } from '../inspection/log-management.ts'
+import { LocalManagement } from '../inspection/local-management.ts'
 import { removeAddress, writeAddress } from '../inspection/process-address.ts'
 import { RequestTraces } from '../inspection/request-traces.ts'
 import { RunningProcess } from '../inspection/running-process.ts'
@@ -52,17 +52,17 @@ import type { SwarmRequests } from '../requests/swarm-requests.ts'
 import { BeeLog } from '../served/bee-log.ts'
 import type { ServerPlace } from '../served/configured-text.ts'
 import { Definitions } from '../served/definitions.ts'
-import { findingsOf } from '../served/findings.ts'
 import { ServedSwarms } from '../served/served-swarms.ts'
+import { findingsOf } from '../served/swarm-findings.ts'
 import { SwarmModels } from '../served/swarm-models.ts'
 import type { Otlp } from '../telemetry/otlp/otlp.ts'
 import { Telemetry } from '../telemetry/telemetry.ts'
 import { beePorts, modelsOf } from './bee-ports.ts'
+import { usualMaxConnections } from './connection-limit.ts'
 import { idSecretOf } from './id-secret.ts'
 import { trimWhenIdle } from './idle-trim.ts'
 import { saveMissingRows } from './missing-rows.ts'
 import { openClaims } from './open-claims.ts'
-import { usualMaxConnections } from './open-files.ts'
 import { kafkaOptions, openLog } from './open-log.ts'
 import { openRemoteModels } from './open-remote-models.ts'
 import type { ConfiguredSwarm, RunningSwarm } from './running-swarm.ts'
@@ -214,7 +214,7 @@ export class Beekeeper {
     for (const line of closePlaces(privatePlaces(settings))) say('', 'warn', line)
     const recorder = FileFlightRecorder.open(join(settings.data_dir, 'flights'), { onNotice })
     this.#closeLater('flights', async () => recorder.close())
-    const killerSearch = new KillerSearch(recorder)
+    const killingRecordSearch = new KillingRecordSearch(recorder)
     this.#closeLater('database', () => this.#closeDatabase())
     const database: Database = { openTable: async (table) => (await this.#openDatabase()).openTable(table) }
     const { signal, swarms } = this.#options
@@ -235,7 +235,7 @@ export class Beekeeper {
       log,
       clock: systemClock,
       random,
-      killerSearch,
+      killingRecordSearch,
       claims,
       openStates: states,
       openState: async (swarm) => (settings.log === 'kafka' ? this.#openStates(applicationIdOf(swarm), random) : null),
@@ -357,15 +357,15 @@ export class Beekeeper {
     const { plans } = running
     const acceptedAt = (id: string) => running.all.map((swarm) => swarm.acceptedAt(id)).find((time) => time !== null) ?? null
     const idSecret = await idSecretOf(log, { clock: systemClock, random })
-    const identity = new RequestIdentity(systemClock, random, idSecret)
-    const management = await LogManagement.open({
+    const requestIds = new RequestIds(systemClock, random, idSecret)
+    const management = await LocalManagement.open({
       log,
       clock: systemClock,
       newId: () => freshId(systemClock, random),
       schemaRegistryUrl: settings.schema_registry_url,
       plans,
       acceptedAt,
-      idsOfKey: (gateway, key) => ['', ...this.#tokens.names].map((caller) => identity.derived(gateway, caller, key)),
+      idsOfKey: (gateway, key) => ['', ...this.#tokens.names].map((caller) => requestIds.derived(gateway, caller, key)),
       clickhouseUrl: () => (this.#clickhouseUrl === null ? null : withoutPassword(this.#clickhouseUrl)),
       swarms: running.all,
     })

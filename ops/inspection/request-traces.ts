@@ -1,16 +1,16 @@
 import type { Clock, Log } from '../../processor/ports.ts'
-import { deadLetterTopic, gatewayTopic } from '../../topology/naming.ts'
 import { headerText } from '../../topology/record.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 import { notTakenCode } from '../../topology/swarm/request/branches.ts'
 import { deadlineOf, errorHeader } from '../../topology/swarm/request/headers.ts'
 import { PartSequence, partRecordOf } from '../../topology/swarm/request/part.ts'
 import type { RequestTrace, TraceParts, TraceStep } from '../../topology/swarm/request/request-trace.ts'
+import { deadLetterTopic, gatewayTopic } from '../../topology/topic-names.ts'
 import { timeOfUuid } from '../../topology/uuid.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { BatchMates } from './batch-mates.ts'
+import { retriedInputs } from './letter-retries.ts'
 import { type RequestRecord, RequestSearch, type SoughtTime } from './request-search.ts'
-import { retriedInputs } from './retried-inputs.ts'
 import { beeIn, entranceStep, gatewayIn, innerSteps, stepOf, withWait } from './trace-steps.ts'
 
 export interface RequestTracesOptions {

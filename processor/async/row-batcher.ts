@@ -6,7 +6,7 @@ import type { CallMeters } from '../metrics/call-meters.ts'
 import type { Clock } from '../ports.ts'
 import { CallTimeout } from './call-timeout.ts'
 import { CallTimes } from './call-times.ts'
-import type { KillerSearch } from './killer-search.ts'
+import type { KillingRecordSearch } from './killing-record-search.ts'
 import { RecordRows, type Row, type Ticket } from './record-rows.ts'
 
 /**
@@ -25,7 +25,7 @@ export class RowBatcher<K, V, R, W> {
   readonly #worker: AsyncWorker<K, V, R, W>
   readonly #clock: Clock
   /** The search for the record that kills the process; null if calls need not be remembered beyond a death of the process. */
-  readonly #killerSearch: KillerSearch | null
+  readonly #killingRecordSearch: KillingRecordSearch | null
   /** The memory of waiting rows. While the memory is full, no more rows come. */
   readonly #room: { readonly isFull: boolean }
   readonly #meters: CallMeters
@@ -46,7 +46,7 @@ export class RowBatcher<K, V, R, W> {
     step: AsyncStep<K, V, R, W>,
     worker: AsyncWorker<K, V, R, W>,
     clock: Clock,
-    killerSearch: KillerSearch | null,
+    killingRecordSearch: KillingRecordSearch | null,
     room: { readonly isFull: boolean },
     meters: CallMeters,
   ) {
@@ -55,7 +55,7 @@ export class RowBatcher<K, V, R, W> {
     this.#room = room
     this.#worker = worker
     this.#clock = clock
-    this.#killerSearch = step.nameOf === null ? null : killerSearch
+    this.#killingRecordSearch = step.nameOf === null ? null : killingRecordSearch
     this.#size = this.#sizeNow()
     meters.batchLimit = this.#size
     meters.open.add(this)
@@ -74,9 +74,9 @@ export class RowBatcher<K, V, R, W> {
     const entry = new RecordRows<K, V, R, W>(ticket, rows.length, { combine: this.#worker.combine, deadline: this.#deadlineOf(ticket.record) })
     if (entry.deadline < this.#nearest) this.#nearest = entry.deadline
     const now = this.#clock.elapsedMs()
-    const name = this.#killerSearch === null ? '' : (this.#step.nameOf?.(ticket.record, ticket.metadata) ?? '')
-    const isolation = this.#killerSearch?.isolationOf(name) ?? 'free'
-    const verdict = this.#killerSearch?.verdict(name) ?? null
+    const name = this.#killingRecordSearch === null ? '' : (this.#step.nameOf?.(ticket.record, ticket.metadata) ?? '')
+    const isolation = this.#killingRecordSearch?.isolationOf(name) ?? 'free'
+    const verdict = this.#killingRecordSearch?.verdict(name) ?? null
     rows.forEach((value, index) => {
       this.#waiting.push({ entry, value, index, since: now, attempt: 1, isRetriedAlone: isolation === 'alone', isolation, name })
     })
@@ -110,7 +110,7 @@ export class RowBatcher<K, V, R, W> {
     while (!this.#closed && this.#inFlight < this.#step.concurrency) {
       this.#dropDone()
       // No timer is needed: the call that blocks this batch calls `again` when it ends.
-      if (this.#killerSearch?.mayStart(this.#waiting.head?.isolation ?? 'free', this.#again) === false) return
+      if (this.#killingRecordSearch?.mayStart(this.#waiting.head?.isolation ?? 'free', this.#again) === false) return
       const reason = this.#reasonToSend()
       if (reason === null) break
       const batch = this.#nextBatch()
@@ -216,7 +216,7 @@ export class RowBatcher<K, V, R, W> {
     const departed = this.#clock.elapsedMs()
     this.#meters.sizes.observe(batch.length)
     for (const { since } of batch) this.#meters.waits.observe(Math.max(0, departed - since) / 1000)
-    const ended = this.#killerSearch?.start(
+    const ended = this.#killingRecordSearch?.start(
       batch.map(({ name }) => name),
       batch[0]?.isolation ?? 'free',
     )

@@ -10,7 +10,7 @@ import { type LogRecord, objectBytes, recordMemory, valueBytes } from '../ports.
 import type { CurrentRecord } from './current-record.ts'
 import type { NodeContext } from './node-context.ts'
 import type { NodeRuntime } from './node-runtime.ts'
-import type { TaskSurroundings } from './task-state.ts'
+import type { TaskSurroundings } from './task-surroundings.ts'
 
 /**
  * An asynchronous node in one task. Records wait here in the order of their arrival, until their outcomes come. An outcome is forwarded after the

@@ -10,7 +10,7 @@ import { isOfAnother, retriesCommit, StandingFailure } from '../task/failures.ts
 import { RefusedInputs } from '../task/refused-inputs.ts'
 import { CacheBudget } from '../task/table-cache.ts'
 import type { Task } from '../task/task.ts'
-import type { TaskSurroundings } from '../task/task-state.ts'
+import type { TaskSurroundings } from '../task/task-surroundings.ts'
 import { ThreadAssignmentListener } from './assignment-listener.ts'
 import { InputFlow } from './input-flow.ts'
 import { failureOf, Rollback } from './rollback.ts'

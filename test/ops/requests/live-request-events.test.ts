@@ -9,12 +9,12 @@ import { RequestTraces } from '../../../ops/inspection/request-traces.ts'
 import { LiveRequestEvents } from '../../../ops/requests/live-request-events.ts'
 import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
 import { type Header, textHeader } from '../../../topology/record.ts'
-import { checkSwarm } from '../../../topology/swarm/check/check.ts'
-import { SwarmDocument } from '../../../topology/swarm/document.ts'
+import { checkSwarm } from '../../../topology/swarm/check/check-swarm.ts'
 import { planSwarm } from '../../../topology/swarm/plan/plan.ts'
 import { requestIdHeader } from '../../../topology/swarm/request/headers.ts'
 import { type PartRecord, partHeaders } from '../../../topology/swarm/request/part.ts'
 import type { RequestEvent } from '../../../topology/swarm/request/request-events.ts'
+import { SwarmDocument } from '../../../topology/swarm/swarm-document.ts'
 
 const text = `name: small
 bees:

@@ -1,6 +1,6 @@
 import { encodeConsumerProtocolAssignment, encodeConsumerProtocolSubscription } from '@platformatic/kafka'
 import { type GroupAssignment, type GroupAssignor, type GroupMember, partitionName, type TopicPartition } from '../../../../processor/ports.ts'
-import type { JoinedMember } from '../cluster/client.ts'
+import type { JoinedMember } from '../cluster/kafka-client.ts'
 import { WireReader } from '../wire/wire.ts'
 
 /** A member's metadata in JoinGroup. It has the format of version 3 of Kafka's consumer protocol, so that Kafka's tools can show the group. */
