@@ -6,7 +6,7 @@ import { describe, it } from 'node:test'
 import { openEmbeddedLog } from '../../../connectors/log/embedded/embedded-log.ts'
 import { steadyClock } from '../../../connectors/system/system-clock.ts'
 import { SystemRandom } from '../../../connectors/system/system-random.ts'
-import { watchClock } from '../../../ops/beekeeper/watch-clock.ts'
+import { watchClock } from '../../../ops/beekeeper/clock-watch.ts'
 import { newRequest, startSwarm } from '../../support/function-swarm.ts'
 
 const hourMs = 3_600_000

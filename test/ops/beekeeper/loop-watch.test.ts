@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { watchLoop } from '../../../ops/beekeeper/watch-loop.ts'
+import { watchLoop } from '../../../ops/beekeeper/loop-watch.ts'
 
 /** A watch whose timer is late by `lateMs`, once. */
 function lookLate(lateMs: number, activity: readonly { readonly bees: readonly string[]; readonly isReported: boolean }[]): readonly string[] {
