@@ -103,8 +103,7 @@ export async function startSwarm(
   })
   const partsTopic = plan.topics.find(({ name }) => name === plan.partsTopic)
   const gateways = new Set(plan.gateways.map(({ gateway }) => gateway))
-  const parts =
-    partsTopic && new PartLog({ log, clock, random, topic: partsTopic.name, partitions, gateways, producer: () => log.producer() })
+  const parts = partsTopic && new PartLog({ log, clock, random, topic: partsTopic.name, partitions, gateways, producer: () => log.producer() })
   const host = await SwarmHost.create({
     ...(parts === undefined ? {} : { parts }),
     swarm: plan.swarm,

@@ -1,7 +1,7 @@
 import { type Header, headerText, textHeader } from '../../record.ts'
+import { Refused } from '../../waggle-error.ts'
 import type { ErrorPayload, Payload } from '../payload/payload.ts'
 import { errorPayload } from './bee-error.ts'
-import { Refused } from '../../waggle-error.ts'
 import { answeredHeader } from './headers.ts'
 
 /** The result of a bee that answers the caller itself, in the middle of its swarm. */
