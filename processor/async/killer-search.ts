@@ -56,7 +56,9 @@ export class KillerSearch {
     return false
   }
 
-  /** Notes that a call starts. Call the returned function once, when the call has ended, with or without an error. */
+  /**
+   * Notes that a call starts. Call `write` before the call itself, and the returned function once, when the call has ended, with or without an error.
+   */
   start(records: readonly string[], isolation: Isolation): () => void {
     const ended = this.#recorder.begin(records)
     this.#running[isolation]++
@@ -68,9 +70,14 @@ export class KillerSearch {
     }
   }
 
+  /** Writes down the calls that start. A death during one of these calls is then known after the restart. */
+  write(): void {
+    this.#recorder.write()
+  }
+
   get #inFlight(): number {
-    const { free, alone, ...halves } = this.#running
-    return free + alone + halves['first half'] + halves['second half']
+    const running = this.#running
+    return running.free + running.alone + running['first half'] + running['second half']
   }
 
   #wake(): void {
