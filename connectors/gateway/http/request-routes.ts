@@ -99,10 +99,11 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
   )
 
   /** Refuses a request before its body is read, so that a caller does not upload a large body in vain. `waits`: the caller waits for the answer. */
-  function guard(waits: boolean): (request: FastifyRequest, reply: FastifyReply) => Promise<void> {
-    return async (request, reply) => {
+  function guard(waits: boolean): (request: FastifyRequest, reply: FastifyReply, done: () => void) => void {
+    return (request, reply, done) => {
       const { gateway } = request.params as GatewayRoute['Params']
       onResponseEnd(request.raw, reply.raw, admitted(request, intake, { gateway, waits }))
+      done()
     }
   }
 }
