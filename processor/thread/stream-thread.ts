@@ -270,7 +270,9 @@ export class StreamThread {
     this.#takeState()
     const worked = this.#work()
     const workedUntil = this.#clock.elapsedMs()
-    await this.#poll(worked || this.#woken ? 0 : this.#idleMs())
+    const { isWaitedFor } = this.#commits
+    const polled = await this.#poll(worked || this.#woken || isWaitedFor ? 0 : this.#idleMs())
+    if (isWaitedFor && polled === 0 && !worked && !this.#woken) this.#commits.commitWhenDone()
     this.#woken = false
     const punctuateMs = this.meters.punctuate.sum - punctuatedMs
     const commitMs = this.#commits.spentMs - committedMs
@@ -340,12 +342,13 @@ export class StreamThread {
     for (const { meters } of tasks) meters.endPass(ms)
   }
 
-  async #poll(maxWaitMs: number): Promise<void> {
+  /** Gives polled records to their tasks, and returns the number of records. */
+  async #poll(maxWaitMs: number): Promise<number> {
     if (maxWaitMs === 0) await this.#giveWay()
     const maxRecords = this.#inputs.pollLimit(recordsAPoll)
     const start = this.#clock.elapsedMs()
     const polled = await this.#groups.poll({ maxRecords, maxWaitMs })
-    this.#polled(polled, this.#clock.elapsedMs() - start)
+    const records = this.#polled(polled, this.#clock.elapsedMs() - start)
     for (const { group, runs, failure } of polled) {
       if (failure !== null) throw failure.error
       for (const run of runs) {
@@ -353,6 +356,7 @@ export class StreamThread {
         if (task !== undefined) this.#inputs.give(task, run)
       }
     }
+    return records
   }
 
   /**
@@ -366,11 +370,12 @@ export class StreamThread {
     this.#gaveWayAtMs = this.#clock.elapsedMs()
   }
 
-  #polled(polled: readonly PolledGroup[], ms: number): void {
+  #polled(polled: readonly PolledGroup[], ms: number): number {
     let records = 0
     for (const { runs } of polled) for (const run of runs) records += run.records.length
     this.meters.poll.record(ms)
     if (records > 0) this.meters.pollRecords.record(records)
+    return records
   }
 
   #idleMs(): number {

@@ -4,20 +4,24 @@ import { CommitSchedule } from '../../../processor/commit/commit-schedule.ts'
 import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
 
 describe('A commit of a thread', () => {
-  it('is due at once when it is requested, and no longer due once it is sealed', async () => {
-    const { schedule } = await scene()
-    assert.equal(schedule.isDue, false)
+  it('is due two milliseconds after the first demand for it, and no longer due once it is sealed', async () => {
+    const { schedule, clock } = await scene()
+    assert.equal(schedule.isRequested, false)
     schedule.request()
+    assert.deepEqual([schedule.isRequested, schedule.isDue], [true, false])
+    await clock.advance(1)
+    schedule.request()
+    await clock.advance(1)
     assert.equal(schedule.isDue, true)
     schedule.sealed()
-    assert.equal(schedule.isDue, false)
+    assert.deepEqual([schedule.isRequested, schedule.isDue], [false, false])
   })
 
   it('is not due after a rollback of the work that requested it', async () => {
     const { schedule } = await scene()
     schedule.request()
     schedule.reset()
-    assert.equal(schedule.isDue, false)
+    assert.equal(schedule.isRequested, false)
   })
 
   it('is due one interval after the last commit', async () => {
