@@ -25,6 +25,11 @@ export class KillerSearch {
     this.#halves = halvesOf(recorder.suspects)
   }
 
+  /** True if some records were in flight at a death and have not finished a call since. Without them no name is looked up. */
+  get hasSuspects(): boolean {
+    return this.#recorder.suspects.size > 0
+  }
+
   isolationOf(record: string): Isolation {
     const deaths = this.#recorder.suspects.get(record)
     if (deaths === undefined || deaths.all < 2) return 'free'

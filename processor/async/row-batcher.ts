@@ -75,11 +75,12 @@ export class RowBatcher<K, V, R, W> {
     if (entry.deadline < this.#nearest) this.#nearest = entry.deadline
     const now = this.#clock.elapsedMs()
     const name = this.#killerSearch === null ? '' : (this.#step.nameOf?.(ticket.record, ticket.metadata) ?? '')
-    const isolation = this.#killerSearch?.isolationOf(name) ?? 'free'
-    const verdict = this.#killerSearch?.verdict(name) ?? null
-    rows.forEach((value, index) => {
-      this.#waiting.push({ entry, value, index, since: now, attempt: 1, isRetriedAlone: isolation === 'alone', isolation, name })
-    })
+    const search = this.#killerSearch?.hasSuspects === true ? this.#killerSearch : null
+    const isolation = search?.isolationOf(name) ?? 'free'
+    const verdict = search?.verdict(name) ?? null
+    const isRetriedAlone = isolation === 'alone'
+    for (let index = 0; index < rows.length; index++)
+      this.#waiting.push({ entry, value: rows[index] as R, index, since: now, attempt: 1, isRetriedAlone, isolation, name })
     if (verdict) queueMicrotask(() => entry.fail(verdict, null))
     if (rows.length === 0) queueMicrotask(() => entry.fail(malformed('The input has no rows'), null))
     this.#schedule()
