@@ -58,7 +58,12 @@ export class CommitSchedule {
 
   /** True if a commit is due as soon as the thread is idle. */
   get isDueWhenIdle(): boolean {
-    return this.#options.commitsWhenIdle && this.#rate.isLow(this.#options.clock.elapsedMs())
+    return this.#options.commitsWhenIdle && !this.isBusy
+  }
+
+  /** True if many records came in the last second or two. */
+  get isBusy(): boolean {
+    return !this.#rate.isLow(this.#options.clock.elapsedMs())
   }
 
   /** Time until a commit is due, at least 1 ms. */

@@ -271,7 +271,10 @@ export class StreamThread {
     const worked = this.#work()
     const workedUntil = this.#clock.elapsedMs()
     const { isWaitedFor } = this.#commits
-    const polled = await this.#poll(worked || this.#woken || isWaitedFor ? 0 : this.#idleMs())
+    const waitMs = worked || this.#woken || isWaitedFor ? 0 : this.#idleMs()
+    let polled = await this.#poll(waitMs)
+    // A record that ends an idle wait comes at the begin of a turn of the event loop. On a busy process, further records come in the same turn.
+    if (waitMs > 0 && polled > 0 && this.#commits.schedule.isBusy) polled += await this.#poll(0)
     if (isWaitedFor && polled === 0 && !worked && !this.#woken) this.#commits.commitWhenDone()
     this.#woken = false
     const punctuateMs = this.meters.punctuate.sum - punctuatedMs
@@ -360,11 +363,13 @@ export class StreamThread {
   }
 
   /**
-   * Yields to the event loop, so that timers, sockets and workers run. Short passes of this loop follow each other without a yield. A request on a
-   * quiet process takes several passes, and each turn of the event loop costs system calls.
+   * Yields to the event loop, so that timers, sockets and workers run. On a quiet process, short passes of this loop follow each other without a
+   * yield: a request takes several passes, and each turn of the event loop costs system calls. On a busy process, a yield before each pass lets the
+   * requests of a turn share the passes and the commit.
    */
   async #giveWay(): Promise<void> {
-    if (++this.#passesInARow < maxPassesInARow && this.#clock.elapsedMs() - this.#gaveWayAtMs < giveWayMs) return
+    const most = this.#commits.schedule.isBusy ? 1 : maxPassesInARow
+    if (++this.#passesInARow < most && this.#clock.elapsedMs() - this.#gaveWayAtMs < giveWayMs) return
     await eventLoopTurn()
     this.#passesInARow = 0
     this.#gaveWayAtMs = this.#clock.elapsedMs()
@@ -437,7 +442,7 @@ export type ThreadState = (typeof states)[number]
 
 const recordsAPass = 256
 const recordsAPoll = 2048
-/** The loop yields to the event loop after this number of passes. The loop yields earlier if `giveWayMs` have passed. */
+/** The loop of a quiet process yields to the event loop after this number of passes. The loop yields earlier if `giveWayMs` have passed. */
 const maxPassesInARow = 8
 const giveWayMs = 0.5
 /** A pass over the tasks ends after this time, in ms, even if there is more work. */

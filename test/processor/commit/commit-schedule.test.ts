@@ -46,9 +46,9 @@ describe('A commit of a thread', () => {
 
   it('is due at an idle moment only if few records come and the log wants commits then', async () => {
     const { schedule, clock } = await scene()
-    assert.equal(schedule.isDueWhenIdle, true)
+    assert.deepEqual([schedule.isDueWhenIdle, schedule.isBusy], [true, false])
     schedule.processed(600)
-    assert.equal(schedule.isDueWhenIdle, false)
+    assert.deepEqual([schedule.isDueWhenIdle, schedule.isBusy], [false, true])
     await clock.advance(2500)
     assert.equal(schedule.isDueWhenIdle, true)
     assert.equal((await scene({ commitsWhenIdle: false })).schedule.isDueWhenIdle, false)
