@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { type Browser, type CDPSession, chromium, type Page } from 'playwright-core'
+import { type Browser, chromium, type Page } from 'playwright-core'
+import { drawingTimes, traceCategories } from './browser-trace.ts'
 import { chromiumArguments, chromiumProgram, missingChromium } from './chromium-program.ts'
 import { MeasuredProgram } from './measured-program.ts'
 import { ShownSwarm } from './shown-swarm.ts'
@@ -14,7 +15,7 @@ export interface PageBenchmarkOptions {
 }
 
 /**
- * Measures the page in a real Chromium. One table has the frames of the graph while its numbers change, with the time of the browser's main thread.
+ * Measures the page in a real Chromium. One table has the frames of the graph while its numbers change, with the CPU time of the browser's threads.
  * The floor is an almost empty page in the same browser. The other table has the first paint of a page of a real process, without a cache.
  */
 export async function pageBenchmark({ seconds, bees }: PageBenchmarkOptions): Promise<readonly Table[]> {
@@ -54,14 +55,8 @@ async function frames(browser: Browser, { seconds, bees }: PageBenchmarkOptions)
     return {
       title: `The graph of ${bees} bees and ${shown.edges} edges, all numbers of which change with each update (the aim is 60 frames/s)`,
       columns: [
-        'page',
-        'updates/s',
-        'frames/s',
-        'p99 frame ms',
-        'tasks over 50 ms',
-        'script ms/update',
-        'style and layout ms/update',
-        'main thread ms/frame',
+        ...['page', 'updates/s', 'frames/s', 'p99 frame ms', 'tasks over 50 ms', 'script ms/update'],
+        ...['style, layout, paint ms/frame', 'main thread ms/frame', 'raster ms/frame'],
       ],
       rows,
       floorRow: 'floor',
@@ -86,25 +81,25 @@ async function framesOf(browser: Browser, { what, url, seconds, updates, isReady
     const page = await context.newPage()
     await page.goto(url)
     await isReady(page)
-    const session = await context.newCDPSession(page)
-    // CPU time of the thread, so that other programs of the machine count less.
-    await session.send('Performance.enable', { timeDomain: 'threadTicks' })
-    const [before, updatesBefore] = [await metricsOf(session), updates()]
+    await browser.startTracing(page, { categories: [...traceCategories] })
+    const before = updates()
     const { times, longTasks } = (await page.evaluate(`(${watchFrames})(${seconds * 1000})`)) as Watched
-    const [after, count] = [await metricsOf(session), updates() - updatesBefore]
-    const spent = (name: string) => 1000 * ((after.get(name) ?? Number.NaN) - (before.get(name) ?? Number.NaN))
+    const count = updates() - before
+    const { mainMs, scriptMs, drawMs, rasterMs } = drawingTimes((await browser.stopTracing()).toString())
     const steps = times.slice(1).map((time, at) => time - (times[at] ?? time))
     const wallSeconds = ((times.at(-1) ?? 0) - (times[0] ?? 0)) / 1000
-    const perUpdate = (ms: number) => (count === 0 ? '' : ms / count)
+    const { length } = steps
+    const perUpdate = count === 0 ? '' : scriptMs / count
     return [
       what,
       count / wallSeconds,
-      steps.length / wallSeconds,
+      length / wallSeconds,
       quantile(steps, 0.99),
       longTasks,
-      perUpdate(spent('ScriptDuration')),
-      perUpdate(spent('RecalcStyleDuration') + spent('LayoutDuration')),
-      spent('TaskDuration') / steps.length,
+      perUpdate,
+      drawMs / length,
+      mainMs / length,
+      rasterMs / length,
     ]
   } finally {
     await context.close()
@@ -131,11 +126,6 @@ const watchFrames = `(ms) => new Promise((resolve) => {
   }
   requestAnimationFrame(step)
 })`
-
-async function metricsOf(session: CDPSession): Promise<ReadonlyMap<string, number>> {
-  const { metrics } = await session.send('Performance.getMetrics')
-  return new Map(metrics.map(({ name, value }) => [name, value]))
-}
 
 /** Opens the page of a process with that many bees, each time in a new context, so that nothing is cached. */
 async function firstPaint(browser: Browser, { bees }: { readonly bees: number }): Promise<Table> {

@@ -56,7 +56,10 @@ export function pageFiles(): { readonly files: ReadonlyMap<string, PageFile>; re
   const files = new Map<string, PageFile>()
   for (const name of own) {
     const text = readFileSync(join(assets, name), 'utf8')
-    files.set(name === 'index.html' ? '/' : `/page/${name}`, fileOf(name, name === 'index.html' ? text.replace('IMPORT_MAP', () => map).replace('MODULES', () => preloads) : text))
+    files.set(
+      name === 'index.html' ? '/' : `/page/${name}`,
+      fileOf(name, name === 'index.html' ? text.replace('IMPORT_MAP', () => map).replace('MODULES', () => preloads) : text),
+    )
   }
   // Source maps are not served, because only developer tools would ask for them.
   for (const [specifier, name] of Object.entries(libraries)) {
