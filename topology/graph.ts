@@ -372,8 +372,9 @@ export class Topology {
   }
 
   connectProcessorAndStateStores(processor: string, stores: readonly string[]): this {
-    const kind = this.#nodes.get(processor)?.kind
-    if (kind !== 'processor' && kind !== 'operator') {
+    const node = this.#nodes.get(processor)
+    const mayUseStores = node?.kind === 'processor' || node?.kind === 'operator' || (node?.kind === 'async' && node.step.refuseRepeat !== undefined)
+    if (!mayUseStores) {
       throw mistake(`${processor} is not a processor of this topology`, 'Add the processor before connecting stores to it.')
     }
     for (const store of stores) {

@@ -1,27 +1,31 @@
-import { createHash, createHmac } from 'node:crypto'
+import { createHash, createHmac, createSecretKey, type KeyObject } from 'node:crypto'
 import type { Clock, Random } from '../../processor/ports.ts'
 import { uuidOf } from '../../topology/uuid.ts'
 import { freshId } from './fresh-id.ts'
+import { IdSequence } from './id-sequence.ts'
 
 /** Makes the ids of requests for HTTP gateways. */
 export class RequestIds {
   readonly #clock: Clock
   readonly #random: Random
-  readonly #secret: Uint8Array
+  /** The secret. An HMAC with a key object takes 2 µs, and with the bytes of the key 13 µs. */
+  readonly #secret: KeyObject
+  readonly #sequence: IdSequence
 
   /** `secret` is the same in all processes of a cluster and after restarts, and unknown to callers. */
   constructor(clock: Clock, random: Random, secret: Uint8Array) {
     this.#clock = clock
     this.#random = random
-    this.#secret = secret
+    this.#secret = createSecretKey(secret)
+    this.#sequence = new IdSequence(clock, random)
   }
 
   /**
-   * A new id. Without a caller the id is a UUIDv7 (RFC 9562, section 5.7), which sorts by time. With a caller the id is a UUIDv8 of random bits and a
-   * mark of the caller. A UUIDv7 with such a mark would have too few random bits.
+   * A new id, which sorts by time. Without a caller the id is a UUIDv7 (RFC 9562, section 5.7). With a caller the id is a UUIDv8 of a time, a number
+   * and a mark of the caller. A UUIDv7 with such a mark would have too few random bits.
    */
   fresh(caller = ''): string {
-    if (caller !== '') return this.#marked(this.#random.bytes(12), caller)
+    if (caller !== '') return this.#marked(this.#sequence.next(), caller)
     return freshId(this.#clock, this.#random)
   }
 
@@ -38,7 +42,7 @@ export class RequestIds {
 
   /**
    * True if the caller made the request with this id. The id alone shows it, in every process of a cluster. A caller who knows another caller's id
-   * gets a wrong `true` with a chance of one in 2^32. But nobody can guess an id, because 90 of its bits are random.
+   * gets a wrong `true` with a chance of one in 2^32. Nobody can compute the mark of another caller, because the mark needs the secret.
    */
   isOf(id: string, caller: string): boolean {
     if (caller === '' || !/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id)) return false

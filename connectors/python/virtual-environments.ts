@@ -200,8 +200,8 @@ export class VirtualEnvironments {
 function nextStep({ file, kind }: Requirements, lastLines: readonly string[]): string {
   if (kind !== 'locked') return 'Correct the requirements, or see that the package index can be reached.'
   if (lastLines.some((line) => /hash/i.test(line) && /match/i.test(line)))
-    return `A file is not the one of ${basename(file)}: someone has changed it, or the package was added on another platform. Find out who. To take this file, delete the package's entry and run waggle bees add again.`
-  return `See that the package index can be reached. ${basename(file)} is for the Python and the platform on which the package was added: elsewhere delete its entry and run waggle bees add again.`
+    return `A file is not the one of ${basename(file)}: someone has changed it, or the package was added on another platform. Find out who. To take this file, run waggle bees remove and then waggle bees add.`
+  return `See that the package index can be reached. ${basename(file)} is for the Python and the platform on which the package was added: elsewhere run waggle bees remove and then waggle bees add.`
 }
 
 function keyOf({ executable, version }: Interpreter, { kind, hash }: Requirements): string {

@@ -358,7 +358,13 @@ export class Beekeeper {
     })
     const entrance = {
       requests: inTurn ?? claimed,
-      events: new LiveRequestEvents({ log, clock: systemClock, plans, traces: new RequestTraces({ log, clock: systemClock, plans, acceptedAt }) }),
+      events: new LiveRequestEvents({
+        log,
+        clock: systemClock,
+        plans,
+        traces: new RequestTraces({ log, clock: systemClock, plans, acceptedAt }),
+        isSettled: async (id) => ((await requests.find(id))?.answer ?? null) !== null,
+      }),
       followers: placesOfFollowers(),
       models: new SwarmModels({ swarms: served, running: running.all }),
       callers: this.#tokens,

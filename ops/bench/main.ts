@@ -27,6 +27,7 @@ const { positionals, values } = parseArgs({
     caches: { type: 'string', default: '10485760,0' },
     partitions: { type: 'string', default: '4,64,1024' },
     swarms: { type: 'string', default: '1,100' },
+    bees: { type: 'string', default: '50' },
     rate: { type: 'string', default: '2' },
     only: { type: 'string', default: '' },
   },
@@ -87,6 +88,10 @@ const benchmarks: { readonly [name: string]: () => Promise<readonly Table[]> } =
   async models() {
     const { modelsBenchmark } = await import('./models.ts')
     return modelsBenchmark({ seconds: Number(values.seconds), clients: Number(values.clients) })
+  },
+  async page() {
+    const { pageBenchmark } = await import('./page.ts')
+    return pageBenchmark({ seconds: Number(values.seconds), bees: Number(values.bees) })
   },
   async pictures() {
     const { picturesBenchmark } = await import('./pictures.ts')
@@ -160,6 +165,7 @@ function usage(): never {
       '       | overload [--minutes N] [--clients N] | restart [--seconds N] [--clients N] | bees [--seconds N]',
       '       | telemetry [--seconds N] [--clients N] [--records N]',
       '       | kafka-swarm [--seconds N] [--rate N] [--only NAME] | server [--seconds N] [--clients N] [--swarms N]',
+      '       | page [--seconds N] [--bees N]',
       '       [--json] [--compare] [--keep, without --only]   or   npm run bench -- --compare\n',
     ].join('\n'),
   )

@@ -305,7 +305,7 @@ const jsonValue = (text: string): unknown => {
 }
 const bees = program
   .command('bees')
-  .description('shows the bee types that a swarm may name, adds types of packages, and checks programs that are bees')
+  .description('shows the bee types that a swarm may name, adds and removes types of packages, and checks programs that are bees')
 bees
   .command('catalog')
   .argument('[type]', 'a bee type; without it all are listed')
@@ -336,6 +336,16 @@ bees
   .addOption(json())
   .action(async (name: string, options: import('./bees-add.ts').BeesAddOptions) =>
     finish(await (await import('./bees-add.ts')).beesAdd(name, options)),
+  )
+
+bees
+  .command('remove')
+  .argument('<name>', 'a bee type that bees add has added, or a package with all its bee types')
+  .description('takes a bee type of a package out of bees.lock.json, unless a swarm file beside it still names the type')
+  .option('--swarm <file>', 'the swarm file beside which the lock file lies', 'swarm.yaml')
+  .addOption(json())
+  .action(async (name: string, options: import('./bees-remove.ts').BeesRemoveOptions) =>
+    finish((await import('./bees-remove.ts')).beesRemove(name, options)),
   )
 
 bees

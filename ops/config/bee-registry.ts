@@ -33,7 +33,7 @@ export function beeRegistry(directory: string): BeeRegistry {
     if (bee.type !== type)
       throw new WaggleError('WAGGLE_BEE_PACKAGE', {
         message: `${name} is the bee type ${bee.type}, and ${join(directory, lockName)} has it as ${type}`,
-        next: `Take the line out of the lock file, and run waggle bees add ${name}.`,
+        next: `Run waggle bees remove ${type}, and then waggle bees add ${name}.`,
       })
     return bee
   })

@@ -40,6 +40,11 @@ export class RequestTraces {
     this.#acceptedAt = acceptedAt
   }
 
+  /** The time at which a request was sent first, from its id or from a ledger of this process; null if neither tells it. */
+  firstSentAt(id: string): number | null {
+    return timeOfUuid(id) ?? this.#acceptedAt(id)
+  }
+
   /**
    * The trace of a request. Throws WAGGLE_UNKNOWN_REQUEST if the log has no record of the request, and WAGGLE_OVERLOADED while `maxTraces` other
    * searches run.
@@ -58,7 +63,7 @@ export class RequestTraces {
   async #trace(id: string): Promise<RequestTrace> {
     const search = new RequestSearch({ log: this.#log, clock: this.#clock, id })
     const topics = await this.#log.topics()
-    const about = timeOfUuid(id) ?? this.#acceptedAt(id)
+    const about = this.firstSentAt(id)
     const entrance = await this.#entrance(search, topics, about)
     const plan = this.#plans.find(({ subtopologies }) => entrance !== null && subtopologies.some(({ sources }) => sources.includes(entrance.topic)))
     const time = entrance !== null ? { exact: entrance.record.timestamp } : about === null ? null : { about }

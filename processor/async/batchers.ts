@@ -69,9 +69,9 @@ export class Batchers {
   }
 }
 
-/** The name of a node's batcher. Nodes whose calls are counted together have the same name. */
+/** The name of a node's batcher. Nodes whose calls are counted together have the same name. No name of a node contains a line break. */
 function nameOf({ name, step }: AsyncNode, task: string): string {
-  return JSON.stringify([name, step.counts === 'task' ? task : null])
+  return step.counts === 'task' ? `${name}\n${task}` : name
 }
 
 const maxWaitingBytes = 64 * 1024 * 1024

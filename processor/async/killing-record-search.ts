@@ -25,6 +25,11 @@ export class KillingRecordSearch {
     this.#halves = halvesOf(recorder.suspects)
   }
 
+  /** True if some records were in flight at a death and have not finished a call since. Without them no name is looked up. */
+  get hasSuspects(): boolean {
+    return this.#recorder.suspects.size > 0
+  }
+
   isolationOf(record: string): Isolation {
     const deaths = this.#recorder.suspects.get(record)
     if (deaths === undefined || deaths.all < 2) return 'free'
@@ -56,7 +61,9 @@ export class KillingRecordSearch {
     return false
   }
 
-  /** Notes that a call starts. Call the returned function once, when the call has ended, with or without an error. */
+  /**
+   * Notes that a call starts. Call `write` before the call itself, and the returned function once, when the call has ended, with or without an error.
+   */
   start(records: readonly string[], isolation: Isolation): () => void {
     const ended = this.#recorder.begin(records)
     this.#running[isolation]++
@@ -68,9 +75,14 @@ export class KillingRecordSearch {
     }
   }
 
+  /** Writes down the calls that start. A death during one of these calls is then known after the restart. */
+  write(): void {
+    this.#recorder.write()
+  }
+
   get #inFlight(): number {
-    const { free, alone, ...halves } = this.#running
-    return free + alone + halves['first half'] + halves['second half']
+    const running = this.#running
+    return running.free + running.alone + running['first half'] + running['second half']
   }
 
   #wake(): void {

@@ -167,7 +167,8 @@ export class DrivenProgram {
   }
 
   async advance(ms: number): Promise<void> {
-    // Records that were piped without an await are processed first.
+    // Records that were piped without an await are processed first, which needs open workers.
+    await this.#opened()
     await this.#clock.settle()
     const calls = this.#batchers.calls
     await this.#clock.advance(ms)

@@ -268,6 +268,7 @@ export class SinkRuntime implements NodeRuntime {
             partitions,
           )
     const { timestamp, headers } = record
+    if (chosen === null && partitioner === null) return [{ topic, partition: this.#default(key, partitions), key, value, timestamp, headers }]
     const wanted = chosen === null ? [this.#default(key, partitions)] : typeof chosen === 'number' ? [chosen] : chosen
     if (partitioner !== null) refuseOutside(wanted, topic, partitions)
     return wanted.map((partition) => ({ topic, partition, key, value, timestamp, headers }))

@@ -258,6 +258,7 @@ export class Task implements TaskView {
   drain(limit = Number.POSITIVE_INFINITY): number {
     let drained = 0
     for (const node of this.#async) drained += node.drain(this.#positions.mayGo, limit - drained)
+    if (drained > 0) for (const node of this.#async) node.release()
     return drained
   }
 

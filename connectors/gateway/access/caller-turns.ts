@@ -78,6 +78,7 @@ export class CallerTurns {
 
   /** Gives a free place to the first caller in turn, and moves this caller to the end of the turns. */
   #next(): void {
+    if (this.#lines.size === 0) return
     const [first] = this.#lines
     if (first === undefined || this.#atWork >= this.#options.atWork) return
     const [caller, line] = first

@@ -29,6 +29,7 @@ async function scene(
     begin: (names) => () => {
       for (const name of names) left.delete(name)
     },
+    write() {},
   })
   const seen: string[][] = []
   const outcomes = new Map<string, string>()
@@ -69,7 +70,62 @@ async function scene(
   return { seen, outcomes }
 }
 
+/** Runs a step without batches on all records, and lists the writes of the journal and the calls, in their order. */
+async function journalOf(records: readonly string[], concurrency: number): Promise<readonly string[]> {
+  const clock = new SimulatedClock()
+  const events: string[] = []
+  let begun: string[] = []
+  const killingRecordSearch = new KillingRecordSearch({
+    suspects: new Map(),
+    begin: (names) => {
+      begun.push(...names)
+      return () => {}
+    },
+    write() {
+      events.push(`write ${begun.join(' ')}`)
+      begun = []
+    },
+  })
+  const worker: AsyncWorker<string, string, string, string> = {
+    async call(rows) {
+      events.push(`call ${rows.join(' ')}`)
+      return rows
+    },
+  }
+  const step: AsyncStep<string, string, string, string> = {
+    open: async () => worker,
+    batch: null,
+    concurrency,
+    counts: 'task',
+    maxInFlight: 100,
+    ordered: 'partition',
+    timeoutMs: 1000,
+    retries: 0,
+    nameOf: ({ key }) => key,
+    admit: () => 'call',
+    forward() {},
+  }
+  const batcher = new RowBatcher(step, worker, clock, killingRecordSearch, { isFull: false }, new CallMeters())
+  let left = records.length
+  for (const [offset, key] of records.entries()) {
+    batcher.add({
+      record: { key, value: key, timestamp: 0, headers: [] },
+      metadata: { topic: 't', partition: 0, offset: BigInt(offset) },
+      done: () => left--,
+    })
+  }
+  await clock.until(() => left === 0)
+  return events
+}
+
 const records = ['1', '2', '3', '4', '5', '6']
+
+describe('The journal of calls', () => {
+  it('has each record before its call begins, and one write for all calls that begin together', async () => {
+    const calls = (...of: readonly string[]) => [`write ${of.join(' ')}`, ...of.map((key) => `call ${key}`)]
+    assert.deepEqual(await journalOf(records, 4), [...calls('1', '2', '3', '4'), ...calls('5', '6')])
+  })
+})
 
 describe('Records that were in flight when the process died', () => {
   it('are tried together with all other records after one death', async () => {
@@ -141,7 +197,7 @@ function deathsUntilFound(size: number, killer: number): number {
   const names = Array.from({ length: size }, (_, at) => `${at}`)
   const deaths = new Map<string, { readonly all: number; readonly alone: number }>()
   for (let died = 0; died < 20; died++) {
-    const killingRecordSearch = new KillingRecordSearch({ suspects: deaths, begin: () => () => {} })
+    const killingRecordSearch = new KillingRecordSearch({ suspects: deaths, begin: () => () => {}, write() {} })
     if (killingRecordSearch.verdict(`${killer}`) !== null) return died
     // All records are in flight that may be in flight together with the killer.
     const isolation = killingRecordSearch.isolationOf(`${killer}`)

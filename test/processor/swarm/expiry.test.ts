@@ -25,7 +25,6 @@ class Scene {
     const world = new SimulatedWorld(traits === undefined ? {} : { traits })
     let calls = 0
     const predictions = predictionsOf(world)
-    // If a request is repeated, the bees before the models run again, because only a step behind these bees knows the id.
     const functions: Functions = {
       ...predictions,
       a(...call) {

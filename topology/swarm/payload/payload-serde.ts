@@ -105,9 +105,13 @@ export function unreadable(thrown: unknown): Payload {
 }
 
 export function payloadHeaders(payload: Payload): readonly Header[] {
-  if (payload.kind === 'error') return [textHeader(contentTypeHeader, jsonType), textHeader(errorHeader, payload.error.code)]
+  if (payload.kind === 'json') return jsonHeaders
+  if (payload.kind === 'error') return [...jsonHeaders, textHeader(errorHeader, payload.error.code)]
   return [textHeader(contentTypeHeader, contentTypeOf(payload))]
 }
+
+/** The headers of nearly all payloads, made once. */
+const jsonHeaders: readonly Header[] = [textHeader(contentTypeHeader, jsonType)]
 
 export function contentTypeOf(payload: Payload): string {
   switch (payload.kind) {

@@ -82,6 +82,15 @@ export function assignCooperatively(
   return assigned
 }
 
+/** True if an assignment takes a partition from a static member that reads it. The member releases the partition, and then joins again. */
+export function takesFromStatic(joined: readonly JoinedMember[], assigned: ReadonlyMap<string, GroupAssignment>): boolean {
+  return joined.some(({ id, instanceId, metadata }) => {
+    if (instanceId === null) return false
+    const kept = new Set(assigned.get(id)?.partitions.map(partitionName))
+    return subscriptionOf(metadata).owned.some((place) => !kept.has(partitionName(place)))
+  })
+}
+
 export function topicsOf(joined: readonly JoinedMember[]): ReadonlySet<string> {
   return new Set(joined.flatMap(({ metadata }) => subscriptionOf(metadata).topics))
 }
