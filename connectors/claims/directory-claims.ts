@@ -11,8 +11,8 @@ import { fileError } from '../system/file-error.ts'
 import { writePrivateFile } from '../system/private-file.ts'
 
 /**
- * Large payloads in the data directory, for a process that is alone on its log. Objects lie in a folder for each 1,000 seconds of expiry, which has the
- * first seven digits of their names. The file `store` has the random name that tells two data directories apart.
+ * A store of large payloads in the data directory, for a process that is alone on its log. A folder has the objects that expire within the same 1,000
+ * seconds, and its name is the first seven digits of their names. The file `store` has a random name, which tells two data directories apart.
  */
 export class DirectoryClaims implements ClaimStore {
   readonly name: string
@@ -50,7 +50,7 @@ export class DirectoryClaims implements ClaimStore {
         syncDirectory(folder)
         this.#syncFolder(folder)
       } catch (thrown) {
-        // No record will name the object, and on a full disk a part of it would take room until its time is over.
+        // No record will name this object. What is written of it would fill the disk until the object expires.
         await rm(path, { force: true }).catch(() => {})
         throw thrown
       }
@@ -86,7 +86,7 @@ export class DirectoryClaims implements ClaimStore {
     try {
       await rm(path, { force: true })
       this.#synced.delete(dirname(path))
-      // The last object of a folder is deleted together with the folder. No later object goes into the folder, because its time is over.
+      // A folder is deleted with its last object. No new object goes into the folder, because its 1,000 seconds are over.
       await rmdir(dirname(path)).catch((thrown: unknown) => {
         if (!['ENOENT', 'ENOTEMPTY', 'EEXIST'].includes(errorCode(thrown))) throw thrown
       })
@@ -133,7 +133,7 @@ async function madeFolder(folder: string): Promise<boolean> {
   }
 }
 
-/** Writes a file, also over the rest of a write that failed. */
+/** Writes a file, and replaces what an earlier, failed write left there. */
 async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
   const file = await open(path, 'w', 0o600)
   try {

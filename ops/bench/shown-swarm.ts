@@ -46,7 +46,7 @@ export class ShownSwarm {
     return this.#shape.swarms.flatMap(({ bees }) => bees.flatMap(({ after }) => after)).length
   }
 
-  /** Sets how often counts are sent. With 0 the counts stay as they are, and one event a second says so. */
+  /** Sets the number of events a second. With 0 there is one event a second, whose counts are the same as before. */
   set countsPerSecond(rate: number) {
     this.#countsPerSecond = rate
   }
