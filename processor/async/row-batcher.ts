@@ -6,7 +6,7 @@ import type { CallMeters } from '../metrics/call-meters.ts'
 import type { Clock } from '../ports.ts'
 import { type CallTimeout, CallTimeouts } from './call-timeout.ts'
 import { CallTimes } from './call-times.ts'
-import type { KillerSearch } from './killer-search.ts'
+import type { KillingRecordSearch } from './killing-record-search.ts'
 import { RecordRows, type Row, type Ticket } from './record-rows.ts'
 
 /**
@@ -25,7 +25,7 @@ export class RowBatcher<K, V, R, W> {
   readonly #worker: AsyncWorker<K, V, R, W>
   readonly #clock: Clock
   /** The search for the record that kills the process; null if calls need not be remembered beyond a death of the process. */
-  readonly #killerSearch: KillerSearch | null
+  readonly #killingRecordSearch: KillingRecordSearch | null
   /** The memory of waiting rows. While the memory is full, no more rows come. */
   readonly #room: { readonly isFull: boolean }
   readonly #meters: CallMeters
@@ -46,7 +46,7 @@ export class RowBatcher<K, V, R, W> {
     step: AsyncStep<K, V, R, W>,
     worker: AsyncWorker<K, V, R, W>,
     clock: Clock,
-    killerSearch: KillerSearch | null,
+    killingRecordSearch: KillingRecordSearch | null,
     room: { readonly isFull: boolean },
     meters: CallMeters,
   ) {
@@ -55,7 +55,7 @@ export class RowBatcher<K, V, R, W> {
     this.#room = room
     this.#worker = worker
     this.#clock = clock
-    this.#killerSearch = step.nameOf === null ? null : killerSearch
+    this.#killingRecordSearch = step.nameOf === null ? null : killingRecordSearch
     this.#limits = new CallTimeouts(clock, step.timeoutMs)
     this.#size = this.#sizeNow()
     meters.batchLimit = this.#size
@@ -75,8 +75,8 @@ export class RowBatcher<K, V, R, W> {
     const entry = new RecordRows<K, V, R, W>(ticket, rows.length, { combine: this.#worker.combine, deadline: this.#deadlineOf(ticket.record) })
     if (entry.deadline < this.#nearest) this.#nearest = entry.deadline
     const now = this.#clock.elapsedMs()
-    const name = this.#killerSearch === null ? '' : (this.#step.nameOf?.(ticket.record, ticket.metadata) ?? '')
-    const search = this.#killerSearch?.hasSuspects === true ? this.#killerSearch : null
+    const name = this.#killingRecordSearch === null ? '' : (this.#step.nameOf?.(ticket.record, ticket.metadata) ?? '')
+    const search = this.#killingRecordSearch?.hasSuspects === true ? this.#killingRecordSearch : null
     const isolation = search?.isolationOf(name) ?? 'free'
     const verdict = search?.verdict(name) ?? null
     const isRetriedAlone = isolation === 'alone'
@@ -112,7 +112,7 @@ export class RowBatcher<K, V, R, W> {
     let isBlocked = false
     while (!this.#closed && this.#inFlight < this.#step.concurrency) {
       this.#dropDone()
-      isBlocked = this.#killerSearch?.mayStart(this.#waiting.head?.isolation ?? 'free', this.#again) === false
+      isBlocked = this.#killingRecordSearch?.mayStart(this.#waiting.head?.isolation ?? 'free', this.#again) === false
       if (isBlocked) break
       const reason = this.#reasonToSend()
       if (reason === null) break
@@ -120,7 +120,7 @@ export class RowBatcher<K, V, R, W> {
       // All rows of the batch may have been dropped. The row behind these rows may have another isolation, so the loop checks again.
       if (batch.length > 0) starting.push(this.#start(batch, reason))
     }
-    if (starting.length > 0) this.#killerSearch?.write()
+    if (starting.length > 0) this.#killingRecordSearch?.write()
     for (const call of starting) this.#call(call)
     // A blocked batch needs no timer: the call that blocks it calls `again` when it ends.
     if (!isBlocked) this.#setTimer()
@@ -220,7 +220,7 @@ export class RowBatcher<K, V, R, W> {
   #start(batch: readonly Row<K, V, R, W>[], reason: SendReason): StartingCall<K, V, R, W> {
     this.#inFlight++
     const names = batch.map(({ name }) => name)
-    return { batch, reason, ended: this.#killerSearch?.start(names, batch[0]?.isolation ?? 'free') ?? null }
+    return { batch, reason, ended: this.#killingRecordSearch?.start(names, batch[0]?.isolation ?? 'free') ?? null }
   }
 
   #call(call: StartingCall<K, V, R, W>): void {

@@ -14,7 +14,7 @@ import type { NodeContext } from './node-context.ts'
 import type { OperatorProcessor } from './operator-processor.ts'
 import { headerSize, payloadSize, placeSize, type RecordQueue } from './record-queue.ts'
 import { refuseNoTopic, refuseOutside } from './sink-choices.ts'
-import type { TaskSurroundings } from './task-state.ts'
+import type { TaskSurroundings } from './task-surroundings.ts'
 
 type Preparing = Deserializer<unknown> & Pick<Serde<unknown>, 'prepare'>
 

@@ -10,7 +10,7 @@ import { isOfAnother, retriesCommit, StandingFailure } from '../task/failures.ts
 import { RefusedInputs } from '../task/refused-inputs.ts'
 import { CacheBudget } from '../task/table-cache.ts'
 import type { Task } from '../task/task.ts'
-import type { TaskSurroundings } from '../task/task-state.ts'
+import type { TaskSurroundings } from '../task/task-surroundings.ts'
 import { ThreadAssignmentListener } from './assignment-listener.ts'
 import { InputFlow } from './input-flow.ts'
 import { failureOf, Rollback } from './rollback.ts'
@@ -383,13 +383,15 @@ export class StreamThread {
     return records
   }
 
+  /** The time until the loop has work without a wake-up. Infinite for an idle thread on a log that wakes its readers: such a thread costs nothing. */
   #idleMs(): number {
-    let wait = this.#commits.dueInMs ?? maxIdleMs
+    const { handsOn } = this.#options.log.traits
+    let wait = this.#commits.dueInMs ?? (handsOn ? Number.POSITIVE_INFINITY : maxIdleMs)
     // The idle wait is limited, so that the loop notices copies that have caught up.
     if (this.#groups.assignors.length > 0) wait = Math.min(wait, maxIdleMs)
     if (this.#isPaused) return wait
     wait = Math.min(wait, this.#inputs.chooseInMs ?? wait)
-    return Math.min(wait, Math.max(1, this.#threadTasks.ready.nextDue - this.#clock.now()))
+    return Math.min(wait, untilDue(this.#threadTasks.ready.nextDue - this.#clock.now()))
   }
 
   #listener(group: string): AssignmentListener {
@@ -437,6 +439,11 @@ export class StreamThread {
   }
 }
 
+/** The wait for a schedule. A long wait ends a little early and is repeated, because the clock may run faster than the timer of the wait. */
+function untilDue(dueInMs: number): number {
+  return dueInMs > maxIdleMs ? Math.max(maxIdleMs, dueInMs * shareOfWait) : Math.max(1, dueInMs)
+}
+
 const states = ['CREATED', 'STARTING', 'PARTITIONS_REVOKED', 'PARTITIONS_ASSIGNED', 'RUNNING', 'PENDING_SHUTDOWN', 'DEAD'] as const
 export type ThreadState = (typeof states)[number]
 
@@ -448,3 +455,5 @@ const giveWayMs = 0.5
 /** A pass over the tasks ends after this time, in ms, even if there is more work. */
 const sliceMs = 5
 const maxIdleMs = 1000
+/** The clock follows the machine's clock by at most 5 % of the passing time. */
+const shareOfWait = 0.95

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { isLoopback } from '../../http/loopback.ts'
 import { ProblemError } from '../http/problem.ts'
-import type { RequestIdentity } from '../request-identity.ts'
+import type { RequestIds } from '../request-ids.ts'
 import { anybody, type Caller, type Callers } from './caller.ts'
 import { knownCaller, missingToSee, scopeMissing, Unauthenticated } from './known-caller.ts'
 import { isScope, type Scope } from './scopes.ts'
@@ -46,7 +46,7 @@ export interface RouteGuardOptions {
   /** Called when the answer to a call of a `manage` route is known, also if the call was refused or the caller has left. */
   readonly onManaged?: (call: ManagedCall) => void
   readonly callers: Callers
-  readonly identity: RequestIdentity
+  readonly requestIds: RequestIds
 }
 
 /**
@@ -116,10 +116,10 @@ async function callerOf({ headers }: FastifyRequest, reply: FastifyReply, caller
 }
 
 /** The scope that the caller needs and does not have; null if the caller may call the route. */
-function missingScope({ params, routeOptions }: FastifyRequest, caller: Caller, scope: RouteScope, { identity }: RouteGuardOptions): Scope | null {
+function missingScope({ params, routeOptions }: FastifyRequest, caller: Caller, scope: RouteScope, { requestIds }: RouteGuardOptions): Scope | null {
   const { gateway = '', id = '' } = params as { readonly gateway?: string; readonly id?: string }
   if (scope === 'open') return null
-  if (scope === 'own') return missingToSee(id, caller, identity)
+  if (scope === 'own') return missingToSee(id, caller, requestIds)
   const needed = scope === 'ask' ? (`ask:${routeOptions.config.gatewayOf?.(params) ?? gateway}` as const) : scope
   return caller.scopes.allow(needed) ? null : needed
 }

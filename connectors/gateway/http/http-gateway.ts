@@ -11,7 +11,7 @@ import type { ErrorCode } from '../../../topology/error-codes.ts'
 import { ownMember } from '../../../topology/own-member.ts'
 import { ownPackage } from '../../../topology/own-package.ts'
 import type { InferenceModels } from '../../../topology/swarm/inference-models.ts'
-import type { Management } from '../../../topology/swarm/management.ts'
+import type { LogManagement } from '../../../topology/swarm/log-management.ts'
 import type { Page } from '../../../topology/swarm/page.ts'
 import type { Tracing } from '../../../topology/swarm/ports/tracing.ts'
 import type { PredictionNumbers } from '../../../topology/swarm/prediction-numbers.ts'
@@ -26,14 +26,14 @@ import { securityHeaders } from '../../http/security-headers.ts'
 import type { TlsFiles } from '../../http/tls-files.ts'
 import type { Callers } from '../access/caller.ts'
 import type { CallerLimits } from '../access/caller-limits.ts'
-import { type Places, placesOfFollowers } from '../access/places.ts'
+import { type CallerPlaces, placesOfFollowers } from '../access/caller-places.ts'
 import { guardRoutes, type ManagedCall, type RouteScope } from '../access/route-guard.ts'
 import { Intake } from '../intake.ts'
-import { RequestIdentity } from '../request-identity.ts'
+import { RequestIds } from '../request-ids.ts'
 import type { TracedArrival } from '../traced-arrival.ts'
 import { type Backups, backupRoutes } from './backup-routes.ts'
 import { BodyLimits } from './body-limits.ts'
-import { boundConnections } from './connections.ts'
+import { boundConnections } from './bounded-connections.ts'
 import { debugRoutes } from './debug-routes.ts'
 import { describedRoute, type RouteSchema } from './described-route.ts'
 import { eventRoutes } from './event-routes.ts'
@@ -53,7 +53,7 @@ import { type TokenRegistry, tokenRoutes } from './token-routes.ts'
 export interface HttpGatewayOptions {
   readonly requests: Requests
   /** Topics and dead letters for operators. Undefined: the server has no such routes. */
-  readonly management?: Management
+  readonly management?: LogManagement
   /** The page at `/`. Undefined: the server has no page. */
   readonly page?: Page
   /** Numbers about saved predictions. Undefined: the server has no such routes. */
@@ -61,7 +61,7 @@ export interface HttpGatewayOptions {
   /** The events of requests. Undefined: callers cannot follow requests. */
   readonly events?: RequestEvents
   /** The places of callers that follow requests. Default: separate places for this server. */
-  readonly followers?: Places
+  readonly followers?: CallerPlaces
   /** The tokens of callers, or `noTokens`. */
   readonly callers: Callers
   /** The tokens that operators manage. Undefined: the server has no such routes. */
@@ -230,11 +230,11 @@ const lastAnswersMs = 1000
 
 /** The Fastify application, before it listens. */
 async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Promise<FastifyInstance> {
-  const identity = new RequestIdentity(options.clock, options.random, options.idSecret)
-  const intake = new Intake({ ...options, identity })
+  const requestIds = new RequestIds(options.clock, options.random, options.idSecret)
+  const intake = new Intake({ ...options, requestIds })
   const { headersMs, requestMs, idleMs } = options.timeLimits ?? usualTimeLimits
   const app = fastify({
-    genReqId: () => identity.fresh(),
+    genReqId: () => requestIds.fresh(),
     serverFactory: (handler) => {
       const limits = {
         headersTimeout: headersMs,
@@ -252,7 +252,7 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
     routerOptions: { maxParamLength: 4096 },
     schemaErrorFormatter: (errors, part) => wrongPart(errors, part),
     frameworkErrors: (error, request, reply) => void answerError(error, request.id, reply.header('x-request-id', request.id), options.onError),
-    clientErrorHandler: (error, socket) => answerUnparsed(error, socket, identity.fresh()),
+    clientErrorHandler: (error, socket) => answerUnparsed(error, socket, requestIds.fresh()),
   })
   const endConnections = boundConnections(app.server, options)
   // `BodyLimits` sends `100 Continue` when it starts to read the body.
@@ -291,7 +291,7 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
   refuseBeforeBody(app, options, bodies)
   const { callers, onManaged = () => {} } = options
   if (options.rateLimitPerSecond !== null) await limitAddresses(app, options.rateLimitPerSecond)
-  guardRoutes(app, { callers, identity, onManaged })
+  guardRoutes(app, { callers, requestIds, onManaged })
   reportAnswers(app, options)
   // A gateway accepts every content type, so Fastify parses no body: the routes read the bodies themselves.
   app.removeAllContentTypeParsers()

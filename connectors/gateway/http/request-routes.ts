@@ -7,7 +7,7 @@ import { attributeHeaders, identityOf, isBatch } from '../../../topology/swarm/r
 import type { Durable } from '../../../topology/swarm/request/durable.ts'
 import type { RequestEvents } from '../../../topology/swarm/request/request-events.ts'
 import type { Accepted, NewRequest, Requests } from '../../../topology/swarm/request/requests.ts'
-import type { Places } from '../access/places.ts'
+import type { CallerPlaces } from '../access/caller-places.ts'
 import { type Arrival, type Intake, maxTimeoutSeconds } from '../intake.ts'
 import { TracedArrival } from '../traced-arrival.ts'
 import type { BodyLimits } from './body-limits.ts'
@@ -19,7 +19,7 @@ import { answerLines, answerOrderIn, isNdjson } from './ndjson-request.ts'
 import { ProblemError, problemOfBee, sendProblem } from './problem.ts'
 import { problemSchema } from './problem-schema.ts'
 import { checkedBody, readBody } from './request-body.ts'
-import { requestIdIn } from './request-id.ts'
+import { requestIdIn } from './request-id-in-path.ts'
 import { bytesOf, stateOf } from './request-state.ts'
 import { onResponseEnd } from './response-end.ts'
 
@@ -31,7 +31,7 @@ export interface RequestRoutesOptions {
   /** The events of requests. Undefined: callers cannot follow requests. */
   readonly events?: RequestEvents
   /** The places of callers that follow requests. */
-  readonly followers: Places
+  readonly followers: CallerPlaces
 }
 
 /** The routes of requests: `request`, `submit`, and the state of a request by its id. */
