@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util'
 import { ownMember } from '../../topology/own-member.ts'
 import { exitStatus } from '../cli/exit-status.ts'
 import { comparison, type Kept } from './comparison.ts'
-import { keep, keptNumbers } from './kept-numbers.ts'
+import { keep, keptBenchmarks } from './kept-benchmarks.ts'
 import type { Table } from './table.ts'
 import { printTable } from './table.ts'
 
@@ -111,7 +111,7 @@ else usage()
 
 async function run(name: string, measured: () => Promise<readonly Table[]>): Promise<number> {
   const now: Kept = { date: new Date().toISOString().slice(0, 10), machine: machine(), commit: commit(), tables: await measured() }
-  const kept = keptNumbers()[name]?.kept
+  const kept = keptBenchmarks()[name]?.kept
   if (!values.compare) show(now.machine, now.tables)
   else if (kept === undefined) process.stderr.write(`Nothing is kept of ${name}: keep it with --keep.\n`)
   const worse = values.compare && kept !== undefined ? compare(name, kept, now) : 0
@@ -120,7 +120,7 @@ async function run(name: string, measured: () => Promise<readonly Table[]>): Pro
 }
 
 function compareKept(): number {
-  const worse = Object.entries(keptNumbers()).map(([name, { kept, before }]) => (before === null ? 0 : compare(name, before, kept)))
+  const worse = Object.entries(keptBenchmarks()).map(([name, { kept, before }]) => (before === null ? 0 : compare(name, before, kept)))
   return worse.every((one) => one === 0) ? exitStatus.done : exitStatus.wrongInput
 }
 
