@@ -5,7 +5,7 @@ import { BeeRegistry } from '../../bees/registry.ts'
 import { type BeePackage, beePackage } from '../../connectors/packages/bee-package.ts'
 import { saidBy, WaggleError } from '../../topology/waggle-error.ts'
 import { lockName, readBeeLock } from './bee-lock.ts'
-import { pythonBee } from './python-bee.ts'
+import { pythonBee } from './locked-python-bee.ts'
 
 /**
  * The bee types of a swarm in this directory: Waggle's own types, and the types of the packages in the lock file. Throws WAGGLE_BEE_PACKAGE for a
