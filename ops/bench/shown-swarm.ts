@@ -88,7 +88,7 @@ export class ShownSwarm {
           const calls = turn * 40 + ((turn * (index + 5)) % 23)
           return [
             bee.name,
-            { calls, rows: calls * 10 + ((turn * (index + 3)) % 37), failed: 0, seconds: calls * 0.004 + ((turn * index) % 7) / 10, batch_limit: 16 },
+            { calls, rows: calls * 10 + ((turn * (index + 3)) % 37), failed: 0, seconds: turn * 0.12 + ((turn * index) % 7) / 100, batch_limit: 16 },
           ]
         }),
       ),
