@@ -1,17 +1,15 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import type { CommandGroup } from './command-group.ts'
+import { json, onProcess } from './common-options.ts'
 import type { ServerOptions } from './server-options.ts'
 
-export interface SwarmCommands {
-  readonly program: Command
+interface SwarmCommands extends CommandGroup {
   /** The command `bees`. */
   readonly bees: Command
-  readonly onProcess: () => Option
-  readonly json: () => Option
-  readonly finish: (status: number) => void
 }
 
 /** Adds the commands that manage a running server. Many also exist under the name that the command has in waxctl. */
-export function addSwarmCommands({ program, bees, onProcess, json, finish }: SwarmCommands): void {
+export function addSwarmCommands({ program, bees, finish }: SwarmCommands): void {
   const swarms = program.command('swarms').description('creates, changes and removes the swarms of a running `waggle serve`')
   const accept = () => new Option('--accept', 'give up state, or change partitions, where the new version says so').default(false)
 

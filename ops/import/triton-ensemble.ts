@@ -3,9 +3,9 @@ import { dirname, join, relative } from 'node:path'
 import { ownMember } from '../../topology/own-member.ts'
 import { didYouMean } from '../../topology/swarm/check/nearest-name.ts'
 import { invalidSwarm, mistakeAt } from '../../topology/swarm/swarm-document.ts'
-import { dataOf, type FieldType, inferenceInput, type TensorSource } from './inference-body.ts'
 import { localModel, type ModelSource, servedModel } from './model-source.ts'
 import { boundedSteps, quotedName, SwarmDraft } from './swarm-draft.ts'
+import { dataOf, type FieldType, inferenceInput, type TensorSource } from './tensor-expression.ts'
 import { type ProtoMessage, readTextProtobuf } from './text-protobuf.ts'
 
 /** The source of a tensor of the ensemble: the bee that produces the tensor, and the tensor's name and form in that bee's result. */
@@ -115,7 +115,7 @@ function addStep(step: Step, sources: Map<string, Source>, { draft, file, folder
     )
 }
 
-/** A model of several dimensions takes nested lists, and a model server gives flat ones. */
+/** A model with several dimensions takes nested lists, but a model server gives flat lists. */
 function noteFlat({ model, inputs, place }: Step, sources: ReadonlyMap<string, Source>, draft: SwarmDraft): void {
   const flat = [...inputs].find(([, tensor]) => sources.get(tensor)?.form === 'outputs')
   if (flat !== undefined)
