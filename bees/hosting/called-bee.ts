@@ -36,7 +36,7 @@ export async function callBee(
     try {
       const request = requests[at] as BeeRequest
       const called = open.call(bee, [request], () => made.process(given(row), request))
-      // Each `await` is a turn of the microtask queue. A bee that returns a value and no promise needs none.
+      // An `await` costs a turn of the microtask queue, so only a promise is awaited.
       const output = parts[at]?.outputOf(isPromiseLike(called) ? await called : called)
       return resultOf(isPromiseLike(output) ? await output : output, bee)
     } catch (thrown) {

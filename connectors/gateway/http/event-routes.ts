@@ -30,7 +30,7 @@ export function eventRoutes(app: FastifyInstance, options: EventRoutesOptions): 
   app.get<{ Params: { id: string } }>(
     '/v1/requests/:id/events',
     {
-      // A stream as the answer to HEAD would never be read, and would follow its request for ever.
+      // Nobody would read the body of an answer to HEAD, and its stream would follow the request without end.
       exposeHeadRoute: false,
       config: { scope: 'own' },
       schema: {

@@ -13,7 +13,7 @@ export function isNdjson(contentType: string | undefined): boolean {
   return ndjsonTypes.includes(mediaTypeOf(contentType))
 }
 
-/** Throws a ProblemError for a text that is not an order. */
+/** The order of answers that a text names. The default is the order of the lines. Throws a ProblemError for any other text. */
 export function answerOrderIn(text: string | undefined): AnswerOrder {
   if (text === undefined || text === 'input') return 'input'
   if (text === 'done') return text

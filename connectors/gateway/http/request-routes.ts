@@ -60,7 +60,7 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
       if (state === 'failed' || answer.kind === 'error') return sendFailure(reply, answer, id)
       if (event !== null) return sendEvent(reply, answer, { ...event, gateway: made.gateway, requestId: id, now: options.clock.now() })
       reply.header('content-type', contentTypeOf(answer))
-      // Node writes the head of a response and a text as one piece, and the head and bytes as two.
+      // Node sends a head and a text in one piece, but a head and bytes in two.
       return answer.kind === 'json' ? reply.serializer(asItIs).send(JSON.stringify(answer.json)) : reply.send(bytesOf(answer))
     },
   )

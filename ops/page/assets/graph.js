@@ -21,7 +21,9 @@ export function Graph({ swarm, numbers, progress, selected, onSelect, isTall }) 
     event.preventDefault()
     next.focus()
   }
-  const sizes = { maxWidth: `${drawn.width}px`, minWidth: `${Math.min(drawn.width, isTall ? 320 : drawn.width * 0.6)}px` }
+  // On a phone, a swarm of a few columns fits the window. A wider one is scrolled, because its texts would be too small.
+  const least = isTall && drawn.width < 720 ? Math.min(drawn.width, 320) : drawn.width * 0.6
+  const sizes = { maxWidth: `${drawn.width}px`, minWidth: `${least}px` }
   const viewBox = `0 0 ${drawn.width} ${drawn.height}`
   const rateOf = (bee) => numbers?.rates[topics.get(bee)] ?? 0
   return html`<div class=${`graph ${drawn.nodes.length > 60 ? 'many' : ''}`} style=${sizes}>
