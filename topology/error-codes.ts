@@ -24,6 +24,12 @@ export const errorCodes = {
       'A bee answered the request by `swarm.respond`, so the bees behind it do not compute it. No caller gets this: it marks the records that follow.',
     next: 'Let the bee publish too, if the bees behind it should go on.',
   },
+  WAGGLE_ANSWER_UNREAD: {
+    status: 503,
+    exit: 3,
+    meaning: 'The caller left before it had read its answer.',
+    next: 'Ask for the answer again: `GET /v1/requests/{id}`.',
+  },
   WAGGLE_ASSIGNMENT_UNREADABLE: {
     status: 500,
     exit: 1,

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { AnswerRoom } from '../../connectors/claims/answer-room.ts'
 import { ClickHouseDatabase } from '../../connectors/clickhouse/clickhouse-database.ts'
 import { type EmbeddedClickHouse, startEmbeddedClickHouse } from '../../connectors/clickhouse/embedded-clickhouse.ts'
 import { Repairs } from '../../connectors/clickhouse/repairs.ts'
@@ -27,6 +28,7 @@ import { ownPackage } from '../../topology/own-package.ts'
 import type { Claims } from '../../topology/swarm/ports/claims.ts'
 import type { Database } from '../../topology/swarm/ports/database.ts'
 import type { Tracing } from '../../topology/swarm/ports/tracing.ts'
+import { inlineAnswers } from '../../topology/swarm/request/answers.ts'
 import type { Redaction } from '../../topology/swarm/secrets/redaction.ts'
 import type { SwarmManagement } from '../../topology/swarm/swarm-management.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
@@ -44,6 +46,7 @@ import { ProcessPage } from '../page/process-page.ts'
 import { auditLine } from '../process-log/audit-line.ts'
 import { FailureLines } from '../process-log/failure-lines.ts'
 import type { LogLevel, LogLevels, LogLine } from '../process-log/log-line.ts'
+import { ClaimedAnswers } from '../requests/claimed-answers.ts'
 import { ClaimedRequests } from '../requests/claimed-requests.ts'
 import { ClusterRequests } from '../requests/cluster-requests.ts'
 import { EmbeddedRequests } from '../requests/embedded-requests.ts'
@@ -61,7 +64,7 @@ import { beePorts, modelsOf } from './bee-ports.ts'
 import { idSecretOf } from './id-secret.ts'
 import { trimWhenIdle } from './idle-trim.ts'
 import { saveMissingRows } from './missing-rows.ts'
-import { openClaims } from './open-claims.ts'
+import { maxFetchedBytes, openClaims } from './open-claims.ts'
 import { usualMaxConnections } from './open-files.ts'
 import { kafkaOptions, openLog } from './open-log.ts'
 import { openRemoteModels } from './open-remote-models.ts'
@@ -348,6 +351,8 @@ export class Beekeeper {
     this.#closeLater('requests', () => requests.close())
     const { requests_at_work: atWork, max_requests_in_flight: maxInFlight } = settings
     const claimed = claims === null ? requests : new ClaimedRequests(requests, { claims, clock: systemClock })
+    const room = { clock: systemClock, maxBytes: maxFetchedBytes(settings) }
+    const answers = claims === null ? inlineAnswers : new ClaimedAnswers({ claims, room: new AnswerRoom(room), clock: systemClock })
     // A caller gets half of these places at most, and a single caller may have all requests in flight. Requests whose caller has left take places too.
     const inTurn = atWork === null ? null : new RequestsInTurn({ requests: claimed, clock: systemClock, atWork, waiting: 2 * maxInFlight })
     this.#stopWaiting = () => {
@@ -371,6 +376,7 @@ export class Beekeeper {
     })
     const entrance = {
       requests: inTurn ?? claimed,
+      answers,
       events: new LiveRequestEvents({ log, clock: systemClock, plans, traces: new RequestTraces({ log, clock: systemClock, plans, acceptedAt }) }),
       followers: placesOfFollowers(),
       models: new SwarmModels({ swarms: served, running: running.all }),

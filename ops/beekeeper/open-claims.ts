@@ -38,7 +38,7 @@ export async function openClaims(
     random,
     maxInlineBytes,
     lifetimeMs: lifetimeMsOf(settings),
-    maxFetchedBytes: Math.max(256 * 1024 * 1024, 2 * settings.max_body_bytes),
+    maxFetchedBytes: maxFetchedBytes(settings),
   })
   const sweep = new ClaimSweep({ store, clock, oldestUnread: () => oldestUnread(log, clock), everyMs: sweepMs, onNotice })
   sweep.start()
@@ -49,6 +49,11 @@ export async function openClaims(
       await store.close()
     },
   }
+}
+
+/** The most bytes of fetched payloads that are in memory at once: for bees, for sinks, and for callers. */
+export function maxFetchedBytes({ max_body_bytes }: Pick<Settings, 'max_body_bytes'>): number {
+  return Math.max(256 * 1024 * 1024, 2 * max_body_bytes)
 }
 
 /**

@@ -1,9 +1,11 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { Type } from 'typebox'
 import type { Clock } from '../../../processor/ports.ts'
+import { type Answers, wholeAnswer } from '../../../topology/swarm/request/answers.ts'
 import { type FollowedRequest, isLastEvent, type RequestEvent, type RequestEvents } from '../../../topology/swarm/request/request-events.ts'
 import type { NewRequest, Requests } from '../../../topology/swarm/request/requests.ts'
 import type { Places } from '../access/places.ts'
+import { readerOf } from './answer-reader.ts'
 import { callerText } from './caller-text.ts'
 import { answerOf, nothing } from './described-route.ts'
 import { EventStream } from './event-stream.ts'
@@ -13,6 +15,7 @@ import { shownAnswer, stateOf } from './request-state.ts'
 
 interface EventRoutesOptions {
   readonly requests: Requests
+  readonly answers: Answers
   readonly events: RequestEvents
   readonly clock: Clock
   /** The places of callers that follow requests. */
@@ -60,7 +63,7 @@ export function eventRoutes(app: FastifyInstance, options: EventRoutesOptions): 
       try {
         followed = await events.follow(id, lastEventId, (event) => {
           if (event.kind !== 'outcome') return sendEvent(stream, event, id)
-          void answerWithState(stream, event.id, id, options)
+          void answerWithState(stream, event.id, id, { ...options, reply })
           return true
         })
         if (stream.isClosed) followed.end()
@@ -81,7 +84,7 @@ export function wantsEvents(accept: string | undefined): boolean {
 export async function streamedRequest(
   made: NewRequest,
   reply: FastifyReply,
-  { requests, events, clock, followers }: EventRoutesOptions,
+  { requests, answers, events, clock, followers }: EventRoutesOptions,
 ): Promise<FastifyReply> {
   const { id } = made
   let followed: FollowedRequest | null = null
@@ -109,8 +112,9 @@ export async function streamedRequest(
       return true
     })
     const requested = requests.request(made)
-    requested.then(
-      (found) => outcome.resolve(stateOf(id, { ...found, bodyHash: '' })),
+    const stated = requested.then(async (found) => stateOf(id, found, await wholeAnswer(answers, id, found.answer, () => readerOf(reply))))
+    stated.then(
+      (state) => outcome.resolve(state),
       (error: unknown) => outcome.resolve({ request_id: id, state: 'failed', answer: null, problem: problemOf(error, id) }),
     )
     await Promise.race([begun, requested])
@@ -147,12 +151,18 @@ const gapDetail =
   'The log no longer has all parts of this request (WAGGLE_RETENTION_SECONDS), so some may be missing here: take the result from the answer'
 
 /** The outcome is in the log first, and soon afterwards in the ledger. */
-async function answerWithState(stream: EventStream, eventId: string, requestId: string, { requests, clock }: EventRoutesOptions): Promise<void> {
+async function answerWithState(
+  stream: EventStream,
+  eventId: string,
+  requestId: string,
+  { requests, answers, clock, reply }: EventRoutesOptions & { readonly reply: FastifyReply },
+): Promise<void> {
   try {
     for (let tries = 0; tries < maxTries; tries++) {
       const found = await requests.find(requestId)
       if (found !== null && found.state !== 'pending') {
-        stream.send('answer', eventId, stateOf(requestId, found))
+        const answer = found.answer === null ? null : await wholeAnswer(answers, requestId, found.answer, () => readerOf(reply))
+        stream.send('answer', eventId, stateOf(requestId, found, answer))
         break
       }
       await new Promise<void>((resolve) => void clock.after(pauseMs, resolve))

@@ -16,6 +16,7 @@ import type { Page } from '../../../topology/swarm/page.ts'
 import type { Tracing } from '../../../topology/swarm/ports/tracing.ts'
 import type { PredictionNumbers } from '../../../topology/swarm/prediction-numbers.ts'
 import type { ProcessDebug } from '../../../topology/swarm/process-debug.ts'
+import { type Answers, inlineAnswers } from '../../../topology/swarm/request/answers.ts'
 import type { RequestEvents } from '../../../topology/swarm/request/request-events.ts'
 import type { Requests } from '../../../topology/swarm/request/requests.ts'
 import type { SwarmManagement } from '../../../topology/swarm/swarm-management.ts'
@@ -52,6 +53,8 @@ import { type TokenRegistry, tokenRoutes } from './token-routes.ts'
 
 export interface HttpGatewayOptions {
   readonly requests: Requests
+  /** Gives large answers as a whole. Default: every answer is in its record. */
+  readonly answers?: Answers
   /** Topics and dead letters for operators. Undefined: the server has no such routes. */
   readonly management?: Management
   /** The page at `/`. Undefined: the server has no page. */
@@ -232,6 +235,7 @@ const lastAnswersMs = 1000
 async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Promise<FastifyInstance> {
   const identity = new RequestIdentity(options.clock, options.random, options.idSecret)
   const intake = new Intake({ ...options, identity })
+  const { answers = inlineAnswers } = options
   const { headersMs, requestMs, idleMs } = options.timeLimits ?? usualTimeLimits
   const app = fastify({
     genReqId: () => identity.fresh(),
@@ -305,12 +309,12 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
   })
   await app.register(async (scope) => {
     const { requests, clock, events, followers = placesOfFollowers() } = options
-    requestRoutes(scope, { requests, bodies, intake, clock, followers, ...(events === undefined ? {} : { events }) })
-    if (events !== undefined) eventRoutes(scope, { requests, events, clock, followers })
+    requestRoutes(scope, { requests, answers, bodies, intake, clock, followers, ...(events === undefined ? {} : { events }) })
+    if (events !== undefined) eventRoutes(scope, { requests, answers, events, clock, followers })
     healthRoutes(scope, options)
   })
   const { management, page, predictions, clock, tokens, secrets, swarms, debug, models, backups } = options
-  if (models !== undefined) await app.register(async (scope) => inferenceRoutes(scope, { ...options, models, intake, bodies }))
+  if (models !== undefined) await app.register(async (scope) => inferenceRoutes(scope, { ...options, answers, models, intake, bodies }))
   if (page !== undefined) await app.register(async (scope) => pageRoutes(scope, page))
   if (swarms !== undefined) await app.register(async (scope) => swarmRoutes(scope, { swarms, bodies }))
   if (management !== undefined)
