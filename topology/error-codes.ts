@@ -253,6 +253,12 @@ export const errorCodes = {
     meaning: 'The claim store does not answer.',
     next: 'See that the store runs and can be reached. Waggle tries it again.',
   },
+  WAGGLE_CLAIM_STORE_FULL: {
+    status: 503,
+    exit: 3,
+    meaning: 'The claim store in the data directory has as many bytes as it may have, or its disk is nearly full.',
+    next: 'Raise `WAGGLE_CLAIM_STORE_MAX_BYTES`, make room on the disk, keep payloads for a shorter time, or keep them on S3. Waggle goes on by itself.',
+  },
   WAGGLE_CONTENT_TYPE: {
     status: 415,
     exit: 1,

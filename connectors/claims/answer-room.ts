@@ -25,6 +25,10 @@ export class AnswerRoom {
     this.#options = options
   }
 
+  get maxBytes(): number {
+    return this.#options.maxBytes
+  }
+
   get takenBytes(): number {
     return this.#taken
   }

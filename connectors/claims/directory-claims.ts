@@ -1,13 +1,19 @@
 import { readFileSync } from 'node:fs'
 import { mkdir, open, readdir, rm, rmdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import type { Random } from '../../processor/ports.ts'
+import type { Clock, Random } from '../../processor/ports.ts'
 import { timesInKey } from '../../topology/swarm/payload/claim-codec.ts'
 import type { ClaimStore } from '../../topology/swarm/ports/claims.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { syncDirectory } from '../system/directory-sync.ts'
 import { fileError } from '../system/file-error.ts'
 import { writePrivateFile } from '../system/private-file.ts'
+import { DirectoryBytes, type DirectoryBytesOptions, sizeOf } from './directory-bytes.ts'
+
+export interface DirectoryClaimsOptions extends Pick<DirectoryBytesOptions, 'maxBytes' | 'onNotice' | 'disk'> {
+  readonly random: Random
+  readonly clock: Pick<Clock, 'elapsedMs'>
+}
 
 /**
  * Large payloads in the data directory, for a process that is alone on its log. Objects lie in a folder for each 1,000 seconds of expiry, which has the
@@ -16,16 +22,18 @@ import { writePrivateFile } from '../system/private-file.ts'
 export class DirectoryClaims implements ClaimStore {
   readonly name: string
   readonly #directory: string
+  readonly #bytes: DirectoryBytes
   /** Folders whose names this process has made durable. */
   readonly #synced = new Set<string>()
 
-  private constructor(directory: string, name: string) {
+  private constructor(directory: string, name: string, bytes: DirectoryBytes) {
     this.#directory = directory
+    this.#bytes = bytes
     this.name = name
   }
 
   /** Opens the store of a directory, and makes it if it is missing. Throws WAGGLE_FILE_UNUSABLE, WAGGLE_DISK_FULL, and WAGGLE_CLAIM_STORE for a file without a name. */
-  static open(directory: string, random: Random): DirectoryClaims {
+  static async open(directory: string, { random, ...options }: DirectoryClaimsOptions): Promise<DirectoryClaims> {
     const file = join(directory, nameFile)
     const found = nameIn(file)
     const name = found ?? `data-directory:${Buffer.from(random.bytes(8)).toString('hex')}`
@@ -36,12 +44,21 @@ export class DirectoryClaims implements ClaimStore {
     } catch (thrown) {
       throw fileError(thrown) ?? thrown
     }
-    return new DirectoryClaims(directory, name)
+    return new DirectoryClaims(directory, name, await DirectoryBytes.counted({ ...options, directory }))
+  }
+
+  get usage(): { readonly bytes: number; readonly maxBytes: number } {
+    return this.#bytes.usage
+  }
+
+  refusal(bytes: number): WaggleError | null {
+    return this.#bytes.refusal(bytes)
   }
 
   async put(key: string, bytes: Uint8Array): Promise<void> {
     const path = this.#pathOf(key)
     const folder = dirname(path)
+    this.#bytes.add(bytes.length)
     try {
       if (await madeFolder(folder)) this.#synced.delete(folder)
       try {
@@ -54,6 +71,7 @@ export class DirectoryClaims implements ClaimStore {
         throw thrown
       }
     } catch (thrown) {
+      this.#bytes.remove(bytes.length)
       throw fileError(thrown) ?? thrown
     }
   }
@@ -83,7 +101,9 @@ export class DirectoryClaims implements ClaimStore {
   async delete(key: string): Promise<void> {
     const path = this.#pathOf(key)
     try {
+      const bytes = await sizeOf(path)
       await rm(path, { force: true })
+      this.#bytes.remove(bytes)
       this.#synced.delete(dirname(path))
       // The last object of a folder is deleted together with the folder. No later object goes into the folder, because its time is over.
       await rmdir(dirname(path)).catch((thrown: unknown) => {

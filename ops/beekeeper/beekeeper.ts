@@ -25,7 +25,6 @@ import { KillerSearch } from '../../processor/async/killer-search.ts'
 import type { Log, StateDirectory } from '../../processor/ports.ts'
 import { applicationIdOf } from '../../topology/naming.ts'
 import { ownPackage } from '../../topology/own-package.ts'
-import type { Claims } from '../../topology/swarm/ports/claims.ts'
 import type { Database } from '../../topology/swarm/ports/database.ts'
 import type { Tracing } from '../../topology/swarm/ports/tracing.ts'
 import { inlineAnswers } from '../../topology/swarm/request/answers.ts'
@@ -64,7 +63,7 @@ import { beePorts, modelsOf } from './bee-ports.ts'
 import { idSecretOf } from './id-secret.ts'
 import { trimWhenIdle } from './idle-trim.ts'
 import { saveMissingRows } from './missing-rows.ts'
-import { maxFetchedBytes, openClaims } from './open-claims.ts'
+import { maxFetchedBytes, type OpenClaims, openClaims } from './open-claims.ts'
 import { usualMaxConnections } from './open-files.ts'
 import { kafkaOptions, openLog } from './open-log.ts'
 import { openRemoteModels } from './open-remote-models.ts'
@@ -251,7 +250,7 @@ export class Beekeeper {
     })
     this.#running = running
     const prepared = await Promise.all(swarms.map((swarm) => running.prepare(swarm, swarms)))
-    const served = await this.#openGateway(log, random, { running, prepared, claims })
+    const served = await this.#openGateway(log, random, { running, prepared, stored: open })
     this.#closeLater('swarms', () => running.close(() => Math.max(shortestStopMs, this.#leftToStopMs)))
     this.#closeLater('definitions', () => served.close())
     await Promise.all(prepared.map((swarm) => running.start(swarm)))
@@ -312,7 +311,11 @@ export class Beekeeper {
   async #openGateway(
     log: Log,
     random: SystemRandom,
-    { running, prepared, claims }: { readonly running: RunningSwarms; readonly prepared: readonly RunningSwarm[]; readonly claims: Claims | null },
+    {
+      running,
+      prepared,
+      stored,
+    }: { readonly running: RunningSwarms; readonly prepared: readonly RunningSwarm[]; readonly stored: OpenClaims | null },
   ): Promise<ServedSwarms> {
     const { settings, swarms, server = null } = this.#options
     const say = this.#say
@@ -345,14 +348,22 @@ export class Beekeeper {
     this.#served = served
     const gpus = new NvidiaGpus({ clock: systemClock })
     this.#closeLater('GPU metrics', async () => gpus.close())
-    const telemetry = new Telemetry({ clock: systemClock, swarms: running.all, log, gpus, ...(definitions === null ? {} : { definitions }) })
+    const room = new AnswerRoom({ clock: systemClock, maxBytes: maxFetchedBytes(settings) })
+    const measured = stored === null ? {} : { claims: { counts: stored.counts, usage: stored.usage, answers: room } }
+    const telemetry = new Telemetry({
+      clock: systemClock,
+      swarms: running.all,
+      log,
+      gpus,
+      ...measured,
+      ...(definitions === null ? {} : { definitions }),
+    })
     this.#closeLater('telemetry', async () => telemetry.close())
     this.#options.otlp?.useMetrics(() => telemetry.families())
     this.#closeLater('requests', () => requests.close())
     const { requests_at_work: atWork, max_requests_in_flight: maxInFlight } = settings
-    const claimed = claims === null ? requests : new ClaimedRequests(requests, { claims, clock: systemClock })
-    const room = { clock: systemClock, maxBytes: maxFetchedBytes(settings) }
-    const answers = claims === null ? inlineAnswers : new ClaimedAnswers({ claims, room: new AnswerRoom(room), clock: systemClock })
+    const claimed = stored === null ? requests : new ClaimedRequests(requests, { claims: stored.claims, clock: systemClock })
+    const answers = stored === null ? inlineAnswers : new ClaimedAnswers({ claims: stored.claims, room, clock: systemClock })
     // A caller gets half of these places at most, and a single caller may have all requests in flight. Requests whose caller has left take places too.
     const inTurn = atWork === null ? null : new RequestsInTurn({ requests: claimed, clock: systemClock, atWork, waiting: 2 * maxInFlight })
     this.#stopWaiting = () => {
@@ -402,7 +413,13 @@ export class Beekeeper {
       ...entrance,
       ...tlsOf(settings),
       management,
-      page: new ProcessPage({ log, clock: systemClock, instance: management.instance, swarms: running.all }),
+      page: new ProcessPage({
+        log,
+        clock: systemClock,
+        instance: management.instance,
+        swarms: running.all,
+        ...(stored === null ? {} : { claims: stored.usage }),
+      }),
       predictions: new SavedPredictions({ clock: systemClock, plans, database: () => this.#openDatabase() }),
       onManaged: (call) => auditLine(say, call),
       tokens: this.#tokens,

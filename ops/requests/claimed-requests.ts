@@ -51,6 +51,8 @@ export class ClaimedRequests implements Requests {
    * already, so that no record names it. If it is unknown whether the record was written, the object stays.
    */
   async #claimed<T>(request: NewRequest, send: (request: NewRequest) => Promise<T>): Promise<T> {
+    const refusal = this.#claims.refusal(request.body.length)
+    if (refusal !== null) throw refusal
     const claim = await this.#within((signal) => this.#claims.put(request.body, request.contentType, signal))
     let isSent = false
     const onSend = () => {

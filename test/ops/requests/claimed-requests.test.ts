@@ -8,7 +8,7 @@ import { decodeClaim } from '../../../topology/swarm/payload/claim-codec.ts'
 import type { Payload } from '../../../topology/swarm/payload/payload.ts'
 import { readBack } from '../../../topology/swarm/request/durable.ts'
 import type { NewRequest, Requests } from '../../../topology/swarm/request/requests.ts'
-import { WaggleError } from '../../../topology/waggle-error.ts'
+import { Unavailable, WaggleError } from '../../../topology/waggle-error.ts'
 import { MemoryClaims } from '../../support/memory-claims.ts'
 
 describe('Requests with a claim store', () => {
@@ -83,6 +83,17 @@ describe('Requests with a claim store', () => {
     store.isAway = false
     await requests.submit(request(11))
     assert.equal(sent.length, 1)
+  })
+
+  it('refuse a large request at once while the store is full, and take small ones', async () => {
+    const { store, sent, requests } = opened()
+    store.full = new Unavailable('WAGGLE_CLAIM_STORE_FULL', { message: 'Full', next: 'Wait.' })
+    await assert.rejects(requests.submit(request(11)), { code: 'WAGGLE_CLAIM_STORE_FULL' })
+    assert.deepEqual([sent.length, store.puts], [0, 0])
+    await requests.submit(request(10))
+    store.full = null
+    await requests.submit({ ...request(11), id: 'two' })
+    assert.equal(sent.length, 2)
   })
 
   it('delete the object of a request that was refused or was known before it was sent, and no other object', async () => {
