@@ -991,6 +991,12 @@ export const errorCodes = {
     meaning: 'The data directory is being restored, or its restore was killed.',
     next: 'If no `waggle restore` runs, delete everything in the data directory, and restore the backup again.',
   },
+  WAGGLE_RESULT_TOO_LARGE: {
+    status: 502,
+    exit: 1,
+    meaning: 'A bee that computes at once made a result that is too large for the log. It cannot wait for a claim store.',
+    next: 'Make large results in a bee that takes time (`module`, `python`, `container`), or raise `WAGGLE_MAX_INLINE_BYTES` and the `max.message.bytes` of the topics.',
+  },
   WAGGLE_SCHEMA_INCOMPATIBLE: {
     status: 500,
     exit: 1,
