@@ -1,5 +1,5 @@
 import type { Clock } from '../../processor/ports.ts'
-import type { AnswerReader } from '../../topology/swarm/request/answers.ts'
+import type { AnswerMemory, AnswerReader } from '../../topology/swarm/request/answers.ts'
 
 export interface AnswerRoomOptions {
   readonly clock: Pick<Clock, 'elapsedMs' | 'after'>
@@ -11,7 +11,7 @@ export interface AnswerRoomOptions {
  * room, the callers that read too slowly are cut, so slow callers cannot keep the room from others. A caller with a name waits while it holds as much
  * room as is free, so no caller can take all of it. The rule is that of dynamic thresholds in switches (Choudhury and Hahne, 1998).
  */
-export class AnswerRoom {
+export class AnswerRoom implements AnswerMemory {
   readonly #options: AnswerRoomOptions
   /** The answers in memory, the oldest first. */
   readonly #held = new Set<Held>()
@@ -52,26 +52,36 @@ export class AnswerRoom {
     return () => this.#giveBack(held)
   }
 
+  hold(bytes: number, reader: AnswerReader): () => void {
+    const held = this.#add(bytes, reader)
+    if (this.#isOver) this.#lookLater()
+    return () => this.#giveBack(held)
+  }
+
+  get #isOver(): boolean {
+    return this.#taken > this.#options.maxBytes
+  }
+
   /** Gives room to waiting answers in their order. An answer whose caller has its share already lets others pass. */
   #letIn(): void {
     for (const waiting of this.#waiting) {
       if (this.#hasShare(waiting)) continue
       if (this.#taken + waiting.bytes > this.#options.maxBytes) break
       this.#waiting.delete(waiting)
-      this.#grant(waiting)
+      waiting.granted.resolve(this.#add(waiting.bytes, waiting.reader))
     }
     if (this.#waiting.size > 0) this.#lookLater()
   }
 
-  #grant({ bytes, reader, granted }: Waiting): void {
+  #add(bytes: number, reader: AnswerReader): Held {
     const { clock } = this.#options
     const held: Held = { bytes, reader, dueMs: clock.elapsedMs() + readingMs(bytes), isCut: false, end: () => this.#giveBack(held) }
     this.#held.add(held)
     this.#taken += bytes
     this.#heldBy.set(reader.name, (this.#heldBy.get(reader.name) ?? 0) + bytes)
     reader.closed.addEventListener('abort', held.end, { once: true })
-    granted.resolve(held)
     if (reader.closed.aborted) held.end()
+    return held
   }
 
   #giveBack(held: Held): void {
@@ -94,7 +104,7 @@ export class AnswerRoom {
     this.#cancelLook ??= this.#options.clock.after(lookMs, () => {
       this.#cancelLook = null
       this.#cutSlow()
-      if (this.#waiting.size > 0) this.#lookLater()
+      if (this.#waiting.size > 0 || this.#isOver) this.#lookLater()
     })
   }
 
@@ -102,7 +112,7 @@ export class AnswerRoom {
   #cutSlow(): void {
     const nowMs = this.#options.clock.elapsedMs()
     const waiting = [...this.#waiting]
-    const isAnyUseful = waiting.some((one) => !this.#hasShare(one))
+    const isAnyUseful = this.#isOver || waiting.some((one) => !this.#hasShare(one))
     const names = new Set(waiting.map(({ reader }) => reader.name))
     for (const held of [...this.#held]) {
       if (held.isCut || nowMs < held.dueMs || !(isAnyUseful || names.has(held.reader.name))) continue

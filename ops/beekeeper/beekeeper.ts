@@ -388,6 +388,7 @@ export class Beekeeper {
     const entrance = {
       requests: inTurn ?? claimed,
       answers,
+      memory: room,
       events: new LiveRequestEvents({ log, clock: systemClock, plans, traces: new RequestTraces({ log, clock: systemClock, plans, acceptedAt }) }),
       followers: placesOfFollowers(),
       models: new SwarmModels({ swarms: served, running: running.all }),

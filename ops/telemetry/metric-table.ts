@@ -167,7 +167,12 @@ export const metricTable = {
     help: 'Large payloads that were refused because the claim store is full, each try counted.',
   },
   waggle_claims_away_total: { type: 'counter', labels: [], help: 'Calls of the claim store that it did not answer, each try counted.' },
-  waggle_claims_answer_bytes: { type: 'gauge', labels: [], help: 'Bytes of large answers in memory, which their callers read now.' },
+  waggle_claims_answer_bytes: {
+    type: 'gauge',
+    labels: [],
+    help: 'Bytes of large answers in memory, which their callers read now.',
+    note: 'Counted with a claim store; see [large payloads](operate/large-payloads.md#what-goes-wrong)',
+  },
   waggle_claims_answer_max_bytes: { type: 'gauge', labels: [], help: 'Bytes of large answers that may be in memory; further ones wait.' },
   waggle_claim_store_bytes: { type: 'gauge', labels: [], help: 'Bytes of large payloads in the data directory.' },
   waggle_claim_store_max_bytes: {

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import type { Clock } from '../../../processor/ports.ts'
 import { claimedBytes } from '../../../topology/swarm/payload/claimed-payload.ts'
-import type { AnswerReader, Answers } from '../../../topology/swarm/request/answers.ts'
+import { type AnswerMemory, type AnswerReader, type Answers, leastHeldBytes } from '../../../topology/swarm/request/answers.ts'
 import { type Durable, readBack } from '../../../topology/swarm/request/durable.ts'
 import type { NewRequest, RequestOutcome, Requests } from '../../../topology/swarm/request/requests.ts'
 import type { TracedArrival } from '../traced-arrival.ts'
@@ -13,6 +13,7 @@ export type AnswerOrder = 'input' | 'done'
 export interface BatchOptions<Item> {
   readonly requests: Requests
   readonly answers: Answers
+  readonly memory: AnswerMemory
   /** The caller of the batch. Called once at most. */
   readonly reader: () => AnswerReader
   readonly clock: Clock
@@ -51,7 +52,7 @@ interface Placed<Item> {
 }
 
 /** An item whose request has settled: the text of its answer, or a large answer, which is read when its text is due. */
-type Settled<Item> = { readonly index: number } & ({ readonly text: string } | { readonly large: LargeAnswer<Item> })
+type Settled<Item> = { readonly index: number } & ({ readonly text: string; readonly release: () => void } | { readonly large: LargeAnswer<Item> })
 
 interface LargeAnswer<Item> extends Placed<Item> {
   readonly id: string
@@ -86,8 +87,10 @@ export class BatchAnswers<Item> {
         if (oldest === undefined) return
         const settled = await waiting(this.#options.order === 'input' ? oldest : Promise.race(open.values()))
         open.delete(settled.index)
-        if ('text' in settled) yield settled.text
-        else yield* this.#textOf(settled.large, waiting)
+        if ('text' in settled) {
+          yield settled.text
+          settled.release()
+        } else yield* this.#textOf(settled.large, waiting)
       }
     } finally {
       // The caller has left before the turn of these answers.
@@ -97,14 +100,14 @@ export class BatchAnswers<Item> {
 
   /** The text of a large answer, in slices: the memory of the answer is given back when the caller has taken nearly all of it. */
   async *#textOf({ arrival, outcome, ...place }: LargeAnswer<Item>, waiting: <T>(answer: Promise<T>) => Promise<T>): AsyncGenerator<Uint8Array> {
-    const { answers, textOf, reader } = this.#options
-    this.#reader ??= reader()
+    const { answers, textOf } = this.#options
+    const own = this.#readerOf()
     let release = () => {}
     try {
       let text: string
       let status = okStatus
       try {
-        const whole = await waiting(answers.whole(place.id, outcome.answer, this.#reader))
+        const whole = await waiting(answers.whole(place.id, outcome.answer, own))
         release = whole.release
         if (whole.answer.kind === 'error') status = whole.answer.error.status
         text = textOf({ ...place, result: { outcome: readBack({ ...outcome, answer: whole.answer }) } })
@@ -119,6 +122,16 @@ export class BatchAnswers<Item> {
     } finally {
       release()
     }
+  }
+
+  #readerOf(): AnswerReader {
+    this.#reader ??= this.#options.reader()
+    return this.#reader
+  }
+
+  /** A text in memory, which counts until the caller has taken it. */
+  #settled(index: number, text: string): Settled<Item> {
+    return { index, text, release: text.length < leastHeldBytes ? () => {} : this.#options.memory.hold(text.length, this.#readerOf()) }
   }
 
   /** The answer to an item. Never rejects. */
@@ -141,11 +154,11 @@ export class BatchAnswers<Item> {
         return { index, large }
       }
       if (outcome.answer.kind === 'error') status = outcome.answer.error.status
-      return { index, text: textOf({ ...placed, id, result: { outcome } }) }
+      return this.#settled(index, textOf({ ...placed, id, result: { outcome } }))
     } catch (thrown) {
       const { retryAfterSeconds: _, ...problem } = problemOf(thrown, id)
       status = problem.status
-      return { index, text: textOf({ ...placed, id, result: { problem } }) }
+      return this.#settled(index, textOf({ ...placed, id, result: { problem } }))
     } finally {
       // The arrival ends once, with the status that the caller sees: an outcome without a text is a problem.
       arrival?.end(status)

@@ -1,11 +1,11 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { Type } from 'typebox'
 import type { Clock } from '../../../processor/ports.ts'
-import { type Answers, wholeAnswer } from '../../../topology/swarm/request/answers.ts'
+import { type AnswerMemory, type Answers, wholeAnswer } from '../../../topology/swarm/request/answers.ts'
 import { type FollowedRequest, isLastEvent, type RequestEvent, type RequestEvents } from '../../../topology/swarm/request/request-events.ts'
 import type { NewRequest, Requests } from '../../../topology/swarm/request/requests.ts'
 import type { Places } from '../access/places.ts'
-import { readerOf } from './answer-reader.ts'
+import { countAnswer, readerOf } from './answer-reader.ts'
 import { callerText } from './caller-text.ts'
 import { answerOf, nothing } from './described-route.ts'
 import { EventStream } from './event-stream.ts'
@@ -16,6 +16,7 @@ import { shownAnswer, stateOf } from './request-state.ts'
 interface EventRoutesOptions {
   readonly requests: Requests
   readonly answers: Answers
+  readonly memory: AnswerMemory
   readonly events: RequestEvents
   readonly clock: Clock
   /** The places of callers that follow requests. */
@@ -84,7 +85,7 @@ export function wantsEvents(accept: string | undefined): boolean {
 export async function streamedRequest(
   made: NewRequest,
   reply: FastifyReply,
-  { requests, answers, events, clock, followers }: EventRoutesOptions,
+  { requests, answers, memory, events, clock, followers }: EventRoutesOptions,
 ): Promise<FastifyReply> {
   const { id } = made
   let followed: FollowedRequest | null = null
@@ -106,7 +107,7 @@ export async function streamedRequest(
         return sendEvent(stream, event, id)
       }
       void outcome.promise.then((state) => {
-        stream.send('answer', event.id, state)
+        countAnswer(reply, stream.send('answer', event.id, state), memory)
         stream.end()
       })
       return true
@@ -155,14 +156,14 @@ async function answerWithState(
   stream: EventStream,
   eventId: string,
   requestId: string,
-  { requests, answers, clock, reply }: EventRoutesOptions & { readonly reply: FastifyReply },
+  { requests, answers, memory, clock, reply }: EventRoutesOptions & { readonly reply: FastifyReply },
 ): Promise<void> {
   try {
     for (let tries = 0; tries < maxTries; tries++) {
       const found = await requests.find(requestId)
       if (found !== null && found.state !== 'pending') {
         const answer = found.answer === null ? null : await wholeAnswer(answers, requestId, found.answer, () => readerOf(reply))
-        stream.send('answer', eventId, stateOf(requestId, found, answer))
+        countAnswer(reply, stream.send('answer', eventId, stateOf(requestId, found, answer)), memory)
         break
       }
       await new Promise<void>((resolve) => void clock.after(pauseMs, resolve))

@@ -16,7 +16,7 @@ import type { Page } from '../../../topology/swarm/page.ts'
 import type { Tracing } from '../../../topology/swarm/ports/tracing.ts'
 import type { PredictionNumbers } from '../../../topology/swarm/prediction-numbers.ts'
 import type { ProcessDebug } from '../../../topology/swarm/process-debug.ts'
-import { type Answers, inlineAnswers } from '../../../topology/swarm/request/answers.ts'
+import { type AnswerMemory, type Answers, inlineAnswers, uncounted } from '../../../topology/swarm/request/answers.ts'
 import type { RequestEvents } from '../../../topology/swarm/request/request-events.ts'
 import type { Requests } from '../../../topology/swarm/request/requests.ts'
 import type { SwarmManagement } from '../../../topology/swarm/swarm-management.ts'
@@ -32,6 +32,7 @@ import { guardRoutes, type ManagedCall, type RouteScope } from '../access/route-
 import { Intake } from '../intake.ts'
 import { RequestIdentity } from '../request-identity.ts'
 import type { TracedArrival } from '../traced-arrival.ts'
+import { countBody } from './answer-reader.ts'
 import { type Backups, backupRoutes } from './backup-routes.ts'
 import { BodyLimits } from './body-limits.ts'
 import { boundConnections } from './connections.ts'
@@ -55,6 +56,8 @@ export interface HttpGatewayOptions {
   readonly requests: Requests
   /** Gives large answers as a whole. Default: every answer is in its record. */
   readonly answers?: Answers
+  /** Counts the answers that callers have not read yet. Default: they are not counted. */
+  readonly memory?: AnswerMemory
   /** Topics and dead letters for operators. Undefined: the server has no such routes. */
   readonly management?: Management
   /** The page at `/`. Undefined: the server has no page. */
@@ -278,7 +281,9 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
   })
   const headers = securityHeaders()
   const hasOrigins = (options.origins ?? []).length > 0
-  app.addHook('onSend', async (request, reply) => {
+  const { memory = uncounted } = options
+  app.addHook('onSend', async (request, reply, body) => {
+    countBody(reply, body, memory)
     // The page sets its own content security policy.
     const own = reply.getHeader('content-security-policy')
     reply.headers(own === undefined ? headers : { ...headers, 'content-security-policy': own })
@@ -309,8 +314,8 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
   })
   await app.register(async (scope) => {
     const { requests, clock, events, followers = placesOfFollowers() } = options
-    requestRoutes(scope, { requests, answers, bodies, intake, clock, followers, ...(events === undefined ? {} : { events }) })
-    if (events !== undefined) eventRoutes(scope, { requests, answers, events, clock, followers })
+    requestRoutes(scope, { requests, answers, memory, bodies, intake, clock, followers, ...(events === undefined ? {} : { events }) })
+    if (events !== undefined) eventRoutes(scope, { requests, answers, memory, events, clock, followers })
     healthRoutes(scope, options)
   })
   const { management, page, predictions, clock, tokens, secrets, swarms, debug, models, backups } = options

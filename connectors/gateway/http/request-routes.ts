@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import type { Clock } from '../../../processor/ports.ts'
 import type { Payload } from '../../../topology/swarm/payload/payload.ts'
 import { contentTypeOf, jsonType } from '../../../topology/swarm/payload/payload-serde.ts'
-import { type Answers, wholeAnswer } from '../../../topology/swarm/request/answers.ts'
+import { type AnswerMemory, type Answers, wholeAnswer } from '../../../topology/swarm/request/answers.ts'
 import { attributeHeaders, identityOf, isBatch } from '../../../topology/swarm/request/cloud-event.ts'
 import type { Durable } from '../../../topology/swarm/request/durable.ts'
 import type { RequestEvents } from '../../../topology/swarm/request/request-events.ts'
@@ -28,6 +28,7 @@ import { onResponseEnd } from './response-end.ts'
 export interface RequestRoutesOptions {
   readonly requests: Requests
   readonly answers: Answers
+  readonly memory: AnswerMemory
   readonly bodies: BodyLimits
   readonly intake: Intake
   readonly clock: Clock
@@ -177,7 +178,7 @@ function batchOf(request: FastifyRequest<GatewayRoute>, intake: RequestRoutesOpt
 async function answerBatch(
   request: FastifyRequest<GatewayRoute>,
   reply: FastifyReply,
-  { requests, answers, intake, bodies, clock }: RequestRoutesOptions,
+  { requests, answers, memory, intake, bodies, clock }: RequestRoutesOptions,
 ): Promise<FastifyReply> {
   const order = answerOrderIn(request.query.order)
   const { gateway, common, keyAt, options } = batchOf(request, intake)
@@ -185,6 +186,7 @@ async function answerBatch(
   return answerLines(body, request, reply, {
     requests,
     answers,
+    memory,
     clock,
     order,
     ...options,
@@ -201,13 +203,14 @@ async function answerBatch(
 async function answerEventBatch(
   request: FastifyRequest<GatewayRoute>,
   reply: FastifyReply,
-  { requests, answers, intake, bodies, clock }: RequestRoutesOptions,
+  { requests, answers, memory, intake, bodies, clock }: RequestRoutesOptions,
 ): Promise<FastifyReply> {
   const { gateway, common, keyAt, options } = batchOf(request, intake)
   const body = await bodies.read(request.raw, reply.raw)
   return answerEvents(body, request, reply, {
     requests,
     answers,
+    memory,
     clock,
     gateway,
     ...options,

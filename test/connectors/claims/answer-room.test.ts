@@ -16,6 +16,7 @@ describe('The room for answers in memory', () => {
       }
       return {
         closed,
+        hold: (bytes: number) => room.hold(bytes, { name: caller, closed: closed.signal, cut }),
         take: (bytes: number, signal = never) =>
           room.take(bytes, { name: caller, closed: closed.signal, cut }, signal).then((release) => {
             order.push(name)
@@ -96,6 +97,23 @@ describe('The room for answers in memory', () => {
     releases[1]?.()
     await third
     assert.deepEqual(order, ['a1', 'a2', 'b1', 'a3'])
+  })
+
+  it('counts answers that are in memory already, beyond its bound too, and then takes it from slow readers', async () => {
+    const { clock, room, order, reader } = opened()
+    const [slow, released, next] = [reader('slow'), reader('released'), reader('next')]
+    slow.hold(90)
+    const release = released.hold(60)
+    const waiting = next.take(20)
+    await clock.advance(1_000)
+    assert.deepEqual([order, room.takenBytes], [[], 150])
+    release()
+    release()
+    assert.equal(room.takenBytes, 90)
+    released.hold(60)
+    await clock.advance(10_000)
+    await waiting
+    assert.deepEqual([order, room.takenBytes], [['slow is cut', 'next'], 80])
   })
 
   it('is not taken from other callers for a caller that has its share', async () => {

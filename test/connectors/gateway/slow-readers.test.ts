@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { connect as connectHttp2 } from 'node:http2'
 import { connect } from 'node:net'
 import { describe, it } from 'node:test'
+import { AnswerRoom } from '../../../connectors/claims/answer-room.ts'
+import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
 import { inlineAnswers } from '../../../topology/swarm/request/answers.ts'
+import { readBack } from '../../../topology/swarm/request/durable.ts'
 import type { RequestEvents } from '../../../topology/swarm/request/request-events.ts'
+import type { Requests } from '../../../topology/swarm/request/requests.ts'
 import { largeAnswers } from '../../support/claimed-answers.ts'
-import { doorModels, openEchoGateway, openEchoGrpc } from '../../support/echo-gateway.ts'
+import { doorModels, echo, openEchoGateway, openEchoGrpc } from '../../support/echo-gateway.ts'
 import { requestBytes } from '../../support/grpc-caller.ts'
 import { eventually } from '../../support/swarm-here.ts'
 
@@ -56,6 +61,39 @@ describe('An answer that its HTTP caller does not read', () => {
         const whole = await readAll(Number(new URL(gateway.url).port), sent.replace('\r\n', '\r\nconnection: close\r\n'))
         assert.ok(whole > (name === 'lines' ? 3 : name === 'a batch of events' ? 2 : 1) * bytes, `${whole} bytes`)
         await eventually(async () => (room.takenBytes === 0 ? true : null))
+      } finally {
+        socket.destroy()
+        await gateway.close()
+      }
+    })
+
+  for (const [name, sent] of Object.entries(ways).filter(([way]) => way !== 'an inference'))
+    it(`counts without a claim store too, and its caller is cut when callers read too slowly: ${name}`, { timeout: 60_000 }, async () => {
+      const answer = { kind: 'json' as const, json: 'x'.repeat(bytes) }
+      const requests: Requests = {
+        ...echo,
+        request: async ({ id }) => readBack({ id, state: 'answered', answer }),
+        find: async () => readBack({ state: 'answered' as const, answer, bodyHash: '' }),
+      }
+      const clock = new SimulatedClock()
+      const memory = new AnswerRoom({ clock, maxBytes: bytes / 2 })
+      const gateway = await openEchoGateway({ requests, memory, events, models: doorModels() })
+      const socket = connect(Number(new URL(gateway.url).port), '127.0.0.1')
+      socket.on('error', () => {})
+      const gone = once(socket, 'close')
+      try {
+        socket.pause()
+        socket.write(sent)
+        await eventually(async () => memory.takenBytes >= bytes)
+        await clock.advance(9_000)
+        assert.ok(memory.takenBytes >= bytes)
+        await clock.advance(120_000)
+        assert.equal(memory.takenBytes, 0)
+        socket.resume()
+        await gone
+        const whole = await readAll(Number(new URL(gateway.url).port), sent.replace('\r\n', '\r\nconnection: close\r\n'))
+        assert.ok(whole > bytes, `${whole} bytes`)
+        await eventually(async () => memory.takenBytes === 0)
       } finally {
         socket.destroy()
         await gateway.close()

@@ -30,6 +30,20 @@ export interface Answers {
   whole(id: string, answer: Payload, reader: AnswerReader): Promise<WholeAnswer>
 }
 
+/** Counts the answers in memory that were not fetched from a claim store, so that slow callers have a bound. */
+export interface AnswerMemory {
+  /**
+   * Counts an answer of this many bytes until the reader closes or the returned function is called. The answer is in memory already, so it does not wait.
+   * Beyond the bound, callers that read too slowly are cut.
+   */
+  hold(bytes: number, reader: AnswerReader): () => void
+}
+
+/** A smaller answer is not counted: the buffers of its connection take about as much. */
+export const leastHeldBytes = 65_536
+
+export const uncounted: AnswerMemory = { hold: () => () => {} }
+
 /** The answers of a process without a claim store. An answer that another process has put into a store is an error. */
 export const inlineAnswers: Answers = {
   async whole(_, answer) {
