@@ -7,8 +7,8 @@ import { longestWaitMs, storeTooSlow } from './claim-wait.ts'
 
 /**
  * Requests whose large inputs are in a claim store. A gateway puts an input there before it writes the record, so a claim in the log always has its
- * object. The hash of the body is that of the body itself, so an idempotency key works as ever. A large answer stays a claim, which `ClaimedAnswers`
- * fetches when the gateway writes the response.
+ * object. The hash that recognises a repeated idempotency key is the hash of the body, and not the hash of the claim. A large answer stays a claim,
+ * which `ClaimedAnswers` fetches when the gateway writes the response.
  */
 export class ClaimedRequests implements Requests {
   readonly #requests: Requests

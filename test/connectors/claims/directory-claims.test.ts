@@ -99,7 +99,7 @@ describe('The payloads of a data directory', () => {
     }
   })
 
-  it('are not opened if the file with the name of their store has no such name', async () => {
+  it('are not opened if the file store contains no name of a store', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'waggle-claims-'))
     try {
       const open = async () => (await opened(directory)).name
