@@ -350,14 +350,16 @@ class SubtopologyBuilder {
 
   /** Adds a step that fetches large payloads behind a source whose sub-topology has a bee that cannot wait for them. */
   #addClaimStep(source: string, children: readonly string[]): void {
-    const { claims } = this.#settings
+    const { claims, maxResultBytes } = this.#settings
     const reader = this.#subtopology.steps.find(({ kind }) => readsAtOnce.has(kind))
     if (claims === undefined || reader === undefined) return
     const name = `${source}.claims`
     const bee = 'bee' in reader ? reader.bee : ''
     const { deadLetters, onFailure } = this.#failing
     this.#claimSteps.set(source, name)
-    this.#topology.addAsync(name, claimStep({ claims, origins: this.#claimOrigins, bee, children, deadLetters, onFailure }), [source])
+    const isJoined = this.#subtopology.steps.some(({ kind }) => keepingJoins.has(kind))
+    const bound = maxResultBytes === undefined || !isJoined ? {} : { maxJoinedBytes: maxResultBytes }
+    this.#topology.addAsync(name, claimStep({ claims, origins: this.#claimOrigins, bee, children, deadLetters, onFailure, ...bound }), [source])
   }
 
   /** The check of a bee that computes at once, if its results are written to the log. A result that is passed on as its claim may have any size. */
@@ -456,6 +458,9 @@ const repliesWritten = Produced.with<string, Reply>(Serdes.string(), replySerde 
 
 /** The steps that look into a payload and cannot wait for it. An output writes it for other applications, which have no claim store. */
 const readsAtOnce: ReadonlySet<Step['kind']> = new Set(['value', 'stream', 'loop', 'output'])
+
+/** The steps that keep payloads in a store until others have come. */
+const keepingJoins: ReadonlySet<Step['kind']> = new Set(['join', 'merge'])
 
 /** The steps whose bees compute with their input, or write it under a bound of their own. */
 const computing: ReadonlySet<Step['kind']> = new Set(['value', 'call', 'stream', 'output'])
