@@ -365,6 +365,7 @@ export class Beekeeper {
       schemaRegistryUrl: settings.schema_registry_url,
       plans,
       acceptedAt,
+      ledgerEntry: (swarm, id) => running.all.find(({ plan }) => plan.swarm === swarm)?.ledgerEntry(id),
       idsOfKey: (gateway, key) => ['', ...this.#tokens.names].map((caller) => identity.derived(gateway, caller, key)),
       clickhouseUrl: () => (this.#clickhouseUrl === null ? null : withoutPassword(this.#clickhouseUrl)),
       swarms: running.all,
