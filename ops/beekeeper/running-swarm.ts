@@ -335,7 +335,7 @@ export class RunningSwarm {
     return this.ledgerEntry(id)?.acceptedAt ?? null
   }
 
-  /** What the ledger knows of a request; null if it does not know the request. Undefined if the ledger may be in another process. */
+  /** The entry of a request in the ledger; null if the ledger does not know the request. Undefined if the ledger may be in another process. */
   ledgerEntry(id: string): RequestEntry | null | undefined {
     if (this.plan.repliesTopic !== null) return undefined
     return this.application.stores.committed<string, RequestEntry>(ledgerStore, id)

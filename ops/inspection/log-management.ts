@@ -32,7 +32,7 @@ export interface LogManagementOptions {
   readonly plans?: readonly SwarmPlan[]
   /** The time at which a request was accepted, if a ledger of this process knows it. */
   readonly acceptedAt?: (id: string) => number | null
-  /** What the ledger of a swarm knows of a request. */
+  /** The entry of a request in the ledger of a swarm. */
   readonly ledgerEntry?: RequestListDependencies['ledgerEntry']
   /** The ids that requests with this idempotency key may have at a gateway, one for each possible caller. */
   readonly idsOfKey?: (gateway: string, key: string) => readonly string[]

@@ -17,7 +17,9 @@ export interface RequestListDependencies {
   readonly idsOfKey?: (gateway: string, key: string) => readonly string[]
   /** The time at which a request was accepted, if a ledger of this process knows it. */
   readonly acceptedAt?: (id: string) => number | null
-  /** What the ledger of a swarm knows of a request; null if it does not know the request. Undefined if the ledger may be in another process. */
+  /**
+   * The entry of a request in the ledger of a swarm; null if the ledger does not know the request. Undefined if the ledger may be in another process.
+   */
   readonly ledgerEntry?: (swarm: string, id: string) => Pick<RequestEntry, 'state' | 'settledAt'> | null | undefined
 }
 
