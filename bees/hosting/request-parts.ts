@@ -30,8 +30,12 @@ export class RequestParts {
     return this.#begun
   }
 
-  /** The output of a bee. If the output is an async generator, publishes its parts, and returns its whole result. */
-  async outputOf(output: unknown): Promise<unknown> {
+  /** The output of a bee. If the output is an async generator, publishes its parts, and returns its whole result. A bee without parts waits for nothing. */
+  outputOf(output: unknown): unknown {
+    return this.#begun === null && output !== wholeOfParts && !isAsyncIterable(output) ? output : this.#outputAfterParts(output)
+  }
+
+  async #outputAfterParts(output: unknown): Promise<unknown> {
     if (!isAsyncIterable(output)) {
       await this.#finish()
       return output === wholeOfParts ? outputOf((await this.begin()).result()) : output

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
-import type { Guardian } from '../containers/guardian.ts'
+import type { Guardian } from '../processes/guardian.ts'
 
 export interface ToolOptions {
   readonly cwd?: string

@@ -1,5 +1,5 @@
 import type { Clock, Log, Random } from '../../processor/ports.ts'
-import { claimStoreTopic } from '../../topology/naming.ts'
+import { claimStoreTopic } from '../../topology/topic-names.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 /**

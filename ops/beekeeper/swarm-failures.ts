@@ -1,13 +1,13 @@
 import { outputRecord } from '../../processor/swarm/output-record.ts'
 import type { FailurePolicy } from '../../processor/task/failures.ts'
 import type { FailedRecord, FailureListener, Handler } from '../../topology/failed-record.ts'
-import { beeTopic, deadLetterTopic } from '../../topology/naming.ts'
 import { headerText } from '../../topology/record.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import { payloadSerde } from '../../topology/swarm/payload/payload-serde.ts'
 import { beeError, isFailure } from '../../topology/swarm/request/bee-error.ts'
 import { deadLetterHeaders } from '../../topology/swarm/request/dead-letter.ts'
 import { requestIdHeader, streamBeeHeader } from '../../topology/swarm/request/headers.ts'
+import { beeTopic, deadLetterTopic } from '../../topology/topic-names.ts'
 
 /**
  * The failure policy of a swarm, for records at which one of Waggle's own steps fails. (Errors that a bee throws are handled elsewhere.) The record

@@ -1,5 +1,5 @@
 import type { Log } from '../../processor/ports.ts'
-import { changelogTopic } from '../../topology/naming.ts'
+import { changelogTopic } from '../../topology/topic-names.ts'
 import { expectedJoin, keyAt } from './bench-keys.ts'
 import { streamsWorkloads } from './streams-workloads.ts'
 

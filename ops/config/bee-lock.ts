@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { PackageBeeDeclaration } from '../../bees/python/package-bee.ts'
 import { readBounded } from '../../connectors/system/bounded-file.ts'
@@ -55,6 +55,14 @@ export function readBeeLock(directory: string): ReadonlyMap<string, LockedBee> {
 export function writeBeeLock(directory: string, bees: ReadonlyMap<string, LockedBee>): void {
   const sorted = [...bees].sort(([a], [b]) => (a < b ? -1 : 1))
   writeFileSync(join(directory, lockName), `${JSON.stringify({ lockfileVersion, bees: Object.fromEntries(sorted) }, null, 2)}\n`)
+}
+
+/** Deletes the wheels beside the lock file that no entry names. */
+export function removeUnusedWheels(directory: string, bees: ReadonlyMap<string, LockedBee>): void {
+  const folder = join(directory, wheelFolder)
+  if (!existsSync(folder)) return
+  const used = new Set([...bees.values()].flatMap(({ python }) => python?.wheels.map(({ file }) => file) ?? []))
+  for (const file of readdirSync(folder)) if (wheelFile.test(file) && !used.has(file)) rmSync(join(folder, file))
 }
 
 function beesIn(text: string): ReadonlyMap<string, LockedBee> | null {

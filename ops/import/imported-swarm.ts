@@ -1,5 +1,5 @@
 import { readBounded } from '../../connectors/system/bounded-file.ts'
-import { invalidSwarm, maxSwarmBytes, mistakeAt } from '../../topology/swarm/document.ts'
+import { invalidSwarm, maxSwarmBytes, mistakeAt } from '../../topology/swarm/swarm-document.ts'
 import { importKserveGraph } from './kserve-graph.ts'
 import { importSeldonPipeline } from './seldon-pipeline.ts'
 import type { SwarmDraft } from './swarm-draft.ts'

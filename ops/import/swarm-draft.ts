@@ -1,5 +1,5 @@
 import { stringify } from 'yaml'
-import { invalidSwarm, mistakeAt } from '../../topology/swarm/document.ts'
+import { invalidSwarm, mistakeAt } from '../../topology/swarm/swarm-document.ts'
 import type { WaggleError } from '../../topology/waggle-error.ts'
 
 export interface DraftBee {

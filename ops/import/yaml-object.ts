@@ -1,6 +1,6 @@
 import { ownMember } from '../../topology/own-member.ts'
 import { didYouMean } from '../../topology/swarm/check/nearest-name.ts'
-import { invalidSwarm, mistakeAt, type Path, SwarmDocument } from '../../topology/swarm/document.ts'
+import { invalidSwarm, mistakeAt, type Path, SwarmDocument } from '../../topology/swarm/swarm-document.ts'
 import type { SwarmDraft } from './swarm-draft.ts'
 
 /**

@@ -168,6 +168,10 @@ export class SimulatedLog implements Log {
     return reader
   }
 
+  async offsetAt({ topic, partition }: TopicPartition, timestamp: number): Promise<number> {
+    return this.#partition(topic, partition).offsetAt(timestamp)
+  }
+
   async deleteBefore(places: readonly (TopicPartition & { readonly offset: number })[]): Promise<void> {
     for (const { topic, partition, offset } of places) this.#partition(topic, partition).deleteBefore(offset)
   }

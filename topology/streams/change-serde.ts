@@ -1,4 +1,4 @@
-import type { Change } from '../operators/streams.ts'
+import type { Change } from '../operators/streams-operators.ts'
 import type { AnySerde, Serde } from '../serde.ts'
 import { WaggleError } from '../waggle-error.ts'
 import { composed } from './unset-serde.ts'

@@ -1,4 +1,4 @@
-import type { Change } from '../operators/streams.ts'
+import type { Change } from '../operators/streams-operators.ts'
 import { type Header, noHeaders, type RecordMetadata } from '../record.ts'
 import type { AnySerde, Serde } from '../serde.ts'
 import { composed } from './unset-serde.ts'

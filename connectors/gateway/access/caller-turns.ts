@@ -1,6 +1,6 @@
 import type { Clock } from '../../../processor/ports.ts'
 import { ProblemError } from '../http/problem.ts'
-import { Places } from './places.ts'
+import { CallerPlaces } from './caller-places.ts'
 
 export interface CallerTurnsOptions {
   readonly clock: Pick<Clock, 'now' | 'after'>
@@ -18,13 +18,13 @@ export class CallerTurns {
   readonly #options: CallerTurnsOptions
   /** The waiting requests, by caller. The first caller of the map has the next turn. */
   readonly #lines = new Map<string, Set<Waiting>>()
-  readonly #places: Places
+  readonly #places: CallerPlaces
   #atWork = 0
   #stopped: ProblemError | null = null
 
   constructor(options: CallerTurnsOptions) {
     this.#options = options
-    this.#places = new Places({ max: options.waiting, what: 'requests wait for their turn' })
+    this.#places = new CallerPlaces({ max: options.waiting, what: 'requests wait for their turn' })
   }
 
   get atWork(): number {
@@ -78,6 +78,7 @@ export class CallerTurns {
 
   /** Gives a free place to the first caller in turn, and moves this caller to the end of the turns. */
   #next(): void {
+    if (this.#lines.size === 0) return
     const [first] = this.#lines
     if (first === undefined || this.#atWork >= this.#options.atWork) return
     const [caller, line] = first

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { mediaTypeOf } from '../../../topology/media-type.ts'
 import { type AnsweredItem, type AnswerOrder, BatchAnswers, type BatchOptions } from './batch-answers.ts'
 import { ProblemError } from './problem.ts'
 import { stateOf } from './request-state.ts'
@@ -9,7 +10,7 @@ export type LinesOptions = Omit<BatchOptions<Uint8Array>, 'textOf'>
 const ndjsonTypes: readonly string[] = ['application/x-ndjson', 'application/ndjson', 'application/jsonl', 'application/jsonlines']
 
 export function isNdjson(contentType: string | undefined): boolean {
-  return ndjsonTypes.includes((contentType?.split(';', 1)[0] ?? '').trim().toLowerCase())
+  return ndjsonTypes.includes(mediaTypeOf(contentType))
 }
 
 /** Throws a ProblemError for a text that is not an order. */

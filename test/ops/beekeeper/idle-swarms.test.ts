@@ -13,7 +13,7 @@ import { loadConfig } from '../../../ops/config/config.ts'
 import { FailureLines } from '../../../ops/process-log/failure-lines.ts'
 import { EmbeddedRequests } from '../../../ops/requests/embedded-requests.ts'
 import { configuredText } from '../../../ops/served/configured-text.ts'
-import { KillerSearch } from '../../../processor/async/killer-search.ts'
+import { KillingRecordSearch } from '../../../processor/async/killing-record-search.ts'
 import type { Clock } from '../../../processor/ports.ts'
 import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
 
@@ -62,7 +62,7 @@ async function timersOfTenMinutes(count: number): Promise<number> {
     log,
     clock,
     random,
-    killerSearch: new KillerSearch(recorder),
+    killingRecordSearch: new KillingRecordSearch(recorder),
     claims: null,
     openStates: new Map(),
     openState: async () => null,

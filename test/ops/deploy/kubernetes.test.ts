@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { describe, it } from 'node:test'
+import { after, describe, it } from 'node:test'
 import { parseAllDocuments } from 'yaml'
 import { loadConfig } from '../../../ops/config/config.ts'
 import { settings } from '../../../ops/config/settings.ts'
@@ -41,9 +42,12 @@ if ('missing' in tools) {
   })
 } else {
   describe('The files for Kubernetes', () => {
-    const rendered = (...set: readonly string[]) => {
-      const argv = ['template', 'waggle', chart, '--kube-version', '1.33', ...set.flatMap((one) => ['--set', one])]
-      const { status, stdout, stderr } = spawnSync(tools.helm, argv, { encoding: 'utf8' })
+    const scratch = mkdtempSync(join(tmpdir(), 'waggle-values-'))
+    after(() => rmSync(scratch, { recursive: true, force: true }))
+    const template = (...options: readonly string[]) =>
+      spawnSync(tools.helm, ['template', 'waggle', chart, '--kube-version', '1.33', ...options], { encoding: 'utf8' })
+    const rendered = (...options: readonly string[]) => {
+      const { status, stdout, stderr } = template(...options)
       assert.equal(status, 0, stderr)
       return stdout
     }
@@ -60,7 +64,7 @@ if ('missing' in tools) {
       ...['secretsSecret=waggle-secrets', 'secretsKeySecret=waggle-key', 'swarmsConfigMap=swarms', 'hosts={waggle.example.org}'],
       ...['groups.cpu.autoscaling.enabled=true', 'groups.cpu.autoscaling.swarm=teddy', 'groups.gpu.gpus=2', 'groups.gpu.replicas=1'],
       ...['groups.gpu.tolerations[0].key=nvidia.com/gpu', 'groups.gpu.tolerations[0].operator=Exists', 'groups.gpu.env.WAGGLE_GPU=require'],
-    ]
+    ].flatMap((one) => ['--set', one])
 
     it('match the schemas of Kubernetes and of KEDA, with every combination of options', () => {
       for (const text of [rendered(), rendered(...everything), readFileSync(base, 'utf8')]) {
@@ -97,10 +101,53 @@ if ('missing' in tools) {
         assert.equal(securityContext.runAsNonRoot, true)
         assert.deepEqual([container.securityContext.readOnlyRootFilesystem, container.securityContext.allowPrivilegeEscalation], [true, false])
         for (const probe of ['startupProbe', 'readinessProbe', 'livenessProbe']) assert.ok(container[probe], probe)
-        for (const { name } of container.env) assert.ok(known.has(name), name)
-        const env = Object.fromEntries(container.env.map(({ name, value }) => [name, value]))
+        // The kubelet replaces $(POD_NAMESPACE) in the variables after it.
+        const [first, ...variables] = container.env
+        assert.equal(first?.name, 'POD_NAMESPACE')
+        for (const { name } of variables) assert.ok(known.has(name), name)
+        const env = Object.fromEntries(variables.map(({ name, value }) => [name, value.replaceAll('$(POD_NAMESPACE)', 'bees')]))
         const config = loadConfig({ directories: [], env: { ...env, WAGGLE_TOKENS_FILE: '', WAGGLE_SECRETS_KEY_FILE: '' } })
         assert.deepEqual([config.settings.log, config.settings.host], ['kafka', '0.0.0.0'])
+      }
+    })
+
+    it('have each variable once, as the text that was given, and large numbers without an exponent', () => {
+      const file = join(scratch, 'values.yaml')
+      writeFileSync(
+        file,
+        'env: {WAGGLE_RETENTION_BYTES: 10737418240, WAGGLE_HOST: "::", KAFKA_SSL: "on"}\ngroups: {cpu: {env: {KAFKA_SSL: "off"}}}\n',
+      )
+      const [{ spec } = assert.fail()] = resourcesIn(rendered('--values', file)).filter(({ kind }) => kind === 'Deployment')
+      const env = spec.template?.spec.containers[0]?.env ?? []
+      assert.equal(new Set(env.map(({ name }) => name)).size, env.length)
+      const values = new Map(env.map(({ name, value }) => [name, value]))
+      assert.deepEqual(
+        ['WAGGLE_RETENTION_BYTES', 'WAGGLE_HOST', 'KAFKA_SSL'].map((name) => values.get(name)),
+        ['10737418240', '::', 'off'],
+      )
+    })
+
+    it('speak TLS, and are asked by TLS, with a Secret for it', () => {
+      const [{ spec } = assert.fail()] = resourcesIn(rendered('--set', 'tlsSecret=waggle-tls')).filter(({ kind }) => kind === 'Deployment')
+      const [container = assert.fail()] = spec.template?.spec.containers ?? []
+      for (const probe of ['startupProbe', 'readinessProbe', 'livenessProbe'])
+        assert.equal((container[probe] as { readonly httpGet: { readonly scheme: string } }).httpGet.scheme, 'HTTPS', probe)
+      assert.ok(container.env.some(({ name, value }) => name === 'WAGGLE_TLS_KEY' && value === '/etc/waggle/tls/tls.key'))
+    })
+
+    it('are not made of values that are misspelt, of a wrong type, or set by the chart itself', () => {
+      for (const [set, message] of [
+        ['secretSecret=x', /secretSecret/],
+        ['groups.cpu.replica=2', /replica/],
+        ['tokensSecret=', /tokensSecret/],
+        ['shutdownSeconds=soon', /shutdownSeconds/],
+        ['env.WAGGLE_HTTP_PORT=80', /WAGGLE_HTTP_PORT/],
+        ['groups.Cpu.replicas=2', /Cpu/],
+        ['groups.cpu.autoscaling.minReplicas=0', /minReplicas/],
+      ] as const) {
+        const { status, stderr } = template('--set', set)
+        assert.notEqual(status, 0, set)
+        assert.match(stderr, message)
       }
     })
 

@@ -6,8 +6,8 @@ import { after, describe, it } from 'node:test'
 import { parse } from 'yaml'
 import { BeeRegistry } from '../../../bees/registry.ts'
 import { importedSwarm } from '../../../ops/import/imported-swarm.ts'
-import { checkSwarm } from '../../../topology/swarm/check/check.ts'
-import { SwarmDocument } from '../../../topology/swarm/document.ts'
+import { checkSwarm } from '../../../topology/swarm/check/check-swarm.ts'
+import { SwarmDocument } from '../../../topology/swarm/swarm-document.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'waggle-import-'))
 after(() => rmSync(directory, { recursive: true }))

@@ -8,7 +8,7 @@ import { systemClock } from '../../../connectors/system/system-clock.ts'
 import { Definitions } from '../../../ops/served/definitions.ts'
 import { bytesIn, type Clock, type Log } from '../../../processor/ports.ts'
 import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
-import { definitionsTopic } from '../../../topology/naming.ts'
+import { definitionsTopic } from '../../../topology/topic-names.ts'
 
 let made = 0
 const newId = () => (++made).toString(16).padStart(16, '0')

@@ -14,7 +14,13 @@ app.kubernetes.io/name: waggle
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
+{{- /* The names of the Service. The pod itself knows its namespace, so that an overlay of the Kustomize base may choose another one. */ -}}
 {{- define "waggle.hosts" -}}
 {{- $name := include "waggle.name" . -}}
-{{- concat (list $name (printf "%s.%s" $name .Release.Namespace) (printf "%s.%s.svc" $name .Release.Namespace) (printf "%s.%s.svc.cluster.local" $name .Release.Namespace)) .Values.hosts | join "," -}}
+{{- concat (list $name (printf "%s.$(POD_NAMESPACE)" $name) (printf "%s.$(POD_NAMESPACE).svc" $name) (printf "%s.$(POD_NAMESPACE).svc.cluster.local" $name)) .Values.hosts | join "," -}}
+{{- end -}}
+
+{{- /* A value of `env` as text. A large number must not become 1e+10. */ -}}
+{{- define "waggle.text" -}}
+{{- if kindIs "string" . }}{{ . }}{{ else }}{{ toJson . }}{{ end -}}
 {{- end -}}
