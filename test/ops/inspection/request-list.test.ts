@@ -12,10 +12,10 @@ import { RequestList } from '../../../ops/inspection/request-list.ts'
 import { partitionForKey } from '../../../processor/partitioner.ts'
 import { textHeader } from '../../../topology/record.ts'
 import { checkSwarm } from '../../../topology/swarm/check/check-swarm.ts'
-import { SwarmDocument } from '../../../topology/swarm/document.ts'
 import type { ListedRequest, RequestListOptions } from '../../../topology/swarm/management.ts'
 import { planSwarm } from '../../../topology/swarm/plan/plan.ts'
 import { errorHeader, finishedHeader, requestIdHeader } from '../../../topology/swarm/request/headers.ts'
+import { SwarmDocument } from '../../../topology/swarm/swarm-document.ts'
 import { changed } from '../../support/simulated-application.ts'
 
 describe('The list of requests', () => {
