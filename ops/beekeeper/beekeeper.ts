@@ -368,6 +368,7 @@ export class Beekeeper {
       schemaRegistryUrl: settings.schema_registry_url,
       plans,
       acceptedAt,
+      ledgerEntry: (swarm, id) => running.all.find(({ plan }) => plan.swarm === swarm)?.ledgerEntry(id),
       idsOfKey: (gateway, key) => ['', ...this.#tokens.names].map((caller) => requestIds.derived(gateway, caller, key)),
       clickhouseUrl: () => this.#database.shownUrl,
       swarms: running.all,

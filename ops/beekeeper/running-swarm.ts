@@ -334,8 +334,13 @@ export class RunningSwarm {
 
   /** The time at which a request was accepted; null if the ledger does not know the request, or if the ledger may be in another process. */
   acceptedAt(id: string): number | null {
-    if (this.plan.repliesTopic !== null) return null
-    return this.application.stores.committed<string, RequestEntry>(ledgerStore, id)?.acceptedAt ?? null
+    return this.ledgerEntry(id)?.acceptedAt ?? null
+  }
+
+  /** The entry of a request in the ledger; null if the ledger does not know the request. Undefined if the ledger may be in another process. */
+  ledgerEntry(id: string): RequestEntry | null | undefined {
+    if (this.plan.repliesTopic !== null) return undefined
+    return this.application.stores.committed<string, RequestEntry>(ledgerStore, id)
   }
 
   get targets(): readonly GatewayTarget[] {
