@@ -26,6 +26,7 @@ program.hook('preAction', (_, command) => {
 })
 
 const json = () => new Option('--json', 'print JSON, for programs').default(false)
+const atServer = () => new Option('--directory <path>', 'where relative paths of the swarm begin at the server; default: the folder of the file')
 const onProcess = () => new Option('--url <url>', 'where a process runs; default: that which has the data directory open').env(urlVariable)
 
 program
@@ -78,16 +79,19 @@ program
   .addOption(new Option('--format <format>', 'how').choices(['text', 'json', 'mermaid']).default('text'))
   .option('--diff', 'in place of the plan: what the file would change in the swarm that runs', false)
   .option('--steps', 'loads the modules with steps of the DSL, and shows the stores and topics of the steps too', false)
+  .addOption(atServer())
   .addOption(onProcess())
   .addOption(json())
-  .action(async (file: string, options: { format: 'text' | 'json' | 'mermaid'; diff: boolean; steps: boolean; url?: string; json: boolean }) => {
-    const { format, diff, steps, ...onServer } = options
-    finish(
-      diff
-        ? await (await import('./swarms.ts')).compareSwarm(file, onServer)
-        : await (await import('./plan.ts')).plan(file, { format: options.json ? 'json' : format, steps }),
-    )
-  })
+  .action(
+    async (file: string, options: import('./swarms.ts').SentFileOptions & { format: 'text' | 'json' | 'mermaid'; diff: boolean; steps: boolean }) => {
+      const { format, diff, steps, ...onServer } = options
+      finish(
+        diff
+          ? await (await import('./swarms.ts')).compareSwarm(file, onServer)
+          : await (await import('./plan.ts')).plan(file, { format: options.json ? 'json' : format, steps }),
+      )
+    },
+  )
 
 program
   .command('schema')
@@ -346,7 +350,7 @@ bees
     finish((await import('./bees-new.ts')).beesNew(directory, options)),
   )
 
-addSwarmCommands({ program, bees, onProcess, json, finish })
+addSwarmCommands({ program, bees, onProcess, json, atServer, finish })
 
 const models = program.command('models').description('shows the models of a running process, and loads new versions of them')
 models
