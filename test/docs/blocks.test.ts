@@ -31,6 +31,7 @@ const blocks: readonly PageBlock[] = pages.flatMap((page) =>
 /** The tests that run the blocks of a page, all of them or those in some languages. `commands.test.ts` runs those of `typedBlocks`. */
 const running: readonly { readonly page: RegExp; readonly languages?: readonly string[]; readonly test: string }[] = [
   { page: /^docs\/first-hour\.md$/, test: 'docs/first-hour.test.ts' },
+  { page: /^docs\/operate\/kubernetes\.md$/, languages: ['yaml'], test: 'ops/deploy/kubernetes.test.ts' },
   { page: /^docs\/tutorial\//, test: 'docs/tutorials.test.ts' },
   { page: /^docs\/(from-java|kafka-streams|stream-bees|testing|schema-registry)\.md$/, languages: ['ts'], test: 'docs/programs.test.ts' },
   { page: /^docs\/clients\.md$/, languages: ['python', 'ts', 'js', 'yaml'], test: 'docs/clients-page.test.ts' },
