@@ -5,7 +5,7 @@ import { aName, aSchema, optionsOf, parameters, refuseWrong } from '../topology/
 import type { KStream } from '../topology/streams/kstream.ts'
 import type { StreamsBuilder } from '../topology/streams/streams-builder.ts'
 import type { BeeRole, BeeTypeInfo, Branch, PayloadType, SpecMistake } from '../topology/swarm/bee-type.ts'
-import type { ModelRow } from '../topology/swarm/management.ts'
+import type { ModelRow } from '../topology/swarm/log-management.ts'
 import type { BeeError, Tensor } from '../topology/swarm/payload/payload.ts'
 import type { Containers } from '../topology/swarm/ports/containers.ts'
 import type { Database } from '../topology/swarm/ports/database.ts'

@@ -371,8 +371,12 @@ export interface Producer {
 export interface FlightRecorder {
   /** Records that were in flight at a death and have not finished a call since, in the order of their first deaths. */
   readonly suspects: ReadonlyMap<string, RecordDeaths>
-  /** Writes the records down before it returns. The returned function must be called when the call has ended. */
+  /**
+   * Notes that a call of these records begins. `write` must be called before the call itself, and the returned function when the call has ended.
+   */
   begin(records: readonly string[]): () => void
+  /** Writes all notes down before it returns. Calls that begin together share one write. */
+  write(): void
 }
 
 /** The deaths of the process at which a record was in flight. */

@@ -85,6 +85,13 @@ export interface AsyncStep<K, V, R, W> {
    */
   admit(record: Record<K, V>, nowMs: number): Admission
   /**
+   * Refuses a record that needs no call because of an earlier record with its key. The error becomes the outcome of the record. With this function a
+   * record waits until the outcomes of all earlier records with its key were forwarded, here and in later asynchronous nodes that have this function
+   * too. The function may read the stores that were connected to the node, and must not write to them. Default: records with the same key are called
+   * side by side.
+   */
+  refuseRepeat?(record: Record<K, V>, context: ProcessorContext<unknown, unknown>): WaggleError | null
+  /**
    * The time (epoch milliseconds) after which nobody needs the result of a record. A batch is sent early to meet this time. Null: the record has no
    * deadline.
    */

@@ -1,7 +1,7 @@
 import type { TimestampExtractor } from './consumed.ts'
 import type { Topology } from './graph.ts'
-import { internalTopic } from './naming.ts'
 import { type DefaultSerdes, resolved } from './streams/unset-serde.ts'
+import { internalTopic } from './topic-names.ts'
 
 /** An application's defaults for settings that its topology leaves out. */
 export interface Defaults extends DefaultSerdes {

@@ -1,7 +1,6 @@
 import type { AsyncStep } from './async-step.ts'
 import type { Capabilities } from './capabilities.ts'
 import { type Consumed, type OffsetReset, type TimestampExtractor, TimestampExtractors } from './consumed.ts'
-import { describe, type TopologyDescription } from './describe.ts'
 import type { Operator } from './operator.ts'
 import type { ProcessorSupplier } from './processor-api.ts'
 import type { Produced, StreamPartitioner } from './produced.ts'
@@ -10,6 +9,7 @@ import type { AnySerde } from './serde.ts'
 import type { KeptStore, StateStore, StoreBuilder, StoreSpec } from './state-store.ts'
 import { serdeOr } from './streams/unset-serde.ts'
 import { type Subtopology, subtopologiesOf } from './subtopology.ts'
+import { describe, type TopologyDescription } from './topology-description.ts'
 import { WaggleError } from './waggle-error.ts'
 
 export type TopicNameExtractor<K, V> = (key: K, value: V, record: RecordMetadata & Record<K, V>) => string
@@ -372,8 +372,9 @@ export class Topology {
   }
 
   connectProcessorAndStateStores(processor: string, stores: readonly string[]): this {
-    const kind = this.#nodes.get(processor)?.kind
-    if (kind !== 'processor' && kind !== 'operator') {
+    const node = this.#nodes.get(processor)
+    const mayUseStores = node?.kind === 'processor' || node?.kind === 'operator' || (node?.kind === 'async' && node.step.refuseRepeat !== undefined)
+    if (!mayUseStores) {
       throw mistake(`${processor} is not a processor of this topology`, 'Add the processor before connecting stores to it.')
     }
     for (const store of stores) {

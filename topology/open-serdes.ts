@@ -1,6 +1,6 @@
 import type { Topology } from './graph.ts'
-import { changelogTopic } from './naming.ts'
 import type { AnySerde, Serde, SerdeUse } from './serde.ts'
+import { changelogTopic } from './topic-names.ts'
 
 /**
  * Opens the serdes of a topology for everything that the topology writes: sinks, repartition topics, and stores under the names of their changelogs.

@@ -1,6 +1,6 @@
 import type { ForeignKeyOperator } from './operators/foreign-key.ts'
 import type { JoinByKey } from './operators/join-by-key.ts'
-import type { StreamsOperator } from './operators/streams.ts'
+import type { StreamsOperator } from './operators/streams-operators.ts'
 import type { Supplied } from './operators/supplied.ts'
 import type { Transform } from './operators/transform.ts'
 

@@ -47,7 +47,9 @@ export function subtopologiesOf(topology: Topology): readonly Subtopology[] {
   }
   return [...byRoot].map(([root, nodes], id) => {
     const stores = storesByRoot.get(root) ?? []
-    refuseAsyncAfterState(nodes, new Set(stores.flatMap((store) => [...topology.usersOf(store.name)])))
+    // An asynchronous node only reads its stores, so it is no state in front of the next one.
+    const writers = nodes.filter(({ kind, name }) => kind !== 'async' && topology.storesOf(name).length > 0)
+    refuseAsyncAfterState(nodes, new Set(writers.map(({ name }) => name)))
     return {
       id,
       nodes,

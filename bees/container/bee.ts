@@ -3,7 +3,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import { type BeeContext, defineBee } from '../define-bee.ts'
 import { processBee } from '../process-bee.ts'
 import { replicatedProcess } from '../replicas/replicated-process.ts'
-import { type BoundSpec, boundsMistake, boundsOf, boundsRemarks, boundsSpec, processBounds } from './bounds.ts'
+import { type BoundSpec, boundsMistake, boundsOf, boundsRemarks, boundsSpec, processBounds } from './container-bounds.ts'
 import { missingImage } from './missing-image.ts'
 
 export default defineBee({

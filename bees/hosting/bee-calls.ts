@@ -1,3 +1,4 @@
+import { isPromiseLike } from '../../topology/promise-like.ts'
 import type { BeeRequest } from '../define-bee.ts'
 
 export interface BeeCallsOptions {
@@ -28,14 +29,18 @@ export class BeeCalls {
     this.#options = options
   }
 
-  /** Calls a bee by `act`. Throws the error that the bee throws. */
-  async call<T>(bee: string, requests: readonly Pick<BeeRequest, 'id'>[], act: () => T | Promise<T>): Promise<T> {
+  /** Calls a bee by `act`. Returns what the bee returns, and throws what it throws. For a bee that returns no promise, no promise is made. */
+  call<T>(bee: string, requests: readonly Pick<BeeRequest, 'id'>[], act: () => T | PromiseLike<T>): T | Promise<T> {
     this.#active.add(bee)
-    this.#open.set(bee, (this.#open.get(bee) ?? 0) + 1)
     const startedAt = this.#options.now()
+    const result = act()
+    this.#report(bee, requests, this.#options.now() - startedAt)
+    return isPromiseLike(result) ? this.#opened(bee, result) : result
+  }
+
+  async #opened<T>(bee: string, result: PromiseLike<T>): Promise<T> {
+    this.#open.set(bee, (this.#open.get(bee) ?? 0) + 1)
     try {
-      const result = act()
-      this.#report(bee, requests, this.#options.now() - startedAt)
       return await result
     } finally {
       this.#active.add(bee)

@@ -1,5 +1,6 @@
 import { isAsyncIterable } from '../../topology/async-iterable.ts'
 import type { AsyncCall } from '../../topology/async-step.ts'
+import { isPromiseLike } from '../../topology/promise-like.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import { Answered, type BeeResult } from '../../topology/swarm/request/answered.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
@@ -31,20 +32,22 @@ export async function callBee(
     // Array.from turns a hole in the list into undefined, which `payloadOf` refuses.
     return Promise.all(Array.from(outputs, (output: unknown, at) => rowResult(output, parts[at], bee)))
   }
-  return Promise.all(
-    rows.map(async (row, at) => {
-      try {
-        const request = requests[at] as BeeRequest
-        const output = await open.call(bee, [request], () => made.process(given(row), request))
-        return resultOf(await parts[at]?.outputOf(output), bee)
-      } catch (thrown) {
-        await parts[at]?.fail()
-        return WaggleError.from('WAGGLE_BEE_FAILED', thrown, {
-          next: `Correct ${bee}: with WAGGLE_LOG_LEVEL=${bee}=debug the log of the process shows the stack.`,
-        })
-      }
-    }),
-  )
+  const results = rows.map(async (row, at) => {
+    try {
+      const request = requests[at] as BeeRequest
+      const called = open.call(bee, [request], () => made.process(given(row), request))
+      // An `await` costs a turn of the microtask queue, so only a promise is awaited.
+      const output = parts[at]?.outputOf(isPromiseLike(called) ? await called : called)
+      return resultOf(isPromiseLike(output) ? await output : output, bee)
+    } catch (thrown) {
+      await parts[at]?.fail()
+      return WaggleError.from('WAGGLE_BEE_FAILED', thrown, {
+        next: `Correct ${bee}: with WAGGLE_LOG_LEVEL=${bee}=debug the log of the process shows the stack.`,
+      })
+    }
+  })
+  const [only] = results
+  return results.length === 1 && only !== undefined ? [await only] : Promise.all(results)
 }
 
 function resultOf(output: unknown, bee: string): BeeResult {

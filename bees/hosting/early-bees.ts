@@ -1,5 +1,5 @@
 import type { SwarmBee } from '../../topology/swarm/checked-swarm.ts'
-import { invalidSwarm, mistakeAt, type SwarmDocument } from '../../topology/swarm/document.ts'
+import { invalidSwarm, mistakeAt, type SwarmDocument } from '../../topology/swarm/swarm-document.ts'
 import type { WaggleError } from '../../topology/waggle-error.ts'
 import type { Bee } from '../define-bee.ts'
 import { alone, madeBy } from './created-bee.ts'

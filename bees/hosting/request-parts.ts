@@ -30,8 +30,15 @@ export class RequestParts {
     return this.#begun
   }
 
-  /** The output of a bee. If the output is an async generator, publishes its parts, and returns its whole result. */
-  async outputOf(output: unknown): Promise<unknown> {
+  /**
+   * The output of a bee. If the output is an async generator, publishes its parts, and returns its whole result. For a bee without parts, returns the
+   * output at once.
+   */
+  outputOf(output: unknown): unknown {
+    return this.#begun === null && output !== wholeOfParts && !isAsyncIterable(output) ? output : this.#outputAfterParts(output)
+  }
+
+  async #outputAfterParts(output: unknown): Promise<unknown> {
     if (!isAsyncIterable(output)) {
       await this.#finish()
       return output === wholeOfParts ? outputOf((await this.begin()).result()) : output

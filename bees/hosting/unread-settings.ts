@@ -1,5 +1,5 @@
 import type { CheckedSwarm, SwarmBee } from '../../topology/swarm/checked-swarm.ts'
-import { mistakeAt } from '../../topology/swarm/document.ts'
+import { mistakeAt } from '../../topology/swarm/swarm-document.ts'
 import type { WaggleError } from '../../topology/waggle-error.ts'
 import type { BesideSpec } from '../define-bee.ts'
 import type { BeeRegistry } from '../registry.ts'

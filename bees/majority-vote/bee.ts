@@ -2,6 +2,7 @@ import { Type } from 'typebox'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { defineBee } from '../define-bee.ts'
 import { checkWeights, joinedModels, weightsOf } from '../model/joined-models.ts'
+import { labelRemarks } from '../model/label-remarks.ts'
 import { predictionType } from '../model/model-spec.ts'
 
 interface Vote {
@@ -37,9 +38,9 @@ export default defineBee({
   ),
   examples: [{}, { weights: { 'inference-tensorflow': 2, 'inference-pytorch': 2, 'inference-svm': 1 } }],
   output: predictionType,
-  async check({ spec: { weights = {} } }) {
+  async check({ spec: { weights = {} }, inputs, bee }) {
     checkWeights(weights)
-    return undefined
+    return { remarks: labelRemarks(inputs, { bee, reads: 'label' }) }
   },
   create({ spec, inputNames: inputs }) {
     const weightOf = weightsOf(spec.weights ?? {})

@@ -1,4 +1,4 @@
-import type { ModelRow } from '../../topology/swarm/management.ts'
+import type { ModelRow } from '../../topology/swarm/log-management.ts'
 import type { ModelSignature, TensorSignature } from '../../topology/swarm/ports/models.ts'
 
 /** One row of each input and output of a model, as text for people. */

@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import { type BoundSpec, boundsMistake, boundsOf, boundsRemarks, boundsSpec, processBounds } from '../container/bounds.ts'
+import { type BoundSpec, boundsMistake, boundsOf, boundsRemarks, boundsSpec, processBounds } from '../container/container-bounds.ts'
 import { missingImage } from '../container/missing-image.ts'
 import { type BeeContext, type BeeRemark, defineBee } from '../define-bee.ts'
 import { processBee } from '../process-bee.ts'

@@ -1,4 +1,4 @@
-import type { ModelRow as ModelState, ModelVersionRow } from '../../topology/swarm/management.ts'
+import type { ModelRow as ModelState, ModelVersionRow } from '../../topology/swarm/log-management.ts'
 import type { FoundVersion, ModelSignature, OpenModel, VersionFolder } from '../../topology/swarm/ports/models.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { BeeRequest } from '../define-bee.ts'

@@ -1,8 +1,8 @@
 import { Type } from 'typebox'
-import { enumerated } from '../../topology/swarm/check/enumerated.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import { type BeeFindings, type BeeRemark, defineBee } from '../define-bee.ts'
+import { defineBee } from '../define-bee.ts'
 import { checkWeights, joinedModels, weightsOf } from '../model/joined-models.ts'
+import { labelRemarks } from '../model/label-remarks.ts'
 import { predictionType } from '../model/model-spec.ts'
 
 interface Prediction {
@@ -44,7 +44,7 @@ export default defineBee({
   output: predictionType,
   async check({ spec: { weights = {} }, inputs, bee }) {
     checkWeights(weights)
-    return { remarks: labelRemarks(inputs, bee) }
+    return { remarks: labelRemarks(inputs, { bee, reads: 'scores' }) }
   },
   create: ({ spec, inputNames: inputs }) => ({
     process(input: unknown, { notTaken }): Ensemble {
@@ -85,71 +85,6 @@ export function averageOf(predictions: ReadonlyMap<string, Prediction>, weights:
       ]),
     ),
   }
-}
-
-/**
- * A remark for each input without scores, and for each input whose labels differ from the labels of most inputs. An input without any label of most
- * inputs is a mistake, because the average would be meaningless.
- */
-function labelRemarks(inputs: ReadonlyMap<string, BeeFindings>, ensemble: string): readonly BeeRemark[] {
-  const remarks: BeeRemark[] = []
-  const known: Labelled[] = []
-  for (const [bee, findings] of inputs) {
-    const labels = labelsOf(findings)
-    if (labels === null) {
-      remarks.push({
-        kind: 'mistake',
-        input: bee,
-        message: `${bee} gives no scores, and an ensemble averages scores`,
-        next: 'Set output in its spec to the output with the scores, and labels to their names; or leave it out of the ensemble.',
-      })
-    } else if (labels !== undefined && labels.length > 0) known.push({ bee, labels: new Set(labels) })
-  }
-  const usual = usualOf(known)
-  const shown = ({ bee, labels }: Labelled) => `${bee} scores ${enumerated(labels, labels.size)}`
-  for (const one of known) {
-    if (usual === null || one.labels.symmetricDifference(usual.labels).size === 0) continue
-    const isDisjoint = one.labels.isDisjointFrom(usual.labels)
-    remarks.push({
-      kind: isDisjoint ? 'mistake' : 'warning',
-      input: one.bee,
-      message:
-        isDisjoint && one.labels.size !== usual.labels.size
-          ? `${one.bee} gives [N,${one.labels.size}], ${ensemble} has labels for ${usual.labels.size}: ${shown(usual)}, and ${shown(one)}`
-          : `${shown(usual)}, and ${shown(one)}: ${isDisjoint ? 'they have no label in common' : 'a label that one of them does not score counts as 0 for it'}`,
-      next: 'Set labels in the spec of each model to the same names.',
-    })
-  }
-  return remarks
-}
-
-/**
- * The labels of an input, from its model, or from the members of `scores` in the output schema of a module or a program. Null if the output has no
- * scores.
- */
-function labelsOf({ labels, output }: BeeFindings): BeeFindings['labels'] {
-  if (labels !== undefined || output === undefined) return labels
-  if ('tensors' in output) return null
-  const { type, properties } = output as {
-    readonly type?: unknown
-    readonly properties?: { readonly scores?: { readonly properties?: object } }
-  }
-  if (type !== undefined && type !== 'object') return null
-  if (properties === undefined) return undefined
-  const { scores } = properties
-  return scores === undefined ? null : scores.properties === undefined ? undefined : Object.keys(scores.properties)
-}
-
-interface Labelled {
-  readonly bee: string
-  readonly labels: ReadonlySet<string>
-}
-
-/** The first input that has the most frequent set of labels. The order of the labels does not matter. */
-function usualOf(known: readonly Labelled[]): Labelled | null {
-  const groups = Map.groupBy(known, ({ labels }) => JSON.stringify([...labels].sort()))
-  const [most] = [...groups.values()].reduce((best, group) => (group.length > best.length ? group : best), [] as readonly Labelled[])
-  return most ?? null
 }
 
 function notFinite(): WaggleError {

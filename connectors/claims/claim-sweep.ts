@@ -7,8 +7,8 @@ export interface ClaimSweepOptions {
   readonly store: ClaimStore
   readonly clock: Clock
   /**
-   * The time of the oldest record that a reader still has to read, in epoch ms. An object that was put later stays, because a record may name it even
-   * past its expiry. Infinity if there is no such record; null if that is unknown, and nothing is deleted.
+   * The time of the oldest unread record, in epoch ms. An object that was put after this time stays even if it has expired, because an unread record
+   * may name it. Infinity: every record has been read. Null: the time is unknown, so nothing is deleted.
    */
   readonly oldestUnread: () => number | null
   readonly everyMs: number
@@ -16,8 +16,8 @@ export interface ClaimSweepOptions {
 }
 
 /**
- * Deletes objects whose time is over, also those that no record ever named because their process died before it wrote the record. The time is in the
- * name of an object, so each process deletes the objects of all, and a sweep reads nothing but names.
+ * Deletes expired objects. Some of them were never named by a record, because their process died before it wrote the record. The name of an object
+ * contains its expiry. A sweep therefore reads only names, and each process deletes the objects of all processes.
  */
 export class ClaimSweep {
   readonly #options: ClaimSweepOptions

@@ -15,9 +15,9 @@ export interface PayloadClaimsOptions {
   readonly random: Random
   /** A payload of at most this many bytes travels in the log. */
   readonly maxInlineBytes: number
-  /** The time for which an object stays, in ms. It is no shorter than the time for which a record may name it. */
+  /** The time for which an object stays, in ms. It is at least as long as the time for which a record may name the object. */
   readonly lifetimeMs: number
-  /** The most bytes of fetched payloads that are in memory at once, for sinks and for all other readers. */
+  /** The most bytes of fetched payloads in memory at once. The limit holds once for all sinks, and once more for all other readers. */
   readonly maxFetchedBytes: number
 }
 

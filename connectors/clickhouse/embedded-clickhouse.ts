@@ -6,7 +6,7 @@ import type { Clock } from '../../processor/ports.ts'
 import { moduleFile } from '../../topology/module-file.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { makeDirectory } from '../system/file-error.ts'
-import type { ServerMessage, ServerOptions } from './server-messages.ts'
+import type { ServerMessage, ServerOptions } from './engine-messages.ts'
 
 export interface EmbeddedClickHouseOptions {
   readonly directory: string
@@ -87,7 +87,7 @@ class WatchedServer implements EmbeddedClickHouse {
     }
     // The child gets a process group of its own. A terminal's Ctrl-C then reaches only this process. This process first stops the swarms that write
     // to ClickHouse, and then ClickHouse.
-    const child = fork(moduleFile(new URL('./server.ts', import.meta.url)), [JSON.stringify(serverOptions)], {
+    const child = fork(moduleFile(new URL('./engine-process.ts', import.meta.url)), [JSON.stringify(serverOptions)], {
       detached: true,
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', TZ: process.env.TZ ?? '', UV_THREADPOOL_SIZE: '16' },

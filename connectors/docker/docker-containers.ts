@@ -3,12 +3,12 @@ import type { Clock } from '../../processor/ports.ts'
 import type { ContainerOptions, Containers } from '../../topology/swarm/ports/containers.ts'
 import type { OpenProcess } from '../../topology/swarm/ports/processes.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import { CallBalances } from '../containers/call-balance.ts'
-import { WatchedProcess } from '../containers/watched-process.ts'
+import { CallBalances } from '../processes/call-balance.ts'
+import { WatchedProcess } from '../processes/watched-process.ts'
 import { ContainerRun } from './container-run.ts'
 import type { DockerEngine } from './docker-engine.ts'
 import { type FoundImage, Images } from './images.ts'
-import { Leftovers } from './leftovers.ts'
+import { Leftovers } from './leftover-containers.ts'
 
 export interface DockerContainersOptions {
   readonly engine: DockerEngine

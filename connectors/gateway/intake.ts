@@ -4,12 +4,12 @@ import type { NewRequest, Requests } from '../../topology/swarm/request/requests
 import type { Caller } from './access/caller.ts'
 import { type CallerLimits, highestPriority } from './access/caller-limits.ts'
 import { ProblemError } from './http/problem.ts'
-import { bodyHashOf, type RequestIdentity } from './request-identity.ts'
+import { bodyHashOf, type RequestIds } from './request-ids.ts'
 import type { TracedArrival } from './traced-arrival.ts'
 
 export interface IntakeOptions {
   readonly requests: Requests
-  readonly identity: RequestIdentity
+  readonly requestIds: RequestIds
   readonly clock: Clock
   /** The deadline of a request if its caller waits and sends no deadline. */
   readonly requestTimeoutMs: number
@@ -88,10 +88,10 @@ export class Intake {
     readonly key: string | undefined
     readonly fresh?: string
   }): RequestIdentification {
-    const { identity } = this.#options
+    const { requestIds } = this.#options
     const owner = caller.name
-    if (key !== undefined && key !== '') return { id: identity.derived(gateway, owner, key), isKeyed: true, owner }
-    return { id: owner === '' && fresh !== undefined ? fresh : identity.fresh(owner), isKeyed: false, owner }
+    if (key !== undefined && key !== '') return { id: requestIds.derived(gateway, owner, key), isKeyed: true, owner }
+    return { id: owner === '' && fresh !== undefined ? fresh : requestIds.fresh(owner), isKeyed: false, owner }
   }
 
   /** The request for the engine, made after its input was read. Throws 503 if the process has become full in the meantime. */

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { LockedWheel } from '../../topology/swarm/ports/python.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import type { Guardian } from '../containers/guardian.ts'
+import type { Guardian } from '../processes/guardian.ts'
 import { runTool } from '../python/tool-run.ts'
 import { readBounded } from '../system/bounded-file.ts'
 

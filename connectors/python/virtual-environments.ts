@@ -4,9 +4,9 @@ import { mkdir, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/pro
 import { basename, dirname, join, relative } from 'node:path'
 import type { Clock } from '../../processor/ports.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import type { Guardian } from '../containers/guardian.ts'
 import { CacheLock } from '../objects/cache-lock.ts'
 import { CacheUsers } from '../objects/cache-users.ts'
+import type { Guardian } from '../processes/guardian.ts'
 import type { Interpreter } from './interpreter.ts'
 import { listName, pythonTools } from './python-tools.ts'
 import type { Requirements } from './requirements.ts'
@@ -200,8 +200,8 @@ export class VirtualEnvironments {
 function nextStep({ file, kind }: Requirements, lastLines: readonly string[]): string {
   if (kind !== 'locked') return 'Correct the requirements, or see that the package index can be reached.'
   if (lastLines.some((line) => /hash/i.test(line) && /match/i.test(line)))
-    return `A file is not the one of ${basename(file)}: someone has changed it, or the package was added on another platform. Find out who. To take this file, delete the package's entry and run waggle bees add again.`
-  return `See that the package index can be reached. ${basename(file)} is for the Python and the platform on which the package was added: elsewhere delete its entry and run waggle bees add again.`
+    return `A file is not the one of ${basename(file)}: someone has changed it, or the package was added on another platform. Find out who. To take this file, run waggle bees remove and then waggle bees add.`
+  return `See that the package index can be reached. ${basename(file)} is for the Python and the platform on which the package was added: elsewhere run waggle bees remove and then waggle bees add.`
 }
 
 function keyOf({ executable, version }: Interpreter, { kind, hash }: Requirements): string {

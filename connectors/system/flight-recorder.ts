@@ -5,7 +5,8 @@ import { makeDirectory } from './file-error.ts'
 
 /**
  * A journal of the calls in flight: one line when a call begins, and one when it ends. Nothing is synced, because the journal must survive only a
- * crash of the process, not of the machine. If the disk is full, calls go on without a journal.
+ * crash of the process, not of the machine. If the disk is full, calls go on without a journal. Calls that begin together are written with one
+ * system call, together with the calls that ended before.
  */
 export class FileFlightRecorder implements FlightRecorder {
   readonly suspects: Map<string, RecordDeaths>
@@ -14,6 +15,8 @@ export class FileFlightRecorder implements FlightRecorder {
   #descriptor: number
   #bytes = 0
   #next = 0
+  /** Lines that are not in the file yet. */
+  #lines = ''
 
   private constructor(file: string, suspects: Map<string, RecordDeaths>) {
     this.#file = file
@@ -33,31 +36,41 @@ export class FileFlightRecorder implements FlightRecorder {
   begin(records: readonly string[]): () => void {
     const flight = this.#next++
     this.#flying.set(flight, records)
-    this.#write([flight, records])
+    this.#add([flight, records])
     return () => {
       this.#flying.delete(flight)
-      for (const record of records) this.suspects.delete(record)
-      this.#write([flight])
+      if (this.suspects.size > 0) for (const record of records) this.suspects.delete(record)
+      // The end is written together with the next call that begins, and at the latest when this turn of the event loop is over.
+      if (this.#lines === '') process.nextTick(() => this.write())
+      this.#add([flight])
     }
+  }
+
+  write(): void {
+    const lines = this.#lines
+    if (lines === '') return
+    this.#lines = ''
+    try {
+      writeSync(this.#descriptor, lines)
+    } catch {
+      return
+    }
+    this.#bytes += lines.length
+    if (this.#bytes < maxBytes) return
+    closeSync(this.#descriptor)
+    this.#descriptor = this.#rewrite()
   }
 
   /** Deletes the journal. After an orderly stop no record is suspect. */
   close(): void {
     closeSync(this.#descriptor)
+    // The number of the descriptor may soon belong to another file. A call that ends later must not write into that file.
+    this.#descriptor = -1
     rmSync(this.#file, { force: true })
   }
 
-  #write(line: Line): void {
-    const text = `${JSON.stringify(line)}\n`
-    try {
-      writeSync(this.#descriptor, text)
-    } catch {
-      return
-    }
-    this.#bytes += text.length
-    if (this.#bytes < maxBytes) return
-    closeSync(this.#descriptor)
-    this.#descriptor = this.#rewrite()
+  #add(line: Line): void {
+    this.#lines += `${JSON.stringify(line)}\n`
   }
 
   /** Starts a new file with the suspect records and the calls in flight. The old file stays in place until the new file is complete. */

@@ -1,4 +1,4 @@
-import { Guardian } from '../../connectors/containers/guardian.ts'
+import { Guardian } from '../../connectors/processes/guardian.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import { CheckedProgram, CheckFailure } from './checked-program.ts'
 import { type Check, checks } from './checks.ts'

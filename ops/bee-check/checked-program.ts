@@ -1,13 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { BeeSocket } from '../../connectors/containers/bee-socket.ts'
-import { Channel } from '../../connectors/containers/channel.ts'
-import { inherited } from '../../connectors/containers/child.ts'
-import type { Guardian } from '../../connectors/containers/guardian.ts'
-import type { Hello } from '../../connectors/containers/hello.ts'
-import { encodeControl, encodeRequest, type Form, maxMessageBytes, type Part, type Result } from '../../connectors/containers/message.ts'
-import { type Heard, MessageStream } from '../../connectors/containers/message-stream.ts'
-import { ProcessLog } from '../../connectors/containers/process-log.ts'
+import { BeeSocket } from '../../connectors/processes/bee-socket.ts'
+import { Channel } from '../../connectors/processes/channel.ts'
+import type { Guardian } from '../../connectors/processes/guardian.ts'
+import type { Hello } from '../../connectors/processes/hello.ts'
+import { encodeControl, encodeRequest, type Form, maxMessageBytes, type Part, type Result } from '../../connectors/processes/message.ts'
+import { type Heard, MessageStream } from '../../connectors/processes/message-stream.ts'
+import { ProcessLog } from '../../connectors/processes/process-log.ts'
+import { inherited } from '../../connectors/processes/process-run.ts'
+import { killGroup } from '../../connectors/system/process-group.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
@@ -285,14 +286,6 @@ export class CheckedProgram {
           `It ${this.#end}${said}`,
           'Catch errors: refuse an input that does not fit, and answer error where something else goes wrong.',
         )
-  }
-}
-
-function killGroup(pid: number): void {
-  try {
-    process.kill(-pid, 'SIGKILL')
-  } catch {
-    // All processes of the group have already ended.
   }
 }
 

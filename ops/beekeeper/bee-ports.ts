@@ -1,6 +1,5 @@
 import { join } from 'node:path'
 import type { BeePorts } from '../../bees/define-bee.ts'
-import { LocalProcesses } from '../../connectors/containers/local-processes.ts'
 import { DockerContainers } from '../../connectors/docker/docker-containers.ts'
 import { DockerEngine } from '../../connectors/docker/docker-engine.ts'
 import { GuardedHttpCalls } from '../../connectors/http-calls/guarded-http-calls.ts'
@@ -9,10 +8,11 @@ import { TensorFlowServing } from '../../connectors/models/serving/tensorflow-se
 import { ThreadedModels } from '../../connectors/models/threaded-models.ts'
 import { decodePicture } from '../../connectors/pictures/picture-decoder.ts'
 import { PostgresServers } from '../../connectors/postgres/postgres-database.ts'
+import { LocalProcesses } from '../../connectors/processes/local-processes.ts'
 import { LocalPython } from '../../connectors/python/local-python.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import type { Settings } from '../config/settings.ts'
-import { pythonSdk } from './python-sdk.ts'
+import { pythonSdk } from './python-sdk-folder.ts'
 
 export interface BeePortsOptions {
   readonly settings: Pick<Settings, 'gpu' | 'model_hosts' | 'model_memory_bytes' | 'data_dir' | 'dev' | 'http_call_hosts'>

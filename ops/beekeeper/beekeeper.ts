@@ -1,41 +1,35 @@
 import { join } from 'node:path'
-import { ClickHouseDatabase } from '../../connectors/clickhouse/clickhouse-database.ts'
-import { type EmbeddedClickHouse, startEmbeddedClickHouse } from '../../connectors/clickhouse/embedded-clickhouse.ts'
-import { Repairs } from '../../connectors/clickhouse/repairs.ts'
-import { CallerLimits, type Limits } from '../../connectors/gateway/access/caller-limits.ts'
-import { placesOfFollowers } from '../../connectors/gateway/access/places.ts'
+import { CallerLimits } from '../../connectors/gateway/access/caller-limits.ts'
+import { placesOfFollowers } from '../../connectors/gateway/access/caller-places.ts'
 import { freshId } from '../../connectors/gateway/fresh-id.ts'
-import type { GrpcGateway, GrpcGatewayOptions } from '../../connectors/gateway/grpc/grpc-gateway.ts'
+import type { GrpcGateway } from '../../connectors/gateway/grpc/grpc-gateway.ts'
 import { type AnsweredRequest, type HttpGateway, openHttpGateway } from '../../connectors/gateway/http/http-gateway.ts'
 import type { IssuerCallers } from '../../connectors/gateway/oidc/issuer-callers.ts'
-import { RequestIdentity } from '../../connectors/gateway/request-identity.ts'
+import { RequestIds } from '../../connectors/gateway/request-ids.ts'
 import { RequestsInTurn } from '../../connectors/gateway/requests-in-turn.ts'
 import { isLoopback } from '../../connectors/http/loopback.ts'
-import { TlsFiles } from '../../connectors/http/tls-files.ts'
 import type { KafkaGroups } from '../../connectors/log/kafka/kafka-groups.ts'
 import { checkDataFormat } from '../../connectors/system/data-format.ts'
 import { FileFlightRecorder } from '../../connectors/system/flight-recorder.ts'
 import { NvidiaGpus } from '../../connectors/system/nvidia-gpus.ts'
-import { closePlaces, type PrivatePlace } from '../../connectors/system/private-modes.ts'
-import { processHeap } from '../../connectors/system/process-heap.ts'
+import { closePlaces } from '../../connectors/system/private-modes.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import { SystemRandom } from '../../connectors/system/system-random.ts'
-import { KillerSearch } from '../../processor/async/killer-search.ts'
+import { KillingRecordSearch } from '../../processor/async/killing-record-search.ts'
 import type { Log, StateDirectory } from '../../processor/ports.ts'
-import { applicationIdOf } from '../../topology/naming.ts'
 import { ownPackage } from '../../topology/own-package.ts'
 import type { Claims } from '../../topology/swarm/ports/claims.ts'
-import type { Database } from '../../topology/swarm/ports/database.ts'
 import type { Tracing } from '../../topology/swarm/ports/tracing.ts'
 import type { Redaction } from '../../topology/swarm/secrets/redaction.ts'
 import type { SwarmManagement } from '../../topology/swarm/swarm-management.ts'
+import { applicationIdOf } from '../../topology/topic-names.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { ServerTokens } from '../access/server-tokens.ts'
 import { type BackupReport, writeBackup } from '../backup/backup.ts'
 import type { Settings } from '../config/settings.ts'
 import { storedSecrets } from '../config/stored-secrets.ts'
 import { areSameIssuer, type IssuerSettings, issuerOf } from '../config/token-issuer.ts'
-import { LogManagement } from '../inspection/log-management.ts'
+import { LocalManagement } from '../inspection/local-management.ts'
 import { removeAddress, writeAddress } from '../inspection/process-address.ts'
 import { RequestTraces } from '../inspection/request-traces.ts'
 import { RunningProcess } from '../inspection/running-process.ts'
@@ -52,23 +46,23 @@ import type { SwarmRequests } from '../requests/swarm-requests.ts'
 import { BeeLog } from '../served/bee-log.ts'
 import type { ServerPlace } from '../served/configured-text.ts'
 import { Definitions } from '../served/definitions.ts'
-import { findingsOf } from '../served/findings.ts'
 import { ServedSwarms } from '../served/served-swarms.ts'
+import { findingsOf } from '../served/swarm-findings.ts'
 import { SwarmModels } from '../served/swarm-models.ts'
 import type { Otlp } from '../telemetry/otlp/otlp.ts'
 import { Telemetry } from '../telemetry/telemetry.ts'
 import { beePorts, modelsOf } from './bee-ports.ts'
+import { usualMaxConnections } from './connection-limit.ts'
+import { furtherNames, limitsOf, listIn, privatePlaces, refuseBeyondLoopback, tlsOf } from './entrance-settings.ts'
 import { idSecretOf } from './id-secret.ts'
-import { trimWhenIdle } from './idle-trim.ts'
-import { saveMissingRows } from './missing-rows.ts'
 import { openClaims } from './open-claims.ts'
-import { usualMaxConnections } from './open-files.ts'
+import { openGrpc } from './open-grpc.ts'
 import { kafkaOptions, openLog } from './open-log.ts'
 import { openRemoteModels } from './open-remote-models.ts'
+import { PredictionDatabase } from './prediction-database.ts'
+import { ProcessWatch } from './process-watch.ts'
 import type { ConfiguredSwarm, RunningSwarm } from './running-swarm.ts'
 import { RunningSwarms } from './running-swarms.ts'
-import { watchClock } from './watch-clock.ts'
-import { watchLoop } from './watch-loop.ts'
 
 export interface BeekeeperOptions {
   /** Settings of the process: the port, the data directory and so on. */
@@ -112,17 +106,14 @@ export class Beekeeper {
   #stopWaiting = () => {}
   /** The time by which a stop must have ended, on the monotonic clock. */
   #stopsBy = Number.POSITIVE_INFINITY
-  #clickhouseUrl: string | null = null
-  #database: Promise<ClickHouseDatabase> | null = null
-  #embedded: EmbeddedClickHouse | null = null
-  /** The repairs of the database; null if the database is not in the data directory. */
-  #repairs: Repairs | null = null
+  readonly #database: PredictionDatabase
 
   private constructor(options: BeekeeperOptions) {
     this.#options = options
     this.#issuerSettings = options.settings
     this.#limits = new CallerLimits({ clock: systemClock, limits: limitsOf(options.settings, options.settings) })
     this.#say = this.#beeLog.keeping(options.say, options.redaction)
+    this.#database = new PredictionDatabase(options.settings, this.#say)
     this.#failures = new FailureLines({ say: this.#say, clock: systemClock })
     this.#tokens = new ServerTokens(options.settings, systemClock, this.#issuerOf(options.settings))
   }
@@ -155,7 +146,7 @@ export class Beekeeper {
 
   /** The database's URL; null if no swarm has a sink. */
   get clickhouseUrl(): string | null {
-    return this.#clickhouseUrl
+    return this.#database.url
   }
 
   get swarms(): readonly RunningSwarm[] {
@@ -198,10 +189,8 @@ export class Beekeeper {
       say('gateway', 'warn', `listening on ${settings.host} without TLS: whoever reads the network reads tokens, inputs and answers`)
     this.#closeLater('failures', async () => this.#failures.close())
     this.#closeLater('tokens', async () => this.#tokens.close())
-    const unwatch = watchClock(systemClock, (message) => say('clock', 'warn', message))
-    this.#closeLater('clock', async () => unwatch())
-    const untrim = trimWhenIdle(systemClock, processHeap())
-    this.#closeLater('heap', async () => untrim())
+    const watch = new ProcessWatch(say)
+    this.#closeLater('watch', async () => watch.close())
     const random = new SystemRandom()
     // The state directories open before the log, because the log needs this process's id from them.
     const states = new Map<string, StateDirectory>()
@@ -214,9 +203,9 @@ export class Beekeeper {
     for (const line of closePlaces(privatePlaces(settings))) say('', 'warn', line)
     const recorder = FileFlightRecorder.open(join(settings.data_dir, 'flights'), { onNotice })
     this.#closeLater('flights', async () => recorder.close())
-    const killerSearch = new KillerSearch(recorder)
-    this.#closeLater('database', () => this.#closeDatabase())
-    const database: Database = { openTable: async (table) => (await this.#openDatabase()).openTable(table) }
+    const killingRecordSearch = new KillingRecordSearch(recorder)
+    const database = this.#database
+    this.#closeLater('database', () => database.close())
     const { signal, swarms } = this.#options
     const ports = beePorts({ settings, threads: 1, database, ...(signal === undefined ? {} : { signal }) })
     const open = await openClaims(settings, { log, clock: systemClock, random, onNotice: (notice) => say('claims', 'warn', notice) })
@@ -235,7 +224,7 @@ export class Beekeeper {
       log,
       clock: systemClock,
       random,
-      killerSearch,
+      killingRecordSearch,
       claims,
       openStates: states,
       openState: async (swarm) => (settings.log === 'kafka' ? this.#openStates(applicationIdOf(swarm), random) : null),
@@ -244,7 +233,7 @@ export class Beekeeper {
       ...this.#tracing,
       failures: this.#failures,
       onOpened: (bee) => this.#options.onProgress(bee, ++opened, Math.max(opened, this.#bees)),
-      beforeStart: (swarm) => this.#saveMissingRows(log, swarm),
+      beforeStart: (swarm) => database.saveMissingRows(log, swarm),
     })
     this.#running = running
     const prepared = await Promise.all(swarms.map((swarm) => running.prepare(swarm, swarms)))
@@ -253,9 +242,7 @@ export class Beekeeper {
     this.#closeLater('definitions', () => served.close())
     await Promise.all(prepared.map((swarm) => running.start(swarm)))
     await served.open()
-    // The watch begins after all models are open, because opening a model may block the process.
-    const takeActivity = () => running.all.map((swarm) => swarm.takeActivity())
-    const unwatchLoop = watchLoop(systemClock, takeActivity, (message) => say('event-loop', 'warn', message))
+    const unwatchLoop = watch.watchLoop(() => running.all.map((swarm) => swarm.takeActivity()))
     this.#closeLater('event loop', async () => unwatchLoop())
     // A stop begins at the gateway: accepted requests are answered while all other parts still run.
     const gateway = this.#gateway
@@ -357,21 +344,27 @@ export class Beekeeper {
     const { plans } = running
     const acceptedAt = (id: string) => running.all.map((swarm) => swarm.acceptedAt(id)).find((time) => time !== null) ?? null
     const idSecret = await idSecretOf(log, { clock: systemClock, random })
-    const identity = new RequestIdentity(systemClock, random, idSecret)
-    const management = await LogManagement.open({
+    const requestIds = new RequestIds(systemClock, random, idSecret)
+    const management = await LocalManagement.open({
       log,
       clock: systemClock,
       newId: () => freshId(systemClock, random),
       schemaRegistryUrl: settings.schema_registry_url,
       plans,
       acceptedAt,
-      idsOfKey: (gateway, key) => ['', ...this.#tokens.names].map((caller) => identity.derived(gateway, caller, key)),
-      clickhouseUrl: () => (this.#clickhouseUrl === null ? null : withoutPassword(this.#clickhouseUrl)),
+      idsOfKey: (gateway, key) => ['', ...this.#tokens.names].map((caller) => requestIds.derived(gateway, caller, key)),
+      clickhouseUrl: () => this.#database.shownUrl,
       swarms: running.all,
     })
     const entrance = {
       requests: inTurn ?? claimed,
-      events: new LiveRequestEvents({ log, clock: systemClock, plans, traces: new RequestTraces({ log, clock: systemClock, plans, acceptedAt }) }),
+      events: new LiveRequestEvents({
+        log,
+        clock: systemClock,
+        plans,
+        traces: new RequestTraces({ log, clock: systemClock, plans, acceptedAt }),
+        isSettled: async (id) => ((await requests.find(id))?.answer ?? null) !== null,
+      }),
       followers: placesOfFollowers(),
       models: new SwarmModels({ swarms: served, running: running.all }),
       callers: this.#tokens,
@@ -397,7 +390,7 @@ export class Beekeeper {
       ...tlsOf(settings),
       management,
       page: new ProcessPage({ log, clock: systemClock, instance: management.instance, swarms: running.all }),
-      predictions: new SavedPredictions({ clock: systemClock, plans, database: () => this.#openDatabase() }),
+      predictions: new SavedPredictions({ clock: systemClock, plans, database: () => this.#database.open() }),
       onManaged: (call) => auditLine(say, call),
       tokens: this.#tokens,
       swarms: served,
@@ -410,27 +403,13 @@ export class Beekeeper {
     })
     const gateway = this.#gateway
     this.#closeLater('gateway', () => gateway.close())
-    await this.#openGrpc(entrance)
+    const grpc = await openGrpc(entrance, settings, say)
+    this.#grpc = grpc
+    if (grpc !== null) this.#closeLater('grpc', () => grpc.close())
     const address = { url: gateway.url, instance: management.instance, token: this.#tokens.localToken }
     writeAddress(settings.data_dir, address)
     this.#closeLater('address', async () => removeAddress(settings.data_dir, address))
     return served
-  }
-
-  /** Opens the gRPC port. It has separate certificate objects, because each server watches the files by itself. */
-  async #openGrpc(entrance: Omit<GrpcGatewayOptions, 'port'>): Promise<void> {
-    const { settings } = this.#options
-    const port = settings.grpc_port ?? (settings.http_port === 0 ? 0 : Math.min(settings.http_port + 1, 65_535))
-    const { openGrpcGateway } = await import('../../connectors/gateway/grpc/grpc-gateway.ts')
-    try {
-      const grpc = await openGrpcGateway({ ...entrance, ...tlsOf(settings), port })
-      this.#grpc = grpc
-      this.#closeLater('grpc', () => grpc.close())
-    } catch (thrown) {
-      // The settings name no gRPC port, so the program that already uses the default port may keep it.
-      if (settings.grpc_port !== null || !(thrown instanceof WaggleError) || thrown.code !== 'WAGGLE_PORT_IN_USE') throw thrown
-      this.#say('gateway', 'warn', `there is no gRPC: ${thrown.message}. Set WAGGLE_GRPC_PORT to a free port`)
-    }
   }
 
   /** The remaining time for a stop. All parts of the process share `shutdown_seconds`. */
@@ -456,111 +435,10 @@ export class Beekeeper {
     return this.swarms.reduce((sum, { bees }) => sum + bees, 0)
   }
 
-  /** The database, which starts when the first sink needs it. */
-  #openDatabase(): Promise<ClickHouseDatabase> {
-    this.#database ??= this.#startDatabase().catch((error: unknown) => {
-      // After a failure the next sink that needs the database starts it again.
-      this.#database = null
-      throw error
-    })
-    return this.#database
-  }
-
-  async #startDatabase(): Promise<ClickHouseDatabase> {
-    const { settings } = this.#options
-    const say = this.#say
-    const random = new SystemRandom()
-    let url = settings.clickhouse_url
-    let socketPath: string | null = null
-    if (url === null) {
-      const directory = join(settings.data_dir, 'clickhouse')
-      this.#repairs = new Repairs(directory)
-      this.#embedded = await startEmbeddedClickHouse({
-        directory,
-        // The database does not check tokens, and its rows contain the answers to all callers. So it listens only on loopback addresses.
-        host: isLoopback(settings.host) ? settings.host : '127.0.0.1',
-        port: settings.clickhouse_port,
-        names: furtherNames(settings),
-        clock: systemClock,
-        log: (level, message) => say('clickhouse', level, message),
-      })
-      url = this.#embedded.url
-      socketPath = this.#embedded.writerSocket
-    }
-    this.#clickhouseUrl = url
-    return new ClickHouseDatabase({ url, socketPath, clock: systemClock, random })
-  }
-
-  async #closeDatabase(): Promise<void> {
-    const database = await this.#database?.catch(() => null)
-    await database?.close()
-    await this.#embedded?.close()
-  }
-
-  /**
-   * Saves rows that the database lacks. This is needed only if log and database are both in the data directory, because either of them may be an
-   * older copy.
-   */
-  async #saveMissingRows(log: Log, { plan, topology }: RunningSwarm): Promise<void> {
-    const { settings } = this.#options
-    const say = this.#say
-    if (!plan.bees.some(({ type }) => type.role === 'sink')) return
-    const database = await this.#openDatabase()
-    const repairs = this.#repairs
-    if (settings.log !== 'embedded' || repairs === null) return
-    const { EmbeddedLog } = await import('../../connectors/log/embedded/embedded-log.ts')
-    if (log instanceof EmbeddedLog) await saveMissingRows({ plan, topology, log, database, repairs, say })
-  }
-
   #closeLater(what: string, close: () => Promise<void>): void {
     this.#closers.push({ what, close })
   }
 }
 
-/** The files and folders that have secrets, or the inputs of all callers, or say who is let in. */
-function privatePlaces({ data_dir, tokens_file, secrets_key_file, tls_key, tls_cert, tls_client_ca }: Settings): readonly PrivatePlace[] {
-  const own = ['tokens.json', 'secrets.json'].map((name) => ({ path: join(data_dir, name), isOwn: true }))
-  const given = [data_dir, tokens_file, secrets_key_file, tls_key].flatMap((path) => (path === null ? [] : [{ path, isOwn: false }]))
-  const shown = [tls_cert, tls_client_ca].flatMap((path) => (path === null ? [] : [{ path, isOwn: false, isPublic: true }]))
-  return [...own, ...given, ...shown]
-}
-
 /** The least time for the last commit, in ms, even if open requests have used up the time for a stop. */
 const shortestStopMs = 3000
-
-/** The host names under which callers reach this process, in addition to the loopback names. */
-function furtherNames({ hosts }: Settings): readonly string[] {
-  return listIn(hosts)
-}
-
-function listIn(text: string | null): readonly string[] {
-  return (text ?? '')
-    .split(',')
-    .map((name) => name.trim())
-    .filter((name) => name !== '')
-}
-
-/** The limits of callers from new settings. The limit of requests in flight for the whole process keeps its value from the start. */
-function limitsOf({ caller_rate_per_second, caller_requests_in_flight }: Settings, { max_requests_in_flight }: Settings): Limits {
-  return { ratePerSecond: caller_rate_per_second, inFlight: caller_requests_in_flight, allInFlight: max_requests_in_flight }
-}
-
-function withoutPassword(url: string): string {
-  const shown = new URL(url)
-  shown.username = ''
-  shown.password = ''
-  return shown.href
-}
-
-function tlsOf({ tls_cert: cert, tls_key: key, tls_client_ca: clientCa }: Settings): { readonly tls?: TlsFiles } {
-  return cert === null || key === null ? {} : { tls: new TlsFiles({ cert, key, clientCa }) }
-}
-
-/** Throws WAGGLE_NOT_LOOPBACK for an address that other machines can reach, unless callers need a token. */
-function refuseBeyondLoopback(host: string, tokens: ServerTokens): void {
-  if (isLoopback(host) || tokens.areKnown) return
-  throw new WaggleError('WAGGLE_NOT_LOOPBACK', {
-    message: `Listening on ${host} would let anybody in who reaches it, and there are no tokens`,
-    next: 'Set WAGGLE_TOKENS, create a token (`waggle tokens create`), or set WAGGLE_HOST=127.0.0.1.',
-  })
-}

@@ -1,5 +1,5 @@
 import type { Clock, Log, Random } from '../../processor/ports.ts'
-import { idSecretTopic } from '../../topology/naming.ts'
+import { idSecretTopic } from '../../topology/topic-names.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 /**

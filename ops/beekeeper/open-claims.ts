@@ -15,8 +15,8 @@ export interface OpenClaims {
 }
 
 /**
- * Opens the claim store of the process, and begins to sweep it; null if all payloads travel in the log. Throws WAGGLE_CLAIM_STORE for a data directory
- * on a cluster where another process keeps its payloads in its own.
+ * Opens the claim store of the process, and begins to sweep it; null if all payloads travel in the log. Throws WAGGLE_CLAIM_STORE on a cluster where
+ * two processes would each keep payloads in a data directory of their own.
  */
 export async function openClaims(
   settings: Settings,
@@ -52,16 +52,17 @@ export async function openClaims(
 }
 
 /**
- * The time for which an object stays, in ms. A record may wait for its reader as long as the retention, and so may the record that the reader writes with
- * the same claim, and a dead letter that is sent again. The ledger names the object of an answer as long as it keeps the answer.
+ * The time for which an object stays, in ms. Up to three records name an object, one after the other, and each may wait as long as the retention: the
+ * record of the input, the record that its reader writes with the same claim, and a dead letter that is sent again. The ledger names the object of an
+ * answer as long as it keeps the answer.
  */
 function lifetimeMsOf({ retention_seconds, answers_retention_seconds }: Settings): number {
   return Math.min(3 * retention_seconds + answers_retention_seconds, longestSeconds) * 1000 + leastMs
 }
 
 /**
- * The time of the oldest record that a reader of the embedded log has not read; Infinity if all have been read. Kafka deletes records at the end of their
- * retention, read or not, so there nothing waits longer than the lifetime of an object.
+ * The time of the oldest unread record of the embedded log; Infinity if all records have been read. Kafka deletes records at the end of their
+ * retention, whether they were read or not. So on Kafka no record waits for longer than its object stays.
  */
 function oldestUnread({ storage }: Log, clock: Clock): number | null {
   if (storage === undefined) return Number.POSITIVE_INFINITY
@@ -71,6 +72,6 @@ function oldestUnread({ storage }: Log, clock: Clock): number | null {
 }
 
 const sweepMs = 600_000
-/** The least time, for the clocks of several machines. */
+/** The least time. It is longer than the differences between the clocks of several machines. */
 const leastMs = 3_600_000
 const longestSeconds = 100 * 366 * 86_400

@@ -12,7 +12,7 @@ import type { BeeRegistry } from '../../bees/registry.ts'
 import type { RemoteModels } from '../../connectors/objects/remote-models.ts'
 import { schemaRegistry } from '../../connectors/schema-registry/schema-registry.ts'
 import { Application } from '../../processor/application/application.ts'
-import type { KillerSearch } from '../../processor/async/killer-search.ts'
+import type { KillingRecordSearch } from '../../processor/async/killing-record-search.ts'
 import type { Clock, Log, Producer, Random, StateDirectory } from '../../processor/ports.ts'
 import { type InstantMeters, type InstantRows, instantRows } from '../../processor/swarm/instant-meters.ts'
 import { PartLog } from '../../processor/swarm/part-log.ts'
@@ -72,7 +72,7 @@ export interface RunningSwarmOptions extends ConfiguredSwarm {
   readonly random: Random
   /** The producer of the parts that bees publish. All swarms of the process share it. */
   readonly partProducer: () => Promise<Producer>
-  readonly killerSearch: KillerSearch
+  readonly killingRecordSearch: KillingRecordSearch
   /** The directory of the stores; null for a log that keeps state itself. */
   readonly states: StateDirectory | null
   readonly say: LogLine
@@ -157,7 +157,7 @@ export class RunningSwarm {
     clock,
     random,
     partProducer,
-    killerSearch,
+    killingRecordSearch,
     states,
     failures,
     shows,
@@ -259,7 +259,7 @@ export class RunningSwarm {
       maxCachedEntries: 512,
       onOpened,
       failures: swarmFailures(swarm.name, onRecordFailure),
-      killerSearch,
+      killingRecordSearch,
       onFailure: (error) => {
         lastFailure = error
         if (error.code === 'WAGGLE_MISSING_TOPIC') void replyTopics.lookAgain().catch(() => {})

@@ -3,7 +3,7 @@ import type { BeePorts } from '../../bees/define-bee.ts'
 import type { Producer, StateDirectory } from '../../processor/ports.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 import type { SwarmRequests } from '../requests/swarm-requests.ts'
-import { modelThreads } from './model-threads.ts'
+import { modelThreadCount } from './model-thread-count.ts'
 import { type ConfiguredSwarm, ownTopics, RunningSwarm, type RunningSwarmOptions } from './running-swarm.ts'
 
 export interface RunningSwarmsOptions extends Omit<RunningSwarmOptions, keyof ConfiguredSwarm | 'ports' | 'states' | 'partProducer'> {
@@ -173,7 +173,7 @@ export class RunningSwarms {
 
   #portsFor(swarms: readonly ConfiguredSwarm[]): BeePorts {
     const { ports, modelsWith } = this.#options
-    const threads = this.#options.threads ?? modelThreads(swarms, availableParallelism())
+    const threads = this.#options.threads ?? modelThreadCount(swarms, availableParallelism())
     const known = this.#ports.get(threads) ?? { ...ports, models: modelsWith(threads) }
     this.#ports.set(threads, known)
     return known

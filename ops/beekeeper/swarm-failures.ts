@@ -1,13 +1,13 @@
 import { outputRecord } from '../../processor/swarm/output-record.ts'
 import type { FailurePolicy } from '../../processor/task/failures.ts'
 import type { FailedRecord, FailureListener, Handler } from '../../topology/failed-record.ts'
-import { beeTopic, deadLetterTopic } from '../../topology/naming.ts'
 import { headerText } from '../../topology/record.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import { payloadSerde } from '../../topology/swarm/payload/payload-serde.ts'
 import { beeError, isFailure } from '../../topology/swarm/request/bee-error.ts'
 import { deadLetterHeaders } from '../../topology/swarm/request/dead-letter.ts'
 import { requestIdHeader, streamBeeHeader } from '../../topology/swarm/request/headers.ts'
+import { beeTopic, deadLetterTopic } from '../../topology/topic-names.ts'
 
 /**
  * The failure policy of a swarm, for records at which one of Waggle's own steps fails. (Errors that a bee throws are handled elsewhere.) The record
@@ -66,7 +66,7 @@ function isPayload(value: unknown): value is Payload {
   return value !== null && typeof value === 'object' && 'kind' in value && typeof value.kind === 'string' && kinds.has(value.kind)
 }
 
-/** `satisfies` demands an entry for each kind, because a caller of a record whose kind is missing would get no answer. */
+/** `satisfies` demands an entry for each kind. If a kind were missing, the caller of a record of this kind would get no answer. */
 const kinds: ReadonlySet<string> = new Set(
   Object.keys({ json: true, bytes: true, tensors: true, joined: true, error: true, claim: true } satisfies {
     readonly [kind in Payload['kind']]: true

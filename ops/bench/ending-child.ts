@@ -1,5 +1,5 @@
 import { type ChildProcess, type ForkOptions, fork, type SpawnOptions, spawn } from 'node:child_process'
-import { Guardian } from '../../connectors/containers/guardian.ts'
+import { Guardian } from '../../connectors/processes/guardian.ts'
 
 /** One shell for all children of this process. The shell kills the children's process groups when this process has ended for any reason. */
 const guardian = new Guardian({ finishMs: 0, termMs: 0 })

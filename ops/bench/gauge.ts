@@ -13,6 +13,8 @@ export interface GaugeReading {
   readonly allocatedBytes: number | null
   /** The longest time for which the event loop was blocked, in ms. */
   readonly longestStopMs: number
+  /** Bytes of the JavaScript heap of the main thread, and of its buffers, that are alive after a full collection at the end. */
+  readonly aliveBytes: number
 }
 
 const file = process.env.BENCH_GAUGE ?? ''
@@ -34,7 +36,9 @@ if (isMainThread && file !== '') {
   const end = async () => {
     delay.disable()
     const allocatedBytes = samples ? bytesOf((await session.post('HeapProfiler.stopSampling')).profile.head) : null
-    const reading: GaugeReading = { allocatedBytes, longestStopMs: delay.max / 1e6 }
+    await session.post('HeapProfiler.collectGarbage')
+    const { heapUsed, external } = process.memoryUsage()
+    const reading: GaugeReading = { allocatedBytes, longestStopMs: delay.max / 1e6, aliveBytes: heapUsed + external }
     writeFileSync(file, JSON.stringify(reading))
   }
   process.on('SIGUSR2', () => {

@@ -5,7 +5,7 @@ import { systemClock } from '../../connectors/system/system-clock.ts'
 import type { GaugeReading } from './gauge.ts'
 import { MeasuredProgram } from './measured-program.ts'
 
-/** A measured program whose main thread also reports its allocations, and the longest time for which its event loop was blocked. */
+/** A measured program whose main thread also reports its allocations, its memory in use, and the longest time for which its event loop was blocked. */
 export class GaugedProgram {
   readonly program: MeasuredProgram
   readonly #directory: string

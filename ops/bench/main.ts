@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util'
 import { ownMember } from '../../topology/own-member.ts'
 import { exitStatus } from '../cli/exit-status.ts'
 import { comparison, type Kept } from './comparison.ts'
-import { keep, keptNumbers } from './kept-numbers.ts'
+import { keep, keptBenchmarks } from './kept-benchmarks.ts'
 import type { Table } from './table.ts'
 import { printTable } from './table.ts'
 
@@ -27,6 +27,7 @@ const { positionals, values } = parseArgs({
     caches: { type: 'string', default: '10485760,0' },
     partitions: { type: 'string', default: '4,64,1024' },
     swarms: { type: 'string', default: '1,100' },
+    bees: { type: 'string', default: '50' },
     rate: { type: 'string', default: '2' },
     only: { type: 'string', default: '' },
   },
@@ -88,6 +89,10 @@ const benchmarks: { readonly [name: string]: () => Promise<readonly Table[]> } =
     const { modelsBenchmark } = await import('./models.ts')
     return modelsBenchmark({ seconds: Number(values.seconds), clients: Number(values.clients) })
   },
+  async page() {
+    const { pageBenchmark } = await import('./page.ts')
+    return pageBenchmark({ seconds: Number(values.seconds), bees: Number(values.bees) })
+  },
   async pictures() {
     const { picturesBenchmark } = await import('./pictures.ts')
     return picturesBenchmark({ seconds: Number(values.seconds) })
@@ -106,7 +111,7 @@ else usage()
 
 async function run(name: string, measured: () => Promise<readonly Table[]>): Promise<number> {
   const now: Kept = { date: new Date().toISOString().slice(0, 10), machine: machine(), commit: commit(), tables: await measured() }
-  const kept = keptNumbers()[name]?.kept
+  const kept = keptBenchmarks()[name]?.kept
   if (!values.compare) show(now.machine, now.tables)
   else if (kept === undefined) process.stderr.write(`Nothing is kept of ${name}: keep it with --keep.\n`)
   const worse = values.compare && kept !== undefined ? compare(name, kept, now) : 0
@@ -115,7 +120,7 @@ async function run(name: string, measured: () => Promise<readonly Table[]>): Pro
 }
 
 function compareKept(): number {
-  const worse = Object.entries(keptNumbers()).map(([name, { kept, before }]) => (before === null ? 0 : compare(name, before, kept)))
+  const worse = Object.entries(keptBenchmarks()).map(([name, { kept, before }]) => (before === null ? 0 : compare(name, before, kept)))
   return worse.every((one) => one === 0) ? exitStatus.done : exitStatus.wrongInput
 }
 
@@ -160,6 +165,7 @@ function usage(): never {
       '       | overload [--minutes N] [--clients N] | restart [--seconds N] [--clients N] | bees [--seconds N]',
       '       | telemetry [--seconds N] [--clients N] [--records N]',
       '       | kafka-swarm [--seconds N] [--rate N] [--only NAME] | server [--seconds N] [--clients N] [--swarms N]',
+      '       | page [--seconds N] [--bees N]',
       '       [--json] [--compare] [--keep, without --only]   or   npm run bench -- --compare\n',
     ].join('\n'),
   )

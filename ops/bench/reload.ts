@@ -1,7 +1,7 @@
 import { cpSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import type { ModelRow } from '../../topology/swarm/management.ts'
+import type { ModelRow } from '../../topology/swarm/log-management.ts'
 import { tensorsType } from '../../topology/swarm/payload/payload-serde.ts'
 import { encodeTensors } from '../../topology/swarm/payload/tensor-codec.ts'
 import { type LoadResult, load } from './load.ts'

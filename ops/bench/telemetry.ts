@@ -1,6 +1,8 @@
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { systemClock } from '../../connectors/system/system-clock.ts'
+import { GaugedProgram } from './gauged-program.ts'
 import { load } from './load.ts'
 import { MeasuredProgram } from './measured-program.ts'
 import { oldTrace } from './old-trace.ts'
@@ -41,6 +43,7 @@ export async function telemetryBenchmark({ seconds, clients, records }: Telemetr
     const visits = Math.max(3, Math.round(seconds / visitSeconds))
     // The first visit of each scene is its warm-up.
     for (let visit = 0; visit <= visits; visit++) for (const scene of scenes) await scene.visit({ clients, isWarmUp: visit === 0 })
+    for (const scene of scenes) await scene.collect()
     const received = new Map(Object.entries((await (await fetch(sink.ready.gateway)).json()) as object))
     for (const path of ['/v1/traces', '/v1/metrics']) if (!(Number(received.get(path) ?? 0) > 0)) throw new Error(`The sink got nothing at ${path}`)
     return [tableOf(scenes), priceOf(scenes), await oldTrace({ records })]
@@ -62,14 +65,16 @@ interface Visit {
 class Scene {
   readonly name: string
   readonly visits: Visit[] = []
-  readonly #program: MeasuredProgram
+  /** The memory of the JavaScript heap that is in use after the visits and a full collection. */
+  aliveBytes = Number.NaN
+  readonly #program: GaugedProgram
   readonly #url: string
   readonly #watch: () => () => Promise<void>
   readonly #directory: string | null
 
   private constructor(
     name: string,
-    program: MeasuredProgram,
+    program: GaugedProgram,
     { url, watch, directory }: { readonly url: string; readonly watch: (() => () => Promise<void>) | null; readonly directory: string | null },
   ) {
     this.name = name
@@ -80,8 +85,8 @@ class Scene {
   }
 
   static async plain(): Promise<Scene> {
-    const program = await MeasuredProgram.start([join(import.meta.dirname, 'plain-server.ts')], {})
-    return new Scene('floor', program, { url: program.ready.gateway, watch: null, directory: null })
+    const program = await GaugedProgram.start([join(import.meta.dirname, 'plain-server.ts')], { samples: false, env: {} })
+    return new Scene('floor', program, { url: program.program.ready.gateway, watch: null, directory: null })
   }
 
   static async waggle(name: string, env: { readonly [variable: string]: string }, isWatched: boolean): Promise<Scene> {
@@ -91,22 +96,30 @@ class Scene {
     writeFileSync(join(directory, 'swarm.yaml'), readFileSync(join(original, 'swarm.yaml'), 'utf8'))
     const own = { WAGGLE_DATA_DIR: join(directory, 'data'), WAGGLE_HTTP_PORT: '0', WAGGLE_GRPC_PORT: '0', WAGGLE_CLICKHOUSE_PORT: '0' }
     const main = resolve(import.meta.dirname, '..', 'cli', 'main.ts')
-    const program = await MeasuredProgram.start([main, 'run', join(directory, 'swarm.yaml'), '--json'], { ...own, ...env })
-    const { gateway } = program.ready
+    const program = await GaugedProgram.start([main, 'run', join(directory, 'swarm.yaml'), '--json'], { samples: false, env: { ...own, ...env } })
+    const { gateway } = program.program.ready
     const watch = isWatched ? () => watchers({ gateway, swarm: 'hello-world' }) : null
     return new Scene(name, program, { url: `${gateway}/v1/gateways/hello/request`, watch, directory })
   }
 
   async visit({ clients, isWarmUp }: { readonly clients: number; readonly isWarmUp: boolean }): Promise<void> {
     const unwatch = this.#watch()
-    const before = this.#program.usage()
+    const before = this.#program.program.usage()
     const seconds = isWarmUp ? warmUpSeconds : visitSeconds
     const result = await load({ url: this.#url, bodies: [Buffer.from('{"name":"Bea"}')], contentType: 'application/json', clients, seconds })
-    const after = this.#program.usage()
+    const after = this.#program.program.usage()
     await unwatch()
     if (isWarmUp) return
     const { perSecond, medianMs, p99Ms, answered } = result
     this.visits.push({ perSecond, cpuMs: (after.cpuMs - before.cpuMs) / answered, medianMs, p99Ms, residentBytes: after.residentBytes })
+  }
+
+  /** Measures the memory in use while the observers are still connected. */
+  async collect(): Promise<void> {
+    const unwatch = this.#watch()
+    const { reading } = await this.#program.during(() => new Promise<void>((resolve) => void systemClock.after(quietMs, resolve)))
+    await unwatch()
+    this.aliveBytes = reading.aliveBytes
   }
 
   median(value: (visit: Visit) => number): number {
@@ -122,7 +135,7 @@ class Scene {
 function tableOf(scenes: readonly Scene[]): Table {
   return {
     title: `hello-world, watched or not (the median of ${scenes[0]?.visits.length ?? 0} loads of ${visitSeconds} s each, in turns)`,
-    columns: ['program', 'requests/s', 'CPU ms/request', 'median ms', 'p99 ms', 'resident MiB'],
+    columns: ['program', 'requests/s', 'CPU ms/request', 'median ms', 'p99 ms', 'resident MiB', 'alive MiB'],
     rows: scenes.map((scene) => [
       scene.name,
       scene.median(({ perSecond }) => perSecond),
@@ -130,6 +143,7 @@ function tableOf(scenes: readonly Scene[]): Table {
       scene.median(({ medianMs }) => medianMs),
       scene.median(({ p99Ms }) => p99Ms),
       scene.median(({ residentBytes }) => residentBytes) / mebibyte,
+      scene.aliveBytes / mebibyte,
     ]),
     floorRow: 'floor',
   }
@@ -137,12 +151,13 @@ function tableOf(scenes: readonly Scene[]): Table {
 
 /** Each load is compared with the load of the unobserved process in the same turn. */
 function priceOf(scenes: readonly Scene[]): Table {
-  const unwatched = scenes.find(({ name }) => name === off)?.visits ?? []
+  const unwatchedScene = scenes.find(({ name }) => name === off)
+  const unwatched = unwatchedScene?.visits ?? []
   const pairs = (scene: Scene, value: (own: Visit, other: Visit) => number) =>
     middleOf(scene.visits.flatMap((visit, at) => (unwatched[at] === undefined ? [] : [value(visit, unwatched[at])])))
   return {
     title: 'The price of being watched (the aim is at most 3 % of throughput and 10 MiB)',
-    columns: ['program', 'throughput lost, %', 'more CPU a request, %', 'more memory, MiB'],
+    columns: ['program', 'throughput lost, %', 'more CPU a request, %', 'more resident MiB', 'more MiB alive'],
     rows: scenes
       .filter(({ name }) => name.startsWith('page'))
       .map((scene) => [
@@ -150,6 +165,7 @@ function priceOf(scenes: readonly Scene[]): Table {
         pairs(scene, (own, other) => 100 * (1 - own.perSecond / other.perSecond)),
         pairs(scene, (own, other) => 100 * (own.cpuMs / other.cpuMs - 1)),
         pairs(scene, (own, other) => (own.residentBytes - other.residentBytes) / mebibyte),
+        (scene.aliveBytes - (unwatchedScene?.aliveBytes ?? Number.NaN)) / mebibyte,
       ]),
   }
 }
@@ -163,4 +179,6 @@ const off = 'all of it off'
 const visitSeconds = 5
 /** With a shorter warm-up the measurement would include the work of V8's compiler. */
 const warmUpSeconds = 8
+/** The observers read several times in this time. */
+const quietMs = 3000
 const mebibyte = 2 ** 20

@@ -26,6 +26,7 @@ const checks: readonly Check[] = [
   { name: 'unused code', argv: ['node_modules/knip/bin/knip.js', '--no-progress'] },
   { name: 'an S3 for the tests', argv: ['ops/bench/versitygw.ts'] },
   { name: 'an OpenTelemetry collector for the tests', argv: ['test/support/otel-collector.ts'] },
+  { name: 'a check of Grafana dashboards for the tests', argv: ['test/support/grafana-check.ts'] },
 ]
 
 /**

@@ -57,7 +57,7 @@ function addNpmPackage(name: string, directory: string): AddedBee {
   if (before !== undefined && (before.package !== name || before.python !== undefined))
     throw new WaggleError('WAGGLE_BEE_PACKAGE', {
       message: `${join(directory, lockName)} has the bee type ${bee.type} from ${before.package}${before.python === undefined ? '' : ' (Python)'}`,
-      next: `Use one of the two packages: take the line of ${before.package} out of the lock file to use ${name}.`,
+      next: `Use one of the two packages: waggle bees remove ${bee.type} makes room for ${name}.`,
     })
   if (before?.version === version && before.integrity !== integrity)
     throw new WaggleError('WAGGLE_BEE_PACKAGE', {

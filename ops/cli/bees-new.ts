@@ -1,5 +1,5 @@
 import { dirname, resolve } from 'node:path'
-import { pythonSdk } from '../beekeeper/python-sdk.ts'
+import { pythonSdk } from '../beekeeper/python-sdk-folder.ts'
 import { writeBeeProject, writePythonBeeProject } from '../init/bee-project.ts'
 import { ownWaggle } from '../init/own-waggle.ts'
 import { exitStatus } from './exit-status.ts'

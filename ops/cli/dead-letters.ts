@@ -1,4 +1,4 @@
-import { type DeadLetter, type DeadLetterPage, managementLimits } from '../../topology/swarm/management.ts'
+import { type DeadLetter, type DeadLetterPage, managementLimits } from '../../topology/swarm/log-management.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { hintAtEmptyLog } from './empty-log-hint.ts'
 import { exitStatus } from './exit-status.ts'

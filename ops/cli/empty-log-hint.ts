@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import type { Management } from '../../topology/swarm/management.ts'
+import type { LogManagement } from '../../topology/swarm/log-management.ts'
 import type { Settings } from '../config/settings.ts'
 import { RemoteManagement } from '../inspection/remote-management.ts'
 
@@ -7,7 +7,7 @@ import { RemoteManagement } from '../inspection/remote-management.ts'
  * Prints on standard error which data directory was used, if its log has no topic. The usual cause is a wrong working directory. With `json` the hint
  * is printed only to a terminal, because a program may treat output on standard error as a failure.
  */
-export async function hintAtEmptyLog(management: Management, settings: Settings, json: boolean): Promise<void> {
+export async function hintAtEmptyLog(management: LogManagement, settings: Settings, json: boolean): Promise<void> {
   if (settings.log !== 'embedded' || management instanceof RemoteManagement || (json && !process.stderr.isTTY)) return
   if ((await management.topics()).length > 0) return
   const directory = resolve(settings.data_dir)

@@ -1,6 +1,6 @@
 import { fileError } from '../../connectors/system/file-error.ts'
 import { errorCodes } from '../../topology/error-codes.ts'
-import { shownMistake } from '../../topology/swarm/mistakes.ts'
+import { shownMistake } from '../../topology/swarm/shown-mistakes.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { terminalText } from './terminal-text.ts'
 

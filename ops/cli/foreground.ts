@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { systemClock } from '../../connectors/system/system-clock.ts'
+import { SystemRandom } from '../../connectors/system/system-random.ts'
 import { Redaction } from '../../topology/swarm/secrets/redaction.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { Beekeeper, type BeekeeperOptions } from '../beekeeper/beekeeper.ts'
@@ -60,6 +61,7 @@ export async function inForeground(
     otlp = await openOtlp({
       env: process.env,
       clock: systemClock,
+      random: new SystemRandom(),
       instance: settings.instance ?? randomUUID(),
       say: (level, message) => out.log('telemetry', level, redaction.text(message)),
     })

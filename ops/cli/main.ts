@@ -7,7 +7,7 @@ import { refuseUnknownVariables, urlVariable } from '../config/unknown-variables
 import { onBrokenPipe } from './broken-pipe.ts'
 import { nameKinds, shells } from './completion.ts'
 import { exitStatus, reportError } from './exit-status.ts'
-import { addProfileOption, useProfile } from './profiles.ts'
+import { addProfileOption, useProfile } from './server-profiles.ts'
 import { addSwarmCommands } from './swarm-commands.ts'
 import { addExamples, helpText } from './verb-examples.ts'
 
@@ -235,7 +235,9 @@ program
   .option('--output <dir>', 'a folder for the files; default: waggle-profile-TIME')
   .addOption(onProcess())
   .addOption(json())
-  .action(async (options: import('./profile.ts').ProfileOptions) => finish(await (await import('./profile.ts')).profileProcess(options)))
+  .action(async (options: import('./process-profile.ts').ProfileOptions) =>
+    finish(await (await import('./process-profile.ts')).profileProcess(options)),
+  )
 
 program
   .command('log-level')
@@ -307,7 +309,7 @@ const jsonValue = (text: string): unknown => {
 }
 const bees = program
   .command('bees')
-  .description('shows the bee types that a swarm may name, adds types of packages, and checks programs that are bees')
+  .description('shows the bee types that a swarm may name, adds and removes types of packages, and checks programs that are bees')
 bees
   .command('catalog')
   .argument('[type]', 'a bee type; without it all are listed')
@@ -338,6 +340,16 @@ bees
   .addOption(json())
   .action(async (name: string, options: import('./bees-add.ts').BeesAddOptions) =>
     finish(await (await import('./bees-add.ts')).beesAdd(name, options)),
+  )
+
+bees
+  .command('remove')
+  .argument('<name>', 'a bee type that bees add has added, or a package with all its bee types')
+  .description('takes a bee type of a package out of bees.lock.json, unless a swarm file beside it still names the type')
+  .option('--swarm <file>', 'the swarm file beside which the lock file lies', 'swarm.yaml')
+  .addOption(json())
+  .action(async (name: string, options: import('./bees-remove.ts').BeesRemoveOptions) =>
+    finish((await import('./bees-remove.ts')).beesRemove(name, options)),
   )
 
 bees
@@ -490,21 +502,21 @@ servers
   .option('--token-stdin', 'reads its token from standard input', false)
   .description('writes a server under a name, for --profile and WAGGLE_PROFILE')
   .addOption(json())
-  .action(async (name: string, options: Parameters<typeof import('./profiles.ts').setProfile>[1]) =>
-    finish(await (await import('./profiles.ts')).setProfile(name, options)),
+  .action(async (name: string, options: Parameters<typeof import('./server-profiles.ts').setProfile>[1]) =>
+    finish(await (await import('./server-profiles.ts')).setProfile(name, options)),
   )
 servers
   .command('list')
   .description('names them, without their tokens')
   .addOption(json())
-  .action(async (options: import('./profiles.ts').ProfileOptions) => finish((await import('./profiles.ts')).listProfiles(options)))
+  .action(async (options: import('./server-profiles.ts').ProfileOptions) => finish((await import('./server-profiles.ts')).listProfiles(options)))
 servers
   .command('delete')
   .argument('<name>', 'as the list names it')
   .description('deletes one')
   .addOption(json())
-  .action(async (name: string, options: import('./profiles.ts').ProfileOptions) =>
-    finish((await import('./profiles.ts')).deleteProfile(name, options)),
+  .action(async (name: string, options: import('./server-profiles.ts').ProfileOptions) =>
+    finish((await import('./server-profiles.ts')).deleteProfile(name, options)),
   )
 
 program

@@ -1,4 +1,4 @@
-import type { ModelRow, ModelVersionRow } from '../../topology/swarm/management.ts'
+import type { ModelRow, ModelVersionRow } from '../../topology/swarm/log-management.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { loadConfig } from '../config/config.ts'
 import { withRunningProcess } from '../inspection/open-management.ts'

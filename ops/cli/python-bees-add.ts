@@ -1,9 +1,9 @@
-import { copyFileSync, existsSync, readdirSync, rmSync } from 'node:fs'
+import { copyFileSync, existsSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { packageBee } from '../../bees/python/package-bee.ts'
 import { BeeRegistry } from '../../bees/registry.ts'
-import { Guardian } from '../../connectors/containers/guardian.ts'
 import { type ResolvedPackage, withResolvedPackage } from '../../connectors/packages/wheel-resolution.ts'
+import { Guardian } from '../../connectors/processes/guardian.ts'
 import { findInterpreter } from '../../connectors/python/interpreter.ts'
 import { lockedRequirements } from '../../connectors/python/locked-wheels.ts'
 import { VirtualEnvironments } from '../../connectors/python/virtual-environments.ts'
@@ -11,7 +11,16 @@ import { makeDirectory } from '../../connectors/system/file-error.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import type { LockedWheel } from '../../topology/swarm/ports/python.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import { type LockedBee, lockName, readBeeLock, type WheelEntry, wheelFile, wheelFolder, writeBeeLock } from '../config/bee-lock.ts'
+import {
+  type LockedBee,
+  lockName,
+  readBeeLock,
+  removeUnusedWheels,
+  type WheelEntry,
+  wheelFile,
+  wheelFolder,
+  writeBeeLock,
+} from '../config/bee-lock.ts'
 import { refuseConflict } from '../config/bee-registry.ts'
 import { loadConfig } from '../config/config.ts'
 import { type DeclaredBee, declaredBees } from '../swarms/declared-bees.ts'
@@ -72,7 +81,7 @@ function isOnDisk(target: string): boolean {
   return target.endsWith('.whl') || existsSync(join(target, 'pyproject.toml'))
 }
 
-/** Throws if the lock file has a wheel of the package or of a dependency in the same version with another hash, for whichever package. */
+/** Throws if the lock file has one of these wheels in the same version with another hash, whichever package needs it. */
 function refuseChanged({ wheels }: ResolvedPackage, before: ReadonlyMap<string, LockedBee>, directory: string): void {
   const locked = [...before.values()].flatMap(({ python }) => python?.wheels ?? [])
   const changed = wheels.find(({ name, version, sha256 }) =>
@@ -81,7 +90,7 @@ function refuseChanged({ wheels }: ResolvedPackage, before: ReadonlyMap<string, 
   if (changed === undefined) return
   throw new WaggleError('WAGGLE_BEE_PACKAGE', {
     message: `The wheel of ${changed.name} ${changed.version} is not the one of ${join(directory, lockName)}`,
-    next: 'If you have changed the package, give it a new version. If it was added on another platform, take the entries that name it out of the lock file first. Otherwise someone else has changed it: find out who.',
+    next: 'If you have changed the package, give it a new version. If it was added on another platform, take the types whose entries name it out of the lock file first, with waggle bees remove TYPE. Otherwise someone else has changed it: find out who.',
   })
 }
 
@@ -96,7 +105,7 @@ function refuseTaken(
   if (other === undefined || (other.package === name && other.python !== undefined)) return
   throw new WaggleError('WAGGLE_BEE_PACKAGE', {
     message: `${join(directory, lockName)} has the bee type ${type} from ${other.package}${other.python === undefined ? ' (npm)' : ''}`,
-    next: `Use one of the two packages: take the line of ${other.package} out of the lock file to use ${name}.`,
+    next: `Use one of the two packages: waggle bees remove ${type} makes room for ${name}.`,
   })
 }
 
@@ -110,7 +119,7 @@ function write(found: ResolvedPackage, bees: readonly DeclaredBee[], before: Rea
   )
   const locked = new Map<string, LockedBee>([...others, ...own])
   writeBeeLock(directory, locked)
-  removeUnused(locked, directory)
+  removeUnusedWheels(directory, locked)
   const old = [...before.values()].find((one) => one.python !== undefined && one.package === name)?.version ?? null
   return bees.map(({ type, declaration: { summary } }) => ({ type, package: name, version, integrity, summary, before: old }))
 }
@@ -128,14 +137,6 @@ function keptWheel({ name, version, sha256, path }: ResolvedPackage['wheels'][nu
   makeDirectory(resolve(directory, wheelFolder), '', 0o777)
   if (kept !== resolve(path)) copyFileSync(path, kept)
   return { name, version, sha256, file }
-}
-
-/** Deletes the wheels that no entry of the lock file names. */
-function removeUnused(locked: ReadonlyMap<string, LockedBee>, directory: string): void {
-  const folder = join(directory, wheelFolder)
-  if (!existsSync(folder)) return
-  const used = new Set([...locked.values()].flatMap(({ python }) => python?.wheels.map(({ file }) => file) ?? []))
-  for (const file of readdirSync(folder)) if (wheelFile.test(file) && !used.has(file)) rmSync(join(folder, file))
 }
 
 function integrityOf(name: string, wheels: ResolvedPackage['wheels']): string {

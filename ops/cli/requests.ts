@@ -1,4 +1,4 @@
-import { type ListedRequest, managementLimits } from '../../topology/swarm/management.ts'
+import { type ListedRequest, managementLimits } from '../../topology/swarm/log-management.ts'
 import { loadConfig } from '../config/config.ts'
 import { withRunningProcess } from '../inspection/open-management.ts'
 import { exitStatus } from './exit-status.ts'

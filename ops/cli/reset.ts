@@ -1,13 +1,13 @@
 import { dirname } from 'node:path'
 import { planSwarm } from '../../topology/swarm/plan/plan.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import { partsOf, stepBeesOf } from '../beekeeper/swarm-parts.ts'
+import { holdingsOf, stepBeesOf } from '../beekeeper/swarm-holdings.ts'
 import { beeRegistry } from '../config/bee-registry.ts'
 import { loadConfig } from '../config/config.ts'
 import { planSettingsOf, type Settings } from '../config/settings.ts'
 import { readSwarm } from '../config/swarm-file.ts'
 import { exitStatus } from './exit-status.ts'
-import { type Leftovers, leftoversOnCluster, leftoversOnDisk, positionsOnDisk, type ResetApplication } from './leftovers.ts'
+import { type Leftovers, leftoversOnCluster, leftoversOnDisk, positionsOnDisk, type ResetApplication } from './log-leftovers.ts'
 
 export interface ResetOptions {
   readonly force: boolean
@@ -56,14 +56,14 @@ function leftoversOf(file: string | null, settings: Settings, { application, rea
     })
   }
   if (reader !== undefined) return positionsOf(reader, settings)
-  const wanted = file === null ? { applicationId: application ?? '', parts: null } : ofSwarm(file, settings)
+  const wanted = file === null ? { applicationId: application ?? '', holdings: null } : ofSwarm(file, settings)
   return settings.log === 'embedded' ? leftoversOnDisk(settings, wanted) : leftoversOnCluster(settings, wanted, gateways)
 }
 
 function ofSwarm(file: string, settings: Settings): ResetApplication {
   const registry = beeRegistry(dirname(file))
   const plan = planSwarm(readSwarm(file, registry), planSettingsOf(settings))
-  return { applicationId: plan.applicationId, parts: partsOf(plan, { stepBees: stepBeesOf(plan.bees, registry) }) }
+  return { applicationId: plan.applicationId, holdings: holdingsOf(plan, { stepBees: stepBeesOf(plan.bees, registry) }) }
 }
 
 /** The positions of a group. Throws WAGGLE_USAGE for a Kafka cluster, because Kafka has its own tool for groups. */

@@ -1,4 +1,4 @@
-import { type Management, managementLimits, type ShownRecord } from '../../topology/swarm/management.ts'
+import { type LogManagement, managementLimits, type ShownRecord } from '../../topology/swarm/log-management.ts'
 
 /** A dead letter of a DSL program. The headers of KIP-1034 contain the cause. */
 export interface StreamsLetter {
@@ -17,7 +17,7 @@ export interface StreamsLetter {
 }
 
 /** The dead letters in a program's `deadLetterTopic`, the newest first, at most `max`. Throws WAGGLE_MISSING_TOPIC if the topic does not exist. */
-export async function streamsLetters(management: Management, topic: string, max: number): Promise<readonly StreamsLetter[]> {
+export async function streamsLetters(management: LogManagement, topic: string, max: number): Promise<readonly StreamsLetter[]> {
   let newest: readonly StreamsLetter[] = []
   for (let from = 'start'; ; ) {
     const { records, next } = await management.records(topic, { from, max: managementLimits.records, waitMs: 0 })

@@ -1,6 +1,6 @@
 import { basename, dirname, resolve } from 'node:path'
 import { readBounded } from '../../connectors/system/bounded-file.ts'
-import { maxSwarmBytes } from '../../topology/swarm/document.ts'
+import { maxSwarmBytes } from '../../topology/swarm/swarm-document.ts'
 import type { Changes, SwarmDetail, SwarmDifference, SwarmRow, UpdatedSwarm } from '../../topology/swarm/swarm-management.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { beeRegistry } from '../config/bee-registry.ts'

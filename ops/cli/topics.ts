@@ -1,5 +1,5 @@
-import type { Management, ShownRecord, TopicRow } from '../../topology/swarm/management.ts'
-import { managementLimits } from '../../topology/swarm/management.ts'
+import type { LogManagement, ShownRecord, TopicRow } from '../../topology/swarm/log-management.ts'
+import { managementLimits } from '../../topology/swarm/log-management.ts'
 import { loadConfig } from '../config/config.ts'
 import type { Settings } from '../config/settings.ts'
 import { withManagement } from '../inspection/open-management.ts'
@@ -59,7 +59,7 @@ export async function tailTopic(
 }
 
 /** Runs a command on the log of a running process. If no process runs, the command opens the log itself. */
-export function onLog(options: LogOptions, work: (management: Management, settings: Settings) => Promise<number>): Promise<number> {
+export function onLog(options: LogOptions, work: (management: LogManagement, settings: Settings) => Promise<number>): Promise<number> {
   const env = options.log === undefined ? process.env : { ...process.env, WAGGLE_LOG: options.log }
   const { settings } = loadConfig({ directories: [process.cwd()], env })
   return withManagement(settings, options.url ?? null, (management) => work(management, settings))

@@ -1,6 +1,6 @@
 import { checkTogether } from '../../topology/swarm/check/check-together.ts'
 import type { CheckedSwarm } from '../../topology/swarm/checked-swarm.ts'
-import { shownMistake } from '../../topology/swarm/mistakes.ts'
+import { shownMistake } from '../../topology/swarm/shown-mistakes.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { LocalPrograms } from '../swarms/local-programs.ts'
 import { checkedSwarm, foundLines, signaturesOf } from './checked-files.ts'

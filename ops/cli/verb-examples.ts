@@ -48,6 +48,7 @@ const examplesOf: { readonly [path: string]: readonly string[] } = {
     'waggle bees add waggle-bee-words --swarm swarms/words/swarm.yaml',
     'waggle bees add waggle-bee-tally==1.0 --python',
   ],
+  'bees remove': ['waggle bees remove words', 'waggle bees remove waggle-bee-words --swarm swarms/words/swarm.yaml'],
   'bees new': ['waggle bees new waggle-bee-words', 'waggle bees new waggle-bee-tally --python'],
   'models list': ['waggle models list', 'waggle models list --json'],
   'models get': ['waggle models get svm', 'waggle models get teddy-bear-detector/svm'],

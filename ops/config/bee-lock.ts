@@ -1,7 +1,8 @@
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { PackageBeeDeclaration } from '../../bees/python/package-bee.ts'
 import { readBounded } from '../../connectors/system/bounded-file.ts'
+import { isFields } from '../../topology/fields.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 /** The entry for a packaged bee type in a swarm's lock file. */
@@ -57,6 +58,14 @@ export function writeBeeLock(directory: string, bees: ReadonlyMap<string, Locked
   writeFileSync(join(directory, lockName), `${JSON.stringify({ lockfileVersion, bees: Object.fromEntries(sorted) }, null, 2)}\n`)
 }
 
+/** Deletes the wheels beside the lock file that no entry names. */
+export function removeUnusedWheels(directory: string, bees: ReadonlyMap<string, LockedBee>): void {
+  const folder = join(directory, wheelFolder)
+  if (!existsSync(folder)) return
+  const used = new Set([...bees.values()].flatMap(({ python }) => python?.wheels.map(({ file }) => file) ?? []))
+  for (const file of readdirSync(folder)) if (wheelFile.test(file) && !used.has(file)) rmSync(join(folder, file))
+}
+
 function beesIn(text: string): ReadonlyMap<string, LockedBee> | null {
   try {
     const lock: unknown = JSON.parse(text)
@@ -99,10 +108,6 @@ const wheelVersion = /^[A-Za-z0-9][A-Za-z0-9.!+_-]{0,99}$/
 /** The name of a wheel's file (PEP 427). */
 export const wheelFile = /^[A-Za-z0-9][A-Za-z0-9._+!-]{0,250}\.whl$/
 const hexadecimal = /^[0-9a-f]{64}$/
-
-function isFields(value: unknown): value is { readonly [key: string]: unknown } {
-  return value !== null && typeof value === 'object' && !Array.isArray(value)
-}
 
 const lockfileVersion = 1
 const maxLockBytes = 1024 * 1024

@@ -5,7 +5,7 @@ import { BeeRegistry } from '../../bees/registry.ts'
 import { type BeePackage, beePackage } from '../../connectors/packages/bee-package.ts'
 import { saidBy, WaggleError } from '../../topology/waggle-error.ts'
 import { lockName, readBeeLock } from './bee-lock.ts'
-import { pythonBee } from './python-bee.ts'
+import { pythonBee } from './locked-python-bee.ts'
 
 /**
  * The bee types of a swarm in this directory: Waggle's own types, and the types of the packages in the lock file. Throws WAGGLE_BEE_PACKAGE for a
@@ -33,7 +33,7 @@ export function beeRegistry(directory: string): BeeRegistry {
     if (bee.type !== type)
       throw new WaggleError('WAGGLE_BEE_PACKAGE', {
         message: `${name} is the bee type ${bee.type}, and ${join(directory, lockName)} has it as ${type}`,
-        next: `Take the line out of the lock file, and run waggle bees add ${name}.`,
+        next: `Run waggle bees remove ${type}, and then waggle bees add ${name}.`,
       })
     return bee
   })

@@ -1,5 +1,5 @@
 import { didYouMean } from '../../topology/swarm/check/nearest-name.ts'
-import { invalidSwarm, mistakeAt } from '../../topology/swarm/document.ts'
+import { invalidSwarm, mistakeAt } from '../../topology/swarm/swarm-document.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { settings } from './settings.ts'
 

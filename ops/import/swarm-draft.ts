@@ -1,5 +1,5 @@
 import { stringify } from 'yaml'
-import { invalidSwarm, mistakeAt } from '../../topology/swarm/document.ts'
+import { invalidSwarm, mistakeAt } from '../../topology/swarm/swarm-document.ts'
 import type { WaggleError } from '../../topology/waggle-error.ts'
 
 export interface DraftBee {
@@ -38,6 +38,21 @@ export class SwarmDraft {
     if (this.#bees.size >= maxBees) throw tooManyBees(this.#file)
     this.#bees.set(name, bee)
     return name
+  }
+
+  /**
+   * Adds the entrance of the swarm, and returns the bee's name. The gateway has the name of the graph, or the most similar name that a gateway may
+   * have. `place`: the place of the graph's name.
+   */
+  addEntrance(wanted: string, place: string): string {
+    const gateway = beeName(wanted)
+    if (gateway !== wanted)
+      this.note(
+        place,
+        `the gateway is named ${gateway}, because ${wanted} cannot be the name of one`,
+        `Send requests to /v1/gateways/${gateway}/request.`,
+      )
+    return this.add(`${wanted}-input`, { type: 'gateway-input', spec: { name: gateway } })
   }
 
   /** Adds a note about a part of the file that a swarm cannot express, with the next step. */
@@ -82,6 +97,11 @@ function oneLine(text: string): string {
 /** The name of a field, quoted for JMESPath. */
 export function quotedName(name: string): string {
   return JSON.stringify(name)
+}
+
+/** A text as a literal of JMESPath. */
+export function quotedText(text: string): string {
+  return `'${text.replace(/[\\']/g, '\\$&')}'`
 }
 
 const takenNames: ReadonlySet<string> = new Set(['gateway', 'dead-letters'])

@@ -1,4 +1,4 @@
-import { invalidSwarm, mistakeAt } from '../../topology/swarm/document.ts'
+import { invalidSwarm, mistakeAt } from '../../topology/swarm/swarm-document.ts'
 
 /** A field of a message. If a file contains a field several times, each occurrence is a `ProtoField`. */
 export interface ProtoField {

@@ -2,9 +2,8 @@ import { createHash } from 'node:crypto'
 import { eventLoopTurn } from '../../processor/event-loop-turn.ts'
 import { partitionForKey } from '../../processor/partitioner.ts'
 import { type Clock, DamagedValue, type Log, type LogRecord, type Producer, type ProducerRecord, valueBytes } from '../../processor/ports.ts'
-import { applicationIdOf, deadLetterTopic, idSecretTopic, swarmOfDeadLetters } from '../../topology/naming.ts'
 import { type Header, headerText, textHeader } from '../../topology/record.ts'
-import type { DeadLetter, DeadLetterOptions, DeadLetterPage, Retried } from '../../topology/swarm/management.ts'
+import type { DeadLetter, DeadLetterOptions, DeadLetterPage, Retried } from '../../topology/swarm/log-management.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 import {
   contentTypeHeader,
@@ -18,13 +17,14 @@ import {
   deadlineHeader,
   requestIdHeader,
 } from '../../topology/swarm/request/headers.ts'
+import { applicationIdOf, deadLetterTopic, idSecretTopic, swarmOfDeadLetters } from '../../topology/topic-names.ts'
 import { uuidOf } from '../../topology/uuid.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { cursorOf, idOf, type LetterPlace, letterOfCursor, newestFirst, type OpenLetter, parsedLetterId, unknownLetter } from './letter-place.ts'
 import { OpenLetters, settledOffset } from './open-letters.ts'
 import { PageSize } from './page-size.ts'
-import { isOwnTopic, isReadBy } from './retry-topics.ts'
 import { type ShownValues, textOrCount } from './shown-value.ts'
+import { isOwnTopic, isReadBy } from './swarm-topics.ts'
 import { eachRun } from './topic-pages.ts'
 
 interface DeadLettersOptions {

@@ -1,7 +1,7 @@
 import type { Log, LogRecord, PartitionOffsets } from '../../processor/ports.ts'
-import { deadLetterTopic } from '../../topology/naming.ts'
 import { headerText } from '../../topology/record.ts'
 import { deadLetterSettledHeader } from '../../topology/swarm/request/headers.ts'
+import { deadLetterTopic } from '../../topology/topic-names.ts'
 import type { OpenLetter } from './letter-place.ts'
 import { OffsetSet } from './offset-set.ts'
 import { eachRun } from './topic-pages.ts'

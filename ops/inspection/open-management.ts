@@ -1,10 +1,10 @@
 import { freshId } from '../../connectors/gateway/fresh-id.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import { SystemRandom } from '../../connectors/system/system-random.ts'
-import type { Management } from '../../topology/swarm/management.ts'
+import type { LogManagement } from '../../topology/swarm/log-management.ts'
 import { openLog } from '../beekeeper/open-log.ts'
 import type { Settings } from '../config/settings.ts'
-import { LogManagement } from './log-management.ts'
+import { LocalManagement } from './local-management.ts'
 import { readAddress } from './process-address.ts'
 import { RemoteManagement } from './remote-management.ts'
 
@@ -12,14 +12,14 @@ import { RemoteManagement } from './remote-management.ts'
  * Calls `work` with the management of a running process: the process at `url`, or the process that has the data directory open. If there is no such
  * process, or on a cluster, this process opens the log itself. Throws WAGGLE_UNREACHABLE if nothing answers at `url`.
  */
-export async function withManagement<T>(settings: Settings, url: string | null, work: (management: Management) => Promise<T>): Promise<T> {
+export async function withManagement<T>(settings: Settings, url: string | null, work: (management: LogManagement) => Promise<T>): Promise<T> {
   const remote = url === null ? await runningProcess(settings) : await RemoteManagement.open(url)
   if (remote !== null) return closing(remote, work)
   const log = await openLog(settings)
   try {
     const random = new SystemRandom()
     const { schema_registry_url: schemaRegistryUrl } = settings
-    return await closing(await LogManagement.open({ log, clock: systemClock, newId: () => freshId(systemClock, random), schemaRegistryUrl }), work)
+    return await closing(await LocalManagement.open({ log, clock: systemClock, newId: () => freshId(systemClock, random), schemaRegistryUrl }), work)
   } finally {
     await log.close()
   }
@@ -30,12 +30,12 @@ export async function withManagement<T>(settings: Settings, url: string | null, 
  * at the port of the settings. Throws WAGGLE_UNREACHABLE if no process answers. This function is for information that exists only while a process
  * runs.
  */
-export async function withRunningProcess<T>(settings: Settings, url: string | null, work: (management: Management) => Promise<T>): Promise<T> {
+export async function withRunningProcess<T>(settings: Settings, url: string | null, work: (management: LogManagement) => Promise<T>): Promise<T> {
   const usual = `http://127.0.0.1:${settings.http_port}`
   return closing(url === null ? ((await runningProcess(settings)) ?? (await RemoteManagement.open(usual))) : await RemoteManagement.open(url), work)
 }
 
-async function closing<T>(management: Management, work: (management: Management) => Promise<T>): Promise<T> {
+async function closing<T>(management: LogManagement, work: (management: LogManagement) => Promise<T>): Promise<T> {
   try {
     return await work(management)
   } finally {

@@ -2,7 +2,7 @@ import type {
   DeadLetter,
   DeadLetterOptions,
   DeadLetterPage,
-  Management,
+  LogManagement,
   ModelRow,
   PageOptions,
   RecordPage,
@@ -10,13 +10,13 @@ import type {
   RequestPage,
   Retried,
   TopicRow,
-} from '../../topology/swarm/management.ts'
+} from '../../topology/swarm/log-management.ts'
 import type { RequestTrace } from '../../topology/swarm/request/request-trace.ts'
 import { environmentToken } from './bearer.ts'
 import { answerMs, callServer, unreachable } from './server-call.ts'
 
 /** The management of a running process through its HTTP port: the topics, dead letters and traces in its log, and its models. */
-export class RemoteManagement implements Management {
+export class RemoteManagement implements LogManagement {
   readonly instance: string
   readonly url: string
   readonly token: string

@@ -1,7 +1,7 @@
 import type { Clock, Log, LogRecord } from '../../processor/ports.ts'
 import { derivedRequestId } from '../../processor/swarm/accept-step.ts'
 import { headerText } from '../../topology/record.ts'
-import type { ListedRequest, RequestListOptions, RequestPage } from '../../topology/swarm/management.ts'
+import type { ListedRequest, RequestListOptions, RequestPage } from '../../topology/swarm/log-management.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 import { errorHeader, finishedHeader, gatewayHeader, requestIdHeader } from '../../topology/swarm/request/headers.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'

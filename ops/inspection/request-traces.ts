@@ -1,16 +1,16 @@
 import type { Clock, Log } from '../../processor/ports.ts'
-import { deadLetterTopic, gatewayTopic } from '../../topology/naming.ts'
 import { headerText } from '../../topology/record.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 import { notTakenCode } from '../../topology/swarm/request/branches.ts'
 import { deadlineOf, errorHeader } from '../../topology/swarm/request/headers.ts'
 import { PartSequence, partRecordOf } from '../../topology/swarm/request/part.ts'
 import type { RequestTrace, TraceParts, TraceStep } from '../../topology/swarm/request/request-trace.ts'
+import { deadLetterTopic, gatewayTopic } from '../../topology/topic-names.ts'
 import { timeOfUuid } from '../../topology/uuid.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { BatchMates } from './batch-mates.ts'
+import { retriedInputs } from './letter-retries.ts'
 import { type RequestRecord, RequestSearch, type SoughtTime } from './request-search.ts'
-import { retriedInputs } from './retried-inputs.ts'
 import { beeIn, entranceStep, gatewayIn, innerSteps, stepOf, withWait } from './trace-steps.ts'
 
 export interface RequestTracesOptions {
@@ -40,6 +40,11 @@ export class RequestTraces {
     this.#acceptedAt = acceptedAt
   }
 
+  /** The time at which a request was sent first, from its id or from a ledger of this process; null if neither tells it. */
+  firstSentAt(id: string): number | null {
+    return timeOfUuid(id) ?? this.#acceptedAt(id)
+  }
+
   /**
    * The trace of a request. Throws WAGGLE_UNKNOWN_REQUEST if the log has no record of the request, and WAGGLE_OVERLOADED while `maxTraces` other
    * searches run.
@@ -58,7 +63,7 @@ export class RequestTraces {
   async #trace(id: string): Promise<RequestTrace> {
     const search = new RequestSearch({ log: this.#log, clock: this.#clock, id })
     const topics = await this.#log.topics()
-    const about = timeOfUuid(id) ?? this.#acceptedAt(id)
+    const about = this.firstSentAt(id)
     const entrance = await this.#entrance(search, topics, about)
     const plan = this.#plans.find(({ subtopologies }) => entrance !== null && subtopologies.some(({ sources }) => sources.includes(entrance.topic)))
     const time = entrance !== null ? { exact: entrance.record.timestamp } : about === null ? null : { about }

@@ -1,5 +1,5 @@
 import type { RunningModel } from '../../bees/define-bee.ts'
-import type { ModelRow } from '../../topology/swarm/management.ts'
+import type { ModelRow } from '../../topology/swarm/log-management.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 /** A swarm of this process, with the models that its bees run. */

@@ -1,5 +1,4 @@
 import { bytesIn, DamagedValue } from '../../processor/ports.ts'
-import { gatewayTopic } from '../../topology/naming.ts'
 import { type Header, headerText } from '../../topology/record.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 import {
@@ -13,6 +12,7 @@ import {
 } from '../../topology/swarm/request/headers.ts'
 import { innerCallsOf } from '../../topology/swarm/request/inner-calls.ts'
 import type { TraceError, TraceStep } from '../../topology/swarm/request/request-trace.ts'
+import { gatewayTopic } from '../../topology/topic-names.ts'
 import type { RequestRecord } from './request-search.ts'
 
 /** The bee whose results are on a topic; null for a topic without results of a bee. */

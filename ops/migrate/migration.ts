@@ -4,12 +4,12 @@ import { Changelog } from '../../processor/state/changelog.ts'
 import { changelogTopics } from '../../processor/state/changelog-topics.ts'
 import { isLogged } from '../../processor/state/task-store.ts'
 import { moveNote } from '../../processor/task/position-note.ts'
-import { changelogTopic } from '../../topology/naming.ts'
 import type { KeptStore } from '../../topology/state-store.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 import type { TopicSpec } from '../../topology/topic.ts'
+import { changelogTopic } from '../../topology/topic-names.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import { readersOf, topologyOf } from '../beekeeper/swarm-parts.ts'
+import { readersOf, topologyOf } from '../beekeeper/swarm-holdings.ts'
 
 export interface MigrationOptions {
   readonly from: EmbeddedLog
@@ -53,7 +53,7 @@ export async function migrate(options: MigrationOptions): Promise<Migration> {
   const { from, to, clock, plans, onProgress } = options
   const specs = await topicsOf(from)
   const stores = plans.flatMap((plan) => storesOf(from, plan))
-  const { groups: names, applications } = from.parts()
+  const { groups: names, applications } = from.holdings()
   const unknown = applications.filter((id) => !plans.some(({ applicationId }) => applicationId === id))
   if (unknown.length > 0)
     throw cannotMove(`the state of ${unknown.join(', ')}`, 'Name the swarm file of each. A program of the DSL builds its state anew from its topics.')

@@ -12,7 +12,7 @@ const own = [
   'index.html',
   'page.css',
   'page.js',
-  'place.js',
+  'view-address.js',
   'live.js',
   'polled.js',
   'graph.js',
@@ -20,7 +20,7 @@ const own = [
   'fitted-text.js',
   'bee.js',
   'records.js',
-  'inside.js',
+  'swarm-state.js',
   'ask.js',
   'waterfall.js',
   'letters.js',
@@ -50,10 +50,16 @@ const ofPackages: ReadonlyMap<string, string> = new Map([['uplot', 'uplot/dist/u
 export function pageFiles(): { readonly files: ReadonlyMap<string, PageFile>; readonly contentSecurityPolicy: string } {
   const imports = Object.fromEntries(Object.entries(libraries).map(([specifier, name]) => [specifier, `./page/lib/${name}`]))
   const map = JSON.stringify({ imports })
+  // The browser asks for all modules at once. Without this list it would ask for a module only after it has read the module that imports it.
+  const modules = [...own.filter((name) => name.endsWith('.js')).map((name) => `./page/${name}`), ...Object.values(imports)]
+  const preloads = modules.map((path) => `<link rel="modulepreload" href="${path}" />`).join('\n    ')
   const files = new Map<string, PageFile>()
   for (const name of own) {
     const text = readFileSync(join(assets, name), 'utf8')
-    files.set(name === 'index.html' ? '/' : `/page/${name}`, fileOf(name, name === 'index.html' ? text.replace('IMPORT_MAP', () => map) : text))
+    files.set(
+      name === 'index.html' ? '/' : `/page/${name}`,
+      fileOf(name, name === 'index.html' ? text.replace('IMPORT_MAP', () => map).replace('MODULES', () => preloads) : text),
+    )
   }
   // Source maps are not served, because only developer tools would ask for them.
   for (const [specifier, name] of Object.entries(libraries)) {

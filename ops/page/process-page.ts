@@ -1,6 +1,6 @@
 import type { Clock, Log } from '../../processor/ports.ts'
-import { beeTopic, gatewayTopic } from '../../topology/naming.ts'
 import type { BeeCalls, Page, PageBee, PageCounts, PageFile, PageShape, PageSwarmState } from '../../topology/swarm/page.ts'
+import { beeTopic, gatewayTopic } from '../../topology/topic-names.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { RunningSwarm } from '../beekeeper/running-swarm.ts'
 import { beeIn, inputsOf } from '../inspection/trace-steps.ts'

@@ -9,8 +9,8 @@ import type { Accepted, FoundRequest, NewRequest, RequestOutcome, Requests } fro
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 /**
- * Requests whose large inputs and answers are in a claim store. A gateway puts an input there before it writes the record, so a claim in the log always
- * has its object. The hash of the body is that of the body itself, so an idempotency key works as ever.
+ * Requests whose large inputs and answers are in a claim store. A gateway puts an input there before it writes the record, so a claim in the log
+ * always has its object. The hash that recognises a repeated idempotency key is the hash of the body, and not the hash of the claim.
  */
 export class ClaimedRequests implements Requests {
   readonly #requests: Requests
@@ -110,7 +110,7 @@ function tooSlow(): WaggleError {
   })
 }
 
-/** The error for a caller whose request has an answer. Its advice is another one than that of a request that was not accepted. */
+/** The error for a caller whose request already has an answer. Its advice differs from the advice for a request that was not accepted. */
 function answerAway(id: string, cause: WaggleError): WaggleError {
   return new WaggleError('WAGGLE_CLAIM_STORE_AWAY', {
     message: `Request ${id} is done, and its answer could not be fetched: ${cause.message}`,

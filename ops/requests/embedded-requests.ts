@@ -91,14 +91,16 @@ export class EmbeddedRequests extends SwarmRequests {
   }
 
   override async request(request: NewRequest): Promise<Durable<RequestOutcome>> {
-    const { id } = request
     if (this.targets.isHeld(request.gateway)) await this.targets.released(request.gateway)
     const target = this.targets.of(request.gateway)
     const known = this.#known(target, request)
-    if (known === null) {
-      void this.pending.remember(request, () => this.#send(target, request, false))
-      return this.pending.ownOutcomeOf(request)
-    }
+    if (known !== null) return this.#outcomeOfKnown(known, request)
+    void this.pending.remember(request, () => this.#send(target, request, false))
+    return this.pending.ownOutcomeOf(request)
+  }
+
+  async #outcomeOfKnown(known: RequestEntry, request: NewRequest): Promise<Durable<RequestOutcome>> {
+    const { id } = request
     // The entry may come from memory, and must be durable before a caller gets it. A later outcome is durable together with the input.
     if (isOtherBody(known, request)) refuseOtherBody(await whenWritten(known, this.#written(id)), request)
     const { state, answer } = known

@@ -39,13 +39,16 @@ export class GatewayTargets {
   /** The gateways of paused swarms. Their ledgers still give the outcomes of requests. */
   readonly #resting = new Map<string, GatewayTarget>()
   #waiting = 0
+  #names: readonly string[] | null = null
 
   constructor(targets: readonly GatewayTarget[]) {
     this.#targets = new Map(targets.map((target) => [target.gateway, target]))
   }
 
+  /** The names of all gateways. The list is made again only after a change, because each request asks for it. */
   get names(): readonly string[] {
-    return [...new Set([...this.#targets.keys(), ...this.#closed.keys()])]
+    this.#names ??= [...new Set([...this.#targets.keys(), ...this.#closed.keys()])]
+    return this.#names
   }
 
   get all(): readonly GatewayTarget[] {
@@ -73,6 +76,7 @@ export class GatewayTargets {
   }
 
   add(targets: readonly GatewayTarget[]): void {
+    this.#names = null
     for (const target of targets) {
       this.#targets.set(target.gateway, target)
       this.#closed.delete(target.gateway)
@@ -82,6 +86,7 @@ export class GatewayTargets {
 
   /** Removes these targets. A target whose gateway now belongs to another application stays. */
   remove(targets: readonly GatewayTarget[]): void {
+    this.#names = null
     for (const { gateway, application } of targets) if (this.#targets.get(gateway)?.application === application) this.#targets.delete(gateway)
   }
 
@@ -92,6 +97,7 @@ export class GatewayTargets {
 
   /** Refuses requests to these gateways with a reason. If `reason` is null, ends the refusal. */
   close(gateways: readonly string[], reason: string | null): void {
+    this.#names = null
     for (const gateway of gateways) {
       if (reason !== null) this.#closed.set(gateway, reason)
       else {
@@ -160,7 +166,9 @@ export function gatewayRecord(
   options: { readonly now: number; readonly headers?: readonly Header[] },
 ): ProducerRecord {
   const { id, contentType, bodyHash, deadline, traceparent, tracestate, baggage, body } = request
-  const headers: Header[] = [textHeader(contentTypeHeader, contentType), textHeader(requestIdHeader, id), textHeader(bodyHashHeader, bodyHash)]
+  const headers: Header[] = [textHeader(contentTypeHeader, contentType), textHeader(requestIdHeader, id)]
+  // A new id needs no hash, and each record on the request's way would carry the empty one.
+  if (bodyHash !== '') headers.push(textHeader(bodyHashHeader, bodyHash))
   if (deadline !== null) headers.push(textHeader(deadlineHeader, String(deadline)))
   if (traceparent !== null) headers.push(textHeader(traceParentHeader, traceparent))
   if (tracestate !== undefined) headers.push(textHeader(traceStateHeader, tracestate))
@@ -168,7 +176,8 @@ export function gatewayRecord(
   return {
     ...destinationOf(target, id),
     value: body,
-    headers: [...(request.headers ?? []), ...headers, ...(options.headers ?? [])],
+    headers:
+      request.headers === undefined && options.headers === undefined ? headers : [...(request.headers ?? []), ...headers, ...(options.headers ?? [])],
     timestamp: options.now,
   }
 }

@@ -28,6 +28,11 @@ export interface LiveRequestEventsOptions {
   readonly clock: Clock
   readonly plans: readonly SwarmPlan[]
   readonly traces: RequestTraces
+  /**
+   * True if a ledger knows the outcome of a request. The search of a trace has bounds, so a trace may miss the outcome in a long log, and the outcome
+   * of a request that was sent again. Default: only the log tells the outcome.
+   */
+  readonly isSettled?: (id: string) => Promise<boolean>
   readonly maxFollowed?: number
 }
 
@@ -69,6 +74,11 @@ export class LiveRequestEvents implements RequestEvents {
       end()
       throw error
     }
+    // The readers have begun, so they find any later outcome.
+    void this.#options.isSettled?.(id).then(
+      (isSettled) => (isSettled ? events.finish() : undefined),
+      () => {},
+    )
     return { finish: () => events.finish(), end }
   }
 
@@ -237,7 +247,7 @@ class EventsOfRequest {
       place === null
         ? null
         : new FollowedParts({
-            past: (since) => partRecords(log, { ...place, id, since, starts: starts(place.topic) }),
+            past: () => partRecords(log, { ...place, id, since: this.#firstSentAt, starts: starts(place.topic) }),
             // Retention deletes only older records. So a log that begins at a young request has lost nothing of this request.
             isOld: (since) => since !== unknownTime && clock.now() - since >= (parts?.leastAgeMs ?? 0),
             bees: parts?.writers ?? [],
@@ -254,6 +264,15 @@ class EventsOfRequest {
               }),
             isOver: () => this.#isOver,
           })
+  }
+
+  /**
+   * The time from which the parts of the request are searched. A record of the request may be that of a later copy, so only the id or the ledger tells
+   * the time of the first copy. The ledger may be in another process.
+   */
+  get #firstSentAt(): number {
+    const first = this.#acceptedAt === unknownTime ? null : this.#traces.firstSentAt(this.#id)
+    return first === null ? unknownTime : Math.min(first, this.#acceptedAt)
   }
 
   /** Sends the events of a trace. `isAllBefore`: the readers were started before the trace. */
@@ -321,7 +340,9 @@ class EventsOfRequest {
   }
 
   #accepted(gateway: string | null, acceptedAt: number | null): void {
-    if (this.#plan?.gateways.some((own) => own.gateway === gateway)) this.#acceptedAt = acceptedAt ?? this.#acceptedAt
+    const isOwn = this.#plan?.gateways.some((own) => own.gateway === gateway) === true
+    // A request that was sent again has several records. Its time is that of the first.
+    if (isOwn && acceptedAt !== null) this.#acceptedAt = this.#acceptedAt === unknownTime ? acceptedAt : Math.min(this.#acceptedAt, acceptedAt)
     const id = this.#isOver ? null : this.#sent.add(acceptedKey)
     if (id !== null) this.#tellListener({ kind: 'accepted', id, gateway, accepted_at: acceptedAt })
     this.#tellEarly()

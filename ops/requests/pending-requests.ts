@@ -89,25 +89,32 @@ export class PendingRequests {
     }
   }
 
-  async #outcomeOf(request: NewRequest, graceMs: number): Promise<Durable<RequestOutcome>> {
+  #outcomeOf(request: NewRequest, graceMs: number): Promise<Durable<RequestOutcome>> {
     const { id, deadline } = request
     if (!this.#pending.has(id)) void this.remember(request, () => Promise.resolve())
     const pending = this.#pending.get(id)
-    if (pending === undefined) throw stopping()
+    if (pending === undefined) return Promise.reject(stopping())
     this.#waiting++
-    let cancel = () => {}
-    let waiter: Waiter | null = null
-    try {
-      return await new Promise((resolve, reject) => {
-        waiter = { resolve, reject }
-        pending.waiters.add(waiter)
-        if (deadline !== null) cancel = this.#clock.after(deadline + graceMs - this.#clock.now(), () => reject(noOutcome(id)))
-      })
-    } finally {
-      this.#waiting--
-      cancel()
-      if (waiter !== null) pending.waiters.delete(waiter)
-    }
+    return new Promise((resolve, reject) => {
+      let cancel: (() => void) | null = null
+      const waiter: Waiter = {
+        resolve: (outcome) => {
+          leave()
+          resolve(outcome)
+        },
+        reject: (error) => {
+          leave()
+          reject(error)
+        },
+      }
+      const leave = () => {
+        if (!pending.waiters.delete(waiter)) return
+        this.#waiting--
+        cancel?.()
+      }
+      pending.waiters.add(waiter)
+      if (deadline !== null) cancel = this.#clock.after(deadline + graceMs - this.#clock.now(), () => waiter.reject(noOutcome(id)))
+    })
   }
 
   /** Forgets the oldest request without a waiting caller. The ledger already has this request. */

@@ -1,5 +1,5 @@
 import { bytesIn, type Clock, DamagedValue, type Log, type LogRecord, type Producer } from '../../processor/ports.ts'
-import { definitionsTopic } from '../../topology/naming.ts'
+import { definitionsTopic } from '../../topology/topic-names.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { LogLine } from '../process-log/log-line.ts'
 import { FollowedPartition } from '../requests/followed-partition.ts'

@@ -1,6 +1,6 @@
 import type { Clock, Log, PartitionOffsets, TopicPartition } from '../../processor/ports.ts'
-import { deadLetterTopic } from '../../topology/naming.ts'
 import { ledgerStore } from '../../topology/swarm/plan/plan.ts'
+import { deadLetterTopic } from '../../topology/topic-names.ts'
 import type { RunningSwarm } from '../beekeeper/running-swarm.ts'
 
 /**

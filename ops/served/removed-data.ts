@@ -1,7 +1,7 @@
 import type { Log } from '../../processor/ports.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { RunningSwarm } from '../beekeeper/running-swarm.ts'
-import { partsOf } from '../beekeeper/swarm-parts.ts'
+import { holdingsOf } from '../beekeeper/swarm-holdings.ts'
 
 /**
  * Returns a function that deletes the topics, positions and state of a swarm. The swarm must not run when the function is called. Rows in ClickHouse
@@ -15,7 +15,7 @@ export async function dataRemoval(log: Log, { plan, topology }: RunningSwarm): P
       next: 'Stop all processes of the swarm, and run `waggle reset FILE --log kafka`.',
     })
   }
-  const { topics, groups, entrances } = partsOf(plan, { running: topology })
+  const { topics, groups, entrances } = holdingsOf(plan, { running: topology })
   return async () => {
     const there = new Set(await log.topics())
     await log.remove({ topics: [...topics, ...entrances].filter((topic) => there.has(topic)), groups, applications: [plan.applicationId] })

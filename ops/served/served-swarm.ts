@@ -12,7 +12,6 @@ import { beeRows } from './bee-rows.ts'
 import { ClusterChange, programOf } from './cluster-change.ts'
 import type { SwarmClaim, SwarmVersion } from './definition.ts'
 import { type Definitions, expectHeld } from './definitions.ts'
-import { differenceOf } from './difference.ts'
 import { finishRequests } from './finished-requests.ts'
 import { followChange } from './followed-change.ts'
 import { movePositions } from './moved-positions.ts'
@@ -20,6 +19,7 @@ import { dataRemoval } from './removed-data.ts'
 import type { OwnClaim } from './swarm-claims.ts'
 import { needsAccept, noSuchSwarm, notStarted } from './swarm-errors.ts'
 import { changeVersion } from './version-change.ts'
+import { differenceOf } from './version-difference.ts'
 
 export interface ServedSwarmOptions {
   readonly running: RunningSwarms

@@ -17,12 +17,12 @@ import type { BeeLog } from './bee-log.ts'
 import { configuredText, keptDirectory, type ServerPlace } from './configured-text.ts'
 import type { SwarmClaim, SwarmVersion } from './definition.ts'
 import { type Definitions, expectHeld } from './definitions.ts'
-import { differenceOf } from './difference.ts'
 import { beginNow } from './moved-positions.ts'
 import { type ChangeOptions, ServedSwarm, type ServedSwarmOptions } from './served-swarm.ts'
 import type { OwnClaim } from './swarm-claims.ts'
 import { fixed, noSuchSwarm, otherName, otherWasFaster, swarmExists, unknownBee, unknownVersion } from './swarm-errors.ts'
 import { SwarmLocks } from './swarm-locks.ts'
+import { differenceOf } from './version-difference.ts'
 
 export interface ServedSwarmsOptions extends ServedSwarmOptions {
   readonly place: ServerPlace

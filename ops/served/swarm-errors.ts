@@ -1,6 +1,6 @@
 import type { CheckedSwarm } from '../../topology/swarm/checked-swarm.ts'
-import { invalidSwarm, mistakeAt } from '../../topology/swarm/document.ts'
 import { Redaction } from '../../topology/swarm/secrets/redaction.ts'
+import { invalidSwarm, mistakeAt } from '../../topology/swarm/swarm-document.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { ConfiguredSwarm } from '../beekeeper/running-swarm.ts'
 import { hiddenValues } from '../config/hidden-values.ts'

@@ -31,7 +31,7 @@ export class RunningWorker {
     const lent = served === null ? null : { log: served.port, handle: served.handle }
     const workerData: StreamWorkerData = { ...data, lent }
     const transferList = served === null ? [] : [served.port]
-    this.#worker = new Worker(moduleFile(new URL('./stream-worker.ts', import.meta.url)), { workerData, transferList, name: data.threadName })
+    this.#worker = new Worker(moduleFile(new URL('./worker-program.ts', import.meta.url)), { workerData, transferList, name: data.threadName })
     this.#served = served
     this.peer = new PortPeer(this.#worker, calls)
     this.ended = this.#untilEnded(data.threadName, served)

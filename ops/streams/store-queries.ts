@@ -3,8 +3,8 @@ import { type AnswerQuery, QueryServer } from '../../connectors/queries/query-se
 import type { Application } from '../../processor/application/application.ts'
 import { QueryWire, type WireRequest, type WireRow } from '../../processor/application/query-wire.ts'
 import type { Topology } from '../../topology/graph.ts'
-import { changelogTopic } from '../../topology/naming.ts'
 import type { StoreQuestion } from '../../topology/queries.ts'
+import { changelogTopic } from '../../topology/topic-names.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 export interface StoreQueriesOptions {

@@ -1,13 +1,14 @@
 import { dirname } from 'node:path'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import type { PackageBeeDeclaration } from '../../bees/python/package-bee.ts'
-import { inherited } from '../../connectors/containers/child.ts'
+import { inherited } from '../../connectors/processes/process-run.ts'
 import { pythonVariables } from '../../connectors/python/python-variables.ts'
+import { isFields } from '../../topology/fields.ts'
 import { saidBy, WaggleError } from '../../topology/waggle-error.ts'
-import { pythonSdk } from '../beekeeper/python-sdk.ts'
+import { pythonSdk } from '../beekeeper/python-sdk-folder.ts'
 import { moduleName } from '../config/bee-lock.ts'
-import { isFields, jsonFields } from './json-fields.ts'
-import { type ToldOptions, toldBy } from './told-process.ts'
+import { jsonFields } from './json-fields.ts'
+import { type ProgramReportOptions, reportOf } from './program-report.ts'
 
 /** A bee type of an installed Python package. */
 export interface DeclaredBee {
@@ -21,10 +22,14 @@ export interface DeclaredBee {
  * The bee types of a Python package that is installed for `python`. A separate process imports the package. Throws WAGGLE_BEE_PACKAGE for a package
  * that cannot be imported, is not a bee, or declares a bee that cannot be used.
  */
-export async function declaredBees(python: string, name: string, options: Omit<ToldOptions, 'env' | 'cwd'>): Promise<readonly DeclaredBee[]> {
+export async function declaredBees(
+  python: string,
+  name: string,
+  options: Omit<ProgramReportOptions, 'env' | 'cwd'>,
+): Promise<readonly DeclaredBee[]> {
   // Python before 3.11 also imports modules from the working folder, so the working folder is a folder of the environment.
   const env = { ...inherited(), ...pythonVariables, PYTHONDONTWRITEBYTECODE: '1', PYTHONPATH: pythonSdk() }
-  const { text, status, isLate } = await toldBy([python, '-m', 'waggle.package_bees', name], { ...options, env, cwd: dirname(python) })
+  const { text, status, isLate } = await reportOf([python, '-m', 'waggle.package_bees', name], { ...options, env, cwd: dirname(python) })
   const said = jsonFields(text)
   if (typeof said.error === 'string') throw refused(said.error, nextStep(said.error))
   if (!Array.isArray(said.bees)) {

@@ -1,8 +1,8 @@
 import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { basename, delimiter, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { Guardian } from '../../connectors/containers/guardian.ts'
 import { DockerEngine } from '../../connectors/docker/docker-engine.ts'
+import { Guardian } from '../../connectors/processes/guardian.ts'
 import { checkBeeFile } from '../../connectors/python/bee-file.ts'
 import { findInterpreter } from '../../connectors/python/interpreter.ts'
 import { requirementsOf } from '../../connectors/python/requirements.ts'
@@ -12,8 +12,8 @@ import { moduleFile } from '../../topology/module-file.ts'
 import type { ModuleTypes, Programs, PythonFileToCheck, PythonTypes } from '../../topology/swarm/ports/programs.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { ModuleVerdict } from './module-check.ts'
+import { reportOf } from './program-report.ts'
 import { pythonTypes } from './python-types.ts'
-import { toldBy } from './told-process.ts'
 
 /** Checks programs, modules and Python files of this machine. A file that has not loaded within `loadMs` counts as broken. */
 export class LocalPrograms implements Programs {
@@ -35,7 +35,7 @@ export class LocalPrograms implements Programs {
 
   async checkModule({ path, export: name }: { readonly path: string; readonly export: string }): Promise<ModuleTypes> {
     const program = fileURLToPath(moduleFile(new URL('./module-check.ts', import.meta.url)))
-    const { text, status, isLate } = await toldBy([process.execPath, ...process.execArgv, program, path, name], this.#bounds)
+    const { text, status, isLate } = await reportOf([process.execPath, ...process.execArgv, program, path, name], this.#bounds)
     const verdict = verdictOf(text)
     if (verdict?.error === null) return verdict.types
     const why = isLate

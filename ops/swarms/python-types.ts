@@ -1,12 +1,13 @@
 import { delimiter, dirname, join, relative } from 'node:path'
-import { inherited } from '../../connectors/containers/child.ts'
+import { inherited } from '../../connectors/processes/process-run.ts'
 import type { Interpreter } from '../../connectors/python/interpreter.ts'
 import { pythonVariables } from '../../connectors/python/python-variables.ts'
+import { isFields } from '../../topology/fields.ts'
 import type { PythonTypes } from '../../topology/swarm/ports/programs.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import { pythonSdk } from '../beekeeper/python-sdk.ts'
-import { isFields, jsonFields } from './json-fields.ts'
-import { type ToldOptions, toldBy } from './told-process.ts'
+import { pythonSdk } from '../beekeeper/python-sdk-folder.ts'
+import { jsonFields } from './json-fields.ts'
+import { type ProgramReportOptions, reportOf } from './program-report.ts'
 
 export interface PythonFile {
   readonly file: string
@@ -21,18 +22,22 @@ export interface PythonFile {
 export async function pythonTypes(
   { executable }: Interpreter,
   { file, name, env }: PythonFile,
-  options: Omit<ToldOptions, 'env' | 'cwd'>,
+  options: Omit<ProgramReportOptions, 'env' | 'cwd'>,
 ): Promise<PythonTypes> {
   const own = { ...inherited(), ...pythonVariables, PYTHONDONTWRITEBYTECODE: '1', ...env }
   const path = [pythonSdk(), ...(env.PYTHONPATH === undefined ? [] : [env.PYTHONPATH])].join(delimiter)
-  const told = await toldBy([executable, '-m', 'waggle.checker', file, name], { ...options, env: { ...own, PYTHONPATH: path }, cwd: dirname(file) })
-  const verdict = verdictOf(told.text)
+  const report = await reportOf([executable, '-m', 'waggle.checker', file, name], {
+    ...options,
+    env: { ...own, PYTHONPATH: path },
+    cwd: dirname(file),
+  })
+  const verdict = verdictOf(report.text)
   if (verdict !== null && 'types' in verdict) return verdict.types
   if (verdict !== null && 'missing' in verdict) return { missing: verdict.missing }
   if (verdict !== null) throw invalid({ message: verdict.message, place: placeOf(file, verdict.place), next: 'Correct the file.' })
-  const why = told.isLate
+  const why = report.isLate
     ? `has not loaded within ${options.limitMs / 1000} s`
-    : `ends its process while it loads (${told.status === null ? 'by a signal' : `status ${told.status}`})`
+    : `ends its process while it loads (${report.status === null ? 'by a signal' : `status ${report.status}`})`
   throw invalid({ message: `${shown(file)} ${why}`, place: shown(file), next: 'Do less while it loads: put work that takes time into the function.' })
 }
 

@@ -1,4 +1,4 @@
-import type { ModelRow } from '../../topology/swarm/management.ts'
+import type { ModelRow } from '../../topology/swarm/log-management.ts'
 import type { Family } from './exposition.ts'
 import { family } from './metric-table.ts'
 

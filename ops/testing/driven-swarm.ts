@@ -8,7 +8,6 @@ import type { LogRecord } from '../../processor/ports.ts'
 import { DrivenProgram } from '../../processor/simulation/driven-program.ts'
 import type { SimulatedClock } from '../../processor/simulation/simulated-clock.ts'
 import { swarmTopology } from '../../processor/swarm/swarm-topology.ts'
-import { deadLetterTopic } from '../../topology/naming.ts'
 import { headerText } from '../../topology/record.ts'
 import type { BeeHost } from '../../topology/swarm/bee-host.ts'
 import { gatewayOf, type SwarmBee, topicOf } from '../../topology/swarm/checked-swarm.ts'
@@ -17,6 +16,7 @@ import { edgePayload, payloadSerde } from '../../topology/swarm/payload/payload-
 import { planSwarm, type SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 import { deadLetterBeeHeader, deadLetterCodeHeader, deadLetterDetailHeader } from '../../topology/swarm/request/headers.ts'
 import { noReplyTopics } from '../../topology/swarm/request/reply-topics.ts'
+import { deadLetterTopic } from '../../topology/topic-names.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { swarmFailures } from '../beekeeper/swarm-failures.ts'
 import { planSettingsOf } from '../config/settings.ts'
@@ -111,7 +111,9 @@ export class DrivenSwarm {
     // If the program fails, its requests fail too.
     settled.catch((thrown: unknown) => answer.reject(thrown))
     const outcome = await answer.promise
-    await this.#quiet(settled)
+    // The request may have further steps, such as a row for the database. They end too before the answer is returned. The wait has a limit, because a
+    // call may wait for the simulated clock.
+    await within(longestQuietMs, settled)
     return outcome
   }
 
@@ -119,7 +121,7 @@ export class DrivenSwarm {
   async advance(ms: number): Promise<void> {
     for (let left = ms, gone = 0; ; ) {
       const step = Math.min(left, Math.max(smallestStepMs, Math.ceil(gone / 100)))
-      await this.#program.advance(step)
+      await within(longestCallMs, this.#program.advance(step))
       left -= step
       gone += step
       if (left <= 0) return
@@ -142,17 +144,6 @@ export class DrivenSwarm {
     return this.#program.close()
   }
 
-  /**
-   * Waits until all other steps of the request have also ended, such as a row for the database. The wait is limited, because a call may wait for the
-   * simulated clock.
-   */
-  async #quiet(settled: Promise<void>): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const cancel = systemClock.after(longestQuietMs, resolve)
-    await Promise.race([settled, promise])
-    cancel()
-  }
-
   #sent(topic: string, { key, value, headers }: LogRecord): void {
     const { swarm, outcomesTopic, bees } = this.#plan
     const id = key === null ? '' : Buffer.from(key).toString()
@@ -169,6 +160,19 @@ export class DrivenSwarm {
     const respond = this.#plan.bees.find(({ type }) => type.role === 'respond')
     if (outcome.kind !== 'error') this.#outputs.get(respond?.name ?? '')?.push(inputOf(outcome))
     this.#asked.get(id)?.answer.resolve(answerOf(id, outcome))
+  }
+}
+
+/** Waits for work, and for `limitMs` of real time at most, because a call of the work may wait for the simulated clock. */
+async function within(limitMs: number, work: Promise<void>): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const cancel = systemClock.after(limitMs, resolve)
+  // A failure after the limit reaches the requests, which wait for the same program.
+  work.catch(() => {})
+  try {
+    await Promise.race([work, promise])
+  } finally {
+    cancel()
   }
 }
 
@@ -200,3 +204,5 @@ function letterOf(requestId: string, input: Payload, headers: LogRecord['headers
  */
 const smallestStepMs = 100
 const longestQuietMs = 100
+/** The time for calls that begin while the clock moves, in ms. A model may take some seconds, and a call that hangs never ends. */
+const longestCallMs = 5_000

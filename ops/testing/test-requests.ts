@@ -1,6 +1,6 @@
 import { inputOf, payloadOf } from '../../bees/hosting/payload-input.ts'
 import { ProblemError, problemOf, problemOfBee } from '../../connectors/gateway/http/problem.ts'
-import { bodyHashOf, RequestIdentity } from '../../connectors/gateway/request-identity.ts'
+import { bodyHashOf, RequestIds } from '../../connectors/gateway/request-ids.ts'
 import { SystemRandom } from '../../connectors/system/system-random.ts'
 import type { Clock } from '../../processor/ports.ts'
 import { type Header, textHeader } from '../../topology/record.ts'
@@ -30,11 +30,11 @@ export interface TestRequest {
  */
 export class TestRequests {
   readonly #clock: Clock
-  readonly #identity: RequestIdentity
+  readonly #requestIds: RequestIds
 
   constructor(clock: Clock) {
     this.#clock = clock
-    this.#identity = new RequestIdentity(clock, new SystemRandom(), new Uint8Array(0))
+    this.#requestIds = new RequestIds(clock, new SystemRandom(), new Uint8Array(0))
   }
 
   /**
@@ -45,7 +45,7 @@ export class TestRequests {
     const headers = new Map(Object.entries(given).map(([name, value]) => [name.toLowerCase(), value]))
     const { bytes, contentType } = bodyOf(payload, headers.get('content-type'))
     const key = headers.get('idempotency-key')
-    const id = key === undefined || key === '' ? this.#identity.fresh() : this.#identity.derived(gateway, '', key)
+    const id = key === undefined || key === '' ? this.#requestIds.fresh() : this.#requestIds.derived(gateway, '', key)
     const bodyHash = bodyHashOf(bytes, contentType)
     const traceparent = headers.get('traceparent')
     return {
@@ -64,7 +64,7 @@ export class TestRequests {
 
   /** An id for a request that was refused before it had an id. */
   freshId(): string {
-    return this.#identity.fresh()
+    return this.#requestIds.fresh()
   }
 }
 

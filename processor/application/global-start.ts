@@ -1,5 +1,5 @@
-import { changelogTopic } from '../../topology/naming.ts'
 import type { Subtopology } from '../../topology/subtopology.ts'
+import { changelogTopic } from '../../topology/topic-names.ts'
 import type { Log, PartitionOffsets } from '../ports.ts'
 import type { GlobalStores } from '../state/global-stores.ts'
 import { TaskMemory } from '../state/task-memory.ts'

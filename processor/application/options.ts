@@ -1,6 +1,6 @@
 import type { Topology } from '../../topology/graph.ts'
 import type { WaggleError } from '../../topology/waggle-error.ts'
-import type { KillerSearch } from '../async/killer-search.ts'
+import type { KillingRecordSearch } from '../async/killing-record-search.ts'
 import type { EngineEvent } from '../metrics/engine-event.ts'
 import type { Clock, Log, StateDirectory, TopicSpec } from '../ports.ts'
 import type { StateListeners } from '../state/state-listening.ts'
@@ -44,7 +44,7 @@ export interface ApplicationOptions {
   readonly onOpened?: (node: string) => void
   readonly failures?: FailurePolicy
   /** The search for a record that kills the process. Without the search, such a record is tried again at every start. */
-  readonly killerSearch?: KillerSearch
+  readonly killingRecordSearch?: KillingRecordSearch
   readonly onFailure?: (error: WaggleError) => void
   /** Called with an event that an operator should know and that is not a failure, such as a store that had to be restored again. */
   readonly onNotice?: (notice: string) => void

@@ -193,7 +193,7 @@ export class ApplicationThreads {
 
   #newThread(program: ThreadProgram, name: string, handlers: Partial<FailurePolicy> = {}): StreamThread {
     const { topics, states, spread, onTasksChanged } = this.#parts
-    const { log, clock, killerSearch, failures, commitIntervalMs, maxBufferedRecords, maxBufferedBytes } = this.#options
+    const { log, clock, killingRecordSearch, failures, commitIntervalMs, maxBufferedRecords, maxBufferedBytes } = this.#options
     if (this.#workers === null) throw new WaggleError('WAGGLE_NOT_RUNNING', { message: 'Nothing runs yet', next: 'Wait for start.' })
     return new StreamThread({
       name,
@@ -202,7 +202,7 @@ export class ApplicationThreads {
       clock,
       workers: this.#workers,
       partitionsOf: (topic) => topics.partitionsOf(topic),
-      killerSearch: killerSearch ?? null,
+      killingRecordSearch: killingRecordSearch ?? null,
       failures: { ...(failures ?? failAlways), ...handlers },
       commitIntervalMs: commitIntervalMs ?? 100,
       commitsWhenIdle: this.#options.commitsWhenIdle ?? false,

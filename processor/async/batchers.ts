@@ -2,7 +2,7 @@ import type { AsyncStep, AsyncWorker } from '../../topology/async-step.ts'
 import type { AsyncNode } from '../../topology/graph.ts'
 import { CallMeters } from '../metrics/call-meters.ts'
 import type { Clock } from '../ports.ts'
-import type { KillerSearch } from './killer-search.ts'
+import type { KillingRecordSearch } from './killing-record-search.ts'
 import { RowBatcher } from './row-batcher.ts'
 import { WaitingLimit, type WaitingShare } from './waiting-limit.ts'
 
@@ -11,7 +11,7 @@ type AnyBatcher = RowBatcher<unknown, unknown, unknown, unknown>
 export interface BatchersOptions {
   readonly workers: { of(node: AsyncNode): AsyncWorker<unknown, unknown, unknown, unknown> }
   readonly clock: Clock
-  readonly killerSearch: KillerSearch | null
+  readonly killingRecordSearch: KillingRecordSearch | null
   /** The most memory of all waiting rows together. */
   readonly maxWaitingBytes?: number
 }
@@ -37,10 +37,10 @@ export class Batchers {
     const name = nameOf(node, task)
     const there = this.#batchers.get(name)
     if (there !== undefined) return there.batcher
-    const { workers, clock, killerSearch } = this.#options
+    const { workers, clock, killingRecordSearch } = this.#options
     const meters = this.meters.get(node.name) ?? new CallMeters()
     this.meters.set(node.name, meters)
-    const batcher = new RowBatcher(step, workers.of(node), clock, killerSearch, this.#room, meters)
+    const batcher = new RowBatcher(step, workers.of(node), clock, killingRecordSearch, this.#room, meters)
     this.#batchers.set(name, { batcher, task: step.counts === 'task' ? task : null })
     return batcher
   }
@@ -69,9 +69,9 @@ export class Batchers {
   }
 }
 
-/** The name of a node's batcher. Nodes whose calls are counted together have the same name. */
+/** The name of a node's batcher. Nodes whose calls are counted together have the same name. No name of a node contains a line break. */
 function nameOf({ name, step }: AsyncNode, task: string): string {
-  return JSON.stringify([name, step.counts === 'task' ? task : null])
+  return step.counts === 'task' ? `${name}\n${task}` : name
 }
 
 const maxWaitingBytes = 64 * 1024 * 1024

@@ -1,7 +1,7 @@
 import type { AsyncWorker, Outcome } from '../../topology/async-step.ts'
 import type { Record, RecordMetadata } from '../../topology/record.ts'
 import type { WaggleError } from '../../topology/waggle-error.ts'
-import type { Isolation } from './killer-search.ts'
+import type { Isolation } from './killing-record-search.ts'
 
 /** A record's rows until all are done. */
 export class RecordRows<K, V, R, W> {

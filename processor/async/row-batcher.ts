@@ -1,12 +1,12 @@
-import type { AsyncCall, AsyncStep, AsyncWorker, SendReason } from '../../topology/async-step.ts'
+import type { AsyncCall, AsyncStep, AsyncWorker, CallReport, SendReason } from '../../topology/async-step.ts'
 import { Fifo } from '../../topology/fifo.ts'
 import type { Header, Record, RecordMetadata } from '../../topology/record.ts'
 import { Refused, WaggleError } from '../../topology/waggle-error.ts'
 import type { CallMeters } from '../metrics/call-meters.ts'
 import type { Clock } from '../ports.ts'
-import { CallTimeout } from './call-timeout.ts'
+import { type CallTimeout, CallTimeouts } from './call-timeout.ts'
 import { CallTimes } from './call-times.ts'
-import type { KillerSearch } from './killer-search.ts'
+import type { KillingRecordSearch } from './killing-record-search.ts'
 import { RecordRows, type Row, type Ticket } from './record-rows.ts'
 
 /**
@@ -25,7 +25,7 @@ export class RowBatcher<K, V, R, W> {
   readonly #worker: AsyncWorker<K, V, R, W>
   readonly #clock: Clock
   /** The search for the record that kills the process; null if calls need not be remembered beyond a death of the process. */
-  readonly #killerSearch: KillerSearch | null
+  readonly #killingRecordSearch: KillingRecordSearch | null
   /** The memory of waiting rows. While the memory is full, no more rows come. */
   readonly #room: { readonly isFull: boolean }
   readonly #meters: CallMeters
@@ -40,13 +40,13 @@ export class RowBatcher<K, V, R, W> {
   #closed = false
   #cancelTimer: (() => void) | null = null
   #timerDue = Number.POSITIVE_INFINITY
-  readonly #open = new Set<CallTimeout>()
+  readonly #limits: CallTimeouts
 
   constructor(
     step: AsyncStep<K, V, R, W>,
     worker: AsyncWorker<K, V, R, W>,
     clock: Clock,
-    killerSearch: KillerSearch | null,
+    killingRecordSearch: KillingRecordSearch | null,
     room: { readonly isFull: boolean },
     meters: CallMeters,
   ) {
@@ -55,7 +55,8 @@ export class RowBatcher<K, V, R, W> {
     this.#room = room
     this.#worker = worker
     this.#clock = clock
-    this.#killerSearch = step.nameOf === null ? null : killerSearch
+    this.#killingRecordSearch = step.nameOf === null ? null : killingRecordSearch
+    this.#limits = new CallTimeouts(clock, step.timeoutMs)
     this.#size = this.#sizeNow()
     meters.batchLimit = this.#size
     meters.open.add(this)
@@ -74,12 +75,13 @@ export class RowBatcher<K, V, R, W> {
     const entry = new RecordRows<K, V, R, W>(ticket, rows.length, { combine: this.#worker.combine, deadline: this.#deadlineOf(ticket.record) })
     if (entry.deadline < this.#nearest) this.#nearest = entry.deadline
     const now = this.#clock.elapsedMs()
-    const name = this.#killerSearch === null ? '' : (this.#step.nameOf?.(ticket.record, ticket.metadata) ?? '')
-    const isolation = this.#killerSearch?.isolationOf(name) ?? 'free'
-    const verdict = this.#killerSearch?.verdict(name) ?? null
-    rows.forEach((value, index) => {
-      this.#waiting.push({ entry, value, index, since: now, attempt: 1, isRetriedAlone: isolation === 'alone', isolation, name })
-    })
+    const name = this.#killingRecordSearch === null ? '' : (this.#step.nameOf?.(ticket.record, ticket.metadata) ?? '')
+    const search = this.#killingRecordSearch?.hasSuspects === true ? this.#killingRecordSearch : null
+    const isolation = search?.isolationOf(name) ?? 'free'
+    const verdict = search?.verdict(name) ?? null
+    const isRetriedAlone = isolation === 'alone'
+    for (let index = 0; index < rows.length; index++)
+      this.#waiting.push({ entry, value: rows[index] as R, index, since: now, attempt: 1, isRetriedAlone, isolation, name })
     if (verdict) queueMicrotask(() => entry.fail(verdict, null))
     if (rows.length === 0) queueMicrotask(() => entry.fail(malformed('The input has no rows'), null))
     this.#schedule()
@@ -92,8 +94,7 @@ export class RowBatcher<K, V, R, W> {
     this.#meters.open.delete(this)
     this.#cancelTimer?.()
     this.#waiting.clear()
-    for (const limit of this.#open)
-      limit.abort(new WaggleError('WAGGLE_TASK_CLOSED', { message: 'The task was closed', next: 'Nothing: the record is done again.' }))
+    this.#limits.abortAll(new WaggleError('WAGGLE_TASK_CLOSED', { message: 'The task was closed', next: 'Nothing: the record is done again.' }))
   }
 
   /** Looks for a batch in a microtask, when the running code has ended, so that it sees all records which that code adds. */
@@ -107,17 +108,22 @@ export class RowBatcher<K, V, R, W> {
   }
 
   #dispatch(): void {
+    const starting: StartingCall<K, V, R, W>[] = []
+    let isBlocked = false
     while (!this.#closed && this.#inFlight < this.#step.concurrency) {
       this.#dropDone()
-      // No timer is needed: the call that blocks this batch calls `again` when it ends.
-      if (this.#killerSearch?.mayStart(this.#waiting.head?.isolation ?? 'free', this.#again) === false) return
+      isBlocked = this.#killingRecordSearch?.mayStart(this.#waiting.head?.isolation ?? 'free', this.#again) === false
+      if (isBlocked) break
       const reason = this.#reasonToSend()
       if (reason === null) break
       const batch = this.#nextBatch()
       // All rows of the batch may have been dropped. The row behind these rows may have another isolation, so the loop checks again.
-      if (batch.length > 0) void this.#call(batch, reason)
+      if (batch.length > 0) starting.push(this.#start(batch, reason))
     }
-    this.#setTimer()
+    if (starting.length > 0) this.#killingRecordSearch?.write()
+    for (const call of starting) this.#call(call)
+    // A blocked batch needs no timer: the call that blocks it calls `again` when it ends.
+    if (!isBlocked) this.#setTimer()
   }
 
   readonly #again = (): void => this.#dispatch()
@@ -210,17 +216,41 @@ export class RowBatcher<K, V, R, W> {
     })
   }
 
-  async #call(batch: readonly Row<K, V, R, W>[], reason: SendReason): Promise<void> {
+  /** Counts a call among those in flight, before it is made. */
+  #start(batch: readonly Row<K, V, R, W>[], reason: SendReason): StartingCall<K, V, R, W> {
     this.#inFlight++
+    const names = batch.map(({ name }) => name)
+    return { batch, reason, ended: this.#killingRecordSearch?.start(names, batch[0]?.isolation ?? 'free') ?? null }
+  }
+
+  #call(call: StartingCall<K, V, R, W>): void {
+    const { batch } = call
     const startedAt = this.#clock.now()
     const departed = this.#clock.elapsedMs()
     this.#meters.sizes.observe(batch.length)
     for (const { since } of batch) this.#meters.waits.observe(Math.max(0, departed - since) / 1000)
-    const ended = this.#killerSearch?.start(
-      batch.map(({ name }) => name),
-      batch[0]?.isolation ?? 'free',
+    let isOver = false
+    const over = (results: readonly (W | WaggleError)[] | WaggleError) => {
+      if (isOver) return
+      isOver = true
+      this.#limits.end(limit)
+      this.#ended(call, results, { startedAt, departed })
+    }
+    const limit = this.#limits.begin(over)
+    const values = batch.map((row) => row.value)
+    const calls = batch.map((row) => new RowCall(row, limit))
+    started(() => this.#worker.call(values, calls)).then(
+      (results) => over(results.length === batch.length ? results : wrongLength(results.length, batch.length)),
+      (thrown: unknown) => over(WaggleError.from('WAGGLE_BEE_FAILED', thrown, { next: 'Correct the step: the cause has its stack.' })),
     )
-    const results = await this.#limited(batch)
+  }
+
+  /** Takes the call's results, or one error for all of its rows. */
+  #ended(
+    { batch, reason, ended }: StartingCall<K, V, R, W>,
+    results: readonly (W | WaggleError)[] | WaggleError,
+    { startedAt, departed }: { readonly startedAt: number; readonly departed: number },
+  ): void {
     ended?.()
     this.#inFlight--
     if (this.#closed) return
@@ -230,37 +260,22 @@ export class RowBatcher<K, V, R, W> {
     const isTelling = !(results instanceof WaggleError) || results.code === 'WAGGLE_TIMEOUT'
     if (this.#step.batch !== null && isTelling) this.#learn(batch.length, this.#clock.elapsedMs() - departed)
     if (results instanceof WaggleError) this.#failed(batch, results, { startedAt, finishedAt, reason })
-    else {
-      for (const [at, result] of results.entries()) {
-        const row = batch[at]
-        // Never happens, because there are as many results as rows.
-        if (row === undefined) break
-        const report = { startedAt, finishedAt, batchSize: batch.length, reason, attempts: row.attempt }
-        this.#meters.rows[result instanceof Refused ? 'refused' : result instanceof WaggleError ? 'failed' : 'result']++
-        if (result instanceof WaggleError) row.entry.fail(result, report)
-        else row.entry.rowDone(row.index, result, report)
-      }
-    }
-    this.#dispatch()
+    else
+      for (let at = 0; at < batch.length; at++)
+        this.#rowEnded(batch[at] as Row<K, V, R, W>, results[at] as W | WaggleError, {
+          startedAt,
+          finishedAt,
+          batchSize: batch.length,
+          reason,
+        })
+    this.#schedule()
   }
 
-  /** The call's results, or one error for all of its rows. Never rejects. */
-  #limited(batch: readonly Row<K, V, R, W>[]): Promise<readonly (W | WaggleError)[] | WaggleError> {
-    return new Promise((resolve) => {
-      const limit = new CallTimeout(this.#clock, this.#step.timeoutMs, (late) => end(late))
-      this.#open.add(limit)
-      const end = (results: readonly (W | WaggleError)[] | WaggleError) => {
-        limit.end()
-        this.#open.delete(limit)
-        resolve(results)
-      }
-      const values = batch.map((row) => row.value)
-      const calls = batch.map((row) => new RowCall(row, limit))
-      started(() => this.#worker.call(values, calls)).then(
-        (results) => end(results.length === batch.length ? results : wrongLength(results.length, batch.length)),
-        (thrown: unknown) => end(WaggleError.from('WAGGLE_BEE_FAILED', thrown, { next: 'Correct the step: the cause has its stack.' })),
-      )
-    })
+  #rowEnded(row: Row<K, V, R, W>, result: W | WaggleError, call: Omit<CallReport, 'attempts'>): void {
+    const report = { ...call, attempts: row.attempt }
+    this.#meters.rows[result instanceof Refused ? 'refused' : result instanceof WaggleError ? 'failed' : 'result']++
+    if (result instanceof WaggleError) row.entry.fail(result, report)
+    else row.entry.rowDone(row.index, result, report)
   }
 
   /** Tries the rows of a failed batch one by one, so that one bad row does not fail the others. */
@@ -283,6 +298,14 @@ export class RowBatcher<K, V, R, W> {
     }
     if (again.length > 0) this.#waiting.putBack(again)
   }
+}
+
+/** A call that is counted among those in flight, and not made yet. */
+interface StartingCall<K, V, R, W> {
+  readonly batch: readonly Row<K, V, R, W>[]
+  readonly reason: SendReason
+  /** To be called when the call has ended; null without a search for the record that kills the process. */
+  readonly ended: (() => void) | null
 }
 
 /** The time that a batch needs in addition to its calls, for timers and other work, in ms. */

@@ -12,7 +12,8 @@ export interface CommitScheduleOptions {
 
 /**
  * Decides when the commits of a thread begin: on demand, after the interval, after many records, and at idle moments of a quiet thread. The thread
- * asks in each pass of its loop.
+ * asks in each pass of its loop. A demanded commit waits a moment for records that the thread can process now, so that they share the commit and its
+ * sync. A thread without such records waits for nothing.
  */
 export class CommitSchedule {
   readonly #options: CommitScheduleOptions
@@ -21,7 +22,8 @@ export class CommitSchedule {
   #lastAtMs = 0
   /** Records processed since the last commit was sealed. */
   #processedAhead = 0
-  #isRequested = false
+  /** The time of the first demand for the next commit; null without a demand. */
+  #requestedAtMs: number | null = null
 
   constructor(options: CommitScheduleOptions) {
     this.#options = options
@@ -32,9 +34,14 @@ export class CommitSchedule {
     this.#lastAtMs = this.#options.clock.elapsedMs()
   }
 
-  /** Makes the next commit due at once. */
+  /** Makes the next commit due as soon as the thread has no more records to process, and at the latest after `gatherMs`. */
   request(): void {
-    this.#isRequested = true
+    this.#requestedAtMs ??= this.#options.clock.elapsedMs()
+  }
+
+  /** True if a commit is due as soon as the thread has no more records to process. */
+  get isRequested(): boolean {
+    return this.#requestedAtMs !== null
   }
 
   processed(records: number): void {
@@ -44,12 +51,19 @@ export class CommitSchedule {
 
   get isDue(): boolean {
     const { commitIntervalMs, maxProcessedAhead, clock } = this.#options
-    return this.#isRequested || this.#processedAhead >= maxProcessedAhead || clock.elapsedMs() - this.#lastAtMs >= commitIntervalMs
+    if (this.#processedAhead >= maxProcessedAhead) return true
+    const now = clock.elapsedMs()
+    return now - this.#lastAtMs >= commitIntervalMs || (this.#requestedAtMs !== null && now - this.#requestedAtMs >= gatherMs)
   }
 
   /** True if a commit is due as soon as the thread is idle. */
   get isDueWhenIdle(): boolean {
-    return this.#options.commitsWhenIdle && this.#rate.isLow(this.#options.clock.elapsedMs())
+    return this.#options.commitsWhenIdle && !this.isBusy
+  }
+
+  /** True if many records came in the last second or two. */
+  get isBusy(): boolean {
+    return !this.#rate.isLow(this.#options.clock.elapsedMs())
   }
 
   /** Time until a commit is due, at least 1 ms. */
@@ -59,16 +73,18 @@ export class CommitSchedule {
 
   /** Called when a commit has been sealed. Later work belongs to the next one. */
   sealed(): void {
-    this.#isRequested = false
+    this.#requestedAtMs = null
     this.#processedAhead = 0
     this.#lastAtMs = this.#options.clock.elapsedMs()
   }
 
   /** Forgets the demand for a commit, because the work that it waited for has been rolled back. */
   reset(): void {
-    this.#isRequested = false
+    this.#requestedAtMs = null
   }
 }
 
+/** The longest time, in ms, for which a demanded commit waits for further records. */
+const gatherMs = 2
 /** Above this rate, commits at idle moments cost more than they gain. */
 const busyRecordsASecond = 500

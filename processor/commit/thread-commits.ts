@@ -126,8 +126,18 @@ export class ThreadCommits {
 
   commitIfDue({ isIdle }: { readonly isIdle: boolean }): void {
     if (this.#onTheirWay >= maxOnTheirWay) return
-    const isWaitedFor = isIdle && this.#appended > 0 && this.schedule.isDueWhenIdle
-    if (isWaitedFor || this.schedule.isDue || this.#search.room <= 0) this.#seal()
+    const isDueNow = isIdle && this.#appended > 0 && this.schedule.isDueWhenIdle
+    if (isDueNow || this.schedule.isDue || this.#search.room <= 0) this.#seal()
+  }
+
+  /** True if a demanded commit can be sealed as soon as the thread has no more records to process. */
+  get isWaitedFor(): boolean {
+    return this.schedule.isRequested && this.#onTheirWay < maxOnTheirWay
+  }
+
+  /** Seals a demanded commit, because the thread has no more records to process. */
+  commitWhenDone(): void {
+    if (this.isWaitedFor) this.#seal()
   }
 
   /** Time until the next commit must be sealed, in ms. Null if there is no work to commit, or if no further commit may start. */

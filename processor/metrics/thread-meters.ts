@@ -41,7 +41,8 @@ export class ThreadMeters {
     this.taskCreated = meters.sensor('task-created', ['rate', 'total'])
     this.taskClosed = meters.sensor('task-closed', ['rate', 'total'])
     this.#passes = meters.sensor('', [])
-    this.#polling = this.#ratio('poll-ratio')
+    // A thread without a pass in the last minute has waited for records all the time.
+    this.#polling = this.#ratio('poll-ratio', { idle: 1 })
     this.#processing = this.#ratio('process-ratio')
     this.#punctuating = this.#ratio('punctuate-ratio')
     this.#committing = this.#ratio('commit-ratio')
@@ -70,11 +71,13 @@ export class ThreadMeters {
     return latency
   }
 
-  #ratio(name: string): Sensor {
+  /** `idle`: the share if the loop has ended no pass within the windows. */
+  #ratio(name: string, { idle = 0 } = {}): Sensor {
     const spent = this.#meters.sensor(name, [])
     this.#meters.gauge(name, (now) => {
       const whole = this.#passes.sumWithin(now)
-      return whole > 0 ? spent.sumWithin(now) / whole : 0
+      if (whole > 0) return spent.sumWithin(now) / whole
+      return this.#passes.count > 0 ? idle : 0
     })
     return spent
   }

@@ -1,4 +1,4 @@
-import type { Change } from '../../topology/operators/streams.ts'
+import type { Change } from '../../topology/operators/streams-operators.ts'
 import type { ProcessorContext } from '../../topology/processor-api.ts'
 import type { Header, Record, RecordMetadata } from '../../topology/record.ts'
 import type { BufferMeters, NodeMeters } from '../metrics/task-meters.ts'

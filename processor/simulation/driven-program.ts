@@ -20,7 +20,7 @@ import type { RecordQueue } from '../task/record-queue.ts'
 import { RefusedInputs } from '../task/refused-inputs.ts'
 import { CacheBudget } from '../task/table-cache.ts'
 import type { Task } from '../task/task.ts'
-import type { TaskSurroundings } from '../task/task-state.ts'
+import type { TaskSurroundings } from '../task/task-surroundings.ts'
 import { OpenWorkers } from '../thread/open-workers.ts'
 import { DriverRecords } from './driver-records.ts'
 import { InputIdling } from './input-idling.ts'
@@ -98,7 +98,7 @@ export class DrivenProgram {
     this.#clock = clock ?? new SimulatedClock(startTimeMs ?? 0)
     this.#maxTaskIdleMs = config.maxTaskIdleMs ?? 0
     this.#idling = new InputIdling(this.#maxTaskIdleMs, () => this.#clock.now())
-    this.#batchers = new Batchers({ workers: { of: (node) => this.#workerOf(node) }, clock: this.#clock, killerSearch: null })
+    this.#batchers = new Batchers({ workers: { of: (node) => this.#workerOf(node) }, clock: this.#clock, killingRecordSearch: null })
     this.open()
   }
 
@@ -167,7 +167,8 @@ export class DrivenProgram {
   }
 
   async advance(ms: number): Promise<void> {
-    // Records that were piped without an await are processed first.
+    // Records that were piped without an await are processed first, which needs open workers.
+    await this.#opened()
     await this.#clock.settle()
     const calls = this.#batchers.calls
     await this.#clock.advance(ms)

@@ -1,4 +1,4 @@
-import { changelogTopic } from '../../topology/naming.ts'
+import { changelogTopic } from '../../topology/topic-names.ts'
 import { bytesIn, type ChangelogRecord, type LogRecord, type ProducerRecord, partitionName, type TopicPartition } from '../ports.ts'
 import type { Produced } from './test-output-topic.ts'
 

@@ -68,6 +68,10 @@ export class SimulatedPartition {
     return all.filter(({ offset }) => offset >= from && offset < end).slice(0, limit)
   }
 
+  offsetAt(timestamp: number): number {
+    return this.#durable.records.find((record) => record.timestamp >= timestamp)?.offset ?? this.durableEnd
+  }
+
   expire(beforeMs: number): void {
     const keep = this.#durable.records.findIndex(({ timestamp }) => timestamp >= beforeMs)
     const dropped = keep < 0 ? this.#durable.records.length : keep

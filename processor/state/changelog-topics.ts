@@ -1,6 +1,6 @@
-import { changelogTopic } from '../../topology/naming.ts'
 import type { KeptStore } from '../../topology/state-store.ts'
 import type { Subtopology } from '../../topology/subtopology.ts'
+import { changelogTopic } from '../../topology/topic-names.ts'
 import type { TopicPartition, TopicSpec } from '../ports.ts'
 import { isLogged } from './task-store.ts'
 

@@ -1,5 +1,6 @@
 import type { KeyValue } from '../../topology/record.ts'
 import type { Serde, Serializer } from '../../topology/serde.ts'
+import { Serdes } from '../../topology/serdes.ts'
 import type { KeptStore, KeyValueStore, ValueAndTimestamp } from '../../topology/state-store.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { StoreBytes } from '../ports.ts'
@@ -25,6 +26,12 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   readonly #key: Serde<K>
   readonly #value: Serde<V>
   readonly #isTimestamped: boolean
+  readonly #isText: boolean
+  /**
+   * True for an index of due times: a row of an earlier run that stays on the disk does no harm. So a row that is put and deleted between two commits
+   * needs no deletion on the disk.
+   */
+  readonly #mayKeepOldRows: boolean
   #triedType = ''
   readonly #topic: string
   readonly #memory: TaskMemory
@@ -44,6 +51,8 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     this.#key = builder.key as unknown as Serde<K>
     this.#value = builder.value as unknown as Serde<V>
     this.#isTimestamped = builder.timestamped ?? false
+    this.#isText = this.#key === (Serdes.string() as Serde<unknown>)
+    this.#mayKeepOldRows = builder.removedLast ?? false
     this.#topic = options.topic
     this.#memory = options.memory
     this.#maxEntries = options.maxEntries
@@ -55,22 +64,26 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   }
 
   get(key: K): V | null {
-    return this.#entry(this.#bytesOf(key)).value
+    return this.#entry(key).value
   }
 
   put(key: K, value: V | null): void {
-    this.#set(this.#entryToWrite(this.#bytesOf(key)), value)
+    this.#set(this.#entryToWrite(key, value), value)
   }
 
   putAll(entries: Iterable<KeyValue<K, V | null>>): void {
-    const rows = Array.from(entries, ([key, value]) => [this.#bytesOf(key), value] as const)
+    const rows = Array.from(entries, ([key, value]) => {
+      // An invalid key throws here, before anything is put.
+      this.#bytesOf(key)
+      return [key, value] as const
+    })
     if (rows.some(([, value]) => value === undefined)) throw undefinedIn(this.name)
-    for (const [key, value] of rows) this.#set(this.#entryToWrite(key), value)
+    for (const [key, value] of rows) this.put(key, value)
   }
 
   /** Puts a row whose key was never put before. */
   add(key: K, value: V): void {
-    const entry: StoreEntry<V> = { id: idOf(this.#bytesOf(key)), value: null, timestamp: -1, below: 'unknown', dirty: false, commits: 0 }
+    const entry: StoreEntry<V> = { id: this.#kept(this.#idOf(key)), value: null, timestamp: -1, below: 'unknown', dirty: false, commits: 0 }
     // This line comes first, because it throws if the value is invalid. Then the entry is not remembered.
     this.#set(entry, value)
     this.#remember(entry)
@@ -78,7 +91,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
 
   /** Deletes an expired row. Readers see no change, so the changelog gets no record. */
   expire(key: K): void {
-    const entry = this.#entryToWrite(this.#bytesOf(key))
+    const entry = this.#entryToWrite(key, null)
     this.#set(entry, null)
     entry.timestamp = expiredMark
   }
@@ -90,14 +103,14 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   }
 
   putIfAbsent(key: K, value: V): V | null {
-    const entry = this.#entry(this.#bytesOf(key))
+    const entry = this.#entry(key)
     const before = entry.value
     if (before === null) this.#set(entry, value)
     return before
   }
 
   delete(key: K): V | null {
-    const entry = this.#entry(this.#bytesOf(key))
+    const entry = this.#entry(key)
     const before = entry.value
     if (before !== null) this.#set(entry, null)
     return before
@@ -170,13 +183,13 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     return this.#key.serialize(this.#topic, key)
   }
 
-  #entry(key: Uint8Array): StoreEntry<V> {
-    const id = idOf(key)
+  #entry(key: K): StoreEntry<V> {
+    const id = this.#idOf(key)
     const there = this.#cache.find(id)
     if (there !== undefined) return there
-    const bytes = this.#isInMemory(id) ? null : this.#disk.get(key)
+    const bytes = this.#isInMemory(id) ? null : this.#disk.get(Buffer.from(id, 'latin1'))
     const entry: StoreEntry<V> = {
-      id,
+      id: this.#kept(id),
       value: bytes === null ? null : this.#value.deserialize(this.#topic, bytes),
       timestamp: -1,
       below: bytes === null ? 'absent' : 'present',
@@ -188,13 +201,24 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   }
 
   /** The entry for a write. The write needs no read of the disk. */
-  #entryToWrite(key: Uint8Array): StoreEntry<V> {
-    const id = idOf(key)
+  #entryToWrite(key: K, value: V | null): StoreEntry<V> {
+    const id = this.#idOf(key)
     const there = this.#cache.find(id)
     if (there !== undefined) return there
-    const entry: StoreEntry<V> = { id, value: null, timestamp: -1, below: 'unknown', dirty: false, commits: 0 }
+    const below = value !== null && this.#mayKeepOldRows ? 'absent' : 'unknown'
+    const entry: StoreEntry<V> = { id: this.#kept(id), value: null, timestamp: -1, below, dirty: false, commits: 0 }
     this.#remember(entry)
     return entry
+  }
+
+  /** The id of a key. An ASCII text under the serde of texts is its own id, so it is looked up without being serialised. */
+  #idOf(key: K): string {
+    return this.#isText && typeof key === 'string' && ascii.test(key) ? key : idOf(this.#bytesOf(key))
+  }
+
+  /** The id for a new entry. A text gets a copy, because a part of a text would keep the whole text in memory. */
+  #kept(id: string): string {
+    return this.#isText ? idOf(Buffer.from(id, 'latin1')) : id
   }
 
   /** True if this row and all later rows are in memory, as far as they exist. */
@@ -315,6 +339,9 @@ function bytesOf(id: string | null): Uint8Array | null {
 function after(id: string): string {
   return `${id}\0`
 }
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: All 128 characters of ASCII have one byte in UTF-8.
+const ascii = /^[\x00-\x7f]*$/
 
 const pastAll = '\uffff'
 

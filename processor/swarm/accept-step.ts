@@ -60,10 +60,12 @@ type Context = ProcessorContext<string, Payload>
  */
 export class AcceptProcessor extends OpenedProcessor<unknown, Payload | null, string, Payload, Context> {
   readonly #options: AcceptOptions
+  readonly #gatewayHeader: Header
 
   constructor(options: AcceptOptions) {
     super()
     this.#options = options
+    this.#gatewayHeader = textHeader(gatewayHeader, options.gateway)
   }
 
   override open(context: Context): Context {
@@ -91,7 +93,7 @@ export class AcceptProcessor extends OpenedProcessor<unknown, Payload | null, st
     const replyTo = replyToOf(key, record.headers, replyTopics)
     const tellLedger = (message: LedgerMessage) => {
       const json: Payload = { kind: 'json', json: message }
-      context.forward({ key, value: json, timestamp, headers: [...payloadHeaders(json), acceptedMark] }, acceptedChild)
+      context.forward({ key, value: json, timestamp, headers: acceptedHeaders }, acceptedChild)
     }
     if (replyTo instanceof WaggleError) putAside(replyTo)
     const reply_to = replyTo instanceof WaggleError || replyTo === null ? null : this.#asEvent(replyTo, record.headers, attributes)
@@ -107,7 +109,8 @@ export class AcceptProcessor extends OpenedProcessor<unknown, Payload | null, st
       body_hash: headerText(record.headers, bodyHashHeader) ?? '',
       reply_to,
     })
-    const headers = [...requestHeaders(record.headers, payload), ...attributes, textHeader(gatewayHeader, gateway)]
+    const headers = requestHeaders(record.headers, payload)
+    headers.push(...attributes, this.#gatewayHeader)
     const request = { key, value: payload, timestamp, headers: this.#traced(headers, key) }
     for (const child of requestChildren) context.forward(request, child)
   }
@@ -142,18 +145,22 @@ function withoutEnvelope(value: Payload): { readonly payload: Payload; readonly 
   }
 }
 
-const acceptedMark = textHeader(acceptedHeader, '1')
+/** The headers of each ledger message. */
+const acceptedHeaders: readonly Header[] = [...payloadHeaders({ kind: 'json', json: null }), textHeader(acceptedHeader, '1')]
 
 /**
  * The headers of the record that bees read. Reply headers are removed, because the ledger knows where the answer goes. Headers about a value are
  * removed, because only bees write them. The content type is the payload's own, because the caller's content type does not fit a payload that is an
  * error.
  */
-function requestHeaders(headers: readonly Header[], payload: Payload): readonly Header[] {
-  const kept = headers.filter(
-    ({ key }) => !key.startsWith(replyPrefix) && !key.startsWith(springReplyPrefix) && !internalHeaders.has(key) && !valueHeaders.has(key),
-  )
-  return [...kept, ...payloadHeaders(payload)]
+function requestHeaders(headers: readonly Header[], payload: Payload): Header[] {
+  const kept: Header[] = []
+  for (const header of headers) {
+    const { key } = header
+    if (!key.startsWith(replyPrefix) && !key.startsWith(springReplyPrefix) && !internalHeaders.has(key) && !valueHeaders.has(key)) kept.push(header)
+  }
+  kept.push(...payloadHeaders(payload))
+  return kept
 }
 
 /** Refuses U+FFFD. Decoding puts U+FFFD in the place of invalid UTF-8, so two different ids could become the same. */

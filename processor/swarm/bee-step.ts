@@ -2,13 +2,14 @@ import type { AsyncStep, BatchPolicy, CallReport, Outcome } from '../../topology
 import type { FailureListener } from '../../topology/failed-record.ts'
 import type { ProcessorContext } from '../../topology/processor-api.ts'
 import type { Record } from '../../topology/record.ts'
+import type { KeyValueStore } from '../../topology/state-store.ts'
 import type { BeeHost } from '../../topology/swarm/bee-host.ts'
 import type { SwarmBee } from '../../topology/swarm/checked-swarm.ts'
 import { claimedBytes } from '../../topology/swarm/payload/claimed-payload.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import { payloadMemory } from '../../topology/swarm/payload/payload-memory.ts'
 import { ShadowDropped } from '../../topology/swarm/plan/shadow-bees.ts'
-import { Answered, answeredMark, type BeeResult, withAnswered } from '../../topology/swarm/request/answered.ts'
+import { Answered, answeredMark, type BeeResult, RepeatedRequest, withAnswered } from '../../topology/swarm/request/answered.ts'
 import { beeError, deadlinePassed, isFailure } from '../../topology/swarm/request/bee-error.ts'
 import { deadLetter } from '../../topology/swarm/request/dead-letter.ts'
 import { deadlineOf } from '../../topology/swarm/request/headers.ts'
@@ -30,6 +31,11 @@ export interface BeeStepOptions {
    */
   readonly answers?: { readonly way: 'result' | 'none' } | { readonly way: 'direct'; readonly child: string }
   readonly deadLetters: string
+  /**
+   * The store of the requests that have passed deduplication in the same sub-topology. A request that was sent again is not given to the bee a second
+   * time. Undefined: the bee is behind deduplication.
+   */
+  readonly seenStore?: string
   readonly onFailure: FailureListener
   readonly onOutput?: (bee: string, output: Payload) => void
 }
@@ -44,6 +50,7 @@ export function beeStep({
   children,
   answers = { way: 'none' },
   deadLetters,
+  seenStore,
   onFailure,
   onOutput = () => {},
 }: BeeStepOptions): AsyncStep<string, Payload, Payload, BeeResult> {
@@ -78,6 +85,7 @@ export function beeStep({
       const deadline = deadlineOf(record.headers)
       return deadline !== null && deadline <= nowMs ? deadlinePassed(`The deadline passed before ${bee.name} was called`) : 'call'
     },
+    ...(seenStore === undefined ? {} : { refuseRepeat: repeatIn(seenStore) }),
     // A row is saved even after its request's deadline, so it waits for a full batch like any other row.
     deadlineOf: (record) => (isSink ? null : deadlineOf(record.headers)),
     forward(outcome, record, context) {
@@ -96,6 +104,10 @@ export function beeStep({
   function forwardOutcome(outcome: Outcome<BeeResult>, record: Record<string, Payload>, context: ProcessorContext<unknown, unknown>): void {
     if (outcome.kind === 'error') {
       if (outcome.error instanceof ShadowDropped) return
+      if (outcome.error instanceof RepeatedRequest) {
+        for (const child of children) context.forward(made(record, answeredMark(bee.name), null), child)
+        return
+      }
       const error = beeError(outcome.error, bee.name)
       onFailure(outcome.error, failedAt(record, bee.name, context.taskId, context.recordMetadata))
       if (isFailure(error.error) && !isShadow) context.forward(deadLetter(record, outcome.error, bee.name, context), deadLetters)
@@ -117,7 +129,16 @@ export function beeStep({
   }
 }
 
-/** The memory of an input or a result. An input in the claim store is fetched before its call, so it counts like a payload that is all there. */
+/**
+ * Refuses a request that was sent again, if its first copy has passed deduplication. A second run would repeat the work, and would make the parts of
+ * the first run void while a caller gets them.
+ */
+function repeatIn(store: string) {
+  return ({ key }: Record<string, Payload>, context: ProcessorContext<unknown, unknown>): RepeatedRequest | null =>
+    context.getStateStore<KeyValueStore<string, number>>(store).get(key) === null ? null : new RepeatedRequest()
+}
+
+/** The memory of an input or a result. An input in the claim store is fetched before its call, so all its bytes count. */
 function memoryOf(result: BeeResult): number {
   if (!(result instanceof Answered)) return Math.max(payloadMemory(result), claimedBytes(result))
   return payloadMemory(result.answer) + (result.published === null ? 0 : payloadMemory(result.published))

@@ -26,8 +26,8 @@ export interface ClaimStepOptions {
 }
 
 /**
- * An asynchronous node that fetches large payloads for bees that compute at once, which cannot wait. It stands behind the source of their sub-topology.
- * A payload that is all there passes without a call. A bee that takes time fetches its payloads itself (`bees/hosting/claimed-host.ts`).
+ * An asynchronous node that fetches large payloads for bees that compute at once, which cannot wait. It stands behind the source of their
+ * sub-topology. A payload without a claim passes without a call. A bee that takes time fetches its payloads itself (`bees/hosting/claimed-host.ts`).
  */
 export function claimStep({
   claims,

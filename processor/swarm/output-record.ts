@@ -1,5 +1,5 @@
 import type { CallReport } from '../../topology/async-step.ts'
-import { type Record, textHeader } from '../../topology/record.ts'
+import { type Header, type Record, textHeader } from '../../topology/record.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import { payloadHeaders } from '../../topology/swarm/payload/payload-serde.ts'
 import { batchSizeHeader, finishedHeader, sentHeader, startedHeader, valueHeaders } from '../../topology/swarm/request/headers.ts'
@@ -16,13 +16,15 @@ export function outputRecord<K>(
   report: CallReport | null,
   before: string | null = null,
 ): Record<K, Payload> {
-  const headers = input.headers.filter(({ key }) => !valueHeaders.has(key))
+  const headers: Header[] = []
+  for (const header of input.headers) if (!valueHeaders.has(header.key)) headers.push(header)
   headers.push(...payloadHeaders(value))
   if (report !== null) {
+    const started = textHeader(startedHeader, String(report.startedAt))
     headers.push(
-      textHeader(startedHeader, String(report.startedAt)),
-      textHeader(finishedHeader, String(report.finishedAt)),
-      textHeader(batchSizeHeader, String(report.batchSize)),
+      started,
+      { key: finishedHeader, value: report.finishedAt === report.startedAt ? started.value : Buffer.from(String(report.finishedAt)) },
+      report.batchSize === 1 ? batchOfOne : textHeader(batchSizeHeader, String(report.batchSize)),
     )
     if (report.reason !== 'alone') headers.push(textHeader(sentHeader, report.reason))
   }
@@ -30,6 +32,8 @@ export function outputRecord<K>(
   if (inner !== null) headers.push(inner)
   return { key: input.key, value, timestamp: input.timestamp, headers }
 }
+
+const batchOfOne = textHeader(batchSizeHeader, '1')
 
 /** The report of a step that computes at once. */
 export function instantCall(now: number): CallReport {

@@ -2,7 +2,6 @@ import type { BatchPolicy } from '../../topology/async-step.ts'
 import { beeCapability } from '../../topology/capabilities.ts'
 import type { FailureListener } from '../../topology/failed-record.ts'
 import { Topology } from '../../topology/graph.ts'
-import { beeTopic, deadLetterTopic } from '../../topology/naming.ts'
 import type { Supplied } from '../../topology/operators/supplied.ts'
 import type { ProcessorSupplier } from '../../topology/processor-api.ts'
 import { Produced } from '../../topology/produced.ts'
@@ -25,6 +24,7 @@ import type { AcceptedRecord, TracedCall } from '../../topology/swarm/ports/trac
 import { type Reply, replySerde } from '../../topology/swarm/request/reply.ts'
 import type { ReplyTopics } from '../../topology/swarm/request/reply-topics.ts'
 import type { TraceContext } from '../../topology/swarm/request/trace-context.ts'
+import { beeTopic, deadLetterTopic } from '../../topology/topic-names.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { AcceptProcessor } from './accept-step.ts'
 import { beeStep } from './bee-step.ts'
@@ -166,7 +166,17 @@ class SubtopologyBuilder {
         const answers = way === 'direct' ? { way, child: `${name}.answers` } : { way }
         this.#topology.addAsync(
           name,
-          beeStep({ swarm, bee, host: this.#host, batch, before: this.#beeBefore(step), children, answers, ...this.#failing }),
+          beeStep({
+            swarm,
+            bee,
+            host: this.#host,
+            batch,
+            before: this.#beeBefore(step),
+            children,
+            answers,
+            ...(this.#seenStore === null ? {} : { seenStore: this.#seenStore }),
+            ...this.#failing,
+          }),
           parents,
         )
         // In this topic, the ledger takes each record that does not say "accepted" for an outcome.
@@ -270,6 +280,8 @@ class SubtopologyBuilder {
         const stores = this.#stores(keyValueStore({ name: step.store, key: Serdes.string(), value: Serdes.long() }))
         const options = { store: step.store, dueStore: dueStore(step.store), retentionMs: this.#settings.answersRetentionMs }
         this.#addProcessor(name, () => new DeduplicateProcessor(options), parents, stores)
+        for (const { kind, name: call } of this.#subtopology.steps)
+          if (kind === 'call') this.#topology.connectProcessorAndStateStores(call, [step.store])
         return
       }
       case 'join': {
@@ -350,6 +362,11 @@ class SubtopologyBuilder {
 
   #isEntrance(source: string): boolean {
     return this.#subtopology.steps.some(({ kind, parents }) => kind === 'accept' && parents.includes(source))
+  }
+
+  /** The store of the requests that have passed deduplication; null in a sub-topology without deduplication. */
+  get #seenStore(): string | null {
+    return this.#subtopology.steps.find((step) => step.kind === 'deduplicate')?.store ?? null
   }
 
   get #failing() {

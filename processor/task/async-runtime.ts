@@ -1,4 +1,4 @@
-import type { Outcome } from '../../topology/async-step.ts'
+import type { Admission, AsyncStep, Outcome } from '../../topology/async-step.ts'
 import { Fifo } from '../../topology/fifo.ts'
 import type { AsyncNode } from '../../topology/graph.ts'
 import type { Record } from '../../topology/record.ts'
@@ -10,7 +10,7 @@ import { type LogRecord, objectBytes, recordMemory, valueBytes } from '../ports.
 import type { CurrentRecord } from './current-record.ts'
 import type { NodeContext } from './node-context.ts'
 import type { NodeRuntime } from './node-runtime.ts'
-import type { TaskSurroundings } from './task-state.ts'
+import type { TaskSurroundings } from './task-surroundings.ts'
 
 /**
  * An asynchronous node in one task. Records wait here in the order of their arrival, until their outcomes come. An outcome is forwarded after the
@@ -31,6 +31,10 @@ export class AsyncRuntime implements NodeRuntime {
   readonly #waiting = new Fifo<Waiting>()
   /** Records that are not forwarded yet. Records under one key are forwarded in order. */
   readonly #chains = new Map<unknown, Fifo<Waiting>>()
+  /** Records that are not forwarded yet, by key, in order; null if records with the same key are called side by side. */
+  readonly #repeats: Map<unknown, Fifo<Waiting>> | null
+  /** Records that wait until the outcomes of earlier records with their key were forwarded. */
+  #held: Waiting[] = []
   /** Records that are the first in their chain and have an outcome, in the order in which the outcomes came. */
   #ready: Waiting[] = []
   /** The number of forwarded records in `waiting`. */
@@ -73,6 +77,7 @@ export class AsyncRuntime implements NodeRuntime {
     this.#below = below
     this.#maxSlots = slots
     this.#byKey = node.step.ordered === 'key' && below.length === 0
+    this.#repeats = node.step.refuseRepeat === undefined ? null : new Map()
   }
 
   /** The number of records that are not forwarded yet. */
@@ -114,6 +119,7 @@ export class AsyncRuntime implements NodeRuntime {
       read,
       index: this.#index,
       chainKey,
+      repeatKey: this.#repeats === null ? null : identityOf(record.key),
       isRedone: wasDone,
       outcome: null,
       rows: null,
@@ -121,7 +127,8 @@ export class AsyncRuntime implements NodeRuntime {
       bytes: this.#memoryOf(read, record.value),
     }
     // The call may throw, so the call comes before the record gets a slot. A slot without an outcome would block all records after it.
-    const admission = isDone ? 'pass' : this.#node.step.admit(record as Record<never, never>, this.#surroundings.clock.now())
+    const isHeld = !isDone && this.#isHeldBack(waiting)
+    const admission = isDone || isHeld ? 'pass' : this.#admissionOf(waiting)
     this.#waiting.push(waiting)
     this.#waitingShare.hold(1, waiting.bytes)
     if (isDone) {
@@ -132,14 +139,31 @@ export class AsyncRuntime implements NodeRuntime {
     const chain = this.#chains.get(chainKey)
     if (chain !== undefined) chain.push(waiting)
     else this.#chains.set(chainKey, new Fifo([waiting]))
-    if (admission === 'pass') this.#done(waiting, { kind: 'passed' })
-    else if (admission !== 'call') this.#done(waiting, { kind: 'error', error: admission, report: null })
-    else {
-      waiting.rows = this.#surroundings.batcher(this.#node, this.#context.taskId).add({
-        record,
-        metadata: this.#current.toMetadata(),
-        done: (outcome) => this.#done(waiting, outcome),
-      })
+    this.#addRepeat(waiting)
+    if (isHeld) this.#held.push(waiting)
+    else this.#begin(waiting, admission)
+  }
+
+  /** Begins with the records that no earlier record holds back any more. Must be called after outcomes were forwarded, here or in a later node. */
+  release(): void {
+    if (this.#held.length === 0) return
+    const held = this.#held
+    this.#held = []
+    for (const [at, waiting] of held.entries()) {
+      if (waiting.read === null) continue
+      if (this.#isHeldBack(waiting)) {
+        this.#held.push(waiting)
+        continue
+      }
+      this.#current.enter(waiting.partition, waiting.read, waiting.isRedone)
+      try {
+        this.#begin(waiting, this.#admissionOf(waiting))
+      } catch (thrown) {
+        this.#held.push(...held.slice(at))
+        throw thrown
+      } finally {
+        this.#current.leave()
+      }
     }
   }
 
@@ -183,7 +207,51 @@ export class AsyncRuntime implements NodeRuntime {
     this.#waitingShare.leave()
     this.#waiting.clear()
     this.#chains.clear()
+    this.#repeats?.clear()
+    this.#held = []
     this.#ready = []
+  }
+
+  /** True if an earlier input with the same key is not forwarded yet, here or in a later node. */
+  #isHeldBack({ repeatKey, partition, offset }: Waiting): boolean {
+    return this.#repeats !== null && this.#isUnderWay(repeatKey, { partition, offset })
+  }
+
+  #isUnderWay(key: unknown, input: { readonly partition: number; readonly offset: number }): boolean {
+    const oldest = this.#repeats?.get(key)?.head
+    if (oldest !== undefined && (oldest.offset !== input.offset || oldest.partition !== input.partition)) return true
+    return this.#below.some((node) => node.#isUnderWay(key, input))
+  }
+
+  #addRepeat(waiting: Waiting): void {
+    const alike = this.#repeats?.get(waiting.repeatKey)
+    if (alike === undefined) this.#repeats?.set(waiting.repeatKey, new Fifo([waiting]))
+    else alike.push(waiting)
+  }
+
+  #removeRepeat(waiting: Waiting): void {
+    const alike = this.#repeats?.get(waiting.repeatKey)
+    // A record that was done before a restart was not added.
+    if (alike === undefined || alike.head !== waiting) return
+    alike.shift()
+    if (alike.size === 0) this.#repeats?.delete(waiting.repeatKey)
+  }
+
+  #admissionOf({ record }: Waiting): Admission {
+    const step = this.#node.step as unknown as AsyncStep<unknown, unknown, unknown, unknown>
+    return step.refuseRepeat?.(record, this.#context) ?? step.admit(record, this.#surroundings.clock.now())
+  }
+
+  #begin(waiting: Waiting, admission: Admission): void {
+    if (admission === 'pass') this.#done(waiting, { kind: 'passed' })
+    else if (admission !== 'call') this.#done(waiting, { kind: 'error', error: admission, report: null })
+    else {
+      waiting.rows = this.#surroundings.batcher(this.#node, this.#context.taskId).add({
+        record: waiting.record,
+        metadata: this.#current.toMetadata(),
+        done: (outcome) => this.#done(waiting, outcome),
+      })
+    }
   }
 
   #trim(): void {
@@ -223,6 +291,7 @@ export class AsyncRuntime implements NodeRuntime {
 
   /** Keeps the slot of a forwarded record, and drops its content. */
   #markForwarded(waiting: Waiting): void {
+    this.#removeRepeat(waiting)
     waiting.isForwarded = true
     waiting.record = forwardedRecord
     waiting.read = null
@@ -265,6 +334,8 @@ interface Waiting {
   readonly index: number
   /** The key whose order the record keeps; null for the order of all records. */
   readonly chainKey: unknown
+  /** The key, if records with the same key are called one after the other. */
+  readonly repeatKey: unknown
   /** True for a record that was done before the last commit, and is done again for a later node. */
   readonly isRedone: boolean
   outcome: Outcome<unknown> | null

@@ -8,7 +8,7 @@ import type { TaskMeters } from '../metrics/task-meters.ts'
 import { partitionForKey } from '../partitioner.ts'
 import { DamagedValue } from '../ports.ts'
 import type { CurrentRecord } from './current-record.ts'
-import type { TaskSurroundings } from './task-state.ts'
+import type { TaskSurroundings } from './task-surroundings.ts'
 
 /** The handlers that decide about failed records, and the topic of dead letters. KIP-161, KIP-210, KIP-1033, KIP-1034. */
 export interface FailurePolicy {

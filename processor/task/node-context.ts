@@ -7,20 +7,20 @@ import type { BufferMeters, NodeMeters } from '../metrics/task-meters.ts'
 import type { OperatorContext, TableUpdates } from '../operators/operator-context.ts'
 import type { KeptNumber, Worth } from '../state/task-memory.ts'
 import type { NodeRuntime } from './node-runtime.ts'
-import type { TaskState } from './task-state.ts'
+import type { TaskView } from './task-view.ts'
 
 /** The context of one node of one task: time, stores, forwarding and schedules. */
 export class NodeContext implements OperatorContext {
   readonly applicationId: string
   readonly taskId: string
   readonly #node: string
-  readonly #task: TaskState
+  readonly #task: TaskView
   readonly #stores: ReadonlyMap<string, StateStore>
   children: readonly NodeRuntime[] = []
   /** Children that are asynchronous nodes or lead to one; null in a task without asynchronous nodes. */
   leads: readonly NodeRuntime[] | null = null
 
-  constructor(node: string, task: TaskState, stores: ReadonlyMap<string, StateStore>) {
+  constructor(node: string, task: TaskView, stores: ReadonlyMap<string, StateStore>) {
     this.applicationId = task.applicationId
     this.taskId = task.id
     this.#node = node

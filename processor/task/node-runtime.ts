@@ -14,7 +14,7 @@ import type { NodeContext } from './node-context.ts'
 import type { OperatorProcessor } from './operator-processor.ts'
 import { headerSize, payloadSize, placeSize, type RecordQueue } from './record-queue.ts'
 import { refuseNoTopic, refuseOutside } from './sink-choices.ts'
-import type { TaskSurroundings } from './task-state.ts'
+import type { TaskSurroundings } from './task-surroundings.ts'
 
 type Preparing = Deserializer<unknown> & Pick<Serde<unknown>, 'prepare'>
 
@@ -268,6 +268,7 @@ export class SinkRuntime implements NodeRuntime {
             partitions,
           )
     const { timestamp, headers } = record
+    if (chosen === null && partitioner === null) return [{ topic, partition: this.#default(key, partitions), key, value, timestamp, headers }]
     const wanted = chosen === null ? [this.#default(key, partitions)] : typeof chosen === 'number' ? [chosen] : chosen
     if (partitioner !== null) refuseOutside(wanted, topic, partitions)
     return wanted.map((partition) => ({ topic, partition, key, value, timestamp, headers }))

@@ -1,6 +1,6 @@
 import type { Topology } from '../../topology/graph.ts'
-import { changelogTopic } from '../../topology/naming.ts'
 import type { Subtopology } from '../../topology/subtopology.ts'
+import { changelogTopic } from '../../topology/topic-names.ts'
 import type { TaskMeters } from '../metrics/task-meters.ts'
 import type { Position, StoreBytes, TopicPartition } from '../ports.ts'
 import type { GlobalStores } from '../state/global-stores.ts'
@@ -9,7 +9,7 @@ import { openStore, type TaskStore } from '../state/task-store.ts'
 import { readPositionNote } from './position-note.ts'
 import type { QueueHeap } from './queue-heap.ts'
 import { Task } from './task.ts'
-import type { TaskSurroundings } from './task-state.ts'
+import type { TaskSurroundings } from './task-surroundings.ts'
 
 export interface OpenTaskOptions {
   readonly id: string

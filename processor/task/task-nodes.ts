@@ -10,11 +10,12 @@ import { NodeContext } from './node-context.ts'
 import { type NodeRuntime, ProcessorRuntime, SinkRuntime, SourceRuntime } from './node-runtime.ts'
 import { type OperatorProcessor, operatorProcessor } from './operator-processor.ts'
 import { maxEntriesOf } from './position-note.ts'
-import type { TaskState, TaskSurroundings } from './task-state.ts'
+import type { TaskSurroundings } from './task-surroundings.ts'
+import type { TaskView } from './task-view.ts'
 
 export interface TaskNodesOptions {
   readonly subtopology: Subtopology
-  readonly task: TaskState
+  readonly task: TaskView
   readonly surroundings: TaskSurroundings
   readonly current: CurrentRecord
   /** The last commit's notes on asynchronous nodes, by queue. */

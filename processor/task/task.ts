@@ -19,7 +19,8 @@ import { TableCache } from './table-cache.ts'
 import { type TaskInput, TaskInputs } from './task-inputs.ts'
 import { TaskNodes } from './task-nodes.ts'
 import { TaskPositions } from './task-positions.ts'
-import type { TaskState, TaskSurroundings } from './task-state.ts'
+import type { TaskSurroundings } from './task-surroundings.ts'
+import type { TaskView } from './task-view.ts'
 
 export interface TaskOptions {
   readonly id: string
@@ -49,7 +50,7 @@ export interface TaskWatcher {
 }
 
 /** One sub-topology for one partition number. The task owns its stores, its buffer and its commit positions. */
-export class Task implements TaskState {
+export class Task implements TaskView {
   readonly id: string
   readonly applicationId: string
   readonly clock: Clock
@@ -257,6 +258,7 @@ export class Task implements TaskState {
   drain(limit = Number.POSITIVE_INFINITY): number {
     let drained = 0
     for (const node of this.#async) drained += node.drain(this.#positions.mayGo, limit - drained)
+    if (drained > 0) for (const node of this.#async) node.release()
     return drained
   }
 

@@ -1,5 +1,5 @@
 import type { WaggleError } from '../../topology/waggle-error.ts'
-import type { KillerSearch } from '../async/killer-search.ts'
+import type { KillingRecordSearch } from '../async/killing-record-search.ts'
 import type { EngineEvent } from '../metrics/engine-event.ts'
 import type { Clock, Log } from '../ports.ts'
 import type { TaskStates } from '../state/task-states.ts'
@@ -17,7 +17,7 @@ export interface StreamThreadOptions {
   readonly workers: OpenWorkers
   readonly partitionsOf: (topic: string) => number
   readonly failures: FailurePolicy
-  readonly killerSearch: KillerSearch | null
+  readonly killingRecordSearch: KillingRecordSearch | null
   readonly commitIntervalMs: number
   /** True: a commit begins as soon as the thread is idle, one commit at a time. Meant for logs whose readers see only committed records. */
   readonly commitsWhenIdle: boolean

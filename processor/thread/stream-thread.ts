@@ -10,7 +10,7 @@ import { isOfAnother, retriesCommit, StandingFailure } from '../task/failures.ts
 import { RefusedInputs } from '../task/refused-inputs.ts'
 import { CacheBudget } from '../task/table-cache.ts'
 import type { Task } from '../task/task.ts'
-import type { TaskSurroundings } from '../task/task-state.ts'
+import type { TaskSurroundings } from '../task/task-surroundings.ts'
 import { ThreadAssignmentListener } from './assignment-listener.ts'
 import { InputFlow } from './input-flow.ts'
 import { failureOf, Rollback } from './rollback.ts'
@@ -270,7 +270,13 @@ export class StreamThread {
     this.#takeState()
     const worked = this.#work()
     const workedUntil = this.#clock.elapsedMs()
-    await this.#poll(worked || this.#woken ? 0 : this.#idleMs())
+    const { isWaitedFor } = this.#commits
+    const waitMs = worked || this.#woken || isWaitedFor ? 0 : this.#idleMs()
+    let polled = await this.#poll(waitMs)
+    // A record that ends an idle wait arrives at the beginning of a turn of the event loop. On a busy process, further records arrive in the same
+    // turn.
+    if (waitMs > 0 && polled > 0 && this.#commits.schedule.isBusy) polled += await this.#poll(0)
+    if (isWaitedFor && polled === 0 && !worked && !this.#woken) this.#commits.commitWhenDone()
     this.#woken = false
     const punctuateMs = this.meters.punctuate.sum - punctuatedMs
     const commitMs = this.#commits.spentMs - committedMs
@@ -340,12 +346,13 @@ export class StreamThread {
     for (const { meters } of tasks) meters.endPass(ms)
   }
 
-  async #poll(maxWaitMs: number): Promise<void> {
+  /** Gives polled records to their tasks, and returns the number of records. */
+  async #poll(maxWaitMs: number): Promise<number> {
     if (maxWaitMs === 0) await this.#giveWay()
     const maxRecords = this.#inputs.pollLimit(recordsAPoll)
     const start = this.#clock.elapsedMs()
     const polled = await this.#groups.poll({ maxRecords, maxWaitMs })
-    this.#polled(polled, this.#clock.elapsedMs() - start)
+    const records = this.#polled(polled, this.#clock.elapsedMs() - start)
     for (const { group, runs, failure } of polled) {
       if (failure !== null) throw failure.error
       for (const run of runs) {
@@ -353,33 +360,39 @@ export class StreamThread {
         if (task !== undefined) this.#inputs.give(task, run)
       }
     }
+    return records
   }
 
   /**
-   * Yields to the event loop, so that timers, sockets and workers run. Short passes of this loop follow each other without a yield. A request on a
-   * quiet process takes several passes, and each turn of the event loop costs system calls.
+   * Yields to the event loop, so that timers, sockets and workers run. On a quiet process, short passes of this loop follow each other without a
+   * yield: a request takes several passes, and each turn of the event loop costs system calls. On a busy process, a yield before each pass lets the
+   * requests of a turn share the passes and the commit.
    */
   async #giveWay(): Promise<void> {
-    if (++this.#passesInARow < maxPassesInARow && this.#clock.elapsedMs() - this.#gaveWayAtMs < giveWayMs) return
+    const most = this.#commits.schedule.isBusy ? 1 : maxPassesInARow
+    if (++this.#passesInARow < most && this.#clock.elapsedMs() - this.#gaveWayAtMs < giveWayMs) return
     await eventLoopTurn()
     this.#passesInARow = 0
     this.#gaveWayAtMs = this.#clock.elapsedMs()
   }
 
-  #polled(polled: readonly PolledGroup[], ms: number): void {
+  #polled(polled: readonly PolledGroup[], ms: number): number {
     let records = 0
     for (const { runs } of polled) for (const run of runs) records += run.records.length
     this.meters.poll.record(ms)
     if (records > 0) this.meters.pollRecords.record(records)
+    return records
   }
 
+  /** The time until the loop has work without a wake-up. Infinite for an idle thread on a log that wakes its readers: such a thread costs nothing. */
   #idleMs(): number {
-    let wait = this.#commits.dueInMs ?? maxIdleMs
+    const { handsOn } = this.#options.log.traits
+    let wait = this.#commits.dueInMs ?? (handsOn ? Number.POSITIVE_INFINITY : maxIdleMs)
     // The idle wait is limited, so that the loop notices copies that have caught up.
     if (this.#groups.assignors.length > 0) wait = Math.min(wait, maxIdleMs)
     if (this.#isPaused) return wait
     wait = Math.min(wait, this.#inputs.chooseInMs ?? wait)
-    return Math.min(wait, Math.max(1, this.#threadTasks.ready.nextDue - this.#clock.now()))
+    return Math.min(wait, untilDue(this.#threadTasks.ready.nextDue - this.#clock.now()))
   }
 
   #listener(group: string): AssignmentListener {
@@ -427,14 +440,21 @@ export class StreamThread {
   }
 }
 
+/** The wait for a schedule. A long wait ends a little early and is repeated, because the clock may run faster than the timer of the wait. */
+function untilDue(dueInMs: number): number {
+  return dueInMs > maxIdleMs ? Math.max(maxIdleMs, dueInMs * shareOfWait) : Math.max(1, dueInMs)
+}
+
 const states = ['CREATED', 'STARTING', 'PARTITIONS_REVOKED', 'PARTITIONS_ASSIGNED', 'RUNNING', 'PENDING_SHUTDOWN', 'DEAD'] as const
 export type ThreadState = (typeof states)[number]
 
 const recordsAPass = 256
 const recordsAPoll = 2048
-/** The loop yields to the event loop after this number of passes. The loop yields earlier if `giveWayMs` have passed. */
+/** The loop of a quiet process yields to the event loop after this number of passes. The loop yields earlier if `giveWayMs` have passed. */
 const maxPassesInARow = 8
 const giveWayMs = 0.5
 /** A pass over the tasks ends after this time, in ms, even if there is more work. */
 const sliceMs = 5
 const maxIdleMs = 1000
+/** The clock follows the machine's clock by at most 5 % of the passing time. */
+const shareOfWait = 0.95

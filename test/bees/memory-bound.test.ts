@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { MemoryWatch } from '../../connectors/containers/memory-watch.ts'
+import { MemoryWatch } from '../../connectors/processes/memory-watch.ts'
 import { skipWithoutPython } from '../support/python-bee.ts'
 import { eventually, SwarmHere } from '../support/swarm-here.ts'
 

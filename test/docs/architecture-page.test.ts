@@ -3,9 +3,9 @@ import { globSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve, sep } from 'node:path'
 import { describe, it } from 'node:test'
 import { BeeRegistry } from '../../bees/registry.ts'
-import { checkSwarm } from '../../topology/swarm/check/check.ts'
-import { SwarmDocument } from '../../topology/swarm/document.ts'
+import { checkSwarm } from '../../topology/swarm/check/check-swarm.ts'
 import { planSwarm } from '../../topology/swarm/plan/plan.ts'
+import { SwarmDocument } from '../../topology/swarm/swarm-document.ts'
 
 const root = resolve(import.meta.dirname, '..', '..')
 const page = readFileSync(join(root, 'docs', 'architecture.md'), 'utf8')

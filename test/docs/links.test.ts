@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync, globSync, readFileSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { describe, it } from 'node:test'
+import { headingId } from '../../docs/.vitepress/heading-id.ts'
 import { pageGroups } from '../../docs/.vitepress/pages.ts'
 
 const root = resolve(import.meta.dirname, '..', '..')
@@ -19,12 +20,7 @@ function anchorsOf(file: string): ReadonlySet<string> {
   const counts = new Map<string, number>()
   const text = readFileSync(file, 'utf8').replaceAll(/^(```|~~~)[\s\S]*?^\1/gm, '')
   const anchors = [...text.matchAll(/^#{1,6} +(.*)$/gm)].map(([, heading = '']) => {
-    const slug = heading
-      .replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1')
-      .toLowerCase()
-      .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
-      .trim()
-      .replaceAll(/\s/g, '-')
+    const slug = headingId(heading.replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1'))
     const count = counts.get(slug) ?? 0
     counts.set(slug, count + 1)
     return count === 0 ? slug : `${slug}-${count}`

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import { openKafkaLog } from '../../connectors/log/kafka/kafka-log.ts'
 import { SimulatedRandom } from '../../processor/simulation/simulated-random.ts'
-import { beeTopic } from '../../topology/naming.ts'
+import { beeTopic } from '../../topology/topic-names.ts'
 import { canonical } from '../support/canonical-json.ts'
 import { readWhole } from '../support/followed-topic.ts'
 import type { KafkaCluster } from '../support/kafka-cluster.ts'
@@ -311,10 +311,10 @@ class ChangingServers {
     })
   }
 
-  /** Reads from a server, and tries again while it refuses. */
+  /** Reads from a server, and tries again while it refuses. An answer that does not end within `patienceMs` is an error. */
   async #read(server: string, path: string): Promise<string> {
     for (;;) {
-      const response = await fetch(`${this.#servers.url(server)}${path}`)
+      const response = await fetch(`${this.#servers.url(server)}${path}`, { signal: AbortSignal.timeout(patienceMs) })
       const text = await response.text()
       if (response.status !== 503 && response.status !== 429) return text
       await pause(200)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { encodeRequest } from '../../connectors/containers/message.ts'
-import { type Heard, MessageStream } from '../../connectors/containers/message-stream.ts'
+import { encodeRequest } from '../../connectors/processes/message.ts'
+import { type Heard, MessageStream } from '../../connectors/processes/message-stream.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import { encodeTensors } from '../../topology/swarm/payload/tensor-codec.ts'
 import { Answered, type BeeResult } from '../../topology/swarm/request/answered.ts'

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { BeeRegistry } from '../../bees/registry.ts'
-import { checkSwarm } from '../../topology/swarm/check/check.ts'
-import { SwarmDocument } from '../../topology/swarm/document.ts'
+import { checkSwarm } from '../../topology/swarm/check/check-swarm.ts'
 import { planSwarm } from '../../topology/swarm/plan/plan.ts'
+import { SwarmDocument } from '../../topology/swarm/swarm-document.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { FuzzTarget } from './target.ts'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { Gateway } from '../../connectors/gateway/client/client.ts'
+import { Gateway } from '../../connectors/gateway/client/index.ts'
 import { describeWithKafka } from '../support/kafka-cluster.ts'
 import { RoundRobin } from '../support/round-robin.ts'
 import { ServerProcesses } from '../support/server-processes.ts'

@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { openKafkaLog } from '../../connectors/log/kafka/kafka-log.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import { SystemRandom } from '../../connectors/system/system-random.ts'
-import { definitionsTopic } from '../../topology/naming.ts'
+import { definitionsTopic } from '../../topology/topic-names.ts'
 import { describeWithKafka } from '../support/kafka-cluster.ts'
 import { ServerProcesses } from '../support/server-processes.ts'
 

@@ -1,5 +1,5 @@
 import { noTokens } from '../../connectors/gateway/access/caller.ts'
-import { placesOfFollowers } from '../../connectors/gateway/access/places.ts'
+import { placesOfFollowers } from '../../connectors/gateway/access/caller-places.ts'
 import { type GrpcGateway, type GrpcGatewayOptions, openGrpcGateway } from '../../connectors/gateway/grpc/grpc-gateway.ts'
 import { type HttpGateway, type HttpGatewayOptions, openHttpGateway } from '../../connectors/gateway/http/http-gateway.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'

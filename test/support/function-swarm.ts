@@ -9,14 +9,15 @@ import { EmbeddedRequests } from '../../ops/requests/embedded-requests.ts'
 import { KnownReplyTopics } from '../../ops/requests/known-reply-topics.ts'
 import { Application } from '../../processor/application/application.ts'
 import type { Clock, Log, Random, StateDirectory } from '../../processor/ports.ts'
+import { PartLog } from '../../processor/swarm/part-log.ts'
 import { swarmTopology } from '../../processor/swarm/swarm-topology.ts'
 import type { FailureListener } from '../../topology/failed-record.ts'
-import { checkSwarm } from '../../topology/swarm/check/check.ts'
-import { SwarmDocument } from '../../topology/swarm/document.ts'
+import { checkSwarm } from '../../topology/swarm/check/check-swarm.ts'
 import { payloadSerde } from '../../topology/swarm/payload/payload-serde.ts'
 import { ledgerStore, planSwarm } from '../../topology/swarm/plan/plan.ts'
 import type { Database } from '../../topology/swarm/ports/database.ts'
 import type { Requests } from '../../topology/swarm/request/requests.ts'
+import { SwarmDocument } from '../../topology/swarm/swarm-document.ts'
 import type { SimulatedWorld } from './simulated-world.ts'
 
 /** The rows of a table outside the log, and for each row, by its identity, the number of writes. */
@@ -57,7 +58,7 @@ export interface FunctionSwarmOptions {
 
 /**
  * Starts a swarm of plain functions on any log. `function`: a bee that returns its function's result. `answering`: a bee whose function may return
- * `Responded`. `rows`: a sink that writes to `rows`.
+ * `Responded`. `talking`: a bee whose function is an async generator of parts. `rows`: a sink that writes to `rows`.
  */
 export async function startSwarm(
   { clock, random }: { readonly clock: Clock; readonly random: Random },
@@ -78,6 +79,7 @@ export async function startSwarm(
     create: ({ bee }) => ({ process: async (input: unknown, request: BeeRequest) => functions[bee]?.(input, request) ?? null }),
   })
   const answering = defineBee({ ...call.definition, type: 'answering', mayAnswer: true })
+  const talking = defineBee({ ...call.definition, type: 'talking', givesParts: true })
   const sink = defineBee({
     type: 'rows',
     role: 'sink',
@@ -92,14 +94,18 @@ export async function startSwarm(
       },
     }),
   })
-  const registry = new BeeRegistry([...builtIn, call, answering, sink])
+  const registry = new BeeRegistry([...builtIn, call, answering, talking, sink])
   const plan = planSwarm(checkSwarm(SwarmDocument.parse(yaml, 'swarm.yaml'), registry), {
     partitions,
     retentionMs: 86_400_000,
     retentionBytes: null,
     answerPartitions,
   })
+  const partsTopic = plan.topics.find(({ name }) => name === plan.partsTopic)
+  const gateways = new Set(plan.gateways.map(({ gateway }) => gateway))
+  const parts = partsTopic && new PartLog({ log, clock, random, topic: partsTopic.name, partitions, gateways, producer: () => log.producer() })
   const host = await SwarmHost.create({
+    ...(parts === undefined ? {} : { parts }),
     swarm: plan.swarm,
     registry,
     ports: { database: options.database } as BeePorts,

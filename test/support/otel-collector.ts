@@ -1,11 +1,10 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { homedir, tmpdir } from 'node:os'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { freePort } from './free-port.ts'
-
-const sources = join(import.meta.dirname, 'otel-collector')
+import { type FoundProgram, goProgram, prepare } from './go-program.ts'
 
 /** A span in the form of the collector. */
 export interface CollectedSpan {
@@ -91,33 +90,13 @@ export class OtelCollector implements AsyncDisposable {
   }
 }
 
-/**
- * The collector's program, or the reason why it is not available. It is built once, into a cache of the user, which takes some minutes of CPU time.
- * `npm test` builds it before the tests, because the time limits of tests are shorter.
- */
-export function otelCollector(): { readonly path: string } | { readonly missing: string } {
-  const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'waggle')
-  const path = join(cache, `otel-collector-${version}`)
-  if (existsSync(path)) return { path }
-  if (spawnSync('go', ['version']).status !== 0)
-    return { missing: 'There is no OpenTelemetry collector to test with: it is built by go, which is not on this machine' }
-  mkdirSync(cache, { recursive: true })
-  const built = mkdtempSync(join(cache, 'fetch-'))
-  try {
-    for (const name of ['main.go', 'go.mod', 'go.sum']) copyFileSync(join(sources, name), join(built, name))
-    const env = { ...process.env, GOFLAGS: '-buildvcs=false' }
-    const { status, stderr } = spawnSync('go', ['build', '-trimpath', '-ldflags=-s -w', '-o', 'collector', '.'], {
-      cwd: built,
-      encoding: 'utf8',
-      env,
-      timeout: buildMs,
-    })
-    if (status !== 0) return { missing: `There is no OpenTelemetry collector to test with: go cannot build it: ${stderr.slice(-500)}` }
-    renameSync(join(built, 'collector'), path)
-    return { path }
-  } finally {
-    rmSync(built, { recursive: true, force: true })
-  }
+/** The collector's program, or the reason why it is not available. */
+export function otelCollector(): FoundProgram {
+  return goProgram({
+    name: `otel-collector-${version}`,
+    sources: join(import.meta.dirname, 'otel-collector'),
+    purpose: 'OpenTelemetry collector to test with',
+  })
 }
 
 function configOf({ http, grpc }: { readonly http: number; readonly grpc: number }): string {
@@ -146,10 +125,5 @@ const fields = new Map([
   ['Status code', 'status'],
 ])
 const version = '0.165.0'
-const buildMs = 900_000
 
-if (import.meta.main) {
-  const found = otelCollector()
-  if ('missing' in found) process.stdout.write(`${found.missing}\n`)
-  process.exitCode = 'missing' in found && process.env.CI === 'true' ? 1 : 0
-}
+if (import.meta.main) prepare(otelCollector())

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { delimiter, resolve } from 'node:path'
-import { LocalProcesses } from '../../connectors/containers/local-processes.ts'
+import { LocalProcesses } from '../../connectors/processes/local-processes.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import type { OpenProcess, ProcessCall } from '../../topology/swarm/ports/processes.ts'

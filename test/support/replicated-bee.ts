@@ -6,9 +6,9 @@ import { payloadOfInput } from '../../bees/hosting/payload-input.ts'
 import { BeeRegistry } from '../../bees/registry.ts'
 import { beePorts } from '../../ops/beekeeper/bee-ports.ts'
 import type { AsyncCall } from '../../topology/async-step.ts'
-import { checkSwarm } from '../../topology/swarm/check/check.ts'
-import { SwarmDocument } from '../../topology/swarm/document.ts'
+import { checkSwarm } from '../../topology/swarm/check/check-swarm.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
+import { SwarmDocument } from '../../topology/swarm/swarm-document.ts'
 import { eventually } from './swarm-here.ts'
 
 interface Timer {

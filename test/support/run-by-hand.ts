@@ -1,4 +1,4 @@
-import type { BeeRun, BeeRunEvents } from '../../connectors/containers/bee-run.ts'
+import type { BeeRun, BeeRunEvents } from '../../connectors/processes/bee-run.ts'
 
 interface Request {
   readonly id: number

@@ -8,7 +8,7 @@ import { beeRegistry } from '../../ops/config/bee-registry.ts'
 import { loadConfig } from '../../ops/config/config.ts'
 import { readSwarm } from '../../ops/config/swarm-file.ts'
 import type { LogLevels } from '../../ops/process-log/log-line.ts'
-import type { TopicRow } from '../../topology/swarm/management.ts'
+import type { TopicRow } from '../../topology/swarm/log-management.ts'
 import { Redaction } from '../../topology/swarm/secrets/redaction.ts'
 
 export type Env = { readonly [variable: string]: string }

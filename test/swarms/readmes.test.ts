@@ -3,10 +3,10 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { describe, it } from 'node:test'
 import { BeeRegistry } from '../../bees/registry.ts'
-import { checkSwarm } from '../../topology/swarm/check/check.ts'
-import { SwarmDocument } from '../../topology/swarm/document.ts'
-import { describePlan } from '../../topology/swarm/plan/describe.ts'
+import { checkSwarm } from '../../topology/swarm/check/check-swarm.ts'
 import { planSwarm } from '../../topology/swarm/plan/plan.ts'
+import { describePlan } from '../../topology/swarm/plan/plan-description.ts'
+import { SwarmDocument } from '../../topology/swarm/swarm-document.ts'
 
 const swarms = resolve(import.meta.dirname, '..', '..', 'swarms')
 const names = readdirSync(swarms).filter((name) => existsSync(join(swarms, name, 'swarm.yaml')))

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { BeeRegistry } from '../../bees/registry.ts'
 import { swarmTopology } from '../../processor/swarm/swarm-topology.ts'
-import { checkSwarm } from '../../topology/swarm/check/check.ts'
-import { SwarmDocument } from '../../topology/swarm/document.ts'
+import { checkSwarm } from '../../topology/swarm/check/check-swarm.ts'
 import { ledgerStore, planSwarm } from '../../topology/swarm/plan/plan.ts'
 import { noReplyTopics } from '../../topology/swarm/request/reply-topics.ts'
+import { SwarmDocument } from '../../topology/swarm/swarm-document.ts'
 
 describe('The capabilities that a sub-topology needs', () => {
   it('come only from its own bees', () => {

@@ -1,4 +1,4 @@
-import type { StreamsOperator } from '../operators/streams.ts'
+import type { StreamsOperator } from '../operators/streams-operators.ts'
 import { type KStream, Stream, type StreamParts } from './kstream.ts'
 import type { Named } from './options.ts'
 import { passThrough } from './pass-through.ts'

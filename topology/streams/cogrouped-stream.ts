@@ -1,4 +1,4 @@
-import type { StreamsOperator } from '../operators/streams.ts'
+import type { StreamsOperator } from '../operators/streams-operators.ts'
 import type { Windowed } from '../record.ts'
 import type { AnySerde } from '../serde.ts'
 import type { KeptStore } from '../state-store.ts'

@@ -1,4 +1,4 @@
-import type { StreamsOperator } from '../operators/streams.ts'
+import type { StreamsOperator } from '../operators/streams-operators.ts'
 import { Serdes } from '../serdes.ts'
 import type { KeptStore } from '../state-store.ts'
 import { type Aggregation, type Aggregator, aggregating, counting, type Reducer, reducing } from './aggregation.ts'

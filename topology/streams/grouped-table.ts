@@ -1,5 +1,5 @@
 import { TimestampExtractors } from '../consumed.ts'
-import type { StreamsOperator } from '../operators/streams.ts'
+import type { StreamsOperator } from '../operators/streams-operators.ts'
 import type { AnySerde } from '../serde.ts'
 import { Serdes } from '../serdes.ts'
 import { type Aggregator, aggregating, counting, type Reducer } from './aggregation.ts'

@@ -1,5 +1,5 @@
 import type { Topology } from '../graph.ts'
-import type { StreamTableJoin } from '../operators/streams.ts'
+import type { StreamTableJoin } from '../operators/streams-operators.ts'
 import type { AnySerde } from '../serde.ts'
 import { Serdes } from '../serdes.ts'
 import type { KeptStore } from '../state-store.ts'

@@ -1,6 +1,6 @@
 import type { Consumed } from '../consumed.ts'
 import type { ProcessOptions, TopicNameExtractor, Topology } from '../graph.ts'
-import type { Forward, StreamsOperator } from '../operators/streams.ts'
+import type { Forward, StreamsOperator } from '../operators/streams-operators.ts'
 import type { FixedKeyProcessorSupplier, ProcessorSupplier } from '../processor-api.ts'
 import type { Produced } from '../produced.ts'
 import type { KeyValue, Record } from '../record.ts'

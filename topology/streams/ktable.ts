@@ -1,5 +1,5 @@
 import type { Consumed } from '../consumed.ts'
-import type { StreamsOperator } from '../operators/streams.ts'
+import type { StreamsOperator } from '../operators/streams-operators.ts'
 import type { KeyValue } from '../record.ts'
 import type { AnySerde } from '../serde.ts'
 import type { KeptStore } from '../state-store.ts'

@@ -1,4 +1,4 @@
-import type { StreamsOperator } from '../operators/streams.ts'
+import type { StreamsOperator } from '../operators/streams-operators.ts'
 
 /** Forwards every record unchanged, for merges and branches. */
 export const passThrough: StreamsOperator = { op: 'each', each: (record, forward) => forward(record) }

@@ -1,5 +1,5 @@
 import { TimestampExtractors } from '../consumed.ts'
-import type { StreamsOperator } from '../operators/streams.ts'
+import type { StreamsOperator } from '../operators/streams-operators.ts'
 import type { StreamPartitioner } from '../produced.ts'
 import type { AnySerde } from '../serde.ts'
 import { passThrough } from './pass-through.ts'

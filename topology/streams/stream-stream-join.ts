@@ -1,4 +1,4 @@
-import type { StreamsOperator } from '../operators/streams.ts'
+import type { StreamsOperator } from '../operators/streams-operators.ts'
 import type { AnySerde } from '../serde.ts'
 import type { KeptStore } from '../state-store.ts'
 import { WaggleError } from '../waggle-error.ts'

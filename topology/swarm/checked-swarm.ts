@@ -1,5 +1,5 @@
 import type { BeeTypeInfo } from './bee-type.ts'
-import type { SwarmDocument } from './document.ts'
+import type { SwarmDocument } from './swarm-document.ts'
 
 /** A swarm whose file has no mistakes. The planner relies on the check of the file. */
 export interface CheckedSwarm {

@@ -1,6 +1,6 @@
 import type { Clock } from '../../../processor/ports.ts'
 import { ProblemError } from '../http/problem.ts'
-import { Places } from './places.ts'
+import { CallerPlaces } from './caller-places.ts'
 
 export interface CallerTurnsOptions {
   readonly clock: Pick<Clock, 'now' | 'after'>
@@ -12,19 +12,20 @@ export interface CallerTurnsOptions {
 
 /**
  * Starts the requests of one gateway, at most `atWork` at a time. Callers with waiting requests take turns, however many requests each caller has
- * sent. So a new caller waits for the running requests, and for one request of each other waiting caller per place in the new caller's own line.
+ * sent. The first waiting request of a caller waits for the running requests, and for at most one request of each other caller. The second waits for
+ * one more request of each other caller, and so on.
  */
 export class CallerTurns {
   readonly #options: CallerTurnsOptions
   /** The waiting requests, by caller. The first caller of the map has the next turn. */
   readonly #lines = new Map<string, Set<Waiting>>()
-  readonly #places: Places
+  readonly #places: CallerPlaces
   #atWork = 0
   #stopped: ProblemError | null = null
 
   constructor(options: CallerTurnsOptions) {
     this.#options = options
-    this.#places = new Places({ max: options.waiting, what: 'requests wait for their turn' })
+    this.#places = new CallerPlaces({ max: options.waiting, what: 'requests wait for their turn' })
   }
 
   get atWork(): number {
@@ -78,6 +79,7 @@ export class CallerTurns {
 
   /** Gives a free place to the first caller in turn, and moves this caller to the end of the turns. */
   #next(): void {
+    if (this.#lines.size === 0) return
     const [first] = this.#lines
     if (first === undefined || this.#atWork >= this.#options.atWork) return
     const [caller, line] = first

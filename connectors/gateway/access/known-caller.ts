@@ -1,5 +1,5 @@
 import { ProblemError } from '../http/problem.ts'
-import type { RequestIdentity } from '../request-identity.ts'
+import type { RequestIds } from '../request-ids.ts'
 import type { Caller, Callers } from './caller.ts'
 import type { Scope } from './scopes.ts'
 
@@ -35,8 +35,8 @@ export async function knownCaller(authorization: string | undefined, callers: Ca
  * The scope that a caller needs to see a request; null if the request is the caller's own, or if the caller may read all requests. The request's id
  * contains its owner.
  */
-export function missingToSee(id: string, { name, scopes }: Caller, identity: RequestIdentity): Scope | null {
-  return identity.isOf(id, name) || scopes.allow('read') ? null : 'read'
+export function missingToSee(id: string, { name, scopes }: Caller, requestIds: RequestIds): Scope | null {
+  return requestIds.isOf(id, name) || scopes.allow('read') ? null : 'read'
 }
 
 export function scopeMissing(scope: Scope): ProblemError {

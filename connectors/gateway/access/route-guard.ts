@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { isLoopback } from '../../http/loopback.ts'
 import { ProblemError } from '../http/problem.ts'
-import type { RequestIdentity } from '../request-identity.ts'
+import type { RequestIds } from '../request-ids.ts'
 import { anybody, type Caller, type Callers } from './caller.ts'
 import { knownCaller, missingToSee, scopeMissing, Unauthenticated } from './known-caller.ts'
 import { isScope, type Scope } from './scopes.ts'
@@ -46,7 +46,7 @@ export interface RouteGuardOptions {
   /** Called when the answer to a call of a `manage` route is known, also if the call was refused or the caller has left. */
   readonly onManaged?: (call: ManagedCall) => void
   readonly callers: Callers
-  readonly identity: RequestIdentity
+  readonly requestIds: RequestIds
 }
 
 /**
@@ -63,14 +63,24 @@ export function guardRoutes(app: FastifyInstance, options: RouteGuardOptions): v
     if (scope !== 'open') route.schema = { ...route.schema, security: [{ bearer: [scope] }] }
   })
   // Fastify does not call the hook `onResponse` for a caller that leaves before its answer.
-  app.addHook('onSend', async ({ is404, routeOptions, caller, isPermitted, method, url, id }, { statusCode: status }) => {
-    if (is404 || routeOptions.config.scope !== 'manage') return
-    const path = url.split('?', 1)[0] ?? ''
-    options.onManaged?.({ caller: caller?.name ?? '', method, path, status, requestId: id, isRefused: !isPermitted })
+  app.addHook('onSend', ({ is404, routeOptions, caller, isPermitted, method, url, id }, { statusCode: status }, _payload, done) => {
+    if (!is404 && routeOptions.config.scope === 'manage') {
+      const path = url.split('?', 1)[0] ?? ''
+      options.onManaged?.({ caller: caller?.name ?? '', method, path, status, requestId: id, isRefused: !isPermitted })
+    }
+    done()
   })
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, done) => {
+    const asking = permit(request, reply)
+    // Only the check of a token may take time. Fastify then waits for the promise.
+    if (asking === null) done()
+    return asking ?? undefined
+  })
+
+  /** Lets a call pass, or throws. Returns null if no token has to be checked. */
+  function permit(request: FastifyRequest, reply: FastifyReply): Promise<void> | null {
     request.caller = anybody
-    if (request.is404) return
+    if (request.is404) return null
     const { scope, isOpenWithoutTokens = false } = request.routeOptions.config
     if (tokenInQuery.test(request.url))
       throw new ProblemError('WAGGLE_TOKEN_IN_URL', 'A URL may not have a token, because logs keep URLs: send Authorization: Bearer TOKEN')
@@ -78,10 +88,13 @@ export function guardRoutes(app: FastifyInstance, options: RouteGuardOptions): v
     if (!callers.areKnown) {
       if ((scope === 'read' || scope === 'manage') && !isOpenWithoutTokens && !isLocal(request.headers)) throw notLocal
       request.isPermitted = true
-      return
+      return null
     }
-    if (scope === 'open' && request.headers.authorization === undefined) return
-    const caller = await callerOf(request, reply, callers)
+    return scope === 'open' && request.headers.authorization === undefined ? null : permitCaller(request, reply, scope)
+  }
+
+  async function permitCaller(request: FastifyRequest, reply: FastifyReply, scope: RouteScope): Promise<void> {
+    const caller = await callerOf(request, reply, options.callers)
     request.caller = caller
     const missing = missingScope(request, caller, scope, options)
     if (missing === null) {
@@ -90,7 +103,7 @@ export function guardRoutes(app: FastifyInstance, options: RouteGuardOptions): v
     }
     reply.header('www-authenticate', challenge(missing))
     throw scopeMissing(missing)
-  })
+  }
 }
 
 async function callerOf({ headers }: FastifyRequest, reply: FastifyReply, callers: Callers): Promise<Caller> {
@@ -103,10 +116,10 @@ async function callerOf({ headers }: FastifyRequest, reply: FastifyReply, caller
 }
 
 /** The scope that the caller needs and does not have; null if the caller may call the route. */
-function missingScope({ params, routeOptions }: FastifyRequest, caller: Caller, scope: RouteScope, { identity }: RouteGuardOptions): Scope | null {
+function missingScope({ params, routeOptions }: FastifyRequest, caller: Caller, scope: RouteScope, { requestIds }: RouteGuardOptions): Scope | null {
   const { gateway = '', id = '' } = params as { readonly gateway?: string; readonly id?: string }
   if (scope === 'open') return null
-  if (scope === 'own') return missingToSee(id, caller, identity)
+  if (scope === 'own') return missingToSee(id, caller, requestIds)
   const needed = scope === 'ask' ? (`ask:${routeOptions.config.gatewayOf?.(params) ?? gateway}` as const) : scope
   return caller.scopes.allow(needed) ? null : needed
 }

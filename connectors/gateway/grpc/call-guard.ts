@@ -11,8 +11,8 @@ import type { Clock } from '../../../processor/ports.ts'
 import { type OwnNames, siteRefusal } from '../../http/same-site.ts'
 import { anybody, type Caller, type Callers } from '../access/caller.ts'
 import { CallerLimits, highestPriority } from '../access/caller-limits.ts'
+import { CallerPlaces } from '../access/caller-places.ts'
 import { knownCaller } from '../access/known-caller.ts'
-import { Places } from '../access/places.ts'
 import { ProblemError } from '../http/problem.ts'
 import { streamOf } from './call-stream.ts'
 import type { GrpcConnections } from './grpc-connections.ts'
@@ -40,7 +40,7 @@ export class CallGuard {
   /** Counts messages by address. Each address has the limit of one caller. */
   readonly #addresses: CallerLimits | null
   /** The places of calls, by the paths that share the places. A place is held by a caller, or by an address until the caller is known. */
-  readonly #places: readonly { readonly paths: RegExp; readonly places: Places }[]
+  readonly #places: readonly { readonly paths: RegExp; readonly places: CallerPlaces }[]
   #calls = 0
 
   constructor(options: CallGuardOptions) {
@@ -48,9 +48,9 @@ export class CallGuard {
     const { clock, rateLimitPerSecond: ratePerSecond, maxCalls } = options
     // Callers without a token may call health and reflection, so these calls have separate places.
     this.#places = [
-      { paths: isUncounted, places: new Places({ max: maxHealthCalls, what: 'calls ask for the health' }) },
-      { paths: reflectionPath, places: new Places({ max: maxReflections, what: 'calls ask for the interface' }) },
-      { paths: /^/, places: new Places({ max: maxCalls, what: 'calls are open' }) },
+      { paths: isUncounted, places: new CallerPlaces({ max: maxHealthCalls, what: 'calls ask for the health' }) },
+      { paths: reflectionPath, places: new CallerPlaces({ max: maxReflections, what: 'calls ask for the interface' }) },
+      { paths: /^/, places: new CallerPlaces({ max: maxCalls, what: 'calls are open' }) },
     ]
     this.#addresses =
       ratePerSecond === null ? null : new CallerLimits({ clock, limits: { ratePerSecond, inFlight: null, allInFlight: Number.MAX_SAFE_INTEGER } })
@@ -203,7 +203,7 @@ export class CallGuard {
     return found
   }
 
-  #placesOf(path: string): Places {
+  #placesOf(path: string): CallerPlaces {
     const found = this.#places.find(({ paths }) => paths.test(path))
     if (found === undefined) throw new Error('Each path has places')
     return found.places

@@ -10,15 +10,15 @@ import {
 } from '../../../topology/swarm/request/request-events.ts'
 import type { NewRequest, Requests } from '../../../topology/swarm/request/requests.ts'
 import type { Callers } from '../access/caller.ts'
+import type { CallerPlaces } from '../access/caller-places.ts'
 import { missingToSee, scopeMissing } from '../access/known-caller.ts'
-import type { Places } from '../access/places.ts'
 import { shownEvent } from '../http/event-routes.ts'
 import { type Problem, ProblemError, problemOf, problemOfBee } from '../http/problem.ts'
 import { checkedBody } from '../http/request-body.ts'
-import { requestIdIn } from '../http/request-id.ts'
+import { requestIdIn } from '../http/request-id-in-path.ts'
 import { bytesOf } from '../http/request-state.ts'
 import type { Intake } from '../intake.ts'
-import type { RequestIdentity } from '../request-identity.ts'
+import type { RequestIds } from '../request-ids.ts'
 import { askedRequest, type ReportedCall } from './asked-request.ts'
 import { BeeFailure } from './bee-failure.ts'
 import { EventQueue } from './event-queue.ts'
@@ -30,21 +30,21 @@ export interface GatewayServiceOptions {
   /** The events of requests. Undefined: requests cannot be followed. */
   readonly events?: RequestEvents
   readonly callers: Callers
-  readonly identity: RequestIdentity
+  readonly requestIds: RequestIds
   readonly intake: Intake
   /** The places of callers that follow requests. */
-  readonly followers: Places
+  readonly followers: CallerPlaces
   readonly clock: Clock
   readonly report: ReportedCall
 }
 
 /** The methods of Waggle's own service: requests to gateways with any input, and the events of requests. */
 export function gatewayMethods(options: GatewayServiceOptions): GrpcMethods {
-  const { requests, callers, identity, clock } = options
+  const { requests, callers, requestIds, clock } = options
 
   function maySee({ caller }: GrpcCall, text: string): string {
     const id = requestIdIn(text)
-    const missing = callers.areKnown ? missingToSee(id, caller, identity) : null
+    const missing = callers.areKnown ? missingToSee(id, caller, requestIds) : null
     if (missing !== null) throw scopeMissing(missing)
     return id
   }

@@ -10,10 +10,10 @@ import { type OwnNames, ownNames } from '../../http/same-site.ts'
 import type { TlsFiles } from '../../http/tls-files.ts'
 import type { Callers } from '../access/caller.ts'
 import type { CallerLimits } from '../access/caller-limits.ts'
-import type { Places } from '../access/places.ts'
+import type { CallerPlaces } from '../access/caller-places.ts'
 import type { AnsweredRequest, CloseWithin } from '../http/http-gateway.ts'
 import { Intake } from '../intake.ts'
-import { RequestIdentity } from '../request-identity.ts'
+import { RequestIds } from '../request-ids.ts'
 import { httpStatusOf, type ReportedCall } from './asked-request.ts'
 import { CallGuard } from './call-guard.ts'
 import { gatewayMethods } from './gateway-service.ts'
@@ -28,7 +28,7 @@ import { reflectionMethods } from './reflection-service.ts'
 export interface GrpcGatewayOptions {
   readonly requests: Requests
   readonly events?: RequestEvents
-  readonly followers: Places
+  readonly followers: CallerPlaces
   readonly models: InferenceModels
   readonly callers: Callers
   readonly limits?: CallerLimits
@@ -137,15 +137,15 @@ function addServices(
   options: GrpcGatewayOptions,
 ): void {
   const { clock, random, idSecret, onError, notReady, models } = options
-  const identity = new RequestIdentity(clock, random, idSecret)
-  const intake = new Intake({ ...options, identity })
+  const requestIds = new RequestIds(clock, random, idSecret)
+  const intake = new Intake({ ...options, requestIds })
   const report = reporter(options)
   const files = ['inference.proto', 'waggle.proto', 'health.proto', 'reflection-v1.proto', 'reflection-v1alpha.proto'].map(
     (name) => new ProtoFile(name),
   )
   const [inference, waggle, health, ...reflections] = files
   if (inference === undefined || waggle === undefined || health === undefined) return
-  const common = { ...options, identity, intake, report }
+  const common = { ...options, requestIds, intake, report }
   const own: readonly (readonly [ProtoFile, string, GrpcMethods])[] = [
     [inference, 'inference.GRPCInferenceService', inferenceMethods({ ...common, models })],
     [waggle, 'waggle.v1.Gateway', gatewayMethods(common)],

@@ -1,5 +1,5 @@
 import type { Clock } from '../../../processor/ports.ts'
-import { Places } from '../access/places.ts'
+import { CallerPlaces } from '../access/caller-places.ts'
 import { ProblemError } from '../http/problem.ts'
 import type { AnswerStream, GrpcCall, GrpcMethods } from './grpc-service.ts'
 
@@ -13,7 +13,7 @@ export interface HealthServiceOptions {
 export function healthMethods({ services, notReady, clock }: HealthServiceOptions): GrpcMethods {
   const knows = (service: string) => service === '' || services.has(service)
   const now = () => (notReady() === null ? serving.yes : serving.no)
-  const watches = new Places({ max: maxWatches, what: 'callers watch' })
+  const watches = new CallerPlaces({ max: maxWatches, what: 'callers watch' })
   return {
     Check: {
       unary: async ({ service }: HealthCheckRequest) => {

@@ -5,7 +5,7 @@ import type { NewRequest, RequestOutcome, Requests } from '../../../topology/swa
 import type { TracedArrival } from '../traced-arrival.ts'
 import { ProblemError, problemOf } from './problem.ts'
 
-/** The order of answers: that of the batch (`input`), or each answer as soon as it is there (`done`). */
+/** The order of answers. `input`: the order of the batch. `done`: the order in which the answers are ready. */
 export type AnswerOrder = 'input' | 'done'
 
 export interface BatchOptions<Item> {
@@ -14,11 +14,11 @@ export interface BatchOptions<Item> {
   readonly order: AnswerOrder
   /** The longest wait of an item for its turn, in ms. */
   readonly patienceMs: number
-  /** Makes the request of an item. Throws for an item that is no input. */
+  /** Makes the request of an item. Throws for an item that cannot be an input. */
   readonly requestOf: (item: Item, index: number) => TracedRequest
   /**
-   * Counts a request of the caller until the returned function is called. With `hasPlace` it has the place of the call itself, and only the rate of the
-   * caller counts. Throws a ProblemError at a limit of the caller.
+   * Counts a request as in flight until the returned function is called. If `hasPlace` is true, the request uses the place of the call itself, and
+   * only the rate of the caller is checked. Throws a ProblemError at a limit of the caller.
    */
   readonly admit: (hasPlace: boolean) => () => void
   /** The text of an answer. */
@@ -32,11 +32,11 @@ export interface TracedRequest {
 
 export interface AnsweredItem<Item> {
   readonly item: Item
-  /** The place in the batch, from 0. */
+  /** The position in the batch, from 0. */
   readonly index: number
   /** The id of the request; empty if it was refused before it had one. */
   readonly id: string
-  /** The outcome, or the problem of a request that has none. */
+  /** The outcome; for a request without an outcome, its problem. */
   readonly result: { readonly outcome: Durable<RequestOutcome> } | { readonly problem: Omit<ReturnType<typeof problemOf>, 'retryAfterSeconds'> }
 }
 
@@ -45,18 +45,18 @@ interface Placed<Item> {
   readonly item: Item
 }
 
-/** The answers to a batch, each item of which is a request of its own. At most `atOnce` of them are under way. */
+/** The answers to a batch. Each item is a request of its own. At most `atOnce` of these requests are in flight. */
 export class BatchAnswers<Item> {
   readonly #options: BatchOptions<Item>
   #running = 0
-  /** True once an item was counted as the request that the call itself was counted for. */
+  /** True when the first item has been let in. The limits of the caller were checked for it when the call arrived. */
   #isCallUsed = false
 
   constructor(options: BatchOptions<Item>) {
     this.#options = options
   }
 
-  /** The texts of the answers. A caller who does not read them gets no more items computed. */
+  /** The texts of the answers. While the caller reads no answer, no further item is computed. */
   async *of(items: Iterable<Item>, request: FastifyRequest): AsyncGenerator<string> {
     const waiting = idleWhileWaiting(request)
     const placed = Iterator.from(items).map((item, index) => ({ index, item }))
@@ -99,8 +99,9 @@ export class BatchAnswers<Item> {
   }
 
   /**
-   * The request of an item, as soon as the caller may have another one under way. An item that runs alone has the place of the call itself. The rate
-   * of the caller counts for each item; the first one was counted when the call came. A process that is full now makes the item wait.
+   * Makes the request of an item, as soon as the caller may have another request in flight. The rate of the caller is checked for each item except
+   * the first, for which it was checked when the call arrived. An item uses the place of the call itself if no other item is in flight. If the
+   * process is full, the item waits.
    */
   async #admitted({ index, item }: Placed<Item>): Promise<TracedRequest & { readonly release: () => void }> {
     const { clock, admit, requestOf, patienceMs } = this.#options
@@ -128,7 +129,7 @@ export class BatchAnswers<Item> {
   }
 }
 
-/** Suspends the time limit of a connection without traffic while an answer is computed. It holds for a caller who does not read. */
+/** Suspends the time limit for an idle connection while an answer is computed. The limit then counts again, for a caller who does not read. */
 function idleWhileWaiting({ raw: { socket } }: FastifyRequest): <T>(answer: Promise<T>) => Promise<T> {
   return async (answer) => {
     const idleMs = socket.timeout ?? 0
@@ -142,6 +143,6 @@ function idleWhileWaiting({ raw: { socket } }: FastifyRequest): <T>(answer: Prom
 }
 
 const okStatus = 200
-/** The most items that are under way at once. */
+/** The most items that are in flight at once. */
 const atOnce = 32
 const pauseMs = 50

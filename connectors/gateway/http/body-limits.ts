@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
 import type { Transform } from 'node:stream'
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
 import type { Clock } from '../../../processor/ports.ts'
 import { ProblemError } from './problem.ts'
+import { onResponseEnd } from './response-end.ts'
 
 export interface BodyLimitsOptions {
   readonly clock: Clock
@@ -23,7 +23,6 @@ export interface BodyLimitsOptions {
 export class BodyLimits {
   readonly #options: BodyLimitsOptions
   readonly #arriving = new Set<ArrivingBody>()
-  readonly #bySocket = new WeakMap<Socket, Set<ArrivingBody>>()
   #heldBytes = 0
   #sweptAtMs = 0
   #isSweepDue = false
@@ -50,8 +49,7 @@ export class BodyLimits {
     if (request.headers.expect !== undefined) response.writeContinue()
     const body = new ArrivingBody(request, decoderOf(request), clock.elapsedMs(), (bytes) => this.#take(body, bytes))
     const { socket } = request
-    response.once('close', () => this.#release(body))
-    this.#releaseWith(socket, body)
+    onResponseEnd(request, response, () => this.#release(body))
     this.#arriving.add(body)
     if (!this.#isSweepDue) this.#sweepLater()
     try {
@@ -87,28 +85,10 @@ export class BodyLimits {
     this.#heldBytes += bytes
   }
 
-  /**
-   * Releases the body when its connection closes. The `close` event of the response is not enough: a response that waits behind another response of
-   * the connection gets no such event.
-   */
-  #releaseWith(socket: Socket, body: ArrivingBody): void {
-    const known = this.#bySocket.get(socket)
-    if (known !== undefined) {
-      known.add(body)
-      return
-    }
-    const bodies = new Set([body])
-    this.#bySocket.set(socket, bodies)
-    socket.once('close', () => {
-      for (const one of bodies) this.#release(one)
-    })
-  }
-
   /** Frees the memory of a body, when its request is answered or its bytes are dropped. */
   #release(body: ArrivingBody): void {
     this.#heldBytes -= body.heldBytes
     body.heldBytes = 0
-    this.#bySocket.get(body.socket)?.delete(body)
   }
 
   /** The body that began first, among the arriving bodies that hold bytes; null if no body holds bytes. */
@@ -148,7 +128,6 @@ export class BodyLimits {
 
 class ArrivingBody {
   readonly whole: Promise<Buffer<ArrayBuffer>>
-  readonly socket: Socket
   heldBytes = 0
   windowStartMs: number
   windowBytes = 0
@@ -157,7 +136,6 @@ class ArrivingBody {
   /** `take` is called with the number of decoded bytes before the bytes are stored. It may fail the body. */
   constructor(request: IncomingMessage, decoder: Transform | null, nowMs: number, take: (bytes: number) => void) {
     this.windowStartMs = nowMs
-    this.socket = request.socket
     this.whole = new Promise((resolve, reject) => {
       const chunks: Buffer[] = []
       let isOver = false
@@ -186,14 +164,15 @@ class ArrivingBody {
         request.on('data', (chunk: Buffer) => {
           this.windowBytes += chunk.length
         })
-      request.once('error', () => end(brokenOff()))
+      // `end` has no effect the second time, so `on` is enough. `on` costs less than `once`.
+      request.on('error', () => end(brokenOff()))
       // A complete body may still be in the decoder, so `close` ends only an incomplete one.
-      request.once('close', () => {
+      request.on('close', () => {
         if (!request.complete) end(brokenOff())
       })
       const source = decoder === null ? request : request.pipe(decoder)
       source.on('data', decoded)
-      source.once('end', () => end(request.complete ? null : brokenOff()))
+      source.on('end', () => end(request.complete ? null : brokenOff()))
       decoder?.once('error', (error) =>
         end(new ProblemError('WAGGLE_BAD_BODY', `The body is not encoded as Content-Encoding says: ${error.message}`)),
       )

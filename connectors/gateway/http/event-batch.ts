@@ -10,8 +10,9 @@ export interface EventBatchOptions extends Omit<BatchOptions<CloudEvent>, 'textO
 }
 
 /**
- * Answers a batch of CloudEvents (the JSON batch format of the specification) with a batch: for each event an event, in the same order. The answer to an
- * event that failed has the type `waggle.problem`, and the problem as its data. A batch with something else than events is refused as a whole.
+ * Answers a batch of CloudEvents (the JSON batch format of the specification) with a batch that has one event for each event, in the same order. For
+ * an event that failed, the answer has the type `waggle.problem` and the problem as its data. If one item of a batch is not an event, the whole batch
+ * is refused.
  */
 export function answerEvents(body: Uint8Array, request: FastifyRequest, reply: FastifyReply, options: EventBatchOptions): FastifyReply {
   const events = eventsIn(body)

@@ -3,12 +3,12 @@ import { Type } from 'typebox'
 import type { Clock } from '../../../processor/ports.ts'
 import { type FollowedRequest, isLastEvent, type RequestEvent, type RequestEvents } from '../../../topology/swarm/request/request-events.ts'
 import type { NewRequest, Requests } from '../../../topology/swarm/request/requests.ts'
-import type { Places } from '../access/places.ts'
+import type { CallerPlaces } from '../access/caller-places.ts'
 import { callerText } from './caller-text.ts'
 import { answerOf, nothing } from './described-route.ts'
 import { EventStream } from './event-stream.ts'
 import { problemOf } from './problem.ts'
-import { requestIdIn } from './request-id.ts'
+import { requestIdIn } from './request-id-in-path.ts'
 import { shownAnswer, stateOf } from './request-state.ts'
 
 interface EventRoutesOptions {
@@ -16,7 +16,7 @@ interface EventRoutesOptions {
   readonly events: RequestEvents
   readonly clock: Clock
   /** The places of callers that follow requests. */
-  readonly followers: Places
+  readonly followers: CallerPlaces
 }
 
 /** `GET /v1/requests/{id}/events`: the events of a request, as server-sent events. */
@@ -30,7 +30,7 @@ export function eventRoutes(app: FastifyInstance, options: EventRoutesOptions): 
   app.get<{ Params: { id: string } }>(
     '/v1/requests/:id/events',
     {
-      // A stream as the answer to HEAD would never be read, and would follow its request for ever.
+      // Nobody would read the body of an answer to HEAD, and its stream would follow the request without end.
       exposeHeadRoute: false,
       config: { scope: 'own' },
       schema: {

@@ -11,7 +11,7 @@ import type { ErrorCode } from '../../../topology/error-codes.ts'
 import { ownMember } from '../../../topology/own-member.ts'
 import { ownPackage } from '../../../topology/own-package.ts'
 import type { InferenceModels } from '../../../topology/swarm/inference-models.ts'
-import type { Management } from '../../../topology/swarm/management.ts'
+import type { LogManagement } from '../../../topology/swarm/log-management.ts'
 import type { Page } from '../../../topology/swarm/page.ts'
 import type { Tracing } from '../../../topology/swarm/ports/tracing.ts'
 import type { PredictionNumbers } from '../../../topology/swarm/prediction-numbers.ts'
@@ -26,14 +26,14 @@ import { securityHeaders } from '../../http/security-headers.ts'
 import type { TlsFiles } from '../../http/tls-files.ts'
 import type { Callers } from '../access/caller.ts'
 import type { CallerLimits } from '../access/caller-limits.ts'
-import { type Places, placesOfFollowers } from '../access/places.ts'
+import { type CallerPlaces, placesOfFollowers } from '../access/caller-places.ts'
 import { guardRoutes, type ManagedCall, type RouteScope } from '../access/route-guard.ts'
 import { Intake } from '../intake.ts'
-import { RequestIdentity } from '../request-identity.ts'
+import { RequestIds } from '../request-ids.ts'
 import type { TracedArrival } from '../traced-arrival.ts'
 import { type Backups, backupRoutes } from './backup-routes.ts'
 import { BodyLimits } from './body-limits.ts'
-import { boundConnections } from './connections.ts'
+import { boundConnections } from './bounded-connections.ts'
 import { debugRoutes } from './debug-routes.ts'
 import { describedRoute, type RouteSchema } from './described-route.ts'
 import { eventRoutes } from './event-routes.ts'
@@ -53,7 +53,7 @@ import { type TokenRegistry, tokenRoutes } from './token-routes.ts'
 export interface HttpGatewayOptions {
   readonly requests: Requests
   /** Topics and dead letters for operators. Undefined: the server has no such routes. */
-  readonly management?: Management
+  readonly management?: LogManagement
   /** The page at `/`. Undefined: the server has no page. */
   readonly page?: Page
   /** Numbers about saved predictions. Undefined: the server has no such routes. */
@@ -61,7 +61,7 @@ export interface HttpGatewayOptions {
   /** The events of requests. Undefined: callers cannot follow requests. */
   readonly events?: RequestEvents
   /** The places of callers that follow requests. Default: separate places for this server. */
-  readonly followers?: Places
+  readonly followers?: CallerPlaces
   /** The tokens of callers, or `noTokens`. */
   readonly callers: Callers
   /** The tokens that operators manage. Undefined: the server has no such routes. */
@@ -230,11 +230,11 @@ const lastAnswersMs = 1000
 
 /** The Fastify application, before it listens. */
 async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Promise<FastifyInstance> {
-  const identity = new RequestIdentity(options.clock, options.random, options.idSecret)
-  const intake = new Intake({ ...options, identity })
+  const requestIds = new RequestIds(options.clock, options.random, options.idSecret)
+  const intake = new Intake({ ...options, requestIds })
   const { headersMs, requestMs, idleMs } = options.timeLimits ?? usualTimeLimits
   const app = fastify({
-    genReqId: () => identity.fresh(),
+    genReqId: () => requestIds.fresh(),
     serverFactory: (handler) => {
       const limits = {
         headersTimeout: headersMs,
@@ -252,7 +252,7 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
     routerOptions: { maxParamLength: 4096 },
     schemaErrorFormatter: (errors, part) => wrongPart(errors, part),
     frameworkErrors: (error, request, reply) => void answerError(error, request.id, reply.header('x-request-id', request.id), options.onError),
-    clientErrorHandler: (error, socket) => answerUnparsed(error, socket, identity.fresh()),
+    clientErrorHandler: (error, socket) => answerUnparsed(error, socket, requestIds.fresh()),
   })
   const endConnections = boundConnections(app.server, options)
   // `BodyLimits` sends `100 Continue` when it starts to read the body.
@@ -274,7 +274,8 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
   })
   const headers = securityHeaders()
   const hasOrigins = (options.origins ?? []).length > 0
-  app.addHook('onSend', async (request, reply) => {
+  // Hooks that wait for nothing take a callback. An async hook would cost each request a promise and a turn of the microtask queue.
+  app.addHook('onSend', (request, reply, _payload, done) => {
     // The page sets its own content security policy.
     const own = reply.getHeader('content-security-policy')
     reply.headers(own === undefined ? headers : { ...headers, 'content-security-policy': own })
@@ -285,11 +286,12 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
     if (isClosing) reply.header('connection', 'close')
     // This timeout ends a connection whose client does not read its answer. Node clears the timeout at the next request.
     reply.raw.socket?.setTimeout(idleMs)
+    done()
   })
   refuseBeforeBody(app, options, bodies)
   const { callers, onManaged = () => {} } = options
   if (options.rateLimitPerSecond !== null) await limitAddresses(app, options.rateLimitPerSecond)
-  guardRoutes(app, { callers, identity, onManaged })
+  guardRoutes(app, { callers, requestIds, onManaged })
   reportAnswers(app, options)
   // A gateway accepts every content type, so Fastify parses no body: the routes read the bodies themselves.
   app.removeAllContentTypeParsers()
@@ -329,23 +331,30 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
 
 function reportAnswers(app: FastifyInstance, { requests, onAnswered }: HttpGatewayOptions): void {
   app.decorateRequest('arrival', null)
-  app.addHook('onResponse', async ({ routeOptions, params, arrival }, { statusCode, elapsedTime }) => {
+  app.addHook('onResponse', ({ routeOptions, params, arrival }, { statusCode, elapsedTime }, done) => {
     arrival?.end(statusCode)
     const { url = '', config } = routeOptions
-    const call = url.endsWith('/infer') ? 'request' : /^\/v1\/gateways\/:gateway\/(request|submit)$/.exec(url)?.[1]
-    if (call !== 'request' && call !== 'submit') return
-    const gateway = config.gatewayOf?.(params) ?? (params as { readonly gateway: string }).gateway
-    const known = requests.gateways.includes(gateway) ? gateway : null
-    onAnswered({ gateway: known, call, status: statusCode, durationMs: elapsedTime, traceId: arrival?.traceId ?? null })
+    const call = url.endsWith('/infer') ? 'request' : askingPaths.get(url)
+    if (call !== undefined) {
+      const gateway = config.gatewayOf?.(params) ?? (params as { readonly gateway: string }).gateway
+      const known = requests.gateways.includes(gateway) ? gateway : null
+      onAnswered({ gateway: known, call, status: statusCode, durationMs: elapsedTime, traceId: arrival?.traceId ?? null })
+    }
+    done()
   })
 }
+
+const askingPaths: ReadonlyMap<string, 'request' | 'submit'> = new Map([
+  ['/v1/gateways/:gateway/request', 'request'],
+  ['/v1/gateways/:gateway/submit', 'submit'],
+])
 
 /** Refuses a request before its body is read, if the headers alone are a reason to refuse. */
 function refuseBeforeBody(app: FastifyInstance, options: HttpGatewayOptions, bodies: BodyLimits): void {
   let own: OwnNames | null = null
   const known = new KnownMethods(app)
   const crossOrigin = new CrossOrigin(options.origins ?? [])
-  app.addHook('onRequest', async ({ raw, method, url, is404, headers, routeOptions }, reply) => {
+  app.addHook('onRequest', ({ raw, method, url, is404, headers, routeOptions }, reply, done) => {
     own ??= ownNames({ host: options.host, port: portOf(app, options.port), names: options.names })
     const refusal = siteRefusal(raw, own)
     if (refusal !== null) {
@@ -355,25 +364,28 @@ function refuseBeforeBody(app: FastifyInstance, options: HttpGatewayOptions, bod
       const methods = origin === null ? [] : known.withScopes(url, crossOriginScopes)
       if (origin === null || !(isPreflight ? methods.includes(asked) : !is404 && crossOriginScopes.has(routeOptions.config.scope)))
         throw new ProblemError(refusal.code, refusal.detail)
-      if (isPreflight)
-        return reply
+      if (isPreflight) {
+        reply
           .code(204)
           .headers(crossOrigin.preflightAnswer(origin, methods, headers))
           .send()
+        return
+      }
       reply.headers(crossOrigin.answerTo(origin))
     }
     reply.header(apiVersionHeader, String(apiVersion))
     refuseOtherVersion(headers[apiVersionHeader])
     if (headers.expect !== undefined && headers.expect.toLowerCase() !== '100-continue')
       throw new ProblemError('WAGGLE_EXPECTATION', 'Expect may be 100-continue and nothing else')
-    const [path = ''] = url.split('?', 1)
-    const methods = is404 ? known.of(path) : []
-    if (methods.length > 0) {
+    if (is404) {
+      const [path = ''] = url.split('?', 1)
+      const methods = known.of(path)
+      if (methods.length === 0) throw new ProblemError('WAGGLE_NOT_FOUND', `There is nothing at ${method} ${path}`)
       reply.header('allow', methods.join(', '))
       throw new ProblemError('WAGGLE_METHOD_NOT_ALLOWED', `${path} takes ${methods.join(', ')}, not ${method}`)
     }
-    if (is404) throw new ProblemError('WAGGLE_NOT_FOUND', `There is nothing at ${method} ${path}`)
     bodies.refuseAhead(raw)
+    done()
   })
 }
 

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { Clock } from '../../../processor/ports.ts'
 import type { Page } from '../../../topology/swarm/page.ts'
-import { Places } from '../access/places.ts'
+import { CallerPlaces } from '../access/caller-places.ts'
 import { answerOf } from './described-route.ts'
 import { EventStream } from './event-stream.ts'
 import { sendJson } from './management-routes.ts'
@@ -12,7 +12,7 @@ import { sendJson } from './management-routes.ts'
  */
 export function liveRoutes(app: FastifyInstance, { page, clock }: { readonly page: Page; readonly clock: Clock }): void {
   const open = new Set<EventStream>()
-  const viewers = new Places({ max: maxStreams, what: 'pages are open' })
+  const viewers = new CallerPlaces({ max: maxStreams, what: 'pages are open' })
   let isCounting = false
   app.addHook('preClose', async () => {
     for (const stream of open) stream.end()
@@ -20,7 +20,7 @@ export function liveRoutes(app: FastifyInstance, { page, clock }: { readonly pag
   app.get(
     '/v1/live',
     {
-      // A stream as the answer to HEAD would never be read, and would stay open.
+      // Nobody would read the body of an answer to HEAD, and its stream would stay open.
       exposeHeadRoute: false,
       config: { scope: 'read', pressureHandler: () => {}, rateLimit: false },
       schema: {

@@ -1,18 +1,18 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
-import { type Management, managementLimits } from '../../../topology/swarm/management.ts'
-import { Places } from '../access/places.ts'
+import { type LogManagement, managementLimits } from '../../../topology/swarm/log-management.ts'
+import { CallerPlaces } from '../access/caller-places.ts'
 import { nothing } from './described-route.ts'
 import { ProblemError } from './problem.ts'
-import { requestIdIn } from './request-id.ts'
+import { requestIdIn } from './request-id-in-path.ts'
 
 /**
  * Routes for operators: topics, records, traces, dead letters and models. Each route names the permission that it needs, and `guardRoutes` checks the
  * permission.
  */
-export function managementRoutes(app: FastifyInstance, management: Management): void {
+export function managementRoutes(app: FastifyInstance, management: LogManagement): void {
   // Each of these calls reads many records, or waits for new records.
-  const readers = new Places({ max: maxReaders, what: 'calls read the log' })
+  const readers = new CallerPlaces({ max: maxReaders, what: 'calls read the log' })
   const read = async <T>({ caller }: FastifyRequest, work: () => Promise<T>): Promise<T> => {
     const leave = readers.take(caller.name)
     try {

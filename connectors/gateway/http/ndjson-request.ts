@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { mediaTypeOf } from '../../../topology/media-type.ts'
 import { type AnsweredItem, type AnswerOrder, BatchAnswers, type BatchOptions } from './batch-answers.ts'
 import { ProblemError } from './problem.ts'
 import { stateOf } from './request-state.ts'
@@ -9,10 +10,10 @@ export type LinesOptions = Omit<BatchOptions<Uint8Array>, 'textOf'>
 const ndjsonTypes: readonly string[] = ['application/x-ndjson', 'application/ndjson', 'application/jsonl', 'application/jsonlines']
 
 export function isNdjson(contentType: string | undefined): boolean {
-  return ndjsonTypes.includes((contentType?.split(';', 1)[0] ?? '').trim().toLowerCase())
+  return ndjsonTypes.includes(mediaTypeOf(contentType))
 }
 
-/** Throws a ProblemError for a text that is not an order. */
+/** The order of answers that a text names. The default is the order of the lines. Throws a ProblemError for any other text. */
 export function answerOrderIn(text: string | undefined): AnswerOrder {
   if (text === undefined || text === 'input') return 'input'
   if (text === 'done') return text

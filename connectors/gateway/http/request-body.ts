@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { mediaTypeOf } from '../../../topology/media-type.ts'
 import { edgeJson, withoutMark } from '../../../topology/swarm/payload/json-value.ts'
 import { isOwnType, jsonType, tensorsType } from '../../../topology/swarm/payload/payload-serde.ts'
 import { decodeTensors } from '../../../topology/swarm/payload/tensor-codec.ts'
@@ -34,7 +35,7 @@ export function checkedBody(bytes: Uint8Array, contentType: string): RequestBody
   if (bytes.length === 0) throw new ProblemError('WAGGLE_EMPTY_BODY', 'The body is empty: send the input of the swarm as the body')
   if (contentType.length > maxTypeCharacters || !/^[\t\x20-\x7e]*$/.test(contentType))
     throw new ProblemError('WAGGLE_CONTENT_TYPE', `A content type has at most ${maxTypeCharacters} characters, all of them printable ASCII`)
-  const mediaType = (contentType.split(';', 1)[0] ?? '').trim().toLowerCase()
+  const mediaType = mediaTypeOf(contentType)
   if (isOwnType(mediaType)) throw new ProblemError('WAGGLE_CONTENT_TYPE', `${mediaType} is not accepted from outside`)
   if (mediaType === 'application/x-www-form-urlencoded') return checkedBody(jsonOfUrlencoded(bytes), jsonType)
   if (mediaType === jsonType) {

@@ -7,7 +7,7 @@ import { attributeHeaders, identityOf, isBatch } from '../../../topology/swarm/r
 import type { Durable } from '../../../topology/swarm/request/durable.ts'
 import type { RequestEvents } from '../../../topology/swarm/request/request-events.ts'
 import type { Accepted, NewRequest, Requests } from '../../../topology/swarm/request/requests.ts'
-import type { Places } from '../access/places.ts'
+import type { CallerPlaces } from '../access/caller-places.ts'
 import { type Arrival, type Intake, maxTimeoutSeconds } from '../intake.ts'
 import { TracedArrival } from '../traced-arrival.ts'
 import type { BodyLimits } from './body-limits.ts'
@@ -19,7 +19,7 @@ import { answerLines, answerOrderIn, isNdjson } from './ndjson-request.ts'
 import { ProblemError, problemOfBee, sendProblem } from './problem.ts'
 import { problemSchema } from './problem-schema.ts'
 import { checkedBody, readBody } from './request-body.ts'
-import { requestIdIn } from './request-id.ts'
+import { requestIdIn } from './request-id-in-path.ts'
 import { bytesOf, stateOf } from './request-state.ts'
 import { onResponseEnd } from './response-end.ts'
 
@@ -31,7 +31,7 @@ export interface RequestRoutesOptions {
   /** The events of requests. Undefined: callers cannot follow requests. */
   readonly events?: RequestEvents
   /** The places of callers that follow requests. */
-  readonly followers: Places
+  readonly followers: CallerPlaces
 }
 
 /** The routes of requests: `request`, `submit`, and the state of a request by its id. */
@@ -59,7 +59,9 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
       const { id, state, answer } = await requests.request(made)
       if (state === 'failed' || answer.kind === 'error') return sendFailure(reply, answer, id)
       if (event !== null) return sendEvent(reply, answer, { ...event, gateway: made.gateway, requestId: id, now: options.clock.now() })
-      return reply.header('content-type', contentTypeOf(answer)).send(bytesOf(answer))
+      reply.header('content-type', contentTypeOf(answer))
+      // Node sends a head and a text in one piece, but a head and bytes in two.
+      return answer.kind === 'json' ? reply.serializer(asItIs).send(JSON.stringify(answer.json)) : reply.send(bytesOf(answer))
     },
   )
 
@@ -99,10 +101,11 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
   )
 
   /** Refuses a request before its body is read, so that a caller does not upload a large body in vain. `waits`: the caller waits for the answer. */
-  function guard(waits: boolean): (request: FastifyRequest, reply: FastifyReply) => Promise<void> {
-    return async (request, reply) => {
+  function guard(waits: boolean): (request: FastifyRequest, reply: FastifyReply, done: () => void) => void {
+    return (request, reply, done) => {
       const { gateway } = request.params as GatewayRoute['Params']
       onResponseEnd(request.raw, reply.raw, admitted(request, intake, { gateway, waits }))
+      done()
     }
   }
 }
@@ -288,6 +291,9 @@ const askHeaders = Type.Object({
 })
 
 const usualPatienceMs = 30_000
+
+/** The serializer of a text that is JSON already. Without it Fastify would add a charset, which JSON does not have. */
+const asItIs = (text: unknown): string => text as string
 
 const orderQuery = Type.Object({
   order: Type.Optional(

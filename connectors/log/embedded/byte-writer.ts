@@ -34,17 +34,32 @@ export class ByteWriter {
   bytes(value: Uint8Array | null): void {
     this.i32(value === null ? -1 : value.length)
     if (value === null) return
-    this.#room(value.length)
-    this.#bytes.set(value, this.#length)
-    this.#length += value.length
+    const { length } = value
+    this.#room(length)
+    if (length > shortText) this.#bytes.set(value, this.#length)
+    else for (let at = 0; at < length; at++) this.#bytes[this.#length + at] = value[at] as number
+    this.#length += length
   }
 
   text(value: string): void {
     // A UTF-16 unit takes at most three bytes in UTF-8.
     this.#room(4 + 3 * value.length)
-    const length = this.#bytes.write(value, this.#length + 4)
+    const length = this.#shortAscii(value) ? value.length : this.#bytes.write(value, this.#length + 4)
     this.#bytes.writeInt32LE(length, this.#length)
     this.#length += 4 + length
+  }
+
+  /** Writes a short ASCII text, such as the name of a header, and its length. Native code would cost more than the copy itself. */
+  #shortAscii(value: string): boolean {
+    if (value.length > shortText) return false
+    const bytes = this.#bytes
+    let at = this.#length + 4
+    for (let index = 0; index < value.length; index++) {
+      const code = value.charCodeAt(index)
+      if (code > 0x7f) return false
+      bytes[at++] = code
+    }
+    return true
   }
 
   /** The bytes that were written since the last `take`. They stay valid until `reuse`. */
@@ -70,6 +85,8 @@ export class ByteWriter {
 }
 
 const firstBytes = 4096
+/** Texts and bytes up to this length are copied one by one. A call of native code costs as much as this many steps. */
+const shortText = 48
 const maxReusedBytes = 1024 * 1024
 
 export class ByteReader {

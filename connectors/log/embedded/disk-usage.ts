@@ -1,7 +1,8 @@
-import { readdirSync, statfsSync, statSync } from 'node:fs'
+import { statfsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock, LogStorage } from '../../../processor/ports.ts'
 import type { Rocks } from '../../rocksdb/rocks.ts'
+import { namesIn } from '../../system/folder-names.ts'
 import type { CommitMark } from './commit-mark.ts'
 import type { Group } from './group-consumer.ts'
 import type { LentDisk } from './lent-disk.ts'
@@ -124,14 +125,6 @@ function bytesOf(directory: string): number {
   let bytes = 0
   for (const name of namesIn(directory)) bytes += statSync(join(directory, name), { throwIfNoEntry: false })?.size ?? 0
   return bytes
-}
-
-function namesIn(directory: string): readonly string[] {
-  try {
-    return readdirSync(directory)
-  } catch {
-    return []
-  }
 }
 
 function diskOf(directory: string): { readonly size: number; readonly free: number } {

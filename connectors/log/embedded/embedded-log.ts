@@ -28,7 +28,7 @@ import { snapshotLog } from './log-snapshot.ts'
 import type { ReadPartition } from './partition.ts'
 import { PartitionReader } from './partition-reader.ts'
 import { Positions } from './positions.ts'
-import { removeParts } from './removal.ts'
+import { removeHoldings } from './removal.ts'
 import { Retention } from './retention.ts'
 import type { SegmentUses } from './segment-uses.ts'
 import type { Segments } from './segments.ts'
@@ -58,7 +58,7 @@ export interface EmbeddedLogOptions {
 }
 
 /** The topics, groups and applications that `EmbeddedLog.remove` deletes. */
-export interface RemovedParts {
+export interface RemovedHoldings {
   readonly topics: readonly string[]
   readonly groups: readonly string[]
   /** Ids of the applications whose stores are deleted. */
@@ -208,7 +208,7 @@ export class EmbeddedLog implements Log {
   }
 
   /** The groups that have a position, and the applications that have a store. */
-  parts(): { readonly groups: readonly string[]; readonly applications: readonly string[] } {
+  holdings(): { readonly groups: readonly string[]; readonly applications: readonly string[] } {
     const groups = new Set(Array.from(positionsIn(this.#disk.rocks), ({ group }) => group))
     return { groups: [...groups], applications: this.#storeIds.applications() }
   }
@@ -236,9 +236,9 @@ export class EmbeddedLog implements Log {
   /**
    * Deletes topics, positions and stores. Their swarms and programs must not be running. A second call finishes a removal that a crash interrupted.
    */
-  async remove({ topics: names, groups, applications }: RemovedParts): Promise<void> {
+  async remove({ topics: names, groups, applications }: RemovedHoldings): Promise<void> {
     const topics = this.#topics.named(names)
-    await removeParts(
+    await removeHoldings(
       { topics, groups, applications },
       {
         cycle: this.#cycle,

@@ -79,8 +79,12 @@ export class GroupConsumer implements Consumer, Watcher {
     this.#subscription = subscription
   }
 
+  get topics(): readonly string[] {
+    return this.#subscription.topics
+  }
+
   reads(topic: string): boolean {
-    return this.#subscription.topics.includes(topic)
+    return this.topics.includes(topic)
   }
 
   owns(partition: Partition): boolean {

@@ -16,10 +16,18 @@ export class Readers {
   readonly #stored = new Map<string, ReaderPosition[]>()
   /** The groups that have a stored position in a topic. */
   readonly #byTopic = new Map<string, Set<string>>()
+  /** The groups of this process that read a topic. A search in all groups for each partition would cost the square of the number of swarms. */
+  readonly #running = new Map<string, Group[]>()
   readonly #groups: ReadonlyMap<string, Group>
 
   constructor(disk: Rocks, groups: ReadonlyMap<string, Group>) {
     this.#groups = groups
+    for (const group of groups.values())
+      for (const topic of new Set(group.members.flatMap(({ topics }) => topics))) {
+        const there = this.#running.get(topic)
+        if (there === undefined) this.#running.set(topic, [group])
+        else there.push(group)
+      }
     for (const { group, topic, partition, value } of positionsIn(disk)) {
       const place = `${topic}\0${partition}`
       const position = { group, offset: new DataView(value.buffer, value.byteOffset).getFloat64(0) }
@@ -44,10 +52,8 @@ export class Readers {
       const members = this.#groups.get(group)?.members ?? []
       return members.length === 0 || members.some((member) => member.reads(topic))
     })
-    for (const { name, members } of this.#groups.values()) {
-      const isNew = !stored.some(({ group }) => group === name)
-      if (isNew && members.some((member) => member.reads(topic))) positions.push({ group: name, offset: start })
-    }
+    for (const { name } of this.#running.get(topic) ?? [])
+      if (!stored.some(({ group }) => group === name)) positions.push({ group: name, offset: start })
     return positions
   }
 

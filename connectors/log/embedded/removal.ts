@@ -8,7 +8,7 @@ import type { SegmentUses } from './segment-uses.ts'
 import type { StoreIds } from './store-ids.ts'
 import type { Topic } from './topics.ts'
 
-export interface LogParts {
+export interface LogHoldings {
   readonly topics: readonly Topic[]
   /**
    * Groups whose positions are removed. In a removed topic the positions of all groups are removed, because a new topic of the same name starts at
@@ -34,9 +34,9 @@ interface RemovalPlace {
  * Removes topics, positions and stores. One write deletes all names, and notes the numbers of the topics and stores that still have rows. Then the
  * rows are deleted. After a crash in between, `finishRemoval` deletes the rows before a new topic or store can get such a number.
  */
-export async function removeParts(parts: LogParts, { cycle, disk, uses, mark, storeIds, onRemoved }: RemovalPlace): Promise<void> {
+export async function removeHoldings(holdings: LogHoldings, { cycle, disk, uses, mark, storeIds, onRemoved }: RemovalPlace): Promise<void> {
   await cycle.change((rocks) => {
-    const { rows, apply } = removalOf(parts, { rocks, uses, storeIds })
+    const { rows, apply } = removalOf(holdings, { rocks, uses, storeIds })
     return {
       rows,
       apply() {
@@ -46,12 +46,12 @@ export async function removeParts(parts: LogParts, { cycle, disk, uses, mark, st
     }
   })
   await cycle.sync()
-  for (const { number, partitions } of parts.topics) for (const partition of partitions) mark.forgetEnd(number, partition.number)
+  for (const { number, partitions } of holdings.topics) for (const partition of partitions) mark.forgetEnd(number, partition.number)
   await finishRemoval(disk.rocks)
 }
 
 function removalOf(
-  { topics, groups, applications }: LogParts,
+  { topics, groups, applications }: LogHoldings,
   { rocks, uses, storeIds }: Pick<RemovalPlace, 'uses' | 'storeIds'> & { readonly rocks: Rocks },
 ): Change {
   const rows: RocksChange[] = []

@@ -1,5 +1,5 @@
 import type { Clock, TopicSpec } from '../../../processor/ports.ts'
-import { swarmOfDeadLetters } from '../../../topology/naming.ts'
+import { swarmOfDeadLetters } from '../../../topology/topic-names.ts'
 import type { CommitCycle } from './commit-cycle.ts'
 import type { CommitMark } from './commit-mark.ts'
 import { Compaction } from './compaction.ts'

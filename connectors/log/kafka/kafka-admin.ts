@@ -5,7 +5,7 @@ import { signIn } from './cluster/sign-in.ts'
 import type { KafkaLogOptions } from './kafka-log.ts'
 
 /** The topics and groups of an application on a cluster. */
-export interface ApplicationParts {
+export interface ApplicationHoldings {
   readonly topics: readonly string[]
   readonly groups: readonly string[]
 }
@@ -30,12 +30,12 @@ export class KafkaAdmin {
     this.#admin = adminClient(options)
   }
 
-  async all(): Promise<ApplicationParts> {
+  async all(): Promise<ApplicationHoldings> {
     return { topics: await this.#admin.listTopics(), groups: [...(await this.#admin.listGroups({})).keys()] }
   }
 
   /** Deletes topics and groups. If a process of the application is running, throws WAGGLE_GROUP_IN_USE and deletes nothing. */
-  async delete({ topics, groups }: ApplicationParts): Promise<void> {
+  async delete({ topics, groups }: ApplicationHoldings): Promise<void> {
     try {
       if (groups.length > 0) await this.#admin.deleteGroups({ groups: [...groups] })
     } catch (thrown) {

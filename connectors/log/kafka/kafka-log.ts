@@ -15,12 +15,13 @@ import type {
   TopicPartition,
   TopicSpec,
 } from '../../../processor/ports.ts'
+import { closedLog } from '../../../topology/log-errors.ts'
 import { SharedCalls } from '../../../topology/shared-calls.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { BrokerError } from './cluster/broker-error.ts'
-import type { KafkaClient } from './cluster/client.ts'
 import { Cluster } from './cluster/cluster.ts'
 import { type Broker, Connections } from './cluster/connections.ts'
+import type { KafkaClient } from './cluster/kafka-client.ts'
 import { commitOffsets, deleteRecordsBefore, edgeOffsets } from './cluster/offsets.ts'
 import { PlatformaticClient } from './cluster/platformatic-client.ts'
 import { signIn } from './cluster/sign-in.ts'
@@ -289,10 +290,6 @@ class KafkaLog implements Log {
 
 function notSupported(client: KafkaClient, what: string, next: string): WaggleError {
   return new WaggleError('WAGGLE_NOT_SUPPORTED', { message: `The Kafka client ${client.name} cannot do ${what}`, next })
-}
-
-function closedLog(): WaggleError {
-  return new WaggleError('WAGGLE_CLOSED', { message: 'The log is closed', next: 'Open it again.' })
 }
 
 function brokerOf(address: string): Broker {

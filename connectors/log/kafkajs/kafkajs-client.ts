@@ -1,5 +1,6 @@
 import type { Position, TopicPartition } from '../../../processor/ports.ts'
 import { BrokerError, errorName, expectNone } from '../kafka/cluster/broker-error.ts'
+import type { RawRequest } from '../kafka/cluster/connections.ts'
 import {
   type At,
   askedTime,
@@ -10,8 +11,7 @@ import {
   type KafkaClient,
   type NewTopic,
   type SyncWish,
-} from '../kafka/cluster/client.ts'
-import type { RawRequest } from '../kafka/cluster/connections.ts'
+} from '../kafka/cluster/kafka-client.ts'
 import type { GroupMembership } from '../kafka/cluster/offsets.ts'
 import type { KafkaLogOptions } from '../kafka/kafka-log.ts'
 import { fields, type KafkaAnswer } from './kafkajs-answer.ts'

@@ -9,8 +9,8 @@ import Encoder from 'kafkajs/src/protocol/encoder.js'
 import apiKeys from 'kafkajs/src/protocol/requests/apiKeys.js'
 import definitions from 'kafkajs/src/protocol/requests/index.js'
 import { BrokerError } from '../kafka/cluster/broker-error.ts'
-import type { At } from '../kafka/cluster/client.ts'
 import type { RawRequest } from '../kafka/cluster/connections.ts'
+import type { At } from '../kafka/cluster/kafka-client.ts'
 import type { KafkaLogOptions } from '../kafka/kafka-log.ts'
 
 type ConnectOptions = Pick<KafkaLogOptions, 'clientId' | 'ssl' | 'sasl'>

@@ -21,31 +21,58 @@ export function Graph({ swarm, numbers, progress, selected, onSelect, isTall }) 
     event.preventDefault()
     next.focus()
   }
-  return html`<svg ref=${figure} class=${`graph ${drawn.nodes.length > 60 ? 'many' : ''}`} viewBox=${`0 0 ${drawn.width} ${drawn.height}`} style=${{ maxWidth: `${drawn.width}px`, minWidth: `${Math.min(drawn.width, isTall ? 320 : drawn.width * 0.6)}px` }} role="group" aria-label=${`The bees of ${swarm.name}`} onKeyDown=${onKeyDown}>
-    ${drawn.edges.map(
-      ({ from, to, path, middle }) =>
-        html`<${Edge} key=${`${from} ${to}`} ...${{ path, middle }} rate=${numbers?.rates[topics.get(from)] ?? 0} waits=${numbers?.waiting[to]?.[topics.get(from)] ?? 0} isLit=${progress?.get(from) === 'done'} />`,
-    )}
-    ${drawn.nodes.map(
-      ({ bee, x, y }) =>
-        html`<${Node} key=${bee.name} ...${{ bee, x, y, onSelect }} calls=${numbers?.calls[bee.name]} rate=${bee.topic === null ? numbers?.calls[bee.name]?.rate : numbers?.rates[bee.topic]} waits=${numbers?.waits[bee.name] ?? 0} isMeasured=${numbers !== undefined} state=${progress?.get(bee.name)} isSelected=${selected === bee.name} isTabbable=${tabbable === bee.name} />`,
-    )}
-  </svg>`
+  // On a phone, a swarm of a few columns fits the window. A wider one is scrolled, because its texts would be too small.
+  const least = isTall && drawn.width < 720 ? Math.min(drawn.width, 320) : drawn.width * 0.6
+  const sizes = { maxWidth: `${drawn.width}px`, minWidth: `${least}px` }
+  const viewBox = `0 0 ${drawn.width} ${drawn.height}`
+  const rateOf = (bee) => numbers?.rates[topics.get(bee)] ?? 0
+  return html`<div class=${`graph ${drawn.nodes.length > 60 ? 'many' : ''}`} style=${sizes}>
+    <svg viewBox=${viewBox} aria-hidden="true">${drawn.edges.map(
+      ({ from, to, path }) => html`<${Edge} key=${`${from} ${to}`} path=${path} width=${widthOf(rateOf(from))} />`,
+    )}</svg>
+    <${Dots} viewBox=${viewBox} edges=${drawn.edges} rateOf=${rateOf} isLit=${(bee) => progress?.get(bee) === 'done'} />
+    <svg ref=${figure} viewBox=${viewBox} role="group" aria-label=${`The bees of ${swarm.name}`} onKeyDown=${onKeyDown}>
+      ${drawn.edges.map(
+        ({ from, to, middle }) => html`<${Waiting} key=${`${from} ${to}`} middle=${middle} waits=${numbers?.waiting[to]?.[topics.get(from)] ?? 0} />`,
+      )}
+      ${drawn.nodes.map(
+        ({ bee, x, y }) =>
+          html`<${Node} key=${bee.name} ...${{ bee, x, y, onSelect }} calls=${numbers?.calls[bee.name]} rate=${bee.topic === null ? numbers?.calls[bee.name]?.rate : numbers?.rates[bee.topic]} waits=${numbers?.waits[bee.name] ?? 0} isMeasured=${numbers !== undefined} state=${progress?.get(bee.name)} isSelected=${selected === bee.name} isTabbable=${tabbable === bee.name} />`,
+      )}
+    </svg>
+  </div>`
 }
 
-/** An edge, with dots that move while records pass, and the number of records that wait at its end. */
-function Edge({ path, middle, rate, waits, isLit }) {
-  const width = Math.round(Math.min(6, 1.5 + Math.log10(1 + rate)) * 2) / 2
-  const isMoving = rate > 0 || isLit
+function widthOf(rate) {
+  return Math.round(Math.min(6, 1.5 + Math.log10(1 + rate)) * 2) / 2
+}
+
+function Edge({ path, width }) {
+  return useMemo(() => html`<path class="edge" d=${path} stroke-width=${width} />`, [path, width])
+}
+
+/**
+ * Dots that move along the edges on which records pass. They are drawn for each frame of the screen, so they have a layer of their own, and edges of
+ * one width share an element.
+ */
+function Dots({ viewBox, edges, rateOf, isLit }) {
+  const moving = edges.filter(({ from }) => rateOf(from) > 0 || isLit(from))
+  const paths = Map.groupBy(moving, ({ from }) => widthOf(rateOf(from)))
+  return html`<svg class="dots" viewBox=${viewBox} aria-hidden="true">${[...paths].map(
+    ([width, group]) => html`<path key=${width} class="edge moving" d=${group.map(({ path }) => path).join(' ')} stroke-width=${width + 0.5} />`,
+  )}</svg>`
+}
+
+/** The number of records that wait at the end of an edge. */
+function Waiting({ middle, waits }) {
   const shown = waits > 0 ? countText(waits) : ''
-  return useMemo(
-    () => html`<g aria-hidden="true">
-      <path class="edge" d=${path} stroke-width=${width} />
-      ${isMoving && html`<path class="edge moving" d=${path} stroke-width=${width + 0.5} />`}
-      ${shown && html`<g class="waits" transform=${`translate(${middle.x} ${middle.y})`}><rect x=${-(12 + shown.length * 7) / 2} y="-9" width=${12 + shown.length * 7} height="18" rx="9" /><text text-anchor="middle" y="4">${shown}</text></g>`}
-    </g>`,
-    [path, width, isMoving, shown],
-  )
+  return useMemo(() => {
+    const width = 12 + shown.length * 7
+    return (
+      shown &&
+      html`<g class="waits" aria-hidden="true" transform=${`translate(${middle.x} ${middle.y})`}><rect x=${-width / 2} y="-9" width=${width} height="18" rx="9" /><text text-anchor="middle" y="4">${shown}</text></g>`
+    )
+  }, [middle, shown])
 }
 
 function Node({ bee, x, y, calls, rate, waits, isMeasured, state, isSelected, isTabbable, onSelect }) {

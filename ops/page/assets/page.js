@@ -3,15 +3,15 @@ import { Ask } from './ask.js'
 import { Bee } from './bee.js'
 import { Profile } from './flame.js'
 import { Graph } from './graph.js'
-import { Inside } from './inside.js'
 import { Letters } from './letters.js'
 import { rateText, useLive } from './live.js'
-import { usePlace } from './place.js'
 import { Predictions } from './predictions.js'
 import { Requests } from './requests.js'
 import { SignIn } from './sign-in.js'
+import { SwarmState } from './swarm-state.js'
 import { Swarms } from './swarms.js'
 import { Topics } from './topics.js'
+import { usePlace } from './view-address.js'
 import { Waterfall } from './waterfall.js'
 
 const states = {
@@ -110,7 +110,7 @@ function SwarmView({ swarm, numbers, isTall, place, go, follow }) {
     </section>
     <section class="wide" aria-labelledby="inside-title">
       <h2 id="inside-title">What waits, and what is kept</h2>
-      <${Inside} swarm=${swarm.name} />
+      <${SwarmState} swarm=${swarm.name} />
     </section>`
 }
 

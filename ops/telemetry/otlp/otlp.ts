@@ -1,4 +1,4 @@
-import type { Clock } from '../../../processor/ports.ts'
+import type { Clock, Random } from '../../../processor/ports.ts'
 import type { Tracing } from '../../../topology/swarm/ports/tracing.ts'
 import type { LogFields, LogLevel } from '../../process-log/log-line.ts'
 import type { Family } from '../exposition.ts'
@@ -19,6 +19,7 @@ export interface Otlp {
 export interface OtlpOptions {
   readonly env: { readonly [name: string]: string | undefined }
   readonly clock: Clock
+  readonly random: Random
   /** The name of this process among the processes of the service. */
   readonly instance: string
   /** Called with lines about the collector itself. These lines are not sent to the collector. */

@@ -1,8 +1,7 @@
-import { randomBytes } from 'node:crypto'
 import { type Attributes, type HrTime, type Link, ROOT_CONTEXT, type SpanContext, SpanKind, SpanStatusCode } from '@opentelemetry/api'
 import type { Resource } from '@opentelemetry/resources'
 import { type ReadableSpan, SamplingDecision, type SpanProcessor, TraceIdRatioBasedSampler } from '@opentelemetry/sdk-trace'
-import type { Clock } from '../../../processor/ports.ts'
+import type { Clock, Random } from '../../../processor/ports.ts'
 import { ownPackage } from '../../../topology/own-package.ts'
 import type { AcceptedRecord, CallSpan, TracedCall, TracedRequest, Tracing } from '../../../topology/swarm/ports/tracing.ts'
 import { parseTraceparent, rootSpanIdOf, type TraceContext, traceIdOf } from '../../../topology/swarm/request/trace-context.ts'
@@ -12,6 +11,7 @@ export interface RecordedSpansOptions {
   readonly processor: Pick<SpanProcessor, 'onEnd'>
   readonly resource: Resource
   readonly clock: Pick<Clock, 'now'>
+  readonly random: Pick<Random, 'bytes'>
   readonly settings: Pick<OtlpSettings, 'sampler' | 'maxLinks'>
 }
 
@@ -33,7 +33,7 @@ export class RecordedSpans implements Tracing {
 
   begin({ gateway, call, id, path, traceparent }: TracedRequest): ReturnType<Tracing['begin']> {
     const parent = parseTraceparent(traceparent ?? null)
-    const context = this.#context(id, parent, randomBytes(8).toString('hex'))
+    const context = this.#context(id, parent, this.#randomId(8))
     const startedAt = this.#options.clock.now()
     const end = (status: number) => {
       if (!context.isSampled) return
@@ -114,7 +114,11 @@ export class RecordedSpans implements Tracing {
 
   /** The span of a batch. A batch contains requests of many traces, so it is a separate trace, with a link to each of its requests. */
   #batchOf({ context }: CallSpan): TraceContext {
-    return { traceId: randomBytes(16).toString('hex'), spanId: context.spanId, isSampled: true }
+    return { traceId: this.#randomId(16), spanId: context.spanId, isSampled: true }
+  }
+
+  #randomId(bytes: number): string {
+    return Buffer.from(this.#options.random.bytes(bytes)).toString('hex')
   }
 
   #record({ name, kind, context, parentSpanId, times, failure, attributes, links = [] }: Recorded): void {

@@ -82,7 +82,8 @@ export class SentTelemetry implements Otlp {
     const exporter = watched(await spanExporter(traces), 'traces', this.#options.say)
     const processor = new BatchSpanProcessor({ exporter, ...spans })
     this.#parts.push(processor)
-    this.tracing = new RecordedSpans({ processor, resource: this.#resource, clock: this.#options.clock, settings: { sampler, maxLinks } })
+    const { clock, random } = this.#options
+    this.tracing = new RecordedSpans({ processor, resource: this.#resource, clock, random, settings: { sampler, maxLinks } })
   }
 
   async #openMetrics({ protocols: { metrics: protocol }, metrics }: OtlpSettings): Promise<void> {

@@ -1,4 +1,4 @@
-import type { Each, Forward } from '../../../topology/operators/streams.ts'
+import type { Each, Forward } from '../../../topology/operators/streams-operators.ts'
 import type { Processor, ProcessorContext } from '../../../topology/processor-api.ts'
 import type { Record } from '../../../topology/record.ts'
 

@@ -1,5 +1,5 @@
 import type { ForeignKeySend, Instruction } from '../../../topology/operators/foreign-key.ts'
-import type { Change } from '../../../topology/operators/streams.ts'
+import type { Change } from '../../../topology/operators/streams-operators.ts'
 import type { Record } from '../../../topology/record.ts'
 import type { Serializer } from '../../../topology/serde.ts'
 import { murmur128 } from './murmur128.ts'

@@ -1,4 +1,4 @@
-import type { JoinWindow } from '../../../topology/operators/streams.ts'
+import type { JoinWindow } from '../../../topology/operators/streams-operators.ts'
 import type { Record } from '../../../topology/record.ts'
 import type { WindowStore } from '../../../topology/state-store.ts'
 import { StoredProcessor } from './stored-processor.ts'

@@ -1,4 +1,4 @@
-import type { SessionAggregate } from '../../../topology/operators/streams.ts'
+import type { SessionAggregate } from '../../../topology/operators/streams-operators.ts'
 import type { Header, Record, Window, Windowed } from '../../../topology/record.ts'
 import { noHeaders } from '../../../topology/record.ts'
 import type { NodeMeters } from '../../metrics/task-meters.ts'

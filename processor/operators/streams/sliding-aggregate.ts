@@ -1,4 +1,4 @@
-import type { SlidingAggregate } from '../../../topology/operators/streams.ts'
+import type { SlidingAggregate } from '../../../topology/operators/streams-operators.ts'
 import type { Header, Record } from '../../../topology/record.ts'
 import { type StoredWindows, WindowedProcessor, type WindowRow } from './windowed-processor.ts'
 

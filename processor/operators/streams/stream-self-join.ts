@@ -1,4 +1,4 @@
-import type { StreamSelfJoin } from '../../../topology/operators/streams.ts'
+import type { StreamSelfJoin } from '../../../topology/operators/streams-operators.ts'
 import type { Record } from '../../../topology/record.ts'
 import type { WindowStore } from '../../../topology/state-store.ts'
 import type { KeptNumber } from '../../state/task-memory.ts'

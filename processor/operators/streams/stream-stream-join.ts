@@ -1,4 +1,4 @@
-import type { StreamStreamJoin } from '../../../topology/operators/streams.ts'
+import type { StreamStreamJoin } from '../../../topology/operators/streams-operators.ts'
 import type { Header, Record } from '../../../topology/record.ts'
 import type { KeyValueStore, WindowStore } from '../../../topology/state-store.ts'
 import type { WaitingKey, WaitingValue } from '../../../topology/streams/outer-join-serdes.ts'

@@ -1,4 +1,4 @@
-import type { StreamTableJoin } from '../../../topology/operators/streams.ts'
+import type { StreamTableJoin } from '../../../topology/operators/streams-operators.ts'
 import type { Record, RecordMetadata } from '../../../topology/record.ts'
 import type { Serde } from '../../../topology/serde.ts'
 import type { KeyValueStore } from '../../../topology/state-store.ts'

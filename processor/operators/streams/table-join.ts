@@ -1,4 +1,4 @@
-import type { Change, TableJoin } from '../../../topology/operators/streams.ts'
+import type { Change, TableJoin } from '../../../topology/operators/streams-operators.ts'
 import type { Record } from '../../../topology/record.ts'
 import { StoredProcessor } from './stored-processor.ts'
 import { openTable, type TableLookup } from './table-lookup.ts'

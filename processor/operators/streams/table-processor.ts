@@ -1,4 +1,4 @@
-import type { Change, OldValues } from '../../../topology/operators/streams.ts'
+import type { Change, OldValues } from '../../../topology/operators/streams-operators.ts'
 import type { Record } from '../../../topology/record.ts'
 import type { TableUpdates } from '../operator-context.ts'
 import { StoredProcessor } from './stored-processor.ts'

@@ -1,4 +1,4 @@
-import type { Change, TableRegroup } from '../../../topology/operators/streams.ts'
+import type { Change, TableRegroup } from '../../../topology/operators/streams-operators.ts'
 import type { Record } from '../../../topology/record.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { sameKey } from './same-key.ts'

@@ -1,4 +1,4 @@
-import type { Change } from '../../../topology/operators/streams.ts'
+import type { Change } from '../../../topology/operators/streams-operators.ts'
 import type { KeyValueStore, StateStore, ValueAndTimestamp } from '../../../topology/state-store.ts'
 import { SegmentedVersionedStore } from '../../state/versioned-store.ts'
 

@@ -1,4 +1,4 @@
-import type { TableSource } from '../../../topology/operators/streams.ts'
+import type { TableSource } from '../../../topology/operators/streams-operators.ts'
 import type { Record } from '../../../topology/record.ts'
 import { TableProcessor } from './table-processor.ts'
 

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { WindowAggregate } from '../../../topology/operators/streams.ts'
+import type { WindowAggregate } from '../../../topology/operators/streams-operators.ts'
 import type { Header, Record } from '../../../topology/record.ts'
 import { WindowedProcessor } from './windowed-processor.ts'
 

@@ -1,4 +1,4 @@
-import type { OldValues } from '../../../topology/operators/streams.ts'
+import type { OldValues } from '../../../topology/operators/streams-operators.ts'
 import type { Header, Record } from '../../../topology/record.ts'
 import type { ValueAndTimestamp } from '../../../topology/state-store.ts'
 import type { SegmentedWindowStore } from '../../state/segmented-window-store.ts'

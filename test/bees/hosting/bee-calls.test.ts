@@ -54,12 +54,15 @@ describe('The activity of bees', () => {
   it('includes a bee whose call throws, and the caller gets the error', async () => {
     const { calls } = scene()
     const thrown = new Error('no')
-    await assert.rejects(
-      calls.call('broken', [], () => {
-        throw thrown
-      }),
+    assert.throws(
+      () =>
+        calls.call('broken', [], () => {
+          throw thrown
+        }),
       thrown,
     )
+    assert.deepEqual([calls.takeActivity().bees, calls.takeActivity().bees], [['broken'], []])
+    await assert.rejects(async () => calls.call('broken', [], () => Promise.reject(thrown)), thrown)
     assert.deepEqual([calls.takeActivity().bees, calls.takeActivity().bees], [['broken'], []])
   })
 })

@@ -8,8 +8,8 @@ import { GuardedHttpCalls } from '../../../connectors/http-calls/guarded-http-ca
 import { TensorFlowServing } from '../../../connectors/models/serving/tensorflow-serving.ts'
 import { PostgresServers } from '../../../connectors/postgres/postgres-database.ts'
 import { systemClock } from '../../../connectors/system/system-clock.ts'
-import { checkSwarm } from '../../../topology/swarm/check/check.ts'
-import { SwarmDocument } from '../../../topology/swarm/document.ts'
+import { checkSwarm } from '../../../topology/swarm/check/check-swarm.ts'
+import { SwarmDocument } from '../../../topology/swarm/swarm-document.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 
 /** The findings of the check as lines, for a swarm with these bees behind the gateway `g`. This machine has no model and no image. */

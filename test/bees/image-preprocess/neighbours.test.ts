@@ -15,11 +15,11 @@ import { decodePicture } from '../../../connectors/pictures/picture-decoder.ts'
 import { PostgresServers } from '../../../connectors/postgres/postgres-database.ts'
 import { systemClock } from '../../../connectors/system/system-clock.ts'
 import type { AsyncCall } from '../../../topology/async-step.ts'
-import { checkSwarm } from '../../../topology/swarm/check/check.ts'
+import { checkSwarm } from '../../../topology/swarm/check/check-swarm.ts'
 import type { CheckedSwarm } from '../../../topology/swarm/checked-swarm.ts'
-import { SwarmDocument } from '../../../topology/swarm/document.ts'
 import type { Payload } from '../../../topology/swarm/payload/payload.ts'
 import { Answered } from '../../../topology/swarm/request/answered.ts'
+import { SwarmDocument } from '../../../topology/swarm/swarm-document.ts'
 import { pictureModel } from '../../support/picture-model.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'waggle-pictures-'))

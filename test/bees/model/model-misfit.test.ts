@@ -11,8 +11,8 @@ import { ThreadedModels } from '../../../connectors/models/threaded-models.ts'
 import { PostgresServers } from '../../../connectors/postgres/postgres-database.ts'
 import { systemClock } from '../../../connectors/system/system-clock.ts'
 import type { PayloadType } from '../../../topology/swarm/bee-type.ts'
-import { checkSwarm } from '../../../topology/swarm/check/check.ts'
-import { SwarmDocument } from '../../../topology/swarm/document.ts'
+import { checkSwarm } from '../../../topology/swarm/check/check-swarm.ts'
+import { SwarmDocument } from '../../../topology/swarm/swarm-document.ts'
 import { exportsDirectory } from '../../support/exported-models.ts'
 
 /** Checks a swarm in which a bee with this output feeds a model through a batch. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
 import sharp from 'sharp'
 import { checkServer } from '../../../bees/tf-serving/server-bee.ts'
-import type { ModelRow } from '../../../topology/swarm/management.ts'
+import type { ModelRow } from '../../../topology/swarm/log-management.ts'
 import { ModelServer, servingPython } from '../../support/serving/model-server.ts'
 import { eventually, SwarmHere } from '../../support/swarm-here.ts'
 

@@ -93,7 +93,7 @@ describe('The payloads of a data directory', () => {
     }
   })
 
-  it('are not opened if the file with the name of their store has no such name', () => {
+  it('are not opened if the file store contains no name of a store', () => {
     const directory = mkdtempSync(join(tmpdir(), 'waggle-claims-'))
     try {
       const open = () => DirectoryClaims.open(directory, new SystemRandom()).name

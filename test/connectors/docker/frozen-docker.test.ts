@@ -8,7 +8,7 @@ import { after, describe, it } from 'node:test'
 import { ContainerRun } from '../../../connectors/docker/container-run.ts'
 import { DockerEngine } from '../../../connectors/docker/docker-engine.ts'
 import { Images } from '../../../connectors/docker/images.ts'
-import { Leftovers } from '../../../connectors/docker/leftovers.ts'
+import { Leftovers } from '../../../connectors/docker/leftover-containers.ts'
 import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
 
 const log = () => {}

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
-import { Guardian } from '../../../connectors/containers/guardian.ts'
+import { Guardian } from '../../../connectors/processes/guardian.ts'
 import { requirementsOf } from '../../../connectors/python/requirements.ts'
 import { VirtualEnvironments } from '../../../connectors/python/virtual-environments.ts'
 import { systemClock } from '../../../connectors/system/system-clock.ts'

@@ -7,7 +7,7 @@ import { openEmbeddedLog } from '../../../connectors/log/embedded/embedded-log.t
 import { systemClock } from '../../../connectors/system/system-clock.ts'
 import { SystemRandom } from '../../../connectors/system/system-random.ts'
 import { idSecretOf } from '../../../ops/beekeeper/id-secret.ts'
-import { idSecretTopic } from '../../../topology/naming.ts'
+import { idSecretTopic } from '../../../topology/topic-names.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { SimulatedWorld } from '../../support/simulated-world.ts'
 

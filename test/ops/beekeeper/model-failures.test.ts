@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import type { Worker } from 'node:worker_threads'
 import { smallModel } from '../../../ops/bench/small-model.ts'
-import type { ModelRow } from '../../../topology/swarm/management.ts'
+import type { ModelRow } from '../../../topology/swarm/log-management.ts'
 import { SwarmHere } from '../../support/swarm-here.ts'
 import { turnedModel } from '../../support/turned-model.ts'
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { ModelRow } from '../../../topology/swarm/management.ts'
+import type { ModelRow } from '../../../topology/swarm/log-management.ts'
 import { ModelVersions } from '../../support/model-versions.ts'
 import { eventually, SwarmHere } from '../../support/swarm-here.ts'
 

@@ -6,8 +6,8 @@ import { parse } from 'yaml'
 import { defineBee } from '../../../bees/define-bee.ts'
 import { BeeRegistry } from '../../../bees/registry.ts'
 import { beePages, stalePages } from '../../../ops/check/bee-pages.ts'
-import { checkSwarm } from '../../../topology/swarm/check/check.ts'
-import { SwarmDocument } from '../../../topology/swarm/document.ts'
+import { checkSwarm } from '../../../topology/swarm/check/check-swarm.ts'
+import { SwarmDocument } from '../../../topology/swarm/swarm-document.ts'
 
 const shout = defineBee({
   type: 'shout',

@@ -103,6 +103,66 @@ describe('waggle bees add', () => {
   })
 })
 
+describe('waggle bees remove', () => {
+  let directory: string
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'waggle-shelf-'))
+    mkdirSync(join(directory, 'node_modules'))
+    symlinkSync(root, join(directory, 'node_modules', 'waggle-streams'))
+    cpSync(words, join(directory, 'node_modules', 'waggle-bee-words'), { recursive: true })
+    waggle('bees', 'add', 'waggle-bee-words')
+  })
+  afterEach(() => rmSync(directory, { recursive: true }))
+
+  function waggle(...argv: readonly string[]) {
+    return spawnSync(process.execPath, [join(root, 'ops', 'cli', 'main.ts'), ...argv], { cwd: directory, encoding: 'utf8' })
+  }
+  const types = () => Object.keys(JSON.parse(readFileSync(join(directory, 'bees.lock.json'), 'utf8')).bees)
+  const refused = (argv: readonly string[], said: RegExp) => {
+    const { status, stderr } = waggle(...argv)
+    assert.match(stderr, said)
+    assert.equal(status, 1)
+    assert.deepEqual(types(), ['words'])
+  }
+
+  it('takes a type out of the lock file by its name or by its package, also if the package is gone', () => {
+    const { status, stdout } = waggle('bees', 'remove', 'words')
+    assert.equal(status, 0)
+    assert.equal(
+      stdout,
+      'words of waggle-bee-words 0.1.0\nIt is no longer in bees.lock.json.\nnpm still has the package: npm uninstall waggle-bee-words\n',
+    )
+    assert.deepEqual(types(), [])
+    assert.equal(waggle('bees', 'add', 'waggle-bee-words').status, 0)
+    rmSync(join(directory, 'node_modules', 'waggle-bee-words'), { recursive: true })
+    const { integrity, ...row } = JSON.parse(waggle('bees', 'remove', 'waggle-bee-words', '--json').stdout)
+    assert.deepEqual(row, { type: 'words', package: 'waggle-bee-words', version: '0.1.0', lock: 'bees.lock.json' })
+    assert.match(integrity, /^sha512-/)
+    assert.deepEqual(types(), [])
+  })
+
+  it('refuses a type that a swarm file beside the lock file still names, and names the place', () => {
+    writeFileSync(join(directory, 'swarm.yaml'), swarm)
+    for (const name of ['words', 'waggle-bee-words'])
+      refused(['bees', 'remove', name], /^swarm\.yaml:4:25: A bee has the type words here; Take the bee out of the swarm file first/)
+    rmSync(join(directory, 'swarm.yaml'))
+    writeFileSync(join(directory, 'other.yml'), swarm)
+    refused(['bees', 'remove', 'words'], /^other\.yml:4:25: /)
+    writeFileSync(join(directory, 'other.yml'), swarm.replace('type: words', 'type: module'))
+    // A YAML file of another program, such as a template of Helm, cannot be read as YAML.
+    writeFileSync(join(directory, 'template.yaml'), '{{ if }}\n- [')
+    assert.equal(waggle('bees', 'remove', 'words').status, 0)
+  })
+
+  it('refuses a swarm file that cannot be read, and a name that the lock file does not have', () => {
+    writeFileSync(join(directory, 'swarm.yaml'), 'bees: [')
+    refused(['bees', 'remove', 'words'], /^swarm\.yaml:1:\d+: /)
+    refused(['bees', 'remove', 'wrods'], /bees\.lock\.json has no bee type and no package wrods\. Did you mean words\?/)
+    refused(['bees', 'remove', 'batch'], /has no bee type and no package batch\. It has words, waggle-bee-words\./)
+    refused(['bees', 'remove', 'words', '--swarm', 'elsewhere/swarm.yaml'], /elsewhere.bees\.lock\.json has no bee type/)
+  })
+})
+
 describe('waggle bees new', () => {
   it('writes a package whose test passes and that can be added to a swarm', () => {
     const directory = mkdtempSync(join(tmpdir(), 'waggle-shelf-'))
@@ -120,6 +180,21 @@ describe('waggle bees new', () => {
       assert.equal(status, 0, stdout)
       assert.equal(run(main, 'bees', 'add', 'waggle-bee-hello').status, 0)
       assert.equal(run(main, 'bees', 'new', 'node_modules/waggle-bee-hello').status, 1)
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
+  })
+
+  it('names in the README the folder of the package, whatever the name of the package is', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'waggle-shelf-'))
+    try {
+      const readmeOf = (folder: string, ...more: readonly string[]) => {
+        const argv = [join(root, 'ops', 'cli', 'main.ts'), 'bees', 'new', folder, ...more]
+        assert.equal(spawnSync(process.execPath, argv, { cwd: directory }).status, 0)
+        return readFileSync(join(directory, folder, 'README.md'), 'utf8')
+      }
+      assert.match(readmeOf('hello'), /^npm install --install-links \.\.\/hello\nnpx waggle bees add waggle-bee-hello$/m)
+      assert.match(readmeOf('my hello', '--python'), /^npx waggle bees add \.\.\/'my hello'$/m)
     } finally {
       rmSync(directory, { recursive: true })
     }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { resolve } from 'node:path'
 import { describe, it } from 'node:test'
-import type { ModelRow } from '../../../topology/swarm/management.ts'
+import type { ModelRow } from '../../../topology/swarm/log-management.ts'
 import { ModelVersions } from '../../support/model-versions.ts'
 import { SwarmHere } from '../../support/swarm-here.ts'
 

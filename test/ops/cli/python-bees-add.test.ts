@@ -208,6 +208,20 @@ describe('waggle bees add, for a Python package', { skip }, () => {
     refused(['bees', 'add', writeWheel(dist, { ...other, needs: ['left', 'right'] })], /conflicting dependencies[\s\S]*contradict each other/)
   })
 
+  it('takes a type out again by bees remove, with the wheels that no other type needs', () => {
+    const dist = join(directory, 'dist')
+    const both = `${tally.source}@register_bee(name="twice", summary="Doubles.", delivery="It only computes.", spec={"type": "object"})\ndef twice(payload): return payload * 2\n`
+    added(writeWheel(dist, { ...tally, source: both, bees: [...(tally.bees ?? []), 'twice = waggle_bee_tally:twice'] }))
+    const kept = () => readdirSync(join(directory, 'bees.wheels'))
+    refused(['bees', 'remove', 'waggle-bee-tally'], /swarm\.yaml:4:\d+: A bee has the type tally here/)
+    assert.equal(waggle(['bees', 'remove', 'twice']).stdout, 'twice of waggle-bee-tally 1.0\nIt is no longer in bees.lock.json.\n')
+    assert.deepEqual([Object.keys(lock().bees), kept().length], [['tally'], 1])
+    valid()
+    rmSync(join(directory, 'swarm.yaml'))
+    assert.equal(waggle(['bees', 'remove', 'tally']).status, 0)
+    assert.deepEqual([Object.keys(lock().bees), kept()], [[], []])
+  })
+
   it('refuses a package that is missing or is not a bee, and names the next step', () => {
     const dist = join(directory, 'dist')
     const wrong = (change: Partial<WheelContent>, said: RegExp) => refused(['bees', 'add', writeWheel(dist, { ...tally, ...change })], said)

@@ -99,6 +99,14 @@ describe('waggle sql', () => {
     )
   })
 
+  it('runs the query of docs/models.md that compares a version with its shadow, here two judges', async () => {
+    const [, query = ''] = /^```sql\n(.*?)^```/ms.exec(readFileSync(join(root, 'docs', 'models.md'), 'utf8')) ?? []
+    const [, lenient = ''] = /name: (a-judge\S+),/.exec(judgedBees) ?? []
+    const { status, out, err } = await waggle('sql', query.replace("'detect-shadow'", `'${lenient}'`).replace("'detect'", "'strict'"), '--json')
+    assert.equal(status, 0, err)
+    assert.ok(Math.abs((JSON.parse(out) as { readonly agreement: number }).agreement - 2 / 3) < 1e-9, out)
+  })
+
   it('finds requests by their state and prints them as a table', async () => {
     const { status, out, err } = await waggle('requests', 'list', '--state', 'answered', '--max', '2')
     assert.equal(status, 0, err)

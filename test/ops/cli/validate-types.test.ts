@@ -105,6 +105,28 @@ describe('The types between bees', () => {
     assert.doesNotMatch(said, /rules/)
   })
 
+  it('include the labels, which must fit the other inputs of a vote', () => {
+    const votes = (members: object) => `export const output = ${object(members)}\nexport default (input) => input`
+    const label = (...words: readonly string[]) => ({ label: { type: 'string', enum: words } })
+    const { status, said } = validated(
+      [
+        ...['one', 'two', 'some', 'other', 'silent'].map((name) => module(name, `${name}.ts`)),
+        'name: vote, type: majority-vote, input: {join: [one, two, some, other, silent]}',
+      ],
+      {
+        'one.ts': votes(label('bear', 'teddy')),
+        'two.ts': votes({ label: { type: 'string' } }),
+        'some.ts': votes(label('bear')),
+        'other.ts': votes(label('fox')),
+        'silent.ts': votes({ scores: { type: 'object', properties: { bear: number } } }),
+      },
+    )
+    assert.equal(status, 1, said)
+    assert.match(said, /swarm\.yaml:9:\d+: one votes for bear, teddy, and other votes for fox: they have no label in common/)
+    assert.match(said, /swarm\.yaml:9:\d+: silent gives no label, and a vote counts labels; Let it give an object with a text label/)
+    assert.doesNotMatch(said, /two/)
+  })
+
   for (const [what, text, reason] of [
     ['a text', "export const input = 'number'", /The type input of .*wrong\.ts is not a JSON Schema or \{ tensors \}/],
     ['a tensor without a dtype', 'export const output = { tensors: { x: { shape: [1] } } }', /has a tensor x without a dtype/],

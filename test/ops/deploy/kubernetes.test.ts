@@ -139,7 +139,7 @@ if ('missing' in tools) {
       )
     })
 
-    it('speak TLS, and are asked by TLS, with a Secret for it', () => {
+    it('speak TLS with callers and with their probes, if a Secret has the certificate', () => {
       const [{ spec } = assert.fail()] = resourcesIn(rendered('--set', 'tlsSecret=waggle-tls')).filter(({ kind }) => kind === 'Deployment')
       const [container = assert.fail()] = spec.template?.spec.containers ?? []
       for (const probe of ['startupProbe', 'readinessProbe', 'livenessProbe'])

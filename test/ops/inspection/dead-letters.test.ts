@@ -13,8 +13,7 @@ import { ShownValues } from '../../../ops/inspection/shown-value.ts'
 import type { Log, LogRecord, ProducerRecord } from '../../../processor/ports.ts'
 import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
 import { headerText, textHeader } from '../../../topology/record.ts'
-import { checkSwarm } from '../../../topology/swarm/check/check.ts'
-import { SwarmDocument } from '../../../topology/swarm/document.ts'
+import { checkSwarm } from '../../../topology/swarm/check/check-swarm.ts'
 import { planSwarm } from '../../../topology/swarm/plan/plan.ts'
 import {
   deadLetterOffsetHeader,
@@ -23,6 +22,7 @@ import {
   deadLetterTopicHeader,
   requestIdHeader,
 } from '../../../topology/swarm/request/headers.ts'
+import { SwarmDocument } from '../../../topology/swarm/swarm-document.ts'
 
 const [lettersTopic, inputTopic] = ['waggle.shop.dead-letters', 'waggle.gateway.door']
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import type { DeadLetterPage, RequestPage } from '../../../topology/swarm/management.ts'
+import type { DeadLetterPage, RequestPage } from '../../../topology/swarm/log-management.ts'
 import type { RequestTrace } from '../../../topology/swarm/request/request-trace.ts'
 import { patient } from '../../support/patient.ts'
 import { eventually, SwarmHere } from '../../support/swarm-here.ts'

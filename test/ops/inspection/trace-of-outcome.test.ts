@@ -9,10 +9,10 @@ import { RequestTraces } from '../../../ops/inspection/request-traces.ts'
 import type { Log } from '../../../processor/ports.ts'
 import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
 import { textHeader } from '../../../topology/record.ts'
-import { checkSwarm } from '../../../topology/swarm/check/check.ts'
-import { SwarmDocument } from '../../../topology/swarm/document.ts'
+import { checkSwarm } from '../../../topology/swarm/check/check-swarm.ts'
 import { planSwarm } from '../../../topology/swarm/plan/plan.ts'
 import { deadlineHeader, requestIdHeader } from '../../../topology/swarm/request/headers.ts'
+import { SwarmDocument } from '../../../topology/swarm/swarm-document.ts'
 
 const text = `name: small
 bees:

@@ -10,9 +10,9 @@ import type { Position, TopicPartition } from '../../../processor/ports.ts'
 import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
 import { nameCode } from '../../../processor/state/name-code.ts'
 import { writePositionNote } from '../../../processor/task/position-note.ts'
-import { checkSwarm } from '../../../topology/swarm/check/check.ts'
-import { SwarmDocument } from '../../../topology/swarm/document.ts'
+import { checkSwarm } from '../../../topology/swarm/check/check-swarm.ts'
 import { planSwarm } from '../../../topology/swarm/plan/plan.ts'
+import { SwarmDocument } from '../../../topology/swarm/swarm-document.ts'
 
 /** Gives a log the method with which a cluster sets positions. Returns the positions that were set, by group. */
 function positionsSetIn(log: EmbeddedLog): ReadonlyMap<string, readonly (TopicPartition & Position)[]> {

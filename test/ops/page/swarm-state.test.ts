@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { BeeRegistry } from '../../../bees/registry.ts'
 import { pendingJoins } from '../../../ops/page/swarm-state.ts'
-import { checkSwarm } from '../../../topology/swarm/check/check.ts'
-import { SwarmDocument } from '../../../topology/swarm/document.ts'
+import { checkSwarm } from '../../../topology/swarm/check/check-swarm.ts'
 import { planSwarm } from '../../../topology/swarm/plan/plan.ts'
+import { SwarmDocument } from '../../../topology/swarm/swarm-document.ts'
 
 const file = `name: shop
 bees:

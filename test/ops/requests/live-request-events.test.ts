@@ -9,12 +9,12 @@ import { RequestTraces } from '../../../ops/inspection/request-traces.ts'
 import { LiveRequestEvents } from '../../../ops/requests/live-request-events.ts'
 import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
 import { type Header, textHeader } from '../../../topology/record.ts'
-import { checkSwarm } from '../../../topology/swarm/check/check.ts'
-import { SwarmDocument } from '../../../topology/swarm/document.ts'
+import { checkSwarm } from '../../../topology/swarm/check/check-swarm.ts'
 import { planSwarm } from '../../../topology/swarm/plan/plan.ts'
 import { requestIdHeader } from '../../../topology/swarm/request/headers.ts'
 import { type PartRecord, partHeaders } from '../../../topology/swarm/request/part.ts'
 import type { RequestEvent } from '../../../topology/swarm/request/request-events.ts'
+import { SwarmDocument } from '../../../topology/swarm/swarm-document.ts'
 
 const text = `name: small
 bees:
@@ -28,7 +28,7 @@ const work = 'waggle.small.work'
  * A log with the topics of a swarm, and the events of the request `r`. `beforeTrace` is called with the number of each trace before the trace is
  * made.
  */
-async function followedLog(beforeTrace: (number: number) => unknown) {
+async function followedLog(beforeTrace: (number: number) => unknown, isSettled: () => Promise<boolean> = async () => false) {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-events-'))
   const clock = new SimulatedClock()
   const log = await openEmbeddedLog({ directory, clock })
@@ -42,6 +42,7 @@ async function followedLog(beforeTrace: (number: number) => unknown) {
       await beforeTrace(++made)
       return real.trace(id)
     },
+    firstSentAt: (id: string) => real.firstSentAt(id),
   }) as RequestTraces
   return {
     clock,
@@ -49,7 +50,7 @@ async function followedLog(beforeTrace: (number: number) => unknown) {
     get traces() {
       return made
     },
-    events: new LiveRequestEvents({ log, clock, plans: [plan], traces }),
+    events: new LiveRequestEvents({ log, clock, plans: [plan], traces, isSettled }),
     parts: plan.partsTopic ?? '',
     /** Retention deletes the records of a topic before this offset. */
     async deleteBefore(topic: string, offset: number) {
@@ -57,9 +58,10 @@ async function followedLog(beforeTrace: (number: number) => unknown) {
       await clock.settle()
       assert.equal((await log.topic(topic))?.offsets[0]?.start, offset)
     },
-    async write(topic: string, headers: readonly Header[] = [textHeader(requestIdHeader, 'r')]) {
+    async write(topic: string, headers?: readonly Header[], id = 'r') {
       const producer = await log.taskProducer({ group: 'small' })
-      producer.append({ topic, partition: 0, key: Buffer.from('r'), value: Buffer.from('1'), timestamp: clock.now(), headers })
+      const record = { topic, partition: 0, key: Buffer.from(id), value: Buffer.from('1'), timestamp: clock.now() }
+      producer.append({ ...record, headers: headers ?? [textHeader(requestIdHeader, id)] })
       await producer.commit({ positions: [], state: [] })
       // The readers deliver the record.
       await clock.settle()
@@ -115,6 +117,56 @@ describe('The events of a request whose first parts the log has already deleted'
       ['gap', '*'],
     ])
   })
+})
+
+describe('The events of a request that is sent again', () => {
+  const part = (number: PartRecord['number']) =>
+    partHeaders({ bee: 'work', rounds: '', since: 0 }, 'run', number, typeof number === 'number' ? { kind: 'json', json: String(number) } : null)
+
+  for (const [when, before] of [
+    ['while its bee publishes parts', ['begin', 0, 1]],
+    ['when its bee has published all parts', ['begin', 0, 1, 2]],
+  ] as const)
+    it(`contain the parts from before, ${when}`, async () => {
+      await using here = await followedLog(() => {})
+      await here.write(entrance)
+      for (const number of before) await here.write(here.parts, part(number))
+      await here.clock.advance(10_000)
+      const told: RequestEvent[] = []
+      const followed = await here.events.await('door', 'r', (event) => told.push(event))
+      await here.write(entrance)
+      for (const number of [0, 1, 2].slice(before.length - 1)) await here.write(here.parts, part(number))
+      await here.write(work)
+      await here.write(here.outcomes)
+      await followed.finish()
+      assert.deepEqual(
+        told.flatMap((event) => (event.kind === 'part' ? [event.part.number] : [])),
+        [0, 1, 2],
+      )
+      assert.equal(told.at(-1)?.kind, 'outcome')
+      followed.end()
+    })
+})
+
+it('The events of a request whose outcome a trace misses, because a copy of the request came long after the outcome, end with the outcome', async () => {
+  await using here = await followedLog(
+    () => {},
+    async () => true,
+  )
+  await here.write(entrance)
+  await here.write(work)
+  await here.write(here.outcomes)
+  for (let other = 0; other < 3; other++) {
+    await here.clock.advance(30_000)
+    for (const topic of [entrance, here.outcomes]) await here.write(topic, undefined, `other ${other}`)
+  }
+  await here.clock.advance(30_000)
+  await here.write(entrance)
+  const told: RequestEvent[] = []
+  const followed = await here.events.follow('r', null, (event) => told.push(event))
+  for (let turn = 0; turn < 200 && told.at(-1)?.kind !== 'outcome'; turn++) await here.clock.settle()
+  assert.equal(told.at(-1)?.kind, 'outcome')
+  followed.end()
 })
 
 describe('The events of a request that is followed while it is computed', () => {

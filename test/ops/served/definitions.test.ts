@@ -8,7 +8,7 @@ import { systemClock } from '../../../connectors/system/system-clock.ts'
 import { Definitions } from '../../../ops/served/definitions.ts'
 import { bytesIn, type Clock, type Log } from '../../../processor/ports.ts'
 import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
-import { definitionsTopic } from '../../../topology/naming.ts'
+import { definitionsTopic } from '../../../topology/topic-names.ts'
 
 let made = 0
 const newId = () => (++made).toString(16).padStart(16, '0')
@@ -132,7 +132,7 @@ describe('The definitions of swarms in the log', () => {
       }
     }))
 
-  it('can be changed despite any numbers that a stranger has written', () =>
+  it('can still be changed after a stranger has written any numbers to their topic', () =>
     onLog(async (log, open) => {
       const { definitions } = await open()
       const producer = await log.producer()

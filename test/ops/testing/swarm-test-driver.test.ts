@@ -142,6 +142,25 @@ describe('SwarmTestDriver', () => {
     )
   })
 
+  it('answers 502 for a bee that never answers, when the time of its call has passed', async () => {
+    const file = join(directory, 'silent.yaml')
+    writeFileSync(join(directory, 'silent.ts'), 'export default () => new Promise(() => {})')
+    writeFileSync(
+      file,
+      `name: silent
+bees:
+  - {name: input, type: gateway-input, spec: {name: inputs}}
+  - {name: work, type: module, input: {name: input}, timeout_seconds: 5, spec: {file: ./silent.ts}}
+  - {name: answer, type: respond, input: {name: work}}
+`,
+    )
+    await using driver = new SwarmTestDriver(file)
+    // The clock moves although the module is not loaded yet.
+    const answer = driver.request({})
+    await driver.advanceWallClockTime(5000)
+    assert.deepEqual([(await answer).status, driver.deadLetters().map(({ error }) => error.code)], [502, ['WAGGLE_TIMEOUT']])
+  })
+
   it('answers 422 for an input that a bee refuses, without a dead letter', async () => {
     const left = () => {
       throw new Refused('No bear is that small')

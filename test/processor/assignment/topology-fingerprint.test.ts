@@ -5,11 +5,11 @@ import { it } from 'node:test'
 import { BeeRegistry } from '../../../bees/registry.ts'
 import { fingerprintOf } from '../../../processor/assignment/topology-fingerprint.ts'
 import { swarmTopology } from '../../../processor/swarm/swarm-topology.ts'
-import { checkSwarm } from '../../../topology/swarm/check/check.ts'
-import { SwarmDocument } from '../../../topology/swarm/document.ts'
+import { checkSwarm } from '../../../topology/swarm/check/check-swarm.ts'
 import type { Payload } from '../../../topology/swarm/payload/payload.ts'
 import { planSwarm } from '../../../topology/swarm/plan/plan.ts'
 import { noReplyTopics } from '../../../topology/swarm/request/reply-topics.ts'
+import { SwarmDocument } from '../../../topology/swarm/swarm-document.ts'
 
 it('The fingerprint of a swarm equals that of earlier versions, so that processes of both share the swarm’s tasks', () => {
   const file = join(resolve(import.meta.dirname, '..', '..', '..'), 'swarms', 'teddy-bear-detector', 'swarm.yaml')

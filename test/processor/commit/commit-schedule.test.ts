@@ -4,20 +4,24 @@ import { CommitSchedule } from '../../../processor/commit/commit-schedule.ts'
 import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
 
 describe('A commit of a thread', () => {
-  it('is due at once when it is requested, and no longer due once it is sealed', async () => {
-    const { schedule } = await scene()
-    assert.equal(schedule.isDue, false)
+  it('is due two milliseconds after the first demand for it, and no longer due once it is sealed', async () => {
+    const { schedule, clock } = await scene()
+    assert.equal(schedule.isRequested, false)
     schedule.request()
+    assert.deepEqual([schedule.isRequested, schedule.isDue], [true, false])
+    await clock.advance(1)
+    schedule.request()
+    await clock.advance(1)
     assert.equal(schedule.isDue, true)
     schedule.sealed()
-    assert.equal(schedule.isDue, false)
+    assert.deepEqual([schedule.isRequested, schedule.isDue], [false, false])
   })
 
   it('is not due after a rollback of the work that requested it', async () => {
     const { schedule } = await scene()
     schedule.request()
     schedule.reset()
-    assert.equal(schedule.isDue, false)
+    assert.equal(schedule.isRequested, false)
   })
 
   it('is due one interval after the last commit', async () => {
@@ -42,9 +46,9 @@ describe('A commit of a thread', () => {
 
   it('is due at an idle moment only if few records come and the log wants commits then', async () => {
     const { schedule, clock } = await scene()
-    assert.equal(schedule.isDueWhenIdle, true)
+    assert.deepEqual([schedule.isDueWhenIdle, schedule.isBusy], [true, false])
     schedule.processed(600)
-    assert.equal(schedule.isDueWhenIdle, false)
+    assert.deepEqual([schedule.isDueWhenIdle, schedule.isBusy], [false, true])
     await clock.advance(2500)
     assert.equal(schedule.isDueWhenIdle, true)
     assert.equal((await scene({ commitsWhenIdle: false })).schedule.isDueWhenIdle, false)

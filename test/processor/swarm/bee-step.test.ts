@@ -8,11 +8,11 @@ import { beeStep } from '../../../processor/swarm/bee-step.ts'
 import type { AsyncWorker, SendReason } from '../../../topology/async-step.ts'
 import { textHeader } from '../../../topology/record.ts'
 import type { BeeHost } from '../../../topology/swarm/bee-host.ts'
-import { checkSwarm } from '../../../topology/swarm/check/check.ts'
-import { SwarmDocument } from '../../../topology/swarm/document.ts'
+import { checkSwarm } from '../../../topology/swarm/check/check-swarm.ts'
 import type { Payload } from '../../../topology/swarm/payload/payload.ts'
 import { ShadowDropped } from '../../../topology/swarm/plan/shadow-bees.ts'
 import { deadlineHeader } from '../../../topology/swarm/request/headers.ts'
+import { SwarmDocument } from '../../../topology/swarm/swarm-document.ts'
 
 const swarm = checkSwarm(
   SwarmDocument.parse(

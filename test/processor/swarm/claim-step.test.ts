@@ -12,7 +12,7 @@ import { contentTypeHeader, deadLetterCodeHeader } from '../../../topology/swarm
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { MemoryClaims } from '../../support/memory-claims.ts'
 
-describe('The step that fetches payloads for synchronous bees', () => {
+describe('The step that fetches payloads for bees that compute at once', () => {
   const opened = () => {
     const store = new MemoryClaims()
     const options = {

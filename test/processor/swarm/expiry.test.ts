@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { LogTraits } from '../../../processor/ports.ts'
-import { applicationIdOf } from '../../../topology/naming.ts'
+import { applicationIdOf } from '../../../topology/topic-names.ts'
 import { type FunctionSwarm, type Functions, newRequest, predictionsOf, startSwarm, threeModels } from '../../support/function-swarm.ts'
 import { SimulatedWorld } from '../../support/simulated-world.ts'
 
@@ -25,7 +25,6 @@ class Scene {
     const world = new SimulatedWorld(traits === undefined ? {} : { traits })
     let calls = 0
     const predictions = predictionsOf(world)
-    // If a request is repeated, the bees before the models run again, because only a step behind these bees knows the id.
     const functions: Functions = {
       ...predictions,
       a(...call) {

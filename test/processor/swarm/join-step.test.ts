@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { LogTraits } from '../../../processor/ports.ts'
 import { SimulatedStateDirectory, SimulatedStateFiles } from '../../../processor/simulation/simulated-state-directory.ts'
-import { applicationIdOf } from '../../../topology/naming.ts'
+import { applicationIdOf } from '../../../topology/topic-names.ts'
 import { type FunctionSwarm, newRequest, type Rows, startSwarm } from '../../support/function-swarm.ts'
 import { SimulatedWorld } from '../../support/simulated-world.ts'
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { BeeRegistry } from '../../../bees/registry.ts'
-import { checkSwarm } from '../../../topology/swarm/check/check.ts'
+import { checkSwarm } from '../../../topology/swarm/check/check-swarm.ts'
 import { feederOf, readersIn } from '../../../topology/swarm/checked-swarm.ts'
-import { SwarmDocument } from '../../../topology/swarm/document.ts'
+import { SwarmDocument } from '../../../topology/swarm/swarm-document.ts'
 
 const yaml = `name: s
 bees:

@@ -1,6 +1,6 @@
 import { type Branch, returningRoles } from '../bee-type.ts'
 import type { CheckedSwarm } from '../checked-swarm.ts'
-import type { Path } from '../document.ts'
+import type { Path } from '../swarm-document.ts'
 import { BranchGraph, type BranchingBee } from './branch-graph.ts'
 import { enumerated } from './enumerated.ts'
 import { didYouMean } from './nearest-name.ts'

@@ -1,6 +1,6 @@
 import type { WaggleError } from '../../waggle-error.ts'
 import { type BeeCatalog, type BeeRole, type BeeTypeInfo, returningRoles } from '../bee-type.ts'
-import { enoughMistakes, mistakeAt, type Path, type SwarmDocument } from '../document.ts'
+import { enoughMistakes, mistakeAt, type Path, type SwarmDocument } from '../swarm-document.ts'
 import { checkBranches } from './check-branches.ts'
 import { enumerated } from './enumerated.ts'
 import { didYouMean } from './nearest-name.ts'

@@ -1,8 +1,8 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
 import type { TSchema } from 'typebox'
 import type { WaggleError } from '../../waggle-error.ts'
-import { enoughMistakes, mistakeAt, type Path, type SwarmDocument } from '../document.ts'
 import { secretNames } from '../secrets/secrets.ts'
+import { enoughMistakes, mistakeAt, type Path, type SwarmDocument } from '../swarm-document.ts'
 import { didYouMean } from './nearest-name.ts'
 
 /** Checks values of a file against JSON Schemas, and describes each mistake in words, with its place in the file. */

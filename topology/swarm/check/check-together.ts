@@ -1,6 +1,6 @@
 import type { WaggleError } from '../../waggle-error.ts'
 import type { CheckedSwarm } from '../checked-swarm.ts'
-import { invalidSwarm, mistakeAt } from '../document.ts'
+import { invalidSwarm, mistakeAt } from '../swarm-document.ts'
 
 /**
  * Checks the swarms of one process against each other. If two swarms or two gateways have the same name, throws WAGGLE_INVALID_SWARM for the later

@@ -1,7 +1,7 @@
-import { applicationIdOf, beeTopic, gatewayTopic, idSecretTopic } from '../../naming.ts'
+import { applicationIdOf, beeTopic, gatewayTopic, idSecretTopic } from '../../topic-names.ts'
 import type { WaggleError } from '../../waggle-error.ts'
 import type { CheckedSwarm, SwarmBee } from '../checked-swarm.ts'
-import { mistakeAt } from '../document.ts'
+import { mistakeAt } from '../swarm-document.ts'
 
 /**
  * Finds the places where this file names an internal topic of any swarm, which is not allowed. `indexes` gives each bee's place in the file's list,

@@ -1,3 +1,4 @@
+import { mediaTypeOf } from '../../media-type.ts'
 import { type Header, headerText, textHeader } from '../../record.ts'
 import type { HandingSerde } from '../../serde.ts'
 import { saidBy, WaggleError } from '../../waggle-error.ts'
@@ -104,9 +105,13 @@ export function unreadable(thrown: unknown): Payload {
 }
 
 export function payloadHeaders(payload: Payload): readonly Header[] {
-  if (payload.kind === 'error') return [textHeader(contentTypeHeader, jsonType), textHeader(errorHeader, payload.error.code)]
+  if (payload.kind === 'json') return jsonHeaders
+  if (payload.kind === 'error') return [...jsonHeaders, textHeader(errorHeader, payload.error.code)]
   return [textHeader(contentTypeHeader, contentTypeOf(payload))]
 }
+
+/** The headers of nearly all payloads, made once. */
+const jsonHeaders: readonly Header[] = [textHeader(contentTypeHeader, jsonType)]
 
 export function contentTypeOf(payload: Payload): string {
   switch (payload.kind) {
@@ -122,10 +127,6 @@ export function contentTypeOf(payload: Payload): string {
     case 'error':
       return jsonType
   }
-}
-
-function mediaTypeOf(contentType: string): string {
-  return (contentType.split(';', 1)[0] ?? '').trim().toLowerCase()
 }
 
 interface PartHead {

@@ -1,4 +1,4 @@
-import { gatewayTopic } from '../../naming.ts'
+import { gatewayTopic } from '../../topic-names.ts'
 import { enumerated } from '../check/enumerated.ts'
 import { gatewayOf, type SwarmBee, topicOf } from '../checked-swarm.ts'
 

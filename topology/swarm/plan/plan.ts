@@ -1,5 +1,5 @@
-import { applicationIdOf, beeTopic, deadLetterTopic, gatewayTopic, internalTopic, repartitionTopic } from '../../naming.ts'
 import type { TopicSpec } from '../../topic.ts'
+import { applicationIdOf, beeTopic, deadLetterTopic, gatewayTopic, internalTopic, repartitionTopic } from '../../topic-names.ts'
 import { returningRoles } from '../bee-type.ts'
 import { type AnswerWay, answerWays, unansweringBees } from '../check/answering-bees.ts'
 import { BranchGraph } from '../check/branch-graph.ts'

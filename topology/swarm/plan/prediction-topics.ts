@@ -1,4 +1,4 @@
-import { beeTopic } from '../../naming.ts'
+import { beeTopic } from '../../topic-names.ts'
 import type { PayloadType } from '../bee-type.ts'
 import { readersIn, type SwarmBee } from '../checked-swarm.ts'
 

@@ -1,5 +1,5 @@
 import type { Topology } from '../../graph.ts'
-import { deadLetterTopic, internalTopic } from '../../naming.ts'
+import { deadLetterTopic, internalTopic } from '../../topic-names.ts'
 import type { SwarmBee } from '../checked-swarm.ts'
 import type { PlannedTopic, SwarmPlan } from './plan.ts'
 import type { SubtopologyPlan } from './subtopology-plan.ts'

@@ -2,7 +2,7 @@ import type { Claim, Payload } from '../payload/payload.ts'
 
 /** A place for payloads that are too large for the log. Objects are written once, and never changed. */
 export interface ClaimStore {
-  /** Tells stores apart: two stores with one name have the same objects. */
+  /** The name of the store. Two stores with the same name have the same objects. */
   readonly name: string
   /** Settles when the object is durable. Throws `Unavailable` (WAGGLE_CLAIM_STORE_AWAY) if the store does not answer. */
   put(key: string, bytes: Uint8Array, signal: AbortSignal): Promise<void>
@@ -19,7 +19,7 @@ export interface ClaimStore {
 export interface Claims {
   /** A payload of at most this many bytes travels in the log. */
   readonly maxInlineBytes: number
-  /** The most bytes of fetched payloads that are in memory at once, for sinks and for all other readers. */
+  /** The most bytes of fetched payloads in memory at once. The limit holds once for all sinks, and once more for all other readers. */
   readonly maxFetchedBytes: number
   /** Puts the bytes of a payload into the store. The claim may be written to the log when the promise settles. */
   put(bytes: Uint8Array, contentType: string, signal: AbortSignal): Promise<Claim>

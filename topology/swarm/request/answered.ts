@@ -1,4 +1,5 @@
 import { type Header, headerText, textHeader } from '../../record.ts'
+import { Refused } from '../../waggle-error.ts'
 import type { ErrorPayload, Payload } from '../payload/payload.ts'
 import { errorPayload } from './bee-error.ts'
 import { answeredHeader } from './headers.ts'
@@ -29,6 +30,16 @@ export type BeeResult = Payload | Answered
  */
 export function answeredMark(bee: string): ErrorPayload {
   return errorPayload({ code: 'WAGGLE_ANSWERED', detail: `${bee} has answered the request`, bee })
+}
+
+/**
+ * The outcome of a call for a request that was sent again, and whose first copy has a result. The bee is not called. Deduplication drops the mark that
+ * is forwarded in place of a result (`answeredMark`).
+ */
+export class RepeatedRequest extends Refused {
+  constructor() {
+    super('The request was sent again, and has a result')
+  }
 }
 
 /** True for a record of a request that a bee has already answered. */

@@ -1,3 +1,4 @@
+import { mediaTypeOf } from '../../media-type.ts'
 import { type Header, headerText, textHeader } from '../../record.ts'
 import { WaggleError } from '../../waggle-error.ts'
 import { edgeJson, insideJson, withoutMark } from '../payload/json-value.ts'
@@ -181,10 +182,6 @@ function textOf(name: string, value: unknown): string {
 
 function isJson(contentType: string): boolean {
   return /^application\/(?:[\w.+-]+\+)?json$/.test(mediaTypeOf(contentType))
-}
-
-function mediaTypeOf(contentType: string | null): string {
-  return (contentType?.split(';', 1)[0] ?? '').trim().toLowerCase()
 }
 
 function tooManyEvents(count: number): WaggleError {

@@ -2,8 +2,8 @@ import type { TSchema } from 'typebox'
 import { WaggleError } from '../../waggle-error.ts'
 import { didYouMean } from '../check/nearest-name.ts'
 import type { CheckedSwarm } from '../checked-swarm.ts'
-import { mistakeAt, type Path, type SwarmDocument } from '../document.ts'
 import type { Secrets } from '../ports/secrets.ts'
+import { mistakeAt, type Path, type SwarmDocument } from '../swarm-document.ts'
 import { isSecretText, Secret } from './secret.ts'
 
 /** `{{ secrets.NAME }}` in any string of a swarm file. */

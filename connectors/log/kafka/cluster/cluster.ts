@@ -1,8 +1,8 @@
 import type { Clock, Random } from '../../../../processor/ports.ts'
 import { backOffMs } from './back-off.ts'
 import { BrokerError, errorName, isPassing, toWaggleError } from './broker-error.ts'
-import type { At, KafkaClient } from './client.ts'
 import type { Broker, Lane } from './connections.ts'
+import type { At, KafkaClient } from './kafka-client.ts'
 
 export interface ClusterOptions {
   readonly brokers: readonly Broker[]

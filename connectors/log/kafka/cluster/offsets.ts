@@ -1,8 +1,8 @@
 import { type Position, partitionName, type TopicPartition } from '../../../../processor/ports.ts'
 import { BrokerError, errorName, expectNone } from './broker-error.ts'
-import type { Edge } from './client.ts'
 import { type Cluster, mainLane } from './cluster.ts'
 import type { Broker, Lane } from './connections.ts'
+import type { Edge } from './kafka-client.ts'
 
 export interface GroupMembership {
   readonly memberId: string

@@ -16,6 +16,7 @@ import {
 } from '@platformatic/kafka'
 import type { Position, TopicPartition } from '../../../../processor/ports.ts'
 import { BrokerError, errorName, expectNone } from './broker-error.ts'
+import type { Connections, RawRequest } from './connections.ts'
 import {
   type At,
   askedTime,
@@ -26,8 +27,7 @@ import {
   type KafkaClient,
   type NewTopic,
   type SyncWish,
-} from './client.ts'
-import type { Connections, RawRequest } from './connections.ts'
+} from './kafka-client.ts'
 import { type GroupMembership, offsetTopics } from './offsets.ts'
 
 /** The client for Kafka's requests, built on `@platformatic/kafka`. */

@@ -5,7 +5,7 @@ import { BrokerError, isPassing, toWaggleError } from '../cluster/broker-error.t
 import type { Cluster } from '../cluster/cluster.ts'
 import type { Broker, Lane } from '../cluster/connections.ts'
 import { type GroupMembership, noMember } from '../cluster/offsets.ts'
-import { assignCooperatively, decodeAssignment, encodeAssignment, encodeSubscription, topicsOf } from './group-protocol.ts'
+import { assignCooperatively, decodeAssignment, encodeAssignment, encodeSubscription, takesFromStatic, topicsOf } from './group-protocol.ts'
 import { PartitionCounts } from './partition-counts.ts'
 import { Seat } from './seat.ts'
 
@@ -63,6 +63,12 @@ export class GroupMember {
   readonly #wait: InterruptibleWait
   readonly #partitionCounts: PartitionCounts
   #isLeader = false
+  /**
+   * The time at which the leader starts another rebalance; infinite if none is due. A member that must release partitions joins again, and the
+   * partitions then go to their new owner. If a static member is killed in between, it returns without a rebalance, and without this time nobody
+   * would read the partitions. For a member without an instance id the end of its session starts a rebalance.
+   */
+  #handOverByMs = Number.POSITIVE_INFINITY
   #closed = false
   #loop: Promise<void>
 
@@ -193,6 +199,7 @@ export class GroupMember {
     this.#memberId = joined.memberId
     if (!joined.isKnown) return
     this.#isLeader = joined.leader === joined.memberId
+    this.#handOverByMs = Number.POSITIVE_INFINITY
     if (this.#isLeader) await this.#partitionCounts.watch(topicsOf(joined.members))
     const assignments = this.#isLeader && !joined.isDecided ? this.#decide(joined.members) : []
     const member = { memberId: joined.memberId, generation: joined.generation, instanceId }
@@ -202,7 +209,8 @@ export class GroupMember {
     if (this.#closed) return
     this.#generation = joined.generation
     this.#membership = member
-    this.#mustJoin = this.#isAskedAgain
+    // A leader that returned does not know whether its last assignment was carried out by all members, so it makes another one.
+    this.#mustJoin = this.#isAskedAgain || (this.#isLeader && joined.isDecided)
     this.#isPending = true
     this.#partitionCounts.postponeCheck()
     this.#endGeneration()
@@ -211,6 +219,7 @@ export class GroupMember {
 
   #decide(members: Parameters<typeof assignCooperatively>[0]) {
     const assigned = assignCooperatively(members, this.#options.assignor, (topic) => this.#cluster.lastPartitionsOf(topic))
+    if (takesFromStatic(members, assigned)) this.#handOverByMs = this.#cluster.clock.elapsedMs() + handOverBeats * this.#options.heartbeatIntervalMs
     return [...assigned].map(([memberId, assignment]) => ({ memberId, assignment: encodeAssignment(assignment) }))
   }
 
@@ -222,6 +231,7 @@ export class GroupMember {
     await this.#heartbeat()
     // The leader starts a rebalance when a topic has new partitions.
     if (this.#isLeader && (await this.#partitionCounts.haveChanged())) this.#mustJoin = true
+    if (this.#cluster.clock.elapsedMs() >= this.#handOverByMs) this.#mustJoin = true
   }
 
   async #heartbeat({ isJoining = false } = {}): Promise<void> {
@@ -288,3 +298,5 @@ export class GroupMember {
 }
 
 const maxHeartbeatMs = 10_000
+/** A member that must release partitions usually joins again within this many heartbeats. */
+const handOverBeats = 4

@@ -1,6 +1,6 @@
 import { encodeConsumerProtocolAssignment, encodeConsumerProtocolSubscription } from '@platformatic/kafka'
 import { type GroupAssignment, type GroupAssignor, type GroupMember, partitionName, type TopicPartition } from '../../../../processor/ports.ts'
-import type { JoinedMember } from '../cluster/client.ts'
+import type { JoinedMember } from '../cluster/kafka-client.ts'
 import { WireReader } from '../wire/wire.ts'
 
 /** A member's metadata in JoinGroup. It has the format of version 3 of Kafka's consumer protocol, so that Kafka's tools can show the group. */
@@ -80,6 +80,15 @@ export function assignCooperatively(
     assigned.set(id, { partitions: partitions.filter(isFree), data })
   }
   return assigned
+}
+
+/** True if an assignment takes a partition from a static member that reads it. The member releases the partition, and then joins again. */
+export function takesFromStatic(joined: readonly JoinedMember[], assigned: ReadonlyMap<string, GroupAssignment>): boolean {
+  return joined.some(({ id, instanceId, metadata }) => {
+    if (instanceId === null) return false
+    const kept = new Set(assigned.get(id)?.partitions.map(partitionName))
+    return subscriptionOf(metadata).owned.some((place) => !kept.has(partitionName(place)))
+  })
 }
 
 export function topicsOf(joined: readonly JoinedMember[]): ReadonlySet<string> {

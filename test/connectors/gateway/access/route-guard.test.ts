@@ -7,7 +7,7 @@ import { AccessTokens } from '../../../../connectors/gateway/access/access-token
 import { noTokens } from '../../../../connectors/gateway/access/caller.ts'
 import { guardRoutes, type ManagedCall } from '../../../../connectors/gateway/access/route-guard.ts'
 import type { HttpGateway } from '../../../../connectors/gateway/http/http-gateway.ts'
-import { RequestIdentity } from '../../../../connectors/gateway/request-identity.ts'
+import { RequestIds } from '../../../../connectors/gateway/request-ids.ts'
 import { systemClock } from '../../../../connectors/system/system-clock.ts'
 import { SystemRandom } from '../../../../connectors/system/system-random.ts'
 import { openEchoGateway } from '../../../support/echo-gateway.ts'
@@ -197,7 +197,7 @@ it('A gateway also limits the rate of refused requests from an address, so that 
 describe('The guard of routes', () => {
   it('refuses to register a route without a scope', async () => {
     const app = fastify()
-    guardRoutes(app, { callers: noTokens, identity: new RequestIdentity(systemClock, new SystemRandom(), new Uint8Array(32)) })
+    guardRoutes(app, { callers: noTokens, requestIds: new RequestIds(systemClock, new SystemRandom(), new Uint8Array(32)) })
     assert.throws(() => app.get('/forgotten', () => ''), /The route \/forgotten has no scope/)
     app.get('/declared', { config: { scope: 'read' } }, () => '')
     await app.close()
@@ -206,8 +206,8 @@ describe('The guard of routes', () => {
   it('reports a call that manages something even if its caller leaves before the answer', async () => {
     const managed: ManagedCall[] = []
     const app = fastify()
-    const identity = new RequestIdentity(systemClock, new SystemRandom(), new Uint8Array(32))
-    guardRoutes(app, { callers: noTokens, identity, onManaged: (one) => managed.push(one) })
+    const requestIds = new RequestIds(systemClock, new SystemRandom(), new Uint8Array(32))
+    guardRoutes(app, { callers: noTokens, requestIds, onManaged: (one) => managed.push(one) })
     const asked = Promise.withResolvers<void>()
     app.delete('/swarm', { config: { scope: 'manage' } }, async ({ raw }, reply) => {
       const left = once(raw.socket, 'close')

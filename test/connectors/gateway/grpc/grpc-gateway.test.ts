@@ -12,7 +12,7 @@ import { parseTokens } from '../../../../connectors/gateway/access/access-token.
 import { AccessTokens } from '../../../../connectors/gateway/access/access-tokens.ts'
 import { anybody } from '../../../../connectors/gateway/access/caller.ts'
 import { CallerLimits } from '../../../../connectors/gateway/access/caller-limits.ts'
-import { Places } from '../../../../connectors/gateway/access/places.ts'
+import { CallerPlaces } from '../../../../connectors/gateway/access/caller-places.ts'
 import type { GrpcGateway, GrpcGatewayOptions } from '../../../../connectors/gateway/grpc/grpc-gateway.ts'
 import { TlsFiles } from '../../../../connectors/http/tls-files.ts'
 import { systemClock } from '../../../../connectors/system/system-clock.ts'
@@ -650,7 +650,7 @@ describe('A gRPC gateway with limits', () => {
       follow: async () => ({ finish: async () => {}, end() {} }),
     }
     const callers = { areKnown: true, find: (token: string) => ({ ...anybody, name: `token:${token}` }) }
-    const followers = new Places({ max: 2, what: 'requests are followed' })
+    const followers = new CallerPlaces({ max: 2, what: 'requests are followed' })
     await using here = await opened({ events, callers, followers })
     const session = rawConnection(here.gateway)
     const follow = (token: string) =>

@@ -18,7 +18,7 @@ function keptSpans() {
 }
 
 describe('An answered request of a batch', () => {
-  it('is an answer and ends its span once, also with integers beyond 2^53 and under a JSON type that does not fit', async () => {
+  it('gets its answer and ends its span once, also with integers beyond 2^53, and with a JSON type for bytes that are no JSON', async () => {
     const { ends, tracing } = keptSpans()
     const answers = [
       { kind: 'json', json: { x: 1e20 } },

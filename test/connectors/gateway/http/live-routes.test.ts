@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import fastify from 'fastify'
-import { Places } from '../../../../connectors/gateway/access/places.ts'
+import { CallerPlaces } from '../../../../connectors/gateway/access/caller-places.ts'
 import { eventRoutes } from '../../../../connectors/gateway/http/event-routes.ts'
 import { liveRoutes } from '../../../../connectors/gateway/http/live-routes.ts'
 import { SimulatedClock } from '../../../../processor/simulation/simulated-clock.ts'
@@ -27,7 +27,12 @@ it('A HEAD request opens no stream of events, because its caller would neither r
     return { async finish() {}, end() {} }
   }
   liveRoutes(app, { page, clock })
-  eventRoutes(app, { requests: echo, events: { follow, await: follow }, clock, followers: new Places({ max: 9, what: 'requests are followed' }) })
+  eventRoutes(app, {
+    requests: echo,
+    events: { follow, await: follow },
+    clock,
+    followers: new CallerPlaces({ max: 9, what: 'requests are followed' }),
+  })
   for (const url of ['/v1/live', '/v1/requests/1/events']) assert.equal((await app.inject({ method: 'HEAD', url })).statusCode, 404, url)
   assert.equal(opened, 0)
   await app.close()

@@ -3,7 +3,7 @@ import { it } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import fastify from 'fastify'
 import { anybody } from '../../../../connectors/gateway/access/caller.ts'
-import { Places } from '../../../../connectors/gateway/access/places.ts'
+import { CallerPlaces } from '../../../../connectors/gateway/access/caller-places.ts'
 import { streamedRequest } from '../../../../connectors/gateway/http/event-routes.ts'
 import { SimulatedClock } from '../../../../processor/simulation/simulated-clock.ts'
 import { readBack } from '../../../../topology/swarm/request/durable.ts'
@@ -12,7 +12,7 @@ import type { Requests } from '../../../../topology/swarm/request/requests.ts'
 import { echo, openEchoGateway } from '../../../support/echo-gateway.ts'
 
 it('A streamed request gets a gap and its answer if an earlier request with the same key already has its outcome', async () => {
-  const followers = new Places({ max: 2, what: 'requests are followed' })
+  const followers = new CallerPlaces({ max: 2, what: 'requests are followed' })
   const events: RequestEvents = {
     follow: async () => assert.fail('the request is not followed as one that is sent'),
     async await(_gateway, _id, listener) {

@@ -50,7 +50,7 @@ describe('A removal from an embedded log', () => {
 
   async function expectOnlyYours(): Promise<void> {
     assert.deepEqual(await log.topics(), ['yours'])
-    assert.deepEqual(log.parts(), { groups: ['yours'], applications: ['yours'] })
+    assert.deepEqual(log.holdings(), { groups: ['yours'], applications: ['yours'] })
     assert.equal(log.position('yours', 'yours', 0)?.offset, 2)
     assert.equal(stored('yours'), 'yours')
     assert.deepEqual(await records('yours', 3), [10, 100_000, 10])

@@ -5,6 +5,7 @@ import { resourceFromAttributes } from '@opentelemetry/resources'
 import type { ReadableSpan } from '@opentelemetry/sdk-trace'
 import type { OtlpSettings } from '../../../../ops/telemetry/otlp/otlp-settings.ts'
 import { RecordedSpans } from '../../../../ops/telemetry/otlp/recorded-spans.ts'
+import { SimulatedRandom } from '../../../../processor/simulation/simulated-random.ts'
 import type { CallSpan } from '../../../../topology/swarm/ports/tracing.ts'
 
 const traceId = '4bf92f3577b34da6a3ce929d0e0e4736'
@@ -16,7 +17,13 @@ function scene(sampler: OtlpSettings['sampler'] = always, maxLinks = 128) {
   const processor = { onEnd: (span: ReadableSpan) => void spans.push(span) }
   let now = 1_796_000_000_000
   const clock = { now: () => now }
-  const tracing = new RecordedSpans({ processor, resource: resourceFromAttributes({}), clock, settings: { sampler, maxLinks } })
+  const tracing = new RecordedSpans({
+    processor,
+    resource: resourceFromAttributes({}),
+    clock,
+    random: new SimulatedRandom(1),
+    settings: { sampler, maxLinks },
+  })
   const begin = (id: string, flags: string | null) =>
     tracing.begin({
       gateway: 'g',

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { BeeRegistry } from '../../../../bees/registry.ts'
-import { checkSwarm } from '../../../../topology/swarm/check/check.ts'
-import { SwarmDocument } from '../../../../topology/swarm/document.ts'
+import { checkSwarm } from '../../../../topology/swarm/check/check-swarm.ts'
+import { SwarmDocument } from '../../../../topology/swarm/swarm-document.ts'
 
 const registry = new BeeRegistry()
 const entrance = '  - {name: in, type: gateway-input, spec: {name: g}}'

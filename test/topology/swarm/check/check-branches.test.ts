@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { BeeRegistry } from '../../../../bees/registry.ts'
-import { checkSwarm } from '../../../../topology/swarm/check/check.ts'
 import { neverJoined } from '../../../../topology/swarm/check/check-branches.ts'
-import { SwarmDocument } from '../../../../topology/swarm/document.ts'
+import { checkSwarm } from '../../../../topology/swarm/check/check-swarm.ts'
+import { SwarmDocument } from '../../../../topology/swarm/swarm-document.ts'
 import type { WaggleError } from '../../../../topology/waggle-error.ts'
 
 const entrance = 'name: s\nbees:\n- { name: in, type: gateway-input, spec: { name: in } }\n'

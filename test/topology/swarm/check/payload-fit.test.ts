@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { Type } from 'typebox'
 import { BeeRegistry } from '../../../../bees/registry.ts'
-import { checkSwarm } from '../../../../topology/swarm/check/check.ts'
+import { checkSwarm } from '../../../../topology/swarm/check/check-swarm.ts'
 import { misfit } from '../../../../topology/swarm/check/payload-fit.ts'
-import { SwarmDocument } from '../../../../topology/swarm/document.ts'
+import { SwarmDocument } from '../../../../topology/swarm/swarm-document.ts'
 
 describe('One bee’s output as another bee’s input', () => {
   const image = (shape: readonly number[], dtype = 'UINT8') => ({ tensors: { image: { dtype, shape } } })

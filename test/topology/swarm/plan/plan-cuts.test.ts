@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { BeeRegistry } from '../../../../bees/registry.ts'
-import { checkSwarm } from '../../../../topology/swarm/check/check.ts'
-import { SwarmDocument } from '../../../../topology/swarm/document.ts'
+import { checkSwarm } from '../../../../topology/swarm/check/check-swarm.ts'
 import { type CutKind, cutKinds } from '../../../../topology/swarm/plan/cuts.ts'
 import { planSwarm } from '../../../../topology/swarm/plan/plan.ts'
 import type { SubtopologyPlan } from '../../../../topology/swarm/plan/subtopology-plan.ts'
+import { SwarmDocument } from '../../../../topology/swarm/swarm-document.ts'
 
 interface Row {
   /** The bees behind the gateway `g`. */

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { BeeRegistry } from '../../../../bees/registry.ts'
-import { checkSwarm } from '../../../../topology/swarm/check/check.ts'
-import { SwarmDocument } from '../../../../topology/swarm/document.ts'
+import { checkSwarm } from '../../../../topology/swarm/check/check-swarm.ts'
 import { planSwarm, type SwarmPlan } from '../../../../topology/swarm/plan/plan.ts'
+import { SwarmDocument } from '../../../../topology/swarm/swarm-document.ts'
 
 function planOf(spec: string, more: readonly string[] = []): SwarmPlan {
   const bees = [

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { inspect } from 'node:util'
 import { Type } from 'typebox'
-import { SwarmDocument } from '../../../../topology/swarm/document.ts'
 import type { Secrets } from '../../../../topology/swarm/ports/secrets.ts'
 import { Secret, secretText } from '../../../../topology/swarm/secrets/secret.ts'
 import { withSecrets } from '../../../../topology/swarm/secrets/secrets.ts'
+import { SwarmDocument } from '../../../../topology/swarm/swarm-document.ts'
 import { WaggleError } from '../../../../topology/waggle-error.ts'
 
 const values: { readonly [name: string]: string } = { USER: 'ada', PASSWORD: 'pa{{ secrets.USER }}ss $& ok' }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { ClusterAnswer, KafkaClient } from '../../../../../connectors/log/kafka/cluster/client.ts'
 import { Cluster } from '../../../../../connectors/log/kafka/cluster/cluster.ts'
+import type { ClusterAnswer, KafkaClient } from '../../../../../connectors/log/kafka/cluster/kafka-client.ts'
 import { SimulatedClock } from '../../../../../processor/simulation/simulated-clock.ts'
 import { SimulatedRandom } from '../../../../../processor/simulation/simulated-random.ts'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { KafkaClient } from '../../../../../connectors/log/kafka/cluster/client.ts'
 import { Cluster } from '../../../../../connectors/log/kafka/cluster/cluster.ts'
+import type { KafkaClient } from '../../../../../connectors/log/kafka/cluster/kafka-client.ts'
 import { FetchedPartition } from '../../../../../connectors/log/kafka/reading/fetched-partition.ts'
 import { Fetcher } from '../../../../../connectors/log/kafka/reading/fetcher.ts'
 import { WireReader } from '../../../../../connectors/log/kafka/wire/wire.ts'
