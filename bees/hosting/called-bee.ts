@@ -39,7 +39,7 @@ export async function callBee(
       const output = open.call(bee, [request], () => made.process(given(row), request))
       if (isPromiseLike(output)) return laterResult(output, own, bee).catch(failed)
       const whole = own.outputOf(output)
-      // A bee that returns a value and no promise waits for nothing.
+      // An `await` costs a turn of the microtask queue, so only a promise is awaited.
       return isPromiseLike(whole) ? laterResult(whole, null, bee).catch(failed) : resultOf(whole, bee)
     } catch (thrown) {
       return failed(thrown)

@@ -1,5 +1,5 @@
 import type { Clock } from '../../processor/ports.ts'
-import type { AnswerMemory, AnswerReader } from '../../topology/swarm/request/answers.ts'
+import type { AnswerMemory, AnswerReader } from '../../topology/swarm/request/whole-answers.ts'
 
 export interface AnswerRoomOptions {
   readonly clock: Pick<Clock, 'elapsedMs' | 'after'>

@@ -9,7 +9,7 @@ export interface DirectoryBytesOptions {
   readonly clock: Pick<Clock, 'elapsedMs'>
   /** The most bytes of all files; null: as much as the disk has, without its reserve. */
   readonly maxBytes: number | null
-  /** Called once when the files come near to their bound. */
+  /** Called once when the bytes of the files come near their bound. */
   readonly onNotice?: (notice: string) => void
   /** The space of the disk. Default: that of the directory's disk. */
   readonly disk?: () => DiskSpace
@@ -26,7 +26,7 @@ export class DirectoryBytes {
   #hasWarned = false
   #countedAtMs = 0
   #counting: Promise<void> | null = null
-  /** The changes since the begin of a count that is under way. */
+  /** The changes since the start of a count that has not ended. */
   #changed = 0
 
   private constructor(options: DirectoryBytesOptions) {

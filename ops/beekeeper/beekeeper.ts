@@ -20,7 +20,7 @@ import { KillingRecordSearch } from '../../processor/async/killing-record-search
 import type { Log, StateDirectory } from '../../processor/ports.ts'
 import { ownPackage } from '../../topology/own-package.ts'
 import type { Tracing } from '../../topology/swarm/ports/tracing.ts'
-import { inlineAnswers } from '../../topology/swarm/request/answers.ts'
+import { inlineAnswers } from '../../topology/swarm/request/whole-answers.ts'
 import type { Redaction } from '../../topology/swarm/secrets/redaction.ts'
 import type { SwarmManagement } from '../../topology/swarm/swarm-management.ts'
 import { applicationIdOf } from '../../topology/topic-names.ts'

@@ -26,14 +26,14 @@ export class ReadFiles {
     this.renew()
   }
 
-  /** Reads again which files are named. A text with a mistake names what it named before. */
+  /** Reads the texts again for the names of files. A text with a mistake keeps the names that it had before. */
   renew(): void {
     const named = new Set<string>()
     for (const file of this.#files) {
       try {
         for (const text of textsIn(parse(readFileSync(file, 'utf8')))) {
           const path = resolve(dirname(file), text)
-          // The folder itself would name each file in it.
+          // The name of the folder itself would stand for every file in it.
           if (text.length < maxPathLength && path !== this.#root && !this.#root.startsWith(path + sep)) named.add(path)
         }
       } catch {

@@ -7,8 +7,8 @@ export interface SettledChangesOptions {
 }
 
 /**
- * Bursts of changes: editors save a file in several steps, and a checkout writes many files. A burst ends `settleMs` after its last change. A burst that
- * does not end counts as one each `longestMs`.
+ * Bursts of changes, because editors save a file in several steps, and a checkout writes many files. A burst ends `settleMs` after its last change. A
+ * longer burst counts as one change each `longestMs`.
  */
 export class SettledChanges {
   readonly #options: SettledChangesOptions

@@ -1,6 +1,6 @@
-import { type Command, InvalidArgumentError, Option } from 'commander'
+import { type Command, Option } from 'commander'
 import type { CommandGroup } from './command-group.ts'
-import { atServer, json, onProcess } from './common-options.ts'
+import { atServer, count, json, onProcess } from './common-options.ts'
 import type { ServerOptions } from './server-options.ts'
 import type { SentFileOptions } from './swarms.ts'
 
@@ -83,7 +83,7 @@ export function addSwarmCommands({ program, bees, finish }: SwarmCommands): void
   verb(swarms, 'rollback', null, (command) =>
     command
       .argument('<swarm>', 'name of the swarm')
-      .option('--to <version>', 'which version; default: the one before the current one', versionNumber)
+      .option('--to <version>', 'which version; default: the one before the current one', count)
       .addOption(accept())
       .description('makes an earlier version the newest one')
       .addHelpText('after', examples('waggle swarms rollback hello-world', 'waggle swarms rollback hello-world --to 3'))
@@ -123,9 +123,4 @@ export function addSwarmCommands({ program, bees, finish }: SwarmCommands): void
 
 function examples(...lines: readonly string[]): string {
   return `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}`
-}
-
-function versionNumber(text: string): number {
-  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text)
-  throw new InvalidArgumentError('It is a whole number above 0.')
 }

@@ -3,8 +3,8 @@ import type { Clock } from '../../processor/ports.ts'
 import { claimedBytes, withoutClaims } from '../../topology/swarm/payload/claimed-payload.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import type { Claims } from '../../topology/swarm/ports/claims.ts'
-import type { AnswerReader, Answers, WholeAnswer } from '../../topology/swarm/request/answers.ts'
 import { errorPayload } from '../../topology/swarm/request/bee-error.ts'
+import type { AnswerReader, Answers, WholeAnswer } from '../../topology/swarm/request/whole-answers.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { longestWaitMs, storeTooSlow } from './claim-wait.ts'
 
@@ -54,7 +54,7 @@ export class ClaimedAnswers implements Answers {
   }
 }
 
-/** The error for a caller whose request has an answer. Its advice is another one than that of a request that was not accepted. */
+/** The error for a caller whose request already has an answer. Its advice differs from the advice for a request that was not accepted. */
 function answerAway(id: string, cause: WaggleError): WaggleError {
   return new WaggleError('WAGGLE_CLAIM_STORE_AWAY', {
     message: `Request ${id} is done, and its answer could not be fetched: ${cause.message}`,

@@ -61,7 +61,7 @@ describeWithKafka('Turns at a gateway on a cluster', {}, (cluster) => {
       assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]))
       const order = await written()
       assert.equal(order.length, 13)
-      // The one at work, and at most one of the greedy caller's line.
+      // The request that runs, and at most one request of the greedy caller.
       assert.ok(order.indexOf('"modest"') >= 1 && order.indexOf('"modest"') <= 2, order.join(' '))
       assert.ok(!order.includes('"late"'))
     } finally {

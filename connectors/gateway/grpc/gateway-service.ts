@@ -1,7 +1,6 @@
 import type { Clock } from '../../../processor/ports.ts'
 import type { Payload } from '../../../topology/swarm/payload/payload.ts'
 import { contentTypeOf, jsonType } from '../../../topology/swarm/payload/payload-serde.ts'
-import { type Answers, wholeAnswer } from '../../../topology/swarm/request/answers.ts'
 import {
   type FollowedRequest,
   isLastEvent,
@@ -10,6 +9,7 @@ import {
   type RequestEvents,
 } from '../../../topology/swarm/request/request-events.ts'
 import type { NewRequest, Requests } from '../../../topology/swarm/request/requests.ts'
+import { type Answers, wholeAnswer } from '../../../topology/swarm/request/whole-answers.ts'
 import type { Callers } from '../access/caller.ts'
 import type { CallerPlaces } from '../access/caller-places.ts'
 import { missingToSee, scopeMissing } from '../access/known-caller.ts'

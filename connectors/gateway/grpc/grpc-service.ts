@@ -9,7 +9,7 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js'
 import type { Method, Service } from 'protobufjs'
-import type { AnswerReader } from '../../../topology/swarm/request/answers.ts'
+import type { AnswerReader } from '../../../topology/swarm/request/whole-answers.ts'
 import type { Caller } from '../access/caller.ts'
 import { ProblemError } from '../http/problem.ts'
 import { maxTimeoutSeconds } from '../intake.ts'

@@ -1,6 +1,6 @@
 import type { InferenceModel, InferenceModels } from '../../../topology/swarm/inference-models.ts'
-import { type Answers, wholeAnswer } from '../../../topology/swarm/request/answers.ts'
 import type { Requests } from '../../../topology/swarm/request/requests.ts'
+import { type Answers, wholeAnswer } from '../../../topology/swarm/request/whole-answers.ts'
 import type { Callers } from '../access/caller.ts'
 import { scopeMissing } from '../access/known-caller.ts'
 import { problemOf } from '../http/problem.ts'

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { FastifyReply } from 'fastify'
-import { type AnswerMemory, type AnswerReader, leastHeldBytes } from '../../../topology/swarm/request/answers.ts'
+import { type AnswerMemory, type AnswerReader, leastHeldBytes } from '../../../topology/swarm/request/whole-answers.ts'
 import { onResponseEnd } from './response-end.ts'
 
 const readers = new WeakMap<ServerResponse, AnswerReader>()

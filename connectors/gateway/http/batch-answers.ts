@@ -1,9 +1,9 @@
 import type { FastifyRequest } from 'fastify'
 import type { Clock } from '../../../processor/ports.ts'
 import { claimedBytes } from '../../../topology/swarm/payload/claimed-payload.ts'
-import { type AnswerMemory, type AnswerReader, type Answers, leastHeldBytes } from '../../../topology/swarm/request/answers.ts'
 import { type Durable, readBack } from '../../../topology/swarm/request/durable.ts'
 import type { NewRequest, RequestOutcome, Requests } from '../../../topology/swarm/request/requests.ts'
+import { type AnswerMemory, type AnswerReader, type Answers, leastHeldBytes } from '../../../topology/swarm/request/whole-answers.ts'
 import type { TracedArrival } from '../traced-arrival.ts'
 import { ProblemError, problemOf } from './problem.ts'
 
@@ -61,8 +61,8 @@ interface LargeAnswer<Item> extends Placed<Item> {
 }
 
 /**
- * The answers to a batch, each item of which is a request of its own. At most `atOnce` of them are in flight, and at most one large answer is in memory:
- * an answer that waited for its turn in memory could take the memory that the answer before it waits for.
+ * The answers to a batch. Each item is a request of its own. At most `atOnce` of these requests are in flight, and at most one large answer is in
+ * memory. If a later answer were in memory too, it could hold the memory that the answer before it waits for.
  */
 export class BatchAnswers<Item> {
   readonly #options: BatchOptions<Item>
@@ -75,7 +75,7 @@ export class BatchAnswers<Item> {
     this.#options = options
   }
 
-  /** The texts of the answers. A caller who does not read them gets no more items computed. */
+  /** The texts of the answers. While the caller reads no answer, no further item is computed. */
   async *of(items: Iterable<Item>, request: FastifyRequest): AsyncGenerator<string | Uint8Array> {
     const waiting = idleWhileWaiting(request)
     const placed = Iterator.from(items).map((item, index) => ({ index, item }))

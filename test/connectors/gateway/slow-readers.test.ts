@@ -5,16 +5,16 @@ import { connect } from 'node:net'
 import { describe, it } from 'node:test'
 import { AnswerRoom } from '../../../connectors/claims/answer-room.ts'
 import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
-import { inlineAnswers } from '../../../topology/swarm/request/answers.ts'
 import { readBack } from '../../../topology/swarm/request/durable.ts'
 import type { RequestEvents } from '../../../topology/swarm/request/request-events.ts'
 import type { Requests } from '../../../topology/swarm/request/requests.ts'
+import { inlineAnswers } from '../../../topology/swarm/request/whole-answers.ts'
 import { largeAnswers } from '../../support/claimed-answers.ts'
 import { doorModels, echo, openEchoGateway, openEchoGrpc } from '../../support/echo-gateway.ts'
 import { requestBytes } from '../../support/grpc-caller.ts'
 import { eventually } from '../../support/swarm-here.ts'
 
-/** More than the buffers of a connection take. */
+/** A size that does not fit into the buffers of a connection. */
 const bytes = 16 * 1024 * 1024
 const text = Buffer.from(JSON.stringify('x'.repeat(bytes - 2)))
 

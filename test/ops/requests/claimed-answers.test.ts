@@ -6,7 +6,7 @@ import { ClaimedAnswers } from '../../../ops/requests/claimed-answers.ts'
 import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
 import { SimulatedRandom } from '../../../processor/simulation/simulated-random.ts'
 import type { Payload } from '../../../topology/swarm/payload/payload.ts'
-import type { AnswerReader } from '../../../topology/swarm/request/answers.ts'
+import type { AnswerReader } from '../../../topology/swarm/request/whole-answers.ts'
 import { MemoryClaims } from '../../support/memory-claims.ts'
 
 describe('Answers in a claim store', () => {

@@ -6,7 +6,7 @@ import { eventRoutes } from '../../../../connectors/gateway/http/event-routes.ts
 import { liveRoutes } from '../../../../connectors/gateway/http/live-routes.ts'
 import { SimulatedClock } from '../../../../processor/simulation/simulated-clock.ts'
 import type { Page } from '../../../../topology/swarm/page.ts'
-import { inlineAnswers, uncounted } from '../../../../topology/swarm/request/answers.ts'
+import { inlineAnswers, uncounted } from '../../../../topology/swarm/request/whole-answers.ts'
 import { echo } from '../../../support/echo-gateway.ts'
 
 it('A HEAD request opens no stream of events, because its caller would neither read nor close the stream', async () => {

@@ -6,10 +6,10 @@ import { anybody } from '../../../../connectors/gateway/access/caller.ts'
 import { CallerPlaces } from '../../../../connectors/gateway/access/caller-places.ts'
 import { streamedRequest } from '../../../../connectors/gateway/http/event-routes.ts'
 import { SimulatedClock } from '../../../../processor/simulation/simulated-clock.ts'
-import { inlineAnswers, uncounted } from '../../../../topology/swarm/request/answers.ts'
 import { readBack } from '../../../../topology/swarm/request/durable.ts'
 import type { RequestEvents } from '../../../../topology/swarm/request/request-events.ts'
 import type { Requests } from '../../../../topology/swarm/request/requests.ts'
+import { inlineAnswers, uncounted } from '../../../../topology/swarm/request/whole-answers.ts'
 import { echo, openEchoGateway } from '../../../support/echo-gateway.ts'
 
 it('A streamed request gets a gap and its answer if an earlier request with the same key already has its outcome', async () => {
