@@ -2,6 +2,7 @@ import type { Clock } from '../../processor/ports.ts'
 import { timesInKey } from '../../topology/swarm/payload/claim-codec.ts'
 import type { ClaimStore } from '../../topology/swarm/ports/claims.ts'
 import { saidBy } from '../../topology/waggle-error.ts'
+import type { ClaimCounts } from './claim-counts.ts'
 
 export interface ClaimSweepOptions {
   readonly store: ClaimStore
@@ -13,6 +14,7 @@ export interface ClaimSweepOptions {
   readonly oldestUnread: () => number | null
   readonly everyMs: number
   readonly onNotice: (notice: string) => void
+  readonly counts: ClaimCounts
 }
 
 /**
@@ -47,7 +49,7 @@ export class ClaimSweep {
 
   /** Deletes expired objects, and returns their number. */
   async sweep(): Promise<number> {
-    const { store, clock, oldestUnread } = this.#options
+    const { store, clock, oldestUnread, counts } = this.#options
     const { signal } = this.#stop
     let deleted = 0
     for (;;) {
@@ -57,6 +59,7 @@ export class ClaimSweep {
       const over = keys.filter((key) => (timesInKey(key)?.putAt ?? Number.POSITIVE_INFINITY) < unread - marginMs)
       for (let at = 0; at < over.length; at += atOnce) await Promise.all(over.slice(at, at + atOnce).map((key) => store.delete(key, signal)))
       deleted += over.length
+      counts.expiredObjects += over.length
       if (over.length === 0 || keys.length < pageKeys) return deleted
     }
   }

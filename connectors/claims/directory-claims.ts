@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { mkdir, open, readdir, rm, rmdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import type { Random } from '../../processor/ports.ts'
+import type { Clock, Random } from '../../processor/ports.ts'
 import { timesInKey } from '../../topology/swarm/payload/claim-codec.ts'
 import type { ClaimStore } from '../../topology/swarm/ports/claims.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
@@ -9,6 +9,12 @@ import { syncDirectory } from '../system/directory-sync.ts'
 import { errorCode } from '../system/error-code.ts'
 import { fileError } from '../system/file-error.ts'
 import { writePrivateFile } from '../system/private-file.ts'
+import { DirectoryBytes, type DirectoryBytesOptions, sizeOf } from './directory-bytes.ts'
+
+export interface DirectoryClaimsOptions extends Pick<DirectoryBytesOptions, 'maxBytes' | 'onNotice' | 'disk'> {
+  readonly random: Random
+  readonly clock: Pick<Clock, 'elapsedMs'>
+}
 
 /**
  * A store of large payloads in the data directory, for a process that is alone on its log. A folder has the objects that expire within the same 1,000
@@ -17,16 +23,18 @@ import { writePrivateFile } from '../system/private-file.ts'
 export class DirectoryClaims implements ClaimStore {
   readonly name: string
   readonly #directory: string
+  readonly #bytes: DirectoryBytes
   /** Folders whose names this process has made durable. */
   readonly #synced = new Set<string>()
 
-  private constructor(directory: string, name: string) {
+  private constructor(directory: string, name: string, bytes: DirectoryBytes) {
     this.#directory = directory
+    this.#bytes = bytes
     this.name = name
   }
 
   /** Opens the store of a directory, and makes it if it is missing. Throws WAGGLE_FILE_UNUSABLE, WAGGLE_DISK_FULL, and WAGGLE_CLAIM_STORE for a file without a name. */
-  static open(directory: string, random: Random): DirectoryClaims {
+  static async open(directory: string, { random, ...options }: DirectoryClaimsOptions): Promise<DirectoryClaims> {
     const file = join(directory, nameFile)
     const found = nameIn(file)
     const name = found ?? `data-directory:${Buffer.from(random.bytes(8)).toString('hex')}`
@@ -37,12 +45,21 @@ export class DirectoryClaims implements ClaimStore {
     } catch (thrown) {
       throw fileError(thrown) ?? thrown
     }
-    return new DirectoryClaims(directory, name)
+    return new DirectoryClaims(directory, name, await DirectoryBytes.counted({ ...options, directory }))
+  }
+
+  get usage(): { readonly bytes: number; readonly maxBytes: number } {
+    return this.#bytes.usage
+  }
+
+  refusal(bytes: number): WaggleError | null {
+    return this.#bytes.refusal(bytes)
   }
 
   async put(key: string, bytes: Uint8Array): Promise<void> {
     const path = this.#pathOf(key)
     const folder = dirname(path)
+    this.#bytes.add(bytes.length)
     try {
       if (await madeFolder(folder)) this.#synced.delete(folder)
       try {
@@ -55,6 +72,7 @@ export class DirectoryClaims implements ClaimStore {
         throw thrown
       }
     } catch (thrown) {
+      this.#bytes.remove(bytes.length)
       throw fileError(thrown) ?? thrown
     }
   }
@@ -84,7 +102,9 @@ export class DirectoryClaims implements ClaimStore {
   async delete(key: string): Promise<void> {
     const path = this.#pathOf(key)
     try {
+      const bytes = await sizeOf(path)
       await rm(path, { force: true })
+      this.#bytes.remove(bytes)
       this.#synced.delete(dirname(path))
       // A folder is deleted with its last object. No new object goes into the folder, because its 1,000 seconds are over.
       await rmdir(dirname(path)).catch((thrown: unknown) => {

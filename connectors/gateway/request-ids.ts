@@ -54,11 +54,10 @@ export class RequestIds {
     const id = new Uint8Array(16)
     id.set(bytes.subarray(0, 12))
     const unmarked = uuidOf(id, 8)
-    const mark = createHmac('sha256', this.#secret)
+    const mac = createHmac('sha256', this.#secret)
       .update(JSON.stringify(['caller', caller, unmarked]))
-      .digest()
-    id.set(mark.subarray(0, 4), 12)
-    return uuidOf(id, 8)
+      .digest('hex')
+    return unmarked.slice(0, -markDigits) + mac.slice(0, markDigits)
   }
 }
 
@@ -66,3 +65,6 @@ export class RequestIds {
 export function bodyHashOf(body: Uint8Array, contentType: string): string {
   return createHash('sha256').update(contentType).update('\0').update(body).digest('base64url')
 }
+
+/** The digits of a mark in an id: 4 bytes. */
+const markDigits = 8

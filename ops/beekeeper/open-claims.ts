@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { claimBucket } from '../../connectors/claims/claim-bucket.ts'
+import { ClaimCounts } from '../../connectors/claims/claim-counts.ts'
 import { ClaimSweep } from '../../connectors/claims/claim-sweep.ts'
 import { DirectoryClaims } from '../../connectors/claims/directory-claims.ts'
 import { PayloadClaims } from '../../connectors/claims/payload-claims.ts'
@@ -11,6 +12,9 @@ import { expectOwner } from './claim-store-owner.ts'
 
 export interface OpenClaims {
   readonly claims: Claims
+  readonly counts: ClaimCounts
+  /** The bytes of all objects, and their bound; null if another program keeps the objects. */
+  readonly usage: () => { readonly bytes: number; readonly maxBytes: number } | null
   close(): Promise<void>
 }
 
@@ -30,25 +34,37 @@ export async function openClaims(
   const { claim_store: address, data_dir: dataDirectory, max_inline_bytes: maxInlineBytes } = settings
   if (address === null) return null
   const bucket = claimBucket(address)
-  const store: ClaimStore = bucket === null ? DirectoryClaims.open(join(dataDirectory, 'claims'), random) : new S3Claims(bucket, process.env)
+  const directory = join(dataDirectory, 'claims')
+  const maxBytes = settings.claim_store_max_bytes
+  const store: ClaimStore =
+    bucket === null ? await DirectoryClaims.open(directory, { random, clock, maxBytes, onNotice }) : new S3Claims(bucket, process.env)
   if (bucket === null && settings.log === 'kafka') await expectOwner(log, { store: store.name, clock, random })
+  const counts = new ClaimCounts()
   const claims = new PayloadClaims({
+    counts,
     store,
     clock,
     random,
     maxInlineBytes,
     lifetimeMs: lifetimeMsOf(settings),
-    maxFetchedBytes: Math.max(256 * 1024 * 1024, 2 * settings.max_body_bytes),
+    maxFetchedBytes: maxFetchedBytes(settings),
   })
-  const sweep = new ClaimSweep({ store, clock, oldestUnread: () => oldestUnread(log, clock), everyMs: sweepMs, onNotice })
+  const sweep = new ClaimSweep({ store, clock, oldestUnread: () => oldestUnread(log, clock), everyMs: sweepMs, onNotice, counts })
   sweep.start()
   return {
     claims,
+    counts,
+    usage: () => store.usage ?? null,
     close: async () => {
       await sweep.close()
       await store.close()
     },
   }
+}
+
+/** The most bytes of fetched payloads that are in memory at once: for bees, for sinks, and for callers. */
+export function maxFetchedBytes({ max_body_bytes }: Pick<Settings, 'max_body_bytes'>): number {
+  return Math.max(256 * 1024 * 1024, 2 * max_body_bytes)
 }
 
 /**

@@ -231,6 +231,8 @@ export class RunningSwarm {
       placesBees: states !== null,
       ...(tracing === undefined ? {} : { beginTrace: (record) => tracing.accepted(record), recordCall: (call) => tracing.called(call) }),
       ...(claims === null ? {} : { claims }),
+      // The embedded log takes a record of any size. A broker would refuse it, and nobody would know which bee made it.
+      ...(claims === null || settings.log === 'embedded' ? {} : { maxResultBytes: claims.maxInlineBytes }),
       onFailure: onRecordFailure,
       instantRows: (bee) => {
         const rows = instantMeters.get(bee) ?? instantRows()
@@ -332,8 +334,13 @@ export class RunningSwarm {
 
   /** The time at which a request was accepted; null if the ledger does not know the request, or if the ledger may be in another process. */
   acceptedAt(id: string): number | null {
-    if (this.plan.repliesTopic !== null) return null
-    return this.application.stores.committed<string, RequestEntry>(ledgerStore, id)?.acceptedAt ?? null
+    return this.ledgerEntry(id)?.acceptedAt ?? null
+  }
+
+  /** The entry of a request in the ledger; null if the ledger does not know the request. Undefined if the ledger may be in another process. */
+  ledgerEntry(id: string): RequestEntry | null | undefined {
+    if (this.plan.repliesTopic !== null) return undefined
+    return this.application.stores.committed<string, RequestEntry>(ledgerStore, id)
   }
 
   get targets(): readonly GatewayTarget[] {

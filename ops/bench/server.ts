@@ -1,8 +1,10 @@
 import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { Worker } from 'node:worker_threads'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import { load } from './load.ts'
+import type { ManagementCalls } from './management-caller.ts'
 import { MeasuredProgram } from './measured-program.ts'
 import type { Table } from './table.ts'
 
@@ -58,11 +60,9 @@ async function managementCalls({ seconds, clients }: ServerBenchmarkOptions): Pr
     // The first calls compile.
     await server.managed(warmUpSeconds)
     const idle = await server.managed(seconds)
-    let isOver = false
-    const working = server.load({ clients, seconds: Math.max(seconds, 5) * 2 }).finally(() => {
-      isOver = true
-    })
-    const busy = await server.managed(seconds, () => isOver)
+    const working = server.load({ clients, seconds: seconds + 2 * aroundSeconds })
+    await pause(aroundSeconds)
+    const busy = await server.managed(seconds)
     await working
     return {
       title: `Management calls, one after the other (${managementPaths.join(', ')})`,
@@ -158,20 +158,12 @@ class Server {
     return { perSecond, cpuMs: (this.#program.usage().cpuMs - before) / answered }
   }
 
-  /** Makes management calls for this long, and gives the time of each in ms. */
-  async managed(seconds: number, isOver: () => boolean = () => false): Promise<readonly number[]> {
-    const timesMs: number[] = []
-    const untilMs = systemClock.elapsedMs() + seconds * 1000
-    for (let at = 0; systemClock.elapsedMs() < untilMs && !isOver(); at++) {
-      const path = managementPaths[at % managementPaths.length] ?? ''
-      const fromMs = systemClock.elapsedMs()
-      const answer = await fetch(`${this.#program.ready.gateway}${path}`, { headers: asManager })
-      await answer.arrayBuffer()
-      if (!answer.ok) throw new Error(`${path} answered ${answer.status}`)
-      timesMs.push(systemClock.elapsedMs() - fromMs)
-      await pause(managementPauseSeconds)
-    }
-    return timesMs
+  /** Makes management calls for this long, and gives the time of each in ms. The thread that makes the load would delay them, so they have another. */
+  managed(seconds: number): Promise<readonly number[]> {
+    const workerData: ManagementCalls = { urls: managementPaths.map((path) => `${this.#program.ready.gateway}${path}`), headers: asManager, seconds }
+    return new Promise((resolve, reject) => {
+      new Worker(new URL('./management-caller.ts', import.meta.url), { workerData }).once('message', resolve).once('error', reject)
+    })
   }
 
   async idle(seconds: number): Promise<{ readonly residentBytes: number; readonly cpuShare: number }> {
@@ -216,7 +208,9 @@ const managementPaths = [
 ]
 const pairs = 8
 const warmUpSeconds = 8
-const settleSeconds = 5
+/** The time after a load until the process is idle. Some 20 s after a load, the process gives memory back to the system, once. */
+const settleSeconds = 40
 const idleSeconds = 20
 const quietRate = 100
-const managementPauseSeconds = 0.02
+/** The time of the load before and after the management calls. */
+const aroundSeconds = 2

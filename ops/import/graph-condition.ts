@@ -16,6 +16,6 @@ export function conditionOf(gjson: string, inside: string): string | null {
   const steps = path.split('.').map((step) => (/^\d+$/.test(step) ? `[${step}]` : `.${quotedName(step)}`))
   const value = text === undefined ? `\`${number ?? word}\`` : `'${text.replace(/\\(.)/g, '$1').replace(/[\\']/g, '\\$&')}'`
   const condition = `${`${inside}${steps.join('')}`.replace(/^\./, '')} ${operator === '=' ? '==' : operator} ${value}`
-  // Without the field there is no order, and GJSON takes that as false.
+  // If the field is missing, a comparison by order gives null in JMESPath, and false in GJSON.
   return /^[<>]/.test(operator) ? `not_null(${condition}, \`false\`)` : condition
 }

@@ -1,6 +1,6 @@
-import { fieldsObject, type TensorForm, tensorList } from './inference-body.ts'
 import { localModel, type ModelSource, servedModel } from './model-source.ts'
 import { boundedSteps, SwarmDraft } from './swarm-draft.ts'
+import { fieldsObject, type TensorForm, tensorList } from './tensor-expression.ts'
 import type { YamlObject } from './yaml-object.ts'
 
 /** A reference to the input or the output of a step, or to one tensor of an input or output: `step`, `step.outputs`, `step.inputs.tensor`. */
@@ -146,8 +146,8 @@ class PipelineImport {
   }
 
   /**
-   * The bee that produces the value of these references together in a form: the only referenced bee itself, or a new join, merge or map bee. A map
-   * bee picks and renames tensors, and makes the body of a request to a model server.
+   * Returns the bee that produces the value of these references together, in the wanted form. It is the only referenced bee itself, or a new join,
+   * merge or map bee. A map bee picks and renames tensors, and makes the body of a request to a model server.
    */
   #read(wanted: string, texts: readonly string[], at: YamlObject, keys: ReadKeys): string {
     const references = texts.map((text) => referenceOf(text))
@@ -185,7 +185,7 @@ class PipelineImport {
     return this.#draft.add(wanted, { type: 'map', input: bees.length === 1 ? { name: only } : { join: bees }, ...waits, spec: { expression } })
   }
 
-  /** A merge bee of results, of which any may come, and a map bee behind it if the results have another form. */
+  /** A merge bee for results of which not all may come. If the results have another form, a map bee stands behind it. */
   #merged(wanted: string, sources: readonly (Reference & Produced)[], at: YamlObject, form: TensorForm): string {
     const picked = sources.find(({ tensor }) => tensor !== null)
     if (picked !== undefined)

@@ -3,9 +3,9 @@ import { dirname, join, relative } from 'node:path'
 import { ownMember } from '../../topology/own-member.ts'
 import { didYouMean } from '../../topology/swarm/check/nearest-name.ts'
 import { invalidSwarm, mistakeAt } from '../../topology/swarm/swarm-document.ts'
-import { dataOf, type FieldType, inferenceInput, type TensorSource } from './inference-body.ts'
 import { localModel, type ModelSource, servedModel } from './model-source.ts'
 import { boundedSteps, quotedName, SwarmDraft } from './swarm-draft.ts'
+import { dataOf, type FieldType, inferenceInput, type TensorSource } from './tensor-expression.ts'
 import { type ProtoMessage, readTextProtobuf } from './text-protobuf.ts'
 
 /** The source of a tensor of the ensemble: the bee that produces the tensor, and the tensor's name and form in that bee's result. */
@@ -37,7 +37,7 @@ export function importTritonEnsemble(text: string, file: string, folder: string)
   const draft = new SwarmDraft(file, name)
   const entrance = draft.addEntrance(name, config.all('name')[0]?.place ?? `${file}:1:1`)
   const sources = new Map<string, Source>()
-  for (const [field, type] of tensorsOf(config, 'input')) sources.set(field, { bee: entrance, field, form: 'fields', type })
+  for (const [field, type] of tensorsOf(config, 'input', file)) sources.set(field, { bee: entrance, field, form: 'fields', type })
   const steps = boundedSteps(scheduling.message.messages('step'), file).map(({ message, place }) => stepOf(message, place, draft))
   for (const step of inOrder(steps, sources, file)) addStep(step, sources, { draft, file, folder })
   const outputs = new Map(config.messages('output').map(({ message }) => [message.text('name') ?? '', message.text('name') ?? '']))
@@ -115,7 +115,7 @@ function addStep(step: Step, sources: Map<string, Source>, { draft, file, folder
     )
 }
 
-/** A model of several dimensions takes nested lists, and a model server gives flat ones. */
+/** A model with several dimensions takes nested lists, but a model server gives flat lists. */
 function noteFlat({ model, inputs, place }: Step, sources: ReadonlyMap<string, Source>, draft: SwarmDraft): void {
   const flat = [...inputs].find(([, tensor]) => sources.get(tensor)?.form === 'outputs')
   if (flat !== undefined)
@@ -162,12 +162,13 @@ function inputOf(bees: readonly string[]): { readonly name: string } | { readonl
 }
 
 /** The inputs or outputs of a configuration, with their types. */
-function tensorsOf(config: ProtoMessage, side: 'input' | 'output'): ReadonlyMap<string, FieldType> {
+function tensorsOf(config: ProtoMessage, side: 'input' | 'output', file: string): ReadonlyMap<string, FieldType> {
   const isBatched = Number(config.text('max_batch_size') ?? '0') > 0
   return new Map(
-    config.messages(side).map(({ message }) => {
+    config.messages(side).map(({ message, place }) => {
       const datatype = (message.text('data_type') ?? 'TYPE_FP32').replace(/^TYPE_/, '').replace(/^STRING$/, 'BYTES')
       const dims = message.all('dims').flatMap(({ value }) => (typeof value === 'string' && /^-?\d+$/.test(value) ? [Number(value)] : []))
+      if (dims.length > maxDims) throw invalidSwarm(file, [mistakeAt(place, `a tensor has ${dims.length} dimensions`, `Give it at most ${maxDims}.`)])
       return [message.text('name') ?? '', { datatype, dims, isBatched }] as const
     }),
   )
@@ -175,8 +176,9 @@ function tensorsOf(config: ProtoMessage, side: 'input' | 'output'): ReadonlyMap<
 
 /** The outputs of a model beside the ensemble's folder, with their types. Empty if its configuration names none. */
 function tensorsOfModel(model: string, file: string): ReadonlyMap<string, FieldType> {
-  const config = configIn(join(dirname(file), '..', model))
-  return config === null ? new Map() : tensorsOf(config, 'output')
+  const directory = join(dirname(file), '..', model)
+  const config = configIn(directory)
+  return config === null ? new Map() : tensorsOf(config, 'output', join(directory, 'config.pbtxt'))
 }
 
 /** The configuration of a model; null if the folder has none that can be read. */
@@ -221,6 +223,9 @@ function platformOf(directory: string): string {
   const has = (name: string) => versions.some((version) => existsSync(join(directory, version.name, name)))
   return has('model.onnx') ? 'onnxruntime' : has('model.savedmodel') ? 'tensorflow' : has('model.pt') ? 'pytorch' : has('model.py') ? 'python' : ''
 }
+
+/** The expression for a shape grows with the square of this number. */
+const maxDims = 16
 
 /** Fields of an ensemble that need no note. */
 const carried: ReadonlySet<string> = new Set(['name', 'platform', 'backend', 'input', 'output', 'ensemble_scheduling'])

@@ -15,7 +15,7 @@ import type {
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 import type { RequestTrace } from '../../topology/swarm/request/request-trace.ts'
 import { DeadLetters } from './dead-letters.ts'
-import { RequestList } from './request-list.ts'
+import { RequestList, type RequestListDependencies } from './request-list.ts'
 import { RequestTraces } from './request-traces.ts'
 import { type ModelSwarm, RunningModels } from './running-models.ts'
 import { ShownValues } from './shown-value.ts'
@@ -32,6 +32,8 @@ export interface LocalManagementOptions {
   readonly plans?: readonly SwarmPlan[]
   /** The time at which a request was accepted, if a ledger of this process knows it. */
   readonly acceptedAt?: (id: string) => number | null
+  /** The entry of a request in the ledger of a swarm. */
+  readonly ledgerEntry?: NonNullable<RequestListDependencies['ledgerEntry']>
   /** The ids that requests with this idempotency key may have at a gateway, one for each possible caller. */
   readonly idsOfKey?: (gateway: string, key: string) => readonly string[]
   /** The swarms that run in this process, with their models. */

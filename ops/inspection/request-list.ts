@@ -1,14 +1,15 @@
+import { eventLoopTurn } from '../../processor/event-loop-turn.ts'
 import type { Clock, Log, LogRecord } from '../../processor/ports.ts'
 import { derivedRequestId } from '../../processor/swarm/accept-step.ts'
 import { headerText } from '../../topology/record.ts'
 import type { ListedRequest, RequestListOptions, RequestPage } from '../../topology/swarm/log-management.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 import { errorHeader, finishedHeader, gatewayHeader, requestIdHeader } from '../../topology/swarm/request/headers.ts'
+import type { RequestEntry } from '../../topology/swarm/request/requests.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import { eachRun } from './topic-pages.ts'
 import { errorIn, numberIn } from './trace-steps.ts'
 
-interface RequestListDependencies {
+export interface RequestListDependencies {
   readonly log: Log
   readonly clock: Clock
   readonly plans: readonly SwarmPlan[]
@@ -16,11 +17,17 @@ interface RequestListDependencies {
   readonly idsOfKey?: (gateway: string, key: string) => readonly string[]
   /** The time at which a request was accepted, if a ledger of this process knows it. */
   readonly acceptedAt?: (id: string) => number | null
+  /**
+   * The entry of a request in the ledger of a swarm; null if the ledger does not know the request. Undefined if the ledger may be in another process.
+   */
+  readonly ledgerEntry?: (swarm: string, id: string) => Pick<RequestEntry, 'state' | 'settledAt'> | null | undefined
 }
 
 /**
  * The requests of the swarms of this process, the newest first, from the topics of gateways and outcomes. A call reads at most `maxRecords` records
  * of each partition: the newest records within the wanted time. The time of a request is the time at which the request was accepted.
+ *
+ * A page of all requests needs only the newest records of the gateways, as many as the page has, if the ledgers of this process know the outcomes.
  */
 export class RequestList {
   readonly #log: Log
@@ -28,31 +35,64 @@ export class RequestList {
   readonly #plans: readonly SwarmPlan[]
   readonly #idsOfKey: NonNullable<RequestListDependencies['idsOfKey']>
   readonly #acceptedAt: NonNullable<RequestListDependencies['acceptedAt']>
+  readonly #ledgerEntry: NonNullable<RequestListDependencies['ledgerEntry']>
 
-  constructor({ log, clock, plans, idsOfKey = () => [], acceptedAt = () => null }: RequestListDependencies) {
+  constructor({ log, clock, plans, idsOfKey = () => [], acceptedAt = () => null, ledgerEntry = () => undefined }: RequestListDependencies) {
     this.#log = log
     this.#clock = clock
     this.#plans = plans
     this.#idsOfKey = idsOfKey
     this.#acceptedAt = acceptedAt
+    this.#ledgerEntry = ledgerEntry
   }
 
-  async page({ swarm, gateway, state, from, to, key, after, max }: RequestListOptions): Promise<RequestPage> {
+  async page(options: RequestListOptions): Promise<RequestPage> {
+    const { swarm, from, to, key, after } = options
     const cursor = after === null ? null : cursorIn(after)
     const until = Math.min(to ?? Number.POSITIVE_INFINITY, cursor?.acceptedAt ?? Number.POSITIVE_INFINITY)
-    const since = from ?? 0
+    const wanted = { ...options, cursor, since: from ?? 0, until }
+    const plans = this.#plans.filter((plan) => swarm === null || plan.swarm === swarm)
+    const newest = await this.#newest(plans, wanted)
+    if (newest !== null) return newest
     const listed: ListedRequest[] = []
-    for (const plan of this.#plans) {
-      if (swarm !== null && plan.swarm !== swarm) continue
-      if (key === null) listed.push(...(await this.#of(plan, { since, until })).values())
-      else listed.push(...(await this.#withKey(plan, key, { since, until })))
+    for (const plan of plans) {
+      if (key === null) listed.push(...(await this.#of(plan, wanted)).values())
+      else listed.push(...(await this.#withKey(plan, key, wanted)))
     }
-    const rows = listed
-      .filter((row) => row.accepted_at >= since && row.accepted_at <= until && (cursor === null || newestFirst(cursorRow(cursor), row) < 0))
-      .filter((row) => (gateway === null || row.gateway === gateway) && (state === null || row.state === state))
-      .toSorted(newestFirst)
-    const last = rows[max - 1]
-    return { requests: rows.slice(0, max), next: rows.length > max && last !== undefined ? `${last.accepted_at}:${last.request_id}` : null }
+    return pageOf(listed, wanted)
+  }
+
+  /**
+   * The page from the newest records of the gateways and from the ledgers. Null if these are not enough: for a page of some requests only, if there
+   * are fewer requests than the page has room for, if a ledger does not know an outcome, and if a request has failed. Only outcomes have errors.
+   */
+  async #newest(plans: readonly SwarmPlan[], wanted: WantedPage): Promise<RequestPage | null> {
+    const { key, state, gateway, max } = wanted
+    if (key !== null || state !== null || plans.some(({ repliesTopic }) => repliesTopic !== null)) return null
+    const listed: ListedRequest[] = []
+    let completeFrom = Number.NEGATIVE_INFINITY
+    for (const plan of plans) {
+      const rows = new Map<string, ListedRequest>()
+      for (const entrance of entrancesOf(plan)) {
+        if (gateway !== null && entrance.gateway !== gateway) continue
+        const entered = await this.#entered(plan, entrance, { ...wanted, most: max + spareRecords })
+        for (const { row } of entered.requests) rows.set(row.request_id, row)
+        completeFrom = Math.max(completeFrom, entered.completeFrom)
+      }
+      listed.push(...rows.values())
+    }
+    const { requests, next } = pageOf(listed, wanted)
+    if (next === null || (requests.at(-1)?.accepted_at ?? completeFrom) <= completeFrom) return null
+    const known: ListedRequest[] = []
+    for (const row of requests) {
+      const entry = this.#ledgerEntry(row.swarm, row.request_id)
+      if (entry === undefined || entry?.state === 'failed') return null
+      // The ledger learns of a request a moment after its record. It forgets a request before the log forgets the record.
+      if (entry === null && row.accepted_at < this.#clock.now() - learnedWithinMs) return null
+      known.push(entry === null ? row : { ...row, state: entry.state, finished_at: entry.settledAt })
+    }
+    await this.#log.durable?.()
+    return { requests: known, next }
   }
 
   /**
@@ -76,15 +116,14 @@ export class RequestList {
   ): Promise<ReadonlyMap<string, ListedRequest>> {
     const { swarm, outcomesTopic } = plan
     const rows = new Map<string, ListedRequest>()
-    for (const { gateway, topic } of entrancesOf(plan))
-      for (const { partition, record } of await this.#records(topic, time)) {
-        // The readers of a record without the header derive an id from the record's place in the log.
-        const id = headerText(record.headers, requestIdHeader) ?? derivedRequestId({ topic, partition, offset: BigInt(record.offset) })
-        onKey(id, record.key === null ? null : Buffer.from(record.key).toString())
-        rows.set(id, { request_id: id, swarm, gateway, state: 'pending', accepted_at: record.timestamp, finished_at: null, error: null })
+    for (const entrance of entrancesOf(plan))
+      for (const { row, key } of (await this.#entered(plan, entrance, time)).requests) {
+        onKey(row.request_id, key === null ? null : Buffer.from(key).toString())
+        rows.set(row.request_id, row)
       }
     // An outcome comes after its request was accepted, so outcomes are read up to a later time.
-    const found = outcomesTopic === null ? [] : await this.#records(outcomesTopic, { since: time.since, until: time.until + outcomeWithinMs })
+    const outcomes = { since: time.since, until: time.until + outcomeWithinMs }
+    const found = outcomesTopic === null ? [] : (await this.#records(outcomesTopic, outcomes)).found
     for (const { record } of found) {
       const id = record.key === null ? null : Buffer.from(record.key).toString()
       if (id === null) continue
@@ -104,20 +143,54 @@ export class RequestList {
     return rows
   }
 
-  /** The newest records of a topic between the two times, at most `maxRecords` of each partition. */
-  async #records(topic: string, { since, until }: SoughtRange): Promise<readonly { readonly partition: number; readonly record: LogRecord }[]> {
-    const found: { readonly partition: number; readonly record: LogRecord }[] = []
+  /** The requests in the topic of an entrance, as if none of them had an outcome, with the keys of their records. */
+  async #entered({ swarm }: SwarmPlan, { gateway, topic }: Entrance, range: SoughtRange) {
+    const { found, completeFrom } = await this.#records(topic, range)
+    const requests = found.map(({ partition, record: { headers, offset, timestamp, key } }) => {
+      // The readers of a record without the header derive an id from the record's place in the log.
+      const id = headerText(headers, requestIdHeader) ?? derivedRequestId({ topic, partition, offset: BigInt(offset) })
+      const row: ListedRequest = { request_id: id, swarm, gateway, state: 'pending', accepted_at: timestamp, finished_at: null, error: null }
+      return { row, key }
+    })
+    return { requests, completeFrom }
+  }
+
+  /**
+   * The newest records of a topic between the two times, at most `most` of each partition. All records with a later timestamp than `completeFrom` are
+   * among them.
+   */
+  async #records(topic: string, { since, until, most = maxRecords }: SoughtRange): Promise<FoundRecords> {
+    const found: FoundRecord[] = []
+    let completeFrom = Number.NEGATIVE_INFINITY
+    let turnedAt = 0
     for (const [partition, { start, end }] of ((await this.#log.topic(topic))?.offsets ?? []).entries()) {
       const at = async (time: number, otherwise: number) => (await this.#log.offsetAt?.({ topic, partition }, time)) ?? otherwise
       const to = until < this.#clock.now() ? Math.min(end, await at(until + 1, end)) : end
-      const begin = Math.max(start, to - maxRecords, since > 0 ? await at(since - disorderMs, start) : start)
-      if (begin >= to) continue
-      await eachRun(this.#log.read({ topic, partition, from: begin, to, skipsLargeValues: true }), async ({ records }) => {
-        for (const record of records) found.push({ partition, record })
-        return 'go on'
-      })
+      const first = Math.max(start, since > 0 ? await at(since - disorderMs, start) : start)
+      const begin = Math.max(first, to - most)
+      if (begin >= end) continue
+      const before = found.length
+      const reader = this.#log.read({ topic, partition, from: begin, to: end, skipsLargeValues: true })
+      try {
+        let isPast = false
+        for await (const { records } of reader) {
+          for (const record of records) {
+            // Records of the wanted time may also come shortly after `to`, because the log finds a time only by runs of records.
+            isPast ||= record.offset >= to && record.timestamp > until
+            if (!isPast) found.push({ partition, record })
+          }
+          if (isPast) break
+          if (found.length - turnedAt >= recordsATurn) {
+            await eventLoopTurn()
+            turnedAt = found.length
+          }
+        }
+      } finally {
+        await reader.close()
+      }
+      if (begin > first) completeFrom = Math.max(completeFrom, found[before]?.record.timestamp ?? until)
     }
-    return found
+    return { found, completeFrom }
   }
 }
 
@@ -125,10 +198,42 @@ export class RequestList {
 interface SoughtRange {
   readonly since: number
   readonly until: number
+  /** The most records of each partition. Default: `maxRecords`. */
+  readonly most?: number
+}
+
+interface FoundRecord {
+  readonly partition: number
+  readonly record: LogRecord
+}
+
+interface FoundRecords {
+  readonly found: readonly FoundRecord[]
+  /** An epoch time in ms. */
+  readonly completeFrom: number
+}
+
+interface WantedPage extends RequestListOptions, SoughtRange {
+  readonly cursor: Cursor | null
+}
+
+/** The rows of a page among the requests that were read. */
+function pageOf(listed: readonly ListedRequest[], { gateway, state, since, until, cursor, max }: WantedPage): RequestPage {
+  const rows = listed
+    .filter((row) => row.accepted_at >= since && row.accepted_at <= until && (cursor === null || newestFirst(cursorRow(cursor), row) < 0))
+    .filter((row) => (gateway === null || row.gateway === gateway) && (state === null || row.state === state))
+    .toSorted(newestFirst)
+  const last = rows[max - 1]
+  return { requests: rows.slice(0, max), next: rows.length > max && last !== undefined ? `${last.accepted_at}:${last.request_id}` : null }
+}
+
+interface Entrance {
+  readonly gateway: string | null
+  readonly topic: string
 }
 
 /** The topics of incoming requests, with the names of their gateways; null for the topic of another application. */
-function entrancesOf({ gateways, subtopologies, topics }: SwarmPlan): readonly { readonly gateway: string | null; readonly topic: string }[] {
+function entrancesOf({ gateways, subtopologies, topics }: SwarmPlan): readonly Entrance[] {
   const foreign = subtopologies.flatMap(({ steps, sources }) =>
     steps.some(({ kind }) => kind === 'accept') ? sources.filter((name) => topics.some((topic) => topic.name === name && topic.isForeign)) : [],
   )
@@ -159,5 +264,11 @@ function cursorRow({ acceptedAt, id }: Cursor): ListedRequest {
 }
 
 const maxRecords = 2000
+/** The records of each partition that a page reads beside as many as it has room for. */
+const spareRecords = 64
+/** Other work of the event loop gets a turn after this number of records. */
+const recordsATurn = 500
+/** The longest time until the ledger knows a request that is in the log. */
+const learnedWithinMs = 5000
 const disorderMs = 60_000
 const outcomeWithinMs = 300_000

@@ -167,7 +167,7 @@ export function gatewayRecord(
 ): ProducerRecord {
   const { id, contentType, bodyHash, deadline, traceparent, tracestate, baggage, body } = request
   const headers: Header[] = [textHeader(contentTypeHeader, contentType), textHeader(requestIdHeader, id)]
-  // A new id needs no hash, and each record on the request's way would carry the empty one.
+  // A request with a new id has no hash. An empty hash would travel with each record of the request.
   if (bodyHash !== '') headers.push(textHeader(bodyHashHeader, bodyHash))
   if (deadline !== null) headers.push(textHeader(deadlineHeader, String(deadline)))
   if (traceparent !== null) headers.push(textHeader(traceParentHeader, traceparent))

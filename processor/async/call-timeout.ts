@@ -2,7 +2,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Clock } from '../ports.ts'
 
 /**
- * The time limits of the calls of one step. All limits have the same length, so the calls end in the order of their begin, and one timer for the
+ * The time limits of the calls of one step. All limits have the same length, so calls end in the order in which they began, and one timer for the
  * oldest call is enough.
  */
 export class CallTimeouts {

@@ -14,6 +14,11 @@ export class ClaimOrigins {
     this.#claims.set(whole, claimed)
   }
 
+  /** True for a payload that is written as its claim. */
+  has(payload: Payload): boolean {
+    return this.#claims.has(payload)
+  }
+
   /** The record with the claim in place of its fetched value; the same record if its value was not fetched. */
   restored(record: Record<string, Payload>): Record<string, Payload> {
     const value = this.#claimed(record.value)

@@ -1,11 +1,12 @@
 import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { answerEvent, type CloudEvent, cloudEventBatchType, eventsIn, structuredText } from '../../../topology/swarm/request/cloud-event.ts'
+import { readerOf } from './answer-reader.ts'
 import { type AnsweredItem, BatchAnswers, type BatchOptions } from './batch-answers.ts'
 import { eventOfAnswer } from './http-event.ts'
 import { problemOfBee } from './problem.ts'
 
-export interface EventBatchOptions extends Omit<BatchOptions<CloudEvent>, 'textOf' | 'order'> {
+export interface EventBatchOptions extends Omit<BatchOptions<CloudEvent>, 'textOf' | 'order' | 'reader'> {
   readonly gateway: string
 }
 
@@ -17,7 +18,7 @@ export interface EventBatchOptions extends Omit<BatchOptions<CloudEvent>, 'textO
 export function answerEvents(body: Uint8Array, request: FastifyRequest, reply: FastifyReply, options: EventBatchOptions): FastifyReply {
   const events = eventsIn(body)
   const textOf = (answered: AnsweredItem<CloudEvent>) => `${answered.index === 0 ? '' : ','}${structuredText(eventOf(answered, options))}`
-  const answers = new BatchAnswers({ ...options, order: 'input', textOf }).of(events, request)
+  const answers = new BatchAnswers({ ...options, order: 'input', textOf, reader: () => readerOf(reply) }).of(events, request)
   return reply
     .header('content-type', cloudEventBatchType)
     .header('cache-control', 'no-store')
@@ -34,7 +35,7 @@ function eventOf({ item: asked, id, result }: AnsweredItem<CloudEvent>, { gatewa
   return answerEvent({ id: id || causation, gateway, causation, time: now, data, contentType: 'application/problem+json', type: 'waggle.problem' })
 }
 
-async function* inBrackets(texts: AsyncIterable<string>): AsyncGenerator<string> {
+async function* inBrackets(texts: AsyncIterable<string | Uint8Array>): AsyncGenerator<string | Uint8Array> {
   yield '['
   yield* texts
   yield ']'

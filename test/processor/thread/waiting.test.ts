@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { StreamsBuilder } from 'waggle-streams'
-import type { Consumer, TaskProducer } from '../../../processor/ports.ts'
+import type { Clock, Consumer, TaskProducer } from '../../../processor/ports.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { aSecond, changed, running, send, withTopics } from '../../support/simulated-application.ts'
 import { SimulatedWorld } from '../../support/simulated-world.ts'
@@ -109,6 +109,38 @@ describe('The loop of a stream thread', () => {
     polls = 0
     await world.clock.advance(10_000)
     assert.ok(polls < 100, `${polls} polls in ten idle seconds`)
+    await close()
+  })
+
+  it('fires a schedule of an hour on time by a clock that runs faster than its timers, after a few waits', async () => {
+    const world = new SimulatedWorld()
+    const log = await withTopics(world, ['in', 'out'])
+    const { clock: time } = world
+    const start = time.now()
+    const [fired, waits]: [number[], number[]] = [[], []]
+    // A clock that follows the machine's clock gains at most 5 % of the passing time.
+    const clock: Clock = {
+      now: () => Math.floor(start + (time.elapsedMs() - start) * 1.05),
+      elapsedMs: () => time.elapsedMs(),
+      after: (delayMs, act) =>
+        time.after(delayMs, () => {
+          waits.push(delayMs)
+          act()
+        }),
+    }
+    const builder = new StreamsBuilder()
+    builder.stream('in', read).process(() => ({
+      init: (context) => void context.schedule(3_600_000, 'WALL_CLOCK_TIME', (now) => void fired.push(now)),
+      process: () => {},
+    }))
+    const { close } = await running(world, { topology: builder.build(), log, clock })
+    await world.clock.advance(60_000)
+    waits.length = 0
+    await world.clock.advance(3_600_000)
+    assert.equal(fired.length, 1)
+    const lateMs = (fired[0] ?? 0) - (start + 3_600_000)
+    assert.ok(lateMs >= 0 && lateMs < 500, `${lateMs} ms late`)
+    assert.ok(waits.length < 10, `${waits}`)
     await close()
   })
 

@@ -8,7 +8,7 @@ export type TensorForm = 'fields' | 'inputs' | 'outputs'
 
 export interface TensorSource {
   readonly form: TensorForm
-  /** The bee whose result it is, as a member of a join; null if the expression reads that bee alone. */
+  /** The bee whose result has the tensor, as a member of a join; null if the expression reads only the result of that bee. */
   readonly bee: string | null
   readonly tensor: string
   /** The type and the shape of a field. Undefined if they are unknown. */
