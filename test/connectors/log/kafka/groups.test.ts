@@ -139,6 +139,52 @@ describeWithKafka('A group on Kafka', {}, (cluster) => {
     await other.close()
   })
 
+  for (const [what, leads] of [
+    ['another member', false],
+    ['the leader of the group', true],
+  ] as const)
+    it(`gives a partition to its new owner if its old owner, ${what}, is killed before it releases the partition, and returns`, async () => {
+      let who = 'old'
+      const told: string[] = []
+      /** The number of assignments that each member has taken up. */
+      const taken = new Map<string, number>()
+      const takenBy = (name: string) => taken.get(name) ?? 0
+      const assignorOf = (name: string): GroupAssignor => ({
+        name: 'all-to-one',
+        memberData: () => Buffer.alloc(0),
+        received: () => void taken.set(name, takenBy(name) + 1),
+        assign: (members) =>
+          new Map(
+            members.map(({ id, instanceId }) => [id, { partitions: instanceId === who ? [{ topic, partition: 0 }] : [], data: Buffer.alloc(0) }]),
+          ),
+      })
+      const named = (instanceId: string, on: Log) =>
+        subscribe([], { assignor: assignorOf(instanceId), instanceId, listener: listener(told, `${instanceId} `) }, on)
+      const away = await open()
+      const back = await open()
+      try {
+        // The first member leads the group.
+        const others = leads ? [] : [await named('leader', log)]
+        await until(others, () => leads || takenBy('leader') > 0)
+        const killed = await named('old', away)
+        await until([...others, killed], () => told.length > 0)
+        const owner = await named('new', log)
+        // A member whose assignment waits for its next poll cannot join a rebalance. The old owner takes its second one up, with the new member.
+        await until([...others, killed, owner], () => takenBy('new') > 0 && takenBy('old') > 1)
+        who = 'new'
+        const before = takenBy('new')
+        owner.rejoin()
+        // The old owner joins the rebalance. It does not poll any more, so it does not release its partition.
+        await until([...others, owner], () => takenBy('new') > before)
+        await away.close()
+        const returned = await named('old', back)
+        await until([...others, owner, returned], () => told.includes('new assigned 0'))
+      } finally {
+        await away.close()
+        await back.close()
+      }
+    })
+
   it('drops a silent member, and gives its partitions to other members', async () => {
     const told: string[] = []
     const silent = await openSilent({ sessionTimeoutMs: 1000 })
