@@ -12,7 +12,7 @@ export function compositeSerde<T, I>(inners: readonly Serde<I>[], make: (...inne
   }
 }
 
-/** Makes serdes that prepare their part of the bytes instead of decoding it, and reads the bytes with these serdes. */
+/** Reads the bytes with serdes that only prepare their part of the bytes, instead of decoding it. */
 function preparation<T, I>(
   inners: readonly Serde<I>[],
   make: (...inners: readonly Serde<I>[]) => Serde<T>,

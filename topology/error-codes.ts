@@ -24,6 +24,12 @@ export const errorCodes = {
       'A bee answered the request by `swarm.respond`, so the bees behind it do not compute it. No caller gets this: it marks the records that follow.',
     next: 'Let the bee publish too, if the bees behind it should go on.',
   },
+  WAGGLE_ANSWER_UNREAD: {
+    status: 503,
+    exit: 3,
+    meaning: 'The caller left before it had read its answer.',
+    next: 'Ask for the answer again: `GET /v1/requests/{id}`.',
+  },
   WAGGLE_ASSIGNMENT_UNREADABLE: {
     status: 500,
     exit: 1,
@@ -246,6 +252,12 @@ export const errorCodes = {
     exit: 3,
     meaning: 'The claim store does not answer.',
     next: 'See that the store runs and can be reached. Waggle tries it again.',
+  },
+  WAGGLE_CLAIM_STORE_FULL: {
+    status: 503,
+    exit: 3,
+    meaning: 'The claim store in the data directory has as many bytes as it may have, or its disk is nearly full.',
+    next: 'Raise `WAGGLE_CLAIM_STORE_MAX_BYTES`, make room on the disk, keep payloads for a shorter time, or keep them on S3. Waggle goes on by itself.',
   },
   WAGGLE_CONTENT_TYPE: {
     status: 415,
@@ -978,6 +990,13 @@ export const errorCodes = {
     exit: 1,
     meaning: 'The data directory is being restored, or its restore was killed.',
     next: 'If no `waggle restore` runs, delete everything in the data directory, and restore the backup again.',
+  },
+  WAGGLE_RESULT_TOO_LARGE: {
+    status: 502,
+    exit: 1,
+    meaning:
+      'A bee that computes at once made a result, or reads a join with a payload, that is too large for the log. It cannot wait for a claim store.',
+    next: 'Make large results in a bee that takes time (`module`, `python`, `container`), or raise `WAGGLE_MAX_INLINE_BYTES` and the `max.message.bytes` of the topics.',
   },
   WAGGLE_SCHEMA_INCOMPATIBLE: {
     status: 500,

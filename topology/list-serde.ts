@@ -1,4 +1,5 @@
 import { compositeSerde } from './composite-serde.ts'
+import { intBytes } from './number-bytes.ts'
 import type { Serde } from './serde.ts'
 import { WaggleError } from './waggle-error.ts'
 import { refuseOtherThanBytes, wrongType } from './wrong-type.ts'
@@ -17,11 +18,11 @@ export function listSerde<T>(values: Serde<T>, size: number | null): Serde<reado
       if (size === null)
         return Buffer.concat([
           Buffer.of(1),
-          int(list.length),
-          ...values.flatMap((value) => (value === null ? [int(-1)] : [int(value.length), value])),
+          intBytes(list.length),
+          ...values.flatMap((value) => (value === null ? [intBytes(-1)] : [intBytes(value.length), value])),
         ])
-      const nulls = values.flatMap((value, at) => (value === null ? [int(at)] : []))
-      return Buffer.concat([Buffer.of(0), int(nulls.length), ...nulls, int(list.length), ...values.filter((value) => value !== null)])
+      const nulls = values.flatMap((value, at) => (value === null ? [intBytes(at)] : []))
+      return Buffer.concat([Buffer.of(0), intBytes(nulls.length), ...nulls, intBytes(list.length), ...values.filter((value) => value !== null)])
     },
     deserialize(topic, data) {
       refuseOtherThanBytes(topic, data)
@@ -49,12 +50,6 @@ export function listSerde<T>(values: Serde<T>, size: number | null): Serde<reado
       }
     },
   }))
-}
-
-function int(value: number): Buffer {
-  const bytes = Buffer.allocUnsafe(4)
-  bytes.writeInt32BE(value)
-  return bytes
 }
 
 function cutShort(topic: string): WaggleError {

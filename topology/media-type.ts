@@ -1,4 +1,4 @@
-/** The media type of a content type in lower case, without parameters. Empty without a content type. */
+/** The media type of a content type, in lower case and without parameters; empty if there is no content type. */
 export function mediaTypeOf(contentType: string | null | undefined): string {
   if (contentType === null || contentType === undefined) return ''
   return plain.test(contentType) ? contentType : (contentType.split(';', 1)[0] ?? '').trim().toLowerCase()

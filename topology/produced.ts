@@ -12,7 +12,7 @@ export interface ProducedOptions<K, V> {
 }
 
 /**
- * The serdes and options with which a sink writes its topic. A null serde stands for the serde of the operator before, or, if that has none, for the
+ * The serdes and options with which a sink writes its topic. A null serde stands for the serde of the preceding operator, or else for the
  * application's default.
  */
 export class Produced<in K, in V> {
@@ -43,7 +43,7 @@ export class Produced<in K, in V> {
   }
 
   /**
-   * Names a sink. A serde that is left out comes from the operator before or, if that has none, from the application's defaults.
+   * Names a sink. A serde that is left out comes from the preceding operator, or else from the application's defaults.
    *
    * @example
    * ```ts

@@ -36,7 +36,7 @@ export interface HandingSerde<in out T> extends Serde<T> {
 
 export type AnySerde = Serializer<never> & Deserializer<unknown>
 
-/** Serdes among other options. A serde that is left out comes from the operator before or, if that has none, from the application's defaults. */
+/** Serdes among other options. A serde that is left out comes from the preceding operator, or else from the application's defaults. */
 export interface SerdeOptions<K, V> {
   keySerde?: Serde<K>
   valueSerde?: Serde<V>

@@ -1,6 +1,6 @@
 import type { Static, TSchema } from 'typebox'
 import { listSerde } from './list-serde.ts'
-import { readLong, writeLong } from './long-bytes.ts'
+import { readLong, writeLong } from './number-bytes.ts'
 import type { Windowed } from './record.ts'
 import { schemaSerde } from './schema-serde.ts'
 import type { AnySerde, Serde } from './serde.ts'

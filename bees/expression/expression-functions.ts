@@ -1,3 +1,4 @@
+import { isFields } from '../../topology/fields.ts'
 /** The parts of the interpreter that the functions of this file use. */
 export interface FunctionContext {
   /** Counts steps. Throws if no steps are left. */
@@ -13,10 +14,10 @@ export interface FunctionContext {
 export function ownResult(name: string, args: readonly unknown[], context: FunctionContext): unknown {
   const [first, second] = args
   if (typeof first === 'string') return textResult(name, first, args)
-  if (name === 'merge' && args.length > 0 && args.every(isMap)) return Object.fromEntries(args.flatMap((arg) => Object.entries(arg)))
+  if (name === 'merge' && args.length > 0 && args.every(isFields)) return Object.fromEntries(args.flatMap((arg) => Object.entries(arg)))
   if (!Array.isArray(first)) return undefined
   if (name === 'sort' && args.length === 1) return sorted(first, first, context)
-  if (args.length !== 2 || !isMap(second) || second.expref !== true) return undefined
+  if (args.length !== 2 || !isFields(second) || second.expref !== true) return undefined
   if (name === 'sort_by')
     return sorted(
       first,
@@ -180,10 +181,6 @@ function grouped(elements: readonly unknown[], reference: object, { evaluate }: 
     else group.push(element)
   }
   return Object.fromEntries(groups)
-}
-
-function isMap(value: unknown): value is { readonly [key: string]: unknown } {
-  return value !== null && typeof value === 'object' && !Array.isArray(value)
 }
 
 /** The number of characters of a text that one step of the budget pays for. */

@@ -1,4 +1,5 @@
 import { compile, TreeInterpreter } from '@jmespath-community/jmespath'
+import { isFields } from '../../topology/fields.ts'
 import { didYouMean } from '../../topology/swarm/check/nearest-name.ts'
 import { saidBy, WaggleError } from '../../topology/waggle-error.ts'
 import { charactersAStep, ownResult } from './expression-functions.ts'
@@ -97,7 +98,7 @@ class BoundedInterpreter extends Interpreter {
     spend(this.#budget, 1)
     switch (node.type) {
       case 'Field':
-        return isObject(value) && Object.hasOwn(value, node.name) ? ((value[node.name] ?? null) as Value) : null
+        return isFields(value) && Object.hasOwn(value, node.name) ? ((value[node.name] ?? null) as Value) : null
       case 'Comparator': {
         if (node.name !== 'EQ' && node.name !== 'NE') return super.visit(node, value)
         const isEqual = this.#equal(this.visit(node.left, value), this.visit(node.right, value))
@@ -124,7 +125,7 @@ class BoundedInterpreter extends Interpreter {
     if (typeof a === 'string' && typeof b === 'string' && a.length === b.length) spend(this.#budget, a.length / comparedAStep)
     if (a === b) return true
     if (Array.isArray(a) && Array.isArray(b)) return a.length === b.length && a.every((one, at) => this.#equal(one, b[at]))
-    if (!isObject(a) || !isObject(b)) return false
+    if (!isFields(a) || !isFields(b)) return false
     const keys = Object.keys(a)
     return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && this.#equal(a[key], b[key]))
   }
@@ -171,7 +172,7 @@ function costOf(name: string, args: readonly unknown[]): number {
 
 function entriesOf(value: unknown): number {
   if (Array.isArray(value)) return value.length
-  return isObject(value) ? Object.keys(value).length : 0
+  return isFields(value) ? Object.keys(value).length : 0
 }
 
 /** The cost of a value, with all values inside it, in steps of the budget. A value in several places counts once for each place. The count stops above `limit`. */
@@ -191,8 +192,8 @@ function checkTree(tree: Tree): void {
   let level: unknown[] = [tree]
   for (let depth = 0; level.length > 0; depth++) {
     if (depth > maxDepth) throw tooDeep()
-    for (const node of level) if (isObject(node) && node.type === 'Function') checkFunction(String(node.name))
-    level = level.flatMap((node) => (isObject(node) && node.type !== 'Literal' ? Object.values(node).flat() : [])).filter(isObject)
+    for (const node of level) if (isFields(node) && node.type === 'Function') checkFunction(String(node.name))
+    level = level.flatMap((node) => (isFields(node) && node.type !== 'Literal' ? Object.values(node).flat() : [])).filter(isFields)
   }
 }
 
@@ -203,10 +204,6 @@ function checkFunction(name: string): void {
 }
 
 const functions: ReadonlySet<string> = new Set(new Interpreter().runtime.getRegistered())
-
-function isObject(value: unknown): value is { readonly [key: string]: unknown } {
-  return value !== null && typeof value === 'object' && !Array.isArray(value)
-}
 
 function kindOf(value: unknown): string {
   if (value === null || value === undefined) return 'null'

@@ -29,7 +29,7 @@ export class BeeCalls {
     this.#options = options
   }
 
-  /** Calls a bee by `act`, and returns what the bee returns. Throws the error that the bee throws. A bee that returns no promise costs no promise. */
+  /** Calls a bee by `act`. Returns what the bee returns, and throws what it throws. For a bee that returns no promise, no promise is made. */
   call<T>(bee: string, requests: readonly Pick<BeeRequest, 'id'>[], act: () => T | PromiseLike<T>): T | Promise<T> {
     this.#active.add(bee)
     const startedAt = this.#options.now()

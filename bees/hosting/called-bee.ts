@@ -32,22 +32,33 @@ export async function callBee(
     // Array.from turns a hole in the list into undefined, which `payloadOf` refuses.
     return Promise.all(Array.from(outputs, (output: unknown, at) => rowResult(output, parts[at], bee)))
   }
-  const results = rows.map(async (row, at) => {
+  const results = rows.map((row, at) => {
+    const [request, own] = [requests[at] as BeeRequest, parts[at] as RequestParts]
+    const failed = (thrown: unknown) => failedRow(thrown, own, bee)
     try {
-      const request = requests[at] as BeeRequest
-      const called = open.call(bee, [request], () => made.process(given(row), request))
-      // Each `await` is a turn of the microtask queue. A bee that returns a value and no promise needs none.
-      const output = parts[at]?.outputOf(isPromiseLike(called) ? await called : called)
-      return resultOf(isPromiseLike(output) ? await output : output, bee)
+      const output = open.call(bee, [request], () => made.process(given(row), request))
+      if (isPromiseLike(output)) return laterResult(output, own, bee).catch(failed)
+      const whole = own.outputOf(output)
+      // A bee that returns a value and no promise waits for nothing.
+      return isPromiseLike(whole) ? laterResult(whole, null, bee).catch(failed) : resultOf(whole, bee)
     } catch (thrown) {
-      await parts[at]?.fail()
-      return WaggleError.from('WAGGLE_BEE_FAILED', thrown, {
-        next: `Correct ${bee}: with WAGGLE_LOG_LEVEL=${bee}=debug the log of the process shows the stack.`,
-      })
+      return failed(thrown)
     }
   })
   const [only] = results
   return results.length === 1 && only !== undefined ? [await only] : Promise.all(results)
+}
+
+async function laterResult(output: PromiseLike<unknown>, parts: RequestParts | null, bee: string): Promise<BeeResult> {
+  const given = await output
+  return resultOf(parts === null ? given : await parts.outputOf(given), bee)
+}
+
+async function failedRow(thrown: unknown, parts: RequestParts, bee: string): Promise<WaggleError> {
+  await parts.fail()
+  return WaggleError.from('WAGGLE_BEE_FAILED', thrown, {
+    next: `Correct ${bee}: with WAGGLE_LOG_LEVEL=${bee}=debug the log of the process shows the stack.`,
+  })
 }
 
 function resultOf(output: unknown, bee: string): BeeResult {

@@ -43,7 +43,7 @@ function claimedWorker(worker: Worker, { claims, reader }: { readonly claims: Cl
     }
   }
 
-  /** Calls the bee with the rows that could be fetched. Any other row has the error of its fetch. */
+  /** Calls the bee with the rows that could be fetched. Every other row gets the error of its fetch. */
   async function fetching(rows: readonly Payload[], calls: Parameters<Worker['call']>[1]): ReturnType<Worker['call']> {
     const giveBack = await claims.room(bytesOf(rows), calls[0]?.signal ?? neverAborted, reader)
     try {
@@ -65,8 +65,8 @@ function claimedWorker(worker: Worker, { claims, reader }: { readonly claims: Cl
   }
 
   /**
-   * Calls the bee once for each run of rows that fits into the room. If a call fails as a whole, its rows are tried one by one, as the engine tries the
-   * rows of a failed batch. The engine would call the rows of the other runs again.
+   * Calls the bee once for each run of rows that fits into the room. If the call of a run fails, the rows of this run are tried one by one. The
+   * engine would do the same, but with the rows of all runs, so other rows would be called a second time.
    */
   async function inRuns(runs: readonly (readonly Payload[])[], calls: Parameters<Worker['call']>[1]): ReturnType<Worker['call']> {
     const outcomes: (BeeResult | WaggleError)[] = []

@@ -66,7 +66,13 @@ function redactedWorker(worker: Worker, { errors, results }: { readonly errors: 
   return {
     ...worker,
     async call(rows, calls) {
-      const outcomes = await redactingErrors(errors, () => worker.call(rows, calls))
+      let outcomes: Awaited<ReturnType<Worker['call']>>
+      try {
+        outcomes = await worker.call(rows, calls)
+      } catch (thrown) {
+        throw errors.error(thrown)
+      }
+      if (results === null && !outcomes.some((outcome) => outcome instanceof WaggleError)) return outcomes
       return outcomes.map((outcome) => {
         if (outcome instanceof WaggleError) return redactedError(outcome, errors)
         if (results === null) return outcome

@@ -30,7 +30,10 @@ export class RequestParts {
     return this.#begun
   }
 
-  /** The output of a bee. If the output is an async generator, publishes its parts, and returns its whole result. A bee without parts waits for nothing. */
+  /**
+   * The output of a bee. If the output is an async generator, publishes its parts, and returns its whole result. For a bee without parts, returns the
+   * output at once.
+   */
   outputOf(output: unknown): unknown {
     return this.#begun === null && output !== wholeOfParts && !isAsyncIterable(output) ? output : this.#outputAfterParts(output)
   }

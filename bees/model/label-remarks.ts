@@ -82,7 +82,7 @@ interface PredictionProperties {
   readonly scores?: { readonly properties?: object }
 }
 
-/** The members of an output that is an object. Null for another output, undefined if the members are unknown. */
+/** The members of an output; null if the output is not an object, undefined if its members are unknown. */
 function propertiesOf(output: NonNullable<BeeFindings['output']>): PredictionProperties | null | undefined {
   if ('tensors' in output) return null
   const { type, properties } = output as { readonly type?: unknown; readonly properties?: PredictionProperties }

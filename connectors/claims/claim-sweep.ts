@@ -2,22 +2,24 @@ import type { Clock } from '../../processor/ports.ts'
 import { timesInKey } from '../../topology/swarm/payload/claim-codec.ts'
 import type { ClaimStore } from '../../topology/swarm/ports/claims.ts'
 import { saidBy } from '../../topology/waggle-error.ts'
+import type { ClaimCounts } from './claim-counts.ts'
 
 export interface ClaimSweepOptions {
   readonly store: ClaimStore
   readonly clock: Clock
   /**
-   * The time of the oldest record that a reader still has to read, in epoch ms. An object that was put later stays, because a record may name it even
-   * past its expiry. Infinity if there is no such record; null if that is unknown, and nothing is deleted.
+   * The time of the oldest unread record, in epoch ms. An object that was put after this time stays even if it has expired, because an unread record
+   * may name it. Infinity: every record has been read. Null: the time is unknown, so nothing is deleted.
    */
   readonly oldestUnread: () => number | null
   readonly everyMs: number
   readonly onNotice: (notice: string) => void
+  readonly counts: ClaimCounts
 }
 
 /**
- * Deletes objects whose time is over, also those that no record ever named because their process died before it wrote the record. The time is in the
- * name of an object, so each process deletes the objects of all, and a sweep reads nothing but names.
+ * Deletes expired objects. Some of them were never named by a record, because their process died before it wrote the record. The name of an object
+ * contains its expiry. A sweep therefore reads only names, and each process deletes the objects of all processes.
  */
 export class ClaimSweep {
   readonly #options: ClaimSweepOptions
@@ -47,7 +49,7 @@ export class ClaimSweep {
 
   /** Deletes expired objects, and returns their number. */
   async sweep(): Promise<number> {
-    const { store, clock, oldestUnread } = this.#options
+    const { store, clock, oldestUnread, counts } = this.#options
     const { signal } = this.#stop
     let deleted = 0
     for (;;) {
@@ -57,6 +59,7 @@ export class ClaimSweep {
       const over = keys.filter((key) => (timesInKey(key)?.putAt ?? Number.POSITIVE_INFINITY) < unread - marginMs)
       for (let at = 0; at < over.length; at += atOnce) await Promise.all(over.slice(at, at + atOnce).map((key) => store.delete(key, signal)))
       deleted += over.length
+      counts.expiredObjects += over.length
       if (over.length === 0 || keys.length < pageKeys) return deleted
     }
   }

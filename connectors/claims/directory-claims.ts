@@ -1,31 +1,40 @@
 import { readFileSync } from 'node:fs'
 import { mkdir, open, readdir, rm, rmdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import type { Random } from '../../processor/ports.ts'
+import type { Clock, Random } from '../../processor/ports.ts'
 import { timesInKey } from '../../topology/swarm/payload/claim-codec.ts'
 import type { ClaimStore } from '../../topology/swarm/ports/claims.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { syncDirectory } from '../system/directory-sync.ts'
+import { errorCode } from '../system/error-code.ts'
 import { fileError } from '../system/file-error.ts'
 import { writePrivateFile } from '../system/private-file.ts'
+import { DirectoryBytes, type DirectoryBytesOptions, sizeOf } from './directory-bytes.ts'
+
+export interface DirectoryClaimsOptions extends Pick<DirectoryBytesOptions, 'maxBytes' | 'onNotice' | 'disk'> {
+  readonly random: Random
+  readonly clock: Pick<Clock, 'elapsedMs'>
+}
 
 /**
- * Large payloads in the data directory, for a process that is alone on its log. Objects lie in a folder for each 1,000 seconds of expiry, which has the
- * first seven digits of their names. The file `store` has the random name that tells two data directories apart.
+ * A store of large payloads in the data directory, for a process that is alone on its log. A folder has the objects that expire within the same 1,000
+ * seconds, and its name is the first seven digits of their names. The file `store` has a random name, which tells two data directories apart.
  */
 export class DirectoryClaims implements ClaimStore {
   readonly name: string
   readonly #directory: string
+  readonly #bytes: DirectoryBytes
   /** Folders whose names this process has made durable. */
   readonly #synced = new Set<string>()
 
-  private constructor(directory: string, name: string) {
+  private constructor(directory: string, name: string, bytes: DirectoryBytes) {
     this.#directory = directory
+    this.#bytes = bytes
     this.name = name
   }
 
   /** Opens the store of a directory, and makes it if it is missing. Throws WAGGLE_FILE_UNUSABLE, WAGGLE_DISK_FULL, and WAGGLE_CLAIM_STORE for a file without a name. */
-  static open(directory: string, random: Random): DirectoryClaims {
+  static async open(directory: string, { random, ...options }: DirectoryClaimsOptions): Promise<DirectoryClaims> {
     const file = join(directory, nameFile)
     const found = nameIn(file)
     const name = found ?? `data-directory:${Buffer.from(random.bytes(8)).toString('hex')}`
@@ -36,12 +45,21 @@ export class DirectoryClaims implements ClaimStore {
     } catch (thrown) {
       throw fileError(thrown) ?? thrown
     }
-    return new DirectoryClaims(directory, name)
+    return new DirectoryClaims(directory, name, await DirectoryBytes.counted({ ...options, directory }))
+  }
+
+  get usage(): { readonly bytes: number; readonly maxBytes: number } {
+    return this.#bytes.usage
+  }
+
+  refusal(bytes: number): WaggleError | null {
+    return this.#bytes.refusal(bytes)
   }
 
   async put(key: string, bytes: Uint8Array): Promise<void> {
     const path = this.#pathOf(key)
     const folder = dirname(path)
+    this.#bytes.add(bytes.length)
     try {
       if (await madeFolder(folder)) this.#synced.delete(folder)
       try {
@@ -49,11 +67,12 @@ export class DirectoryClaims implements ClaimStore {
         syncDirectory(folder)
         this.#syncFolder(folder)
       } catch (thrown) {
-        // No record will name the object, and on a full disk a part of it would take room until its time is over.
+        // No record will name this object. What is written of it would fill the disk until the object expires.
         await rm(path, { force: true }).catch(() => {})
         throw thrown
       }
     } catch (thrown) {
+      this.#bytes.remove(bytes.length)
       throw fileError(thrown) ?? thrown
     }
   }
@@ -75,7 +94,7 @@ export class DirectoryClaims implements ClaimStore {
         await file.close()
       }
     } catch (thrown) {
-      if (codeOf(thrown) === 'ENOENT') return null
+      if (errorCode(thrown) === 'ENOENT') return null
       throw fileError(thrown) ?? thrown
     }
   }
@@ -83,11 +102,13 @@ export class DirectoryClaims implements ClaimStore {
   async delete(key: string): Promise<void> {
     const path = this.#pathOf(key)
     try {
+      const bytes = await sizeOf(path)
       await rm(path, { force: true })
+      this.#bytes.remove(bytes)
       this.#synced.delete(dirname(path))
-      // The last object of a folder is deleted together with the folder. No later object goes into the folder, because its time is over.
+      // A folder is deleted with its last object. No new object goes into the folder, because its 1,000 seconds are over.
       await rmdir(dirname(path)).catch((thrown: unknown) => {
-        if (!['ENOENT', 'ENOTEMPTY', 'EEXIST'].includes(codeOf(thrown))) throw thrown
+        if (!['ENOENT', 'ENOTEMPTY', 'EEXIST'].includes(errorCode(thrown))) throw thrown
       })
     } catch (thrown) {
       throw fileError(thrown) ?? thrown
@@ -127,12 +148,12 @@ async function madeFolder(folder: string): Promise<boolean> {
     await mkdir(folder, { mode: 0o700 })
     return true
   } catch (thrown) {
-    if (codeOf(thrown) !== 'EEXIST') throw thrown
+    if (errorCode(thrown) !== 'EEXIST') throw thrown
     return false
   }
 }
 
-/** Writes a file, also over the rest of a write that failed. */
+/** Writes a file, and replaces what an earlier, failed write left there. */
 async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
   const file = await open(path, 'w', 0o600)
   try {
@@ -157,7 +178,7 @@ function textIn(file: string): string | null {
   try {
     return readFileSync(file, 'utf8').trim()
   } catch (thrown) {
-    if (codeOf(thrown) === 'ENOENT') return null
+    if (errorCode(thrown) === 'ENOENT') return null
     throw fileError(thrown) ?? thrown
   }
 }
@@ -167,13 +188,9 @@ async function namesIn(folder: string): Promise<readonly string[]> {
   try {
     return await readdir(folder)
   } catch (thrown) {
-    if (codeOf(thrown) === 'ENOENT') return []
+    if (errorCode(thrown) === 'ENOENT') return []
     throw fileError(thrown) ?? thrown
   }
-}
-
-function codeOf(thrown: unknown): string {
-  return (thrown as NodeJS.ErrnoException).code ?? ''
 }
 
 const nameFile = 'store'

@@ -5,9 +5,10 @@ import { claimAltered, claimMissing, noClaimStore } from '../../topology/swarm/p
 import type { Claim, Payload } from '../../topology/swarm/payload/payload.ts'
 import { isOwnType, payloadOfBytes } from '../../topology/swarm/payload/payload-serde.ts'
 import type { ClaimStore, Claims } from '../../topology/swarm/ports/claims.ts'
-import { Unavailable } from '../../topology/waggle-error.ts'
+import { Unavailable, type WaggleError } from '../../topology/waggle-error.ts'
 import { pause } from '../system/pause.ts'
 import { ByteRoom } from './byte-room.ts'
+import { ClaimCounts } from './claim-counts.ts'
 
 export interface PayloadClaimsOptions {
   readonly store: ClaimStore
@@ -15,24 +16,34 @@ export interface PayloadClaimsOptions {
   readonly random: Random
   /** A payload of at most this many bytes travels in the log. */
   readonly maxInlineBytes: number
-  /** The time for which an object stays, in ms. It is no shorter than the time for which a record may name it. */
+  /** The time for which an object stays, in ms. It is at least as long as the time for which a record may name the object. */
   readonly lifetimeMs: number
-  /** The most bytes of fetched payloads that are in memory at once, for sinks and for all other readers. */
+  /** The most bytes of fetched payloads in memory at once. The limit holds once for all sinks, and once more for all other readers. */
   readonly maxFetchedBytes: number
+  /** The counts to add to. Default: separate counts. */
+  readonly counts?: ClaimCounts
 }
 
 /** The large payloads of a process. An operation on an unreachable store is repeated until the caller's signal aborts. */
 export class PayloadClaims implements Claims {
   readonly maxInlineBytes: number
   readonly maxFetchedBytes: number
+  readonly counts: ClaimCounts
   readonly #options: PayloadClaimsOptions
   readonly #rooms: { readonly [reader in 'sink' | 'other']: ByteRoom }
 
   constructor(options: PayloadClaimsOptions) {
     this.#options = options
+    this.counts = options.counts ?? new ClaimCounts()
     this.maxInlineBytes = options.maxInlineBytes
     this.maxFetchedBytes = options.maxFetchedBytes
     this.#rooms = { sink: new ByteRoom(options.maxFetchedBytes), other: new ByteRoom(options.maxFetchedBytes) }
+  }
+
+  refusal(bytes: number): WaggleError | null {
+    const refusal = this.#options.store.refusal?.(bytes) ?? null
+    if (refusal !== null) this.counts.refusedObjects++
+    return refusal
   }
 
   async put(bytes: Uint8Array, contentType: string, signal: AbortSignal): Promise<Claim> {
@@ -42,6 +53,8 @@ export class PayloadClaims implements Claims {
     const key = claimKey({ expiresAt, putAt, random: random.bytes(16) })
     const sha256 = await hashOf(bytes)
     await this.#untilAnswered(() => store.put(key, bytes, signal), signal)
+    this.counts.putObjects++
+    this.counts.putBytes += bytes.length
     return { store: store.name, key, sha256, bytes: bytes.length, contentType, expiresAt }
   }
 
@@ -50,6 +63,8 @@ export class PayloadClaims implements Claims {
     if (claim.store !== store.name) throw noClaimStore(claim, store.name)
     const bytes = await this.#untilAnswered(() => store.get(claim.key, claim.bytes, signal), signal)
     if (bytes === null) throw claimMissing(claim, clock.now())
+    this.counts.fetchedObjects++
+    this.counts.fetchedBytes += bytes.length
     if (bytes.length !== claim.bytes)
       throw claimAltered(claim, bytes.length > claim.bytes ? `it has more than ${claim.bytes} bytes` : `it has ${bytes.length} bytes`)
     if ((await hashOf(bytes)) !== claim.sha256) throw claimAltered(claim, 'its bytes have another hash')
@@ -72,6 +87,8 @@ export class PayloadClaims implements Claims {
         return await act()
       } catch (thrown) {
         if (!(thrown instanceof Unavailable)) throw thrown
+        if (thrown.code === 'WAGGLE_CLAIM_STORE_FULL') this.counts.refusedObjects++
+        else this.counts.awayErrors++
         await pause(this.#options.clock, waitMs, signal).catch(() => {
           throw thrown
         })

@@ -8,7 +8,7 @@ import { IdSequence } from './id-sequence.ts'
 export class RequestIds {
   readonly #clock: Clock
   readonly #random: Random
-  /** The secret. An HMAC with a key object takes 2 µs, and with the bytes of the key 13 µs. */
+  /** The secret as a key object. An HMAC takes 2 µs with this object, and 13 µs with the bytes of the secret. */
   readonly #secret: KeyObject
   readonly #sequence: IdSequence
 

@@ -4,7 +4,8 @@ import type { LookupFunction } from 'node:net'
 import type { Clock } from '../../processor/ports.ts'
 import type { HttpAnswer, HttpCall } from '../../topology/swarm/ports/http-calls.ts'
 import { saidBy } from '../../topology/waggle-error.ts'
-import { codeOf, isCertificateError } from '../objects/store-error.ts'
+import { isCertificateError } from '../objects/store-error.ts'
+import { errorCode } from '../system/error-code.ts'
 
 /** An exchange that gave no usable answer. */
 export class ExchangeFailure extends Error {
@@ -91,7 +92,7 @@ async function bytesOf(answer: IncomingMessage, maxBytes: number): Promise<Uint8
 
 function failureOf(thrown: unknown, isConnected: boolean): ExchangeFailure {
   if (thrown instanceof ExchangeFailure) return thrown
-  const code = codeOf(thrown)
+  const code = errorCode(thrown)
   if (isCertificateError(thrown)) return new ExchangeFailure('unusable', `has a certificate that is not valid (${code})`, thrown)
   if (code.startsWith('HPE_')) return new ExchangeFailure('unusable', `answers with something that is not HTTP (${code})`, thrown)
   // OpenSSL's own errors, for example if the server speaks no TLS.

@@ -1,5 +1,6 @@
 import { shownAddress } from '../../topology/swarm/secrets/shown-address.ts'
 import { saidBy, Unavailable, WaggleError } from '../../topology/waggle-error.ts'
+import { errorCode } from '../system/error-code.ts'
 
 /** The error for an address at which nothing is stored. */
 export function notFound(address: string, why: string): WaggleError {
@@ -17,7 +18,7 @@ export function refused(address: string, why: string, next: string): WaggleError
 /** The error for a store that is unreachable or too slow. */
 export function away(address: string, thrown: unknown): Unavailable {
   return new Unavailable('WAGGLE_MODEL_UNREACHABLE', {
-    message: `${shownAddress(address)} cannot be fetched: ${saidBy(thrown) || codeOf(thrown)}`,
+    message: `${shownAddress(address)} cannot be fetched: ${saidBy(thrown) || errorCode(thrown)}`,
     next: 'See that the store runs and can be reached. It is tried again until it answers.',
     cause: thrown,
   })
@@ -38,12 +39,5 @@ export async function* readable(address: string, chunks: AsyncIterable<Uint8Arra
 
 /** True for an error of the TLS library about a certificate. */
 export function isCertificateError(thrown: unknown): boolean {
-  return /^(CERT_|ERR_TLS_CERT|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_(GET|VERIFY)_|ERR_SSL_)/.test(codeOf(thrown))
-}
-
-/** The code of a system error; '' if the error has none. An AggregateError for several addresses has the code of its first error. */
-export function codeOf(thrown: unknown): string {
-  if (!(thrown instanceof Error)) return ''
-  if ('code' in thrown && typeof thrown.code === 'string') return thrown.code
-  return thrown instanceof AggregateError ? codeOf(thrown.errors[0]) : ''
+  return /^(CERT_|ERR_TLS_CERT|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_(GET|VERIFY)_|ERR_SSL_)/.test(errorCode(thrown))
 }

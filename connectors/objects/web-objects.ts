@@ -6,9 +6,10 @@ import type { ObjectBytes, ObjectListing, ObjectStore, StoredObject } from '../.
 import { Unavailable, WaggleError } from '../../topology/waggle-error.ts'
 import type { AllowedHosts } from '../http/allowed-hosts.ts'
 import { guardedLookup } from '../http/guarded-lookup.ts'
+import { errorCode } from '../system/error-code.ts'
 import { filesBeside } from './files-beside.ts'
 import { invalidAddress } from './invalid-address.ts'
-import { away, codeOf, isCertificateError, notFound, readable, refused } from './store-error.ts'
+import { away, isCertificateError, notFound, readable, refused } from './store-error.ts'
 import { isStrong, versionTag } from './version-tag.ts'
 import { parseWebAddress } from './web-address.ts'
 
@@ -133,8 +134,8 @@ export class WebObjects implements ObjectStore {
       if (signal.aborted) throw signal.reason
       if (thrown instanceof WaggleError) throw thrown
       if (isCertificateError(thrown))
-        throw refused(url.href, `its certificate is not valid (${codeOf(thrown)})`, 'Set NODE_EXTRA_CA_CERTS to the file of its authority.')
-      if (codeOf(thrown) === 'HPE_HEADER_OVERFLOW')
+        throw refused(url.href, `its certificate is not valid (${errorCode(thrown)})`, 'Set NODE_EXTRA_CA_CERTS to the file of its authority.')
+      if (errorCode(thrown) === 'HPE_HEADER_OVERFLOW')
         throw refused(url.href, `its answer has more than ${maxHeaderBytes} bytes of headers`, 'Correct the server.')
       throw away(url.href, thrown)
     } finally {

@@ -1,6 +1,7 @@
 import { DatabaseError } from 'pg'
 import type { Statement } from '../../topology/swarm/ports/postgres.ts'
 import { Refused, saidBy, WaggleError } from '../../topology/waggle-error.ts'
+import { errorCode } from '../system/error-code.ts'
 
 /**
  * Turns an error of the driver or the server into an error of the bee. Codes are SQLSTATE:
@@ -8,7 +9,7 @@ import { Refused, saidBy, WaggleError } from '../../topology/waggle-error.ts'
  */
 export function postgresError(thrown: unknown, { shown, statement }: { readonly shown: string; readonly statement: Statement | null }): WaggleError {
   if (thrown instanceof WaggleError) return thrown
-  const code = codeOf(thrown)
+  const code = errorCode(thrown)
   if (isAway(thrown)) {
     return new WaggleError('WAGGLE_POSTGRES_AWAY', {
       message: `${shown} cannot be reached: ${saidBy(thrown) || code}`,
@@ -41,7 +42,7 @@ export function postgresError(thrown: unknown, { shown, statement }: { readonly 
 /** True if the server accepts no connections now, or has closed a connection. */
 export function isAway(thrown: unknown): boolean {
   if (thrown instanceof WaggleError) return thrown.code === 'WAGGLE_POSTGRES_AWAY'
-  const code = codeOf(thrown)
+  const code = errorCode(thrown)
   if (thrown instanceof DatabaseError) return code.startsWith('08') || code === '53300' || (code.startsWith('57P0') && code !== '57P04')
   return (
     networkCodes.has(code) ||
@@ -51,12 +52,12 @@ export function isAway(thrown: unknown): boolean {
 
 /** True for a conflict between transactions. The same statement may succeed when it is repeated. */
 export function isConflict(thrown: unknown): boolean {
-  return ['40001', '40P01', '55P03'].includes(codeOf(thrown))
+  return ['40001', '40P01', '55P03'].includes(errorCode(thrown))
 }
 
 /** True if a table has changed since the connection prepared the statement. Another connection can still run the statement. */
 export function isStalePlan(thrown: unknown): boolean {
-  return codeOf(thrown) === '0A000' && /cached plan/.test(saidBy(thrown))
+  return errorCode(thrown) === '0A000' && /cached plan/.test(saidBy(thrown))
 }
 
 function isLoginError(thrown: unknown, code: string): boolean {
@@ -77,12 +78,6 @@ function said(thrown: unknown, statement: Statement | null): string {
   const position = thrown instanceof DatabaseError ? Number(thrown.position) : Number.NaN
   const hint = thrown instanceof DatabaseError && thrown.hint !== undefined ? ` (${thrown.hint})` : ''
   return `${named}${hint}${statement !== null && position > 0 ? `, at ${statement.lineAndColumnOf(position - 1)} of the query` : ''}`
-}
-
-function codeOf(thrown: unknown): string {
-  if (!(thrown instanceof Error)) return ''
-  if ('code' in thrown && typeof thrown.code === 'string') return thrown.code
-  return thrown instanceof AggregateError ? codeOf(thrown.errors[0]) : ''
 }
 
 /** The code of a division by zero, which is usually a mistake in the query. */

@@ -15,7 +15,7 @@ export interface BeeRun {
 export interface BeeRunEvents {
   /** Called with bytes that the program has written: bytes of its socket if the program uses the socket, else bytes of standard output. */
   stdout(chunk: Buffer): void
-  /** True for the id of a request that the program has, or has answered just now: a result may be read before the lines of its call. */
+  /** True for the id of a request that the program has, or has just answered. Waggle may read a result before it reads the log lines of the call. */
   hasRequest(id: string): boolean
   /**
    * Called once, when the program has ended or could not be started, and never inside the constructor of the run. `why` completes the sentence "it

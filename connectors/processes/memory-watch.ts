@@ -1,5 +1,6 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import type { Clock } from '../../processor/ports.ts'
+import { namesIn } from '../system/folder-names.ts'
 
 /**
  * Reads the memory of a process and its children twice a second, and calls `exceeded` once when it is more than `maxBytes`. Only anonymous pages
@@ -71,14 +72,6 @@ function textOf(path: string): string {
     return readFileSync(path, 'latin1')
   } catch {
     return ''
-  }
-}
-
-function namesIn(folder: string): readonly string[] {
-  try {
-    return readdirSync(folder)
-  } catch {
-    return []
   }
 }
 

@@ -188,7 +188,7 @@ export class OpenCalls {
   }
 }
 
-/** The most ended requests that are remembered: those of a full window. */
+/** The most ended requests that are remembered: as many as fit into a full window. */
 const maxEnded = maxWindow
 
 /** Groups a list of calls by the batches in which the calls came. */

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import type { Guardian } from '../processes/guardian.ts'
+import { killGroup } from '../system/process-group.ts'
 
 export interface ToolOptions {
   readonly cwd?: string
@@ -62,15 +63,6 @@ function toolEnvironment(): NodeJS.ProcessEnv {
   const allowed =
     /^(PATH|HOME|USER|LANG|LC_ALL|TZ|TMPDIR|XDG_CACHE_HOME|XDG_CONFIG_HOME|(https?|all|no)_proxy|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|NETRC|(PIP|UV|PYENV)_.*)$/i
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => allowed.test(name)))
-}
-
-function killGroup(pid: number | undefined): void {
-  if (pid === undefined) return
-  try {
-    process.kill(-pid, 'SIGKILL')
-  } catch {
-    // All processes of the group have ended.
-  }
 }
 
 const maxLastLines = 12

@@ -8,6 +8,7 @@ import {
   type TaskDisk,
   type TopicPartition,
 } from '../../processor/ports.ts'
+import { doubleBytes } from '../../topology/number-bytes.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { Rocks, type RocksChange } from './rocks.ts'
 
@@ -126,7 +127,7 @@ class RocksStateDirectory implements StateDirectory {
     }
     for (const one of offsets) {
       const { topicId = '' } = { ...this.#offsets.get(task)?.get(partitionName(one)), ...one }
-      yield [offsetKey(task, one), Buffer.concat([float64(one.offset), Buffer.from(topicId)])]
+      yield [offsetKey(task, one), Buffer.concat([doubleBytes(one.offset), Buffer.from(topicId)])]
     }
   }
 
@@ -286,11 +287,5 @@ function textOf(key: Uint8Array): string {
 function uint32(value: number): Buffer {
   const bytes = Buffer.allocUnsafe(4)
   bytes.writeUInt32BE(value)
-  return bytes
-}
-
-function float64(value: number): Buffer {
-  const bytes = Buffer.allocUnsafe(8)
-  bytes.writeDoubleBE(value)
   return bytes
 }

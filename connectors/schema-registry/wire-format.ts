@@ -1,4 +1,5 @@
 import { WaggleError } from '../../topology/waggle-error.ts'
+import { zigzagVarint } from '../../topology/zigzag-varint.ts'
 
 /**
  * Confluent's wire format:
@@ -34,7 +35,7 @@ export function bodyOf(data: Uint8Array): Buffer {
 }
 
 export function messageIndexBytes(indexes: readonly number[]): Uint8Array {
-  return indexes.length === 1 && indexes[0] === 0 ? Buffer.of(0) : Buffer.from([indexes.length, ...indexes].flatMap(varint))
+  return indexes.length === 1 && indexes[0] === 0 ? Buffer.of(0) : Buffer.from([indexes.length, ...indexes].flatMap(zigzagVarint))
 }
 
 /** The message indexes at the start of a body, and their length in bytes. */
@@ -55,14 +56,6 @@ export function messageIndexesIn(body: Uint8Array): { readonly indexes: readonly
   if (count < 0 || count > body.length) throw noIndexes(`There cannot be ${count} of them`)
   const indexes = Array.from({ length: count }, next)
   return { indexes, length: at }
-}
-
-function varint(value: number): readonly number[] {
-  const bytes: number[] = []
-  for (let left = value * 2; ; left = Math.floor(left / 128)) {
-    if (left < 128) return [...bytes, left]
-    bytes.push((left % 128) + 128)
-  }
 }
 
 function notTheWireFormat(topic: string, data: Uint8Array): WaggleError {

@@ -1,7 +1,8 @@
 import { join } from 'node:path'
+import { isFields } from '../../topology/fields.ts'
 import type { Secrets } from '../../topology/swarm/ports/secrets.ts'
 import { Secret } from '../../topology/swarm/secrets/secret.ts'
-import { isSecretName } from '../../topology/swarm/secrets/secrets.ts'
+import { isSecretName } from '../../topology/swarm/secrets/secret-references.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { withFileLock } from '../system/file-lock.ts'
 import { privateFileStats, readPrivateFile, writePrivateFile } from '../system/private-file.ts'
@@ -127,10 +128,6 @@ function isStored(value: unknown): value is Sealed & { readonly name: string } {
   return (
     isFields(value) && typeof value.name === 'string' && isSecretName(value.name) && typeof value.key === 'string' && typeof value.data === 'string'
   )
-}
-
-function isFields(value: unknown): value is { readonly [key: string]: unknown } {
-  return value !== null && typeof value === 'object' && !Array.isArray(value)
 }
 
 function invalid(message: string): WaggleError {

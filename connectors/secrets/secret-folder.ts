@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Secrets } from '../../topology/swarm/ports/secrets.ts'
 import { Secret } from '../../topology/swarm/secrets/secret.ts'
-import { isSecretName } from '../../topology/swarm/secrets/secrets.ts'
+import { isSecretName } from '../../topology/swarm/secrets/secret-references.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { readBounded } from '../system/bounded-file.ts'
 

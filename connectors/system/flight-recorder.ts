@@ -40,7 +40,7 @@ export class FileFlightRecorder implements FlightRecorder {
     return () => {
       this.#flying.delete(flight)
       if (this.suspects.size > 0) for (const record of records) this.suspects.delete(record)
-      // Ends may wait until this turn of the event loop is over, unless another call begins before.
+      // The end is written together with the next call that begins, and at the latest when this turn of the event loop is over.
       if (this.#lines === '') process.nextTick(() => this.write())
       this.#add([flight])
     }
@@ -64,7 +64,7 @@ export class FileFlightRecorder implements FlightRecorder {
   /** Deletes the journal. After an orderly stop no record is suspect. */
   close(): void {
     closeSync(this.#descriptor)
-    // A call that ends later must not write into another file that has got the same number.
+    // The number of the descriptor may soon belong to another file. A call that ends later must not write into that file.
     this.#descriptor = -1
     rmSync(this.#file, { force: true })
   }

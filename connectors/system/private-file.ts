@@ -24,8 +24,8 @@ export function writePrivateFile(file: string, text: string): void {
 }
 
 /**
- * The stats of a private file, or of anything else at its path, such as a broken link. Undefined if there is nothing: a path through a file leads to
- * nothing too. Throws WAGGLE_FILE_UNUSABLE if the path cannot be looked at.
+ * The stats of a private file, or of anything else at its path, such as a broken link. Undefined if there is nothing at the path, or if the path
+ * leads through a file. Throws WAGGLE_FILE_UNUSABLE if the path cannot be looked at.
  */
 export function privateFileStats(file: string): Stats | undefined {
   try {

@@ -41,7 +41,7 @@ export default defineConfig({
   },
 })
 
-/** Escapes `{{ … }}`, which swarm files write for secrets, and which the site's templates would compute. */
+/** Escapes `{{ … }}`. Swarm files name secrets in this form, and the templates of the site would evaluate it. */
 function withoutTemplates(md: MarkdownRenderer): void {
   for (const rule of ['text', 'code_inline'] as const) {
     const plain = md.renderer.rules[rule]

@@ -8,6 +8,7 @@ import { encodeControl, encodeRequest, type Form, maxMessageBytes, type Part, ty
 import { type Heard, MessageStream } from '../../connectors/processes/message-stream.ts'
 import { ProcessLog } from '../../connectors/processes/process-log.ts'
 import { inherited } from '../../connectors/processes/process-run.ts'
+import { killGroup } from '../../connectors/system/process-group.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
@@ -285,14 +286,6 @@ export class CheckedProgram {
           `It ${this.#end}${said}`,
           'Catch errors: refuse an input that does not fit, and answer error where something else goes wrong.',
         )
-  }
-}
-
-function killGroup(pid: number): void {
-  try {
-    process.kill(-pid, 'SIGKILL')
-  } catch {
-    // All processes of the group have already ended.
   }
 }
 

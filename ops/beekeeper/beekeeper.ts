@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { AnswerRoom } from '../../connectors/claims/answer-room.ts'
 import { CallerLimits } from '../../connectors/gateway/access/caller-limits.ts'
 import { placesOfFollowers } from '../../connectors/gateway/access/caller-places.ts'
 import { freshId } from '../../connectors/gateway/fresh-id.ts'
@@ -18,8 +19,8 @@ import { SystemRandom } from '../../connectors/system/system-random.ts'
 import { KillingRecordSearch } from '../../processor/async/killing-record-search.ts'
 import type { Log, StateDirectory } from '../../processor/ports.ts'
 import { ownPackage } from '../../topology/own-package.ts'
-import type { Claims } from '../../topology/swarm/ports/claims.ts'
 import type { Tracing } from '../../topology/swarm/ports/tracing.ts'
+import { inlineAnswers } from '../../topology/swarm/request/answers.ts'
 import type { Redaction } from '../../topology/swarm/secrets/redaction.ts'
 import type { SwarmManagement } from '../../topology/swarm/swarm-management.ts'
 import { applicationIdOf } from '../../topology/topic-names.ts'
@@ -38,6 +39,7 @@ import { ProcessPage } from '../page/process-page.ts'
 import { auditLine } from '../process-log/audit-line.ts'
 import { FailureLines } from '../process-log/failure-lines.ts'
 import type { LogLevel, LogLevels, LogLine } from '../process-log/log-line.ts'
+import { ClaimedAnswers } from '../requests/claimed-answers.ts'
 import { ClaimedRequests } from '../requests/claimed-requests.ts'
 import { ClusterRequests } from '../requests/cluster-requests.ts'
 import { EmbeddedRequests } from '../requests/embedded-requests.ts'
@@ -55,7 +57,7 @@ import { beePorts, modelsOf } from './bee-ports.ts'
 import { usualMaxConnections } from './connection-limit.ts'
 import { furtherNames, limitsOf, listIn, privatePlaces, refuseBeyondLoopback, tlsOf } from './entrance-settings.ts'
 import { idSecretOf } from './id-secret.ts'
-import { openClaims } from './open-claims.ts'
+import { maxFetchedBytes, type OpenClaims, openClaims } from './open-claims.ts'
 import { openGrpc } from './open-grpc.ts'
 import { kafkaOptions, openLog } from './open-log.ts'
 import { openRemoteModels } from './open-remote-models.ts'
@@ -237,7 +239,7 @@ export class Beekeeper {
     })
     this.#running = running
     const prepared = await Promise.all(swarms.map((swarm) => running.prepare(swarm, swarms)))
-    const served = await this.#openGateway(log, random, { running, prepared, claims })
+    const served = await this.#openGateway(log, random, { running, prepared, stored: open })
     this.#closeLater('swarms', () => running.close(() => Math.max(shortestStopMs, this.#leftToStopMs)))
     this.#closeLater('definitions', () => served.close())
     await Promise.all(prepared.map((swarm) => running.start(swarm)))
@@ -296,7 +298,11 @@ export class Beekeeper {
   async #openGateway(
     log: Log,
     random: SystemRandom,
-    { running, prepared, claims }: { readonly running: RunningSwarms; readonly prepared: readonly RunningSwarm[]; readonly claims: Claims | null },
+    {
+      running,
+      prepared,
+      stored,
+    }: { readonly running: RunningSwarms; readonly prepared: readonly RunningSwarm[]; readonly stored: OpenClaims | null },
   ): Promise<ServedSwarms> {
     const { settings, swarms, server = null } = this.#options
     const say = this.#say
@@ -329,12 +335,22 @@ export class Beekeeper {
     this.#served = served
     const gpus = new NvidiaGpus({ clock: systemClock })
     this.#closeLater('GPU metrics', async () => gpus.close())
-    const telemetry = new Telemetry({ clock: systemClock, swarms: running.all, log, gpus, ...(definitions === null ? {} : { definitions }) })
+    const room = new AnswerRoom({ clock: systemClock, maxBytes: maxFetchedBytes(settings) })
+    const measured = stored === null ? {} : { claims: { counts: stored.counts, usage: stored.usage, answers: room } }
+    const telemetry = new Telemetry({
+      clock: systemClock,
+      swarms: running.all,
+      log,
+      gpus,
+      ...measured,
+      ...(definitions === null ? {} : { definitions }),
+    })
     this.#closeLater('telemetry', async () => telemetry.close())
     this.#options.otlp?.useMetrics(() => telemetry.families())
     this.#closeLater('requests', () => requests.close())
     const { requests_at_work: atWork, max_requests_in_flight: maxInFlight } = settings
-    const claimed = claims === null ? requests : new ClaimedRequests(requests, { claims, clock: systemClock })
+    const claimed = stored === null ? requests : new ClaimedRequests(requests, { claims: stored.claims, clock: systemClock })
+    const answers = stored === null ? inlineAnswers : new ClaimedAnswers({ claims: stored.claims, room, clock: systemClock })
     // A caller gets half of these places at most, and a single caller may have all requests in flight. Requests whose caller has left take places too.
     const inTurn = atWork === null ? null : new RequestsInTurn({ requests: claimed, clock: systemClock, atWork, waiting: 2 * maxInFlight })
     this.#stopWaiting = () => {
@@ -359,6 +375,8 @@ export class Beekeeper {
     })
     const entrance = {
       requests: inTurn ?? claimed,
+      answers,
+      memory: room,
       events: new LiveRequestEvents({
         log,
         clock: systemClock,
@@ -390,7 +408,13 @@ export class Beekeeper {
       ...entrance,
       ...tlsOf(settings),
       management,
-      page: new ProcessPage({ log, clock: systemClock, instance: management.instance, swarms: running.all }),
+      page: new ProcessPage({
+        log,
+        clock: systemClock,
+        instance: management.instance,
+        swarms: running.all,
+        ...(stored === null ? {} : { claims: stored.usage }),
+      }),
       predictions: new SavedPredictions({ clock: systemClock, plans, database: () => this.#database.open() }),
       onManaged: (call) => auditLine(say, call),
       tokens: this.#tokens,

@@ -3,8 +3,8 @@ import { claimStoreTopic } from '../../topology/topic-names.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 /**
- * Makes sure that payloads of this cluster are in one data directory only. The first record of a topic names the directory's store. Another process has
- * another directory, so the two could not read each other's payloads: for it this throws WAGGLE_CLAIM_STORE.
+ * Makes sure that only one data directory has payloads of this cluster. The first record of a topic names the store in that directory. A process with
+ * another data directory gets WAGGLE_CLAIM_STORE, because the two processes could not read each other's payloads.
  */
 export async function expectOwner(
   log: Log,

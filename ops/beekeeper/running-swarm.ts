@@ -231,6 +231,8 @@ export class RunningSwarm {
       placesBees: states !== null,
       ...(tracing === undefined ? {} : { beginTrace: (record) => tracing.accepted(record), recordCall: (call) => tracing.called(call) }),
       ...(claims === null ? {} : { claims }),
+      // The embedded log takes a record of any size. A broker would refuse it, and nobody would know which bee made it.
+      ...(claims === null || settings.log === 'embedded' ? {} : { maxResultBytes: claims.maxInlineBytes }),
       onFailure: onRecordFailure,
       instantRows: (bee) => {
         const rows = instantMeters.get(bee) ?? instantRows()

@@ -66,7 +66,7 @@ function isPayload(value: unknown): value is Payload {
   return value !== null && typeof value === 'object' && 'kind' in value && typeof value.kind === 'string' && kinds.has(value.kind)
 }
 
-/** `satisfies` demands an entry for each kind, because a caller of a record whose kind is missing would get no answer. */
+/** `satisfies` demands an entry for each kind. If a kind were missing, the caller of a record of this kind would get no answer. */
 const kinds: ReadonlySet<string> = new Set(
   Object.keys({ json: true, bytes: true, tensors: true, joined: true, error: true, claim: true } satisfies {
     readonly [kind in Payload['kind']]: true

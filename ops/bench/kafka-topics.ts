@@ -20,7 +20,7 @@ export async function fillInput(
   await fill(log, records, (at) => ({ topic: topics[at % inputs] ?? '', key: keyAt(at, { keys, inputs }), value }))
 }
 
-/** Writes a changelog such as an application with one counting store leaves it. Returns the topic's name. */
+/** Writes the changelog that an application with one counting store leaves behind. Returns the topic's name. */
 export async function fillChangelog(
   log: Log,
   wish: { readonly application: string; readonly name: Workload; readonly records: number; readonly keys: number },

@@ -47,7 +47,7 @@ async function frames(browser: Browser, { seconds, bees }: PageBenchmarkOptions)
           .locator('.bee')
           .nth(bees - 1)
           .waitFor()
-        // The first events are over, and V8 has compiled what they need.
+        // After this time V8 has compiled the code that each event runs.
         await page.waitForTimeout(2000)
       }
       rows.push(await framesOf(browser, { what, url: shown.url, seconds, updates: () => (rate === 0 ? 0 : shown.sent), isReady }))
@@ -207,7 +207,7 @@ const watchBees = `(bees) => {
   observer.observe(document, { subtree: true, childList: true })
 }`
 
-/** A swarm with as many shown bees: an entrance, module bees in layers of seven, and an answer. */
+/** A swarm with this number of shown bees: an entrance, module bees in layers of seven, and an answer. */
 function swarmOf(bees: number): string {
   const modules = [...Array(bees - 2).keys()].map((at) => {
     const before = at < 7 ? 'entrance' : `bee-${at - 7}`

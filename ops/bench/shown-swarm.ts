@@ -46,7 +46,7 @@ export class ShownSwarm {
     return this.#shape.swarms.flatMap(({ bees }) => bees.flatMap(({ after }) => after)).length
   }
 
-  /** Sets how often counts are sent. With 0 the counts stay as they are, and one event a second says so. */
+  /** Sets the number of events a second. With 0 there is one event a second, whose counts are the same as before. */
   set countsPerSecond(rate: number) {
     this.#countsPerSecond = rate
   }
@@ -88,7 +88,7 @@ export class ShownSwarm {
           const calls = turn * 40 + ((turn * (index + 5)) % 23)
           return [
             bee.name,
-            { calls, rows: calls * 10 + ((turn * (index + 3)) % 37), failed: 0, seconds: calls * 0.004 + ((turn * index) % 7) / 10, batch_limit: 16 },
+            { calls, rows: calls * 10 + ((turn * (index + 3)) % 37), failed: 0, seconds: turn * 0.12 + ((turn * index) % 7) / 100, batch_limit: 16 },
           ]
         }),
       ),

@@ -114,7 +114,7 @@ class Scene {
     this.visits.push({ perSecond, cpuMs: (after.cpuMs - before.cpuMs) / answered, medianMs, p99Ms, residentBytes: after.residentBytes })
   }
 
-  /** Measures what is alive while the observers still look. */
+  /** Measures the memory in use while the observers are still connected. */
   async collect(): Promise<void> {
     const unwatch = this.#watch()
     const { reading } = await this.#program.during(() => new Promise<void>((resolve) => void systemClock.after(quietMs, resolve)))

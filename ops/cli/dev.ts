@@ -1,5 +1,5 @@
 import { readFileSync, watch } from 'node:fs'
-import { basename, dirname, resolve, sep } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import type { Redaction } from '../../topology/swarm/secrets/redaction.ts'
 import type { SwarmManagement } from '../../topology/swarm/swarm-management.ts'
@@ -10,9 +10,11 @@ import { readSwarm } from '../config/swarm-file.ts'
 import type { Console } from './console.ts'
 import { reportError } from './exit-status.ts'
 import { inForeground } from './foreground.ts'
+import { ReadFiles } from './read-files.ts'
+import { SettledChanges } from './settled-changes.ts'
 
 /**
- * `waggle dev [FILE]`: runs a swarm, and updates it after each saved change in its folder, as a server does. The swarm keeps its state as far as the
+ * `waggle dev [FILE]`: runs a swarm, and updates it after each saved change of a file that it reads, as a server does. The swarm keeps its state as far as the
  * change allows. If the new version has a mistake, the mistake is shown and the old version continues.
  */
 export async function dev(file: string, { json }: { readonly json: boolean }): Promise<number> {
@@ -31,8 +33,12 @@ export async function dev(file: string, { json }: { readonly json: boolean }): P
       clickhouse: beekeeper.clickhouseUrl,
       swarms: [...beekeeper.management.list()],
     })
-    const unwatch = watchFolder(root, resolve(settings.data_dir), {
-      changed: () => void changes.take(),
+    const files = new ReadFiles([file, join(root, 'waggle.yaml')], { dataDirectory: resolve(settings.data_dir) })
+    const unwatch = watchFolder(root, files, {
+      changed: () => {
+        files.renew()
+        void changes.take()
+      },
       failed: (error) => changes.unseen(error),
     })
     return async () => {
@@ -108,26 +114,21 @@ class SavedFile {
 }
 
 /**
- * Calls `changed` a moment after files of a folder were saved, and `failed` if the folder cannot be watched. The returned function ends the watch.
+ * Calls `changed` a moment after files that the swarm reads were saved, and `failed` if the folder cannot be watched. The returned function ends the
+ * watch.
  */
 function watchFolder(
   folder: string,
-  dataDirectory: string,
+  files: ReadFiles,
   { changed, failed }: { readonly changed: () => void; readonly failed: (error: Error) => void },
 ): () => void {
-  let cancel = () => {}
+  const bursts = new SettledChanges({ clock: systemClock, onSettled: changed })
   const watcher = watch(folder, { recursive: true }, (_, name) => {
-    const path = resolve(folder, name ?? '')
-    if (/(^|[\\/])(node_modules|\.git|\.waggle)([\\/]|$)/.test(name ?? '') || path === dataDirectory || path.startsWith(dataDirectory + sep)) return
-    cancel()
-    cancel = systemClock.after(settleMs, changed)
+    if (name === null || files.has(resolve(folder, name))) bursts.changed()
   })
   watcher.on('error', failed)
   return () => {
-    cancel()
+    bursts.close()
     watcher.close()
   }
 }
-
-/** The time in ms without another change after which `changed` is called, because editors may save a file in several steps. */
-const settleMs = 100

@@ -1,12 +1,15 @@
 import { dirname } from 'node:path'
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { ownManifest, ownPackage, serveOwnPackage } from '../../topology/own-package.ts'
-import { WaggleError } from '../../topology/waggle-error.ts'
 import { settings } from '../config/settings.ts'
-import { refuseUnknownVariables, urlVariable } from '../config/unknown-variables.ts'
+import { refuseUnknownVariables } from '../config/unknown-variables.ts'
 import { onBrokenPipe } from './broken-pipe.ts'
+import { atServer, count, json, onLog, onProcess } from './common-options.ts'
 import { nameKinds, shells } from './completion.ts'
+import { addCredentialCommands } from './credential-commands.ts'
 import { exitStatus, reportError } from './exit-status.ts'
+import { addLogCommands } from './log-commands.ts'
+import { addModelCommands } from './model-commands.ts'
 import { addProfileOption, useProfile } from './server-profiles.ts'
 import { addSwarmCommands } from './swarm-commands.ts'
 import { addExamples, helpText } from './verb-examples.ts'
@@ -24,9 +27,6 @@ program.hook('preAction', (_, command) => {
   refuseUnknownVariables(process.env)
   useProfile(command)
 })
-
-const json = () => new Option('--json', 'print JSON, for programs').default(false)
-const onProcess = () => new Option('--url <url>', 'where a process runs; default: that which has the data directory open').env(urlVariable)
 
 program
   .command('run')
@@ -78,16 +78,19 @@ program
   .addOption(new Option('--format <format>', 'how').choices(['text', 'json', 'mermaid']).default('text'))
   .option('--diff', 'in place of the plan: what the file would change in the swarm that runs', false)
   .option('--steps', 'loads the modules with steps of the DSL, and shows the stores and topics of the steps too', false)
+  .addOption(atServer())
   .addOption(onProcess())
   .addOption(json())
-  .action(async (file: string, options: { format: 'text' | 'json' | 'mermaid'; diff: boolean; steps: boolean; url?: string; json: boolean }) => {
-    const { format, diff, steps, ...onServer } = options
-    finish(
-      diff
-        ? await (await import('./swarms.ts')).compareSwarm(file, onServer)
-        : await (await import('./plan.ts')).plan(file, { format: options.json ? 'json' : format, steps }),
-    )
-  })
+  .action(
+    async (file: string, options: import('./swarms.ts').SentFileOptions & { format: 'text' | 'json' | 'mermaid'; diff: boolean; steps: boolean }) => {
+      const { format, diff, steps, ...onServer } = options
+      finish(
+        diff
+          ? await (await import('./swarms.ts')).compareSwarm(file, onServer)
+          : await (await import('./plan.ts')).plan(file, { format: options.json ? 'json' : format, steps }),
+      )
+    },
+  )
 
 program
   .command('schema')
@@ -110,8 +113,6 @@ program
   .addOption(json())
   .action(async (file: string, options: import('./import.ts').ImportOptions) => finish((await import('./import.ts')).importFile(file, options)))
 
-const onLog = () => new Option('--log <log>', 'which log, before WAGGLE_LOG').choices(['embedded', 'kafka'])
-
 program
   .command('reset')
   .argument('[file]', 'swarm file')
@@ -126,11 +127,6 @@ program
   .action(async (file: string | undefined, options: import('./reset.ts').ResetOptions) =>
     finish(await (await import('./reset.ts')).reset(file ?? null, options)),
   )
-
-const count = (text: string) => {
-  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text)
-  throw new InvalidArgumentError('It is a whole number above 0.')
-}
 
 program
   .command('backup')
@@ -159,142 +155,7 @@ program
   .addHelpText('after', helpText(['KAFKA_BROKERS=kafka:9092 waggle migrate']))
   .action(async (files: string[], options: { json: boolean }) => finish(await (await import('./migrate.ts')).migrateLog(files, options)))
 
-const topics = program.command('topics').description('looks at the topics of the log: of a running process, or of the data directory where none runs')
-topics
-  .command('list')
-  .description('names them, with their partitions and how many records they hold')
-  .addOption(onLog())
-  .addOption(onProcess())
-  .addOption(json())
-  .action(async (options: import('./topics.ts').LogOptions) => finish(await (await import('./topics.ts')).listTopics(options)))
-topics
-  .command('tail')
-  .argument('<topic>', 'name of the topic')
-  .description('prints its records as they come, decoded, until Ctrl-C')
-  .option('--from-beginning', 'those that are there too', false)
-  .option('--max <count>', 'ends after so many', count)
-  .addOption(onLog())
-  .addOption(onProcess())
-  .addOption(json())
-  .action(async (topic: string, { max, ...options }: import('./topics.ts').LogOptions & { fromBeginning: boolean; max?: number }) =>
-    finish(await (await import('./topics.ts')).tailTopic(topic, { ...options, max: max ?? null })),
-  )
-
-program
-  .command('trace')
-  .argument('<request-id>', 'as the header X-Request-Id names it')
-  .description('shows the way of one request: each step with its place on the log, its times and its batch')
-  .addOption(onLog())
-  .addOption(onProcess())
-  .addOption(json())
-  .action(async (id: string, options: import('./topics.ts').LogOptions) => finish(await (await import('./trace.ts')).traceRequest(id, options)))
-
-const time = (text: string) => {
-  const at = /^\d{1,15}$/.test(text) ? Number(text) : /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN
-  if (!Number.isNaN(at)) return at
-  throw new InvalidArgumentError('It is a time in ISO 8601 or in milliseconds since 1970.')
-}
-program
-  .command('requests')
-  .description('finds requests of a running process')
-  .command('list')
-  .description('names them with their state and times, the newest first')
-  .option('--swarm <swarm>', 'of one swarm')
-  .option('--gateway <name>', 'of one gateway')
-  .addOption(new Option('--state <state>', 'by their outcome').choices(['pending', 'answered', 'failed']))
-  .option('--key <key>', 'by their Idempotency-Key, or the key of their record on the topic of an entrance')
-  .option('--from <time>', 'accepted then or later', time)
-  .option('--to <time>', 'accepted then or earlier', time)
-  .option('--after <cursor>', 'those behind this place')
-  .option('--max <count>', 'so many at most', count, 20)
-  .addOption(onProcess())
-  .addOption(json())
-  .action(async (options: import('./requests.ts').RequestsOptions) => finish(await (await import('./requests.ts')).listRequests(options)))
-
-program
-  .command('sql')
-  .argument('<query>', 'one statement for ClickHouse; - reads it from standard input')
-  .description('asks the ClickHouse of a running process, or of the data directory where none runs, and prints a table')
-  .option('--max <count>', 'so many rows at most', count, 1000)
-  .addOption(onProcess())
-  .addOption(json())
-  .addHelpText('after', helpText(["waggle sql 'SELECT * FROM inferences_by_hour ORDER BY hour DESC LIMIT 10'"]))
-  .action(async (query: string, options: import('./sql.ts').SqlOptions) => finish(await (await import('./sql.ts')).sql(query, options)))
-const profileSeconds = (text: string) => {
-  if (/^\d{1,2}$/.test(text) && Number(text) >= 1 && Number(text) <= 60) return Number(text)
-  throw new InvalidArgumentError('It is a whole number from 1 to 60.')
-}
-program
-  .command('profile')
-  .description('profiles a running process, and writes a .cpuprofile and a .heapprofile of each thread; shows the time at each bee')
-  .option('--seconds <seconds>', 'how long', profileSeconds, 10)
-  .option('--output <dir>', 'a folder for the files; default: waggle-profile-TIME')
-  .addOption(onProcess())
-  .addOption(json())
-  .action(async (options: import('./process-profile.ts').ProfileOptions) =>
-    finish(await (await import('./process-profile.ts')).profileProcess(options)),
-  )
-
-program
-  .command('log-level')
-  .argument('[levels]', 'as in WAGGLE_LOG_LEVEL: debug, info, warn or error, module=level, several with commas')
-  .description('shows the levels of a running process’s log, or changes them until it reads its settings again')
-  .addOption(onProcess())
-  .addOption(json())
-  .action(async (levels: string | undefined, options: { url?: string; json: boolean }) =>
-    finish(await (await import('./log-level.ts')).logLevel(levels ?? null, options)),
-  )
-
-const deadLetters = program.command('dead-letters').description('looks at inputs that failed, and sends them again')
-deadLetters
-  .command('list')
-  .description('shows bee, cause and content of each, the newest first')
-  .option('--swarm <swarm>', 'of one swarm')
-  .option('--cause <code>', 'with this error code, such as WAGGLE_BEE_FAILED')
-  .addOption(new Option('--topic <name>', 'of a program of the DSL, by its deadLetterTopic').conflicts(['swarm', 'after']))
-  .option('--max <count>', 'so many at most', count, 100)
-  .option('--after <id>', 'those behind this one')
-  .addOption(onLog())
-  .addOption(onProcess())
-  .addOption(json())
-  .action(async (options: import('./topics.ts').LogOptions & { swarm?: string; cause?: string; topic?: string; max: number; after?: string }) =>
-    finish(await (await import('./dead-letters.ts')).listDeadLetters(options)),
-  )
-deadLetters
-  .command('show')
-  .argument('<id>', 'as the list names it')
-  .description('shows one with all of its content')
-  .addOption(onLog())
-  .addOption(onProcess())
-  .addOption(json())
-  .action(async (id: string, options: import('./topics.ts').LogOptions) =>
-    finish(await (await import('./dead-letters.ts')).showDeadLetter(id, options)),
-  )
-for (const [verb, description] of [
-  ['retry', 'sends its input again, and takes it out of the list'],
-  ['discard', 'takes it out of the list'],
-] as const) {
-  deadLetters
-    .command(verb)
-    .argument('[id]', 'as the list names it')
-    .description(description)
-    .option('--all', 'all of them', false)
-    .option('--swarm <swarm>', 'all of one swarm')
-    .option('--cause <code>', 'all with this error code')
-    .addOption(onLog())
-    .addOption(onProcess())
-    .addOption(json())
-    .action(async (id: string | undefined, { all, ...options }: import('./dead-letters.ts').AllOptions & { all: boolean }) => {
-      const { retryDeadLetter, discardDeadLetter, eachDeadLetter } = await import('./dead-letters.ts')
-      const isEach = all || options.swarm !== undefined || options.cause !== undefined
-      if (isEach === (id !== undefined))
-        throw new WaggleError('WAGGLE_USAGE', {
-          message: `${verb} needs the id of a dead letter, or --all, --swarm or --cause`,
-          next: 'Give one of them.',
-        })
-      finish(await (id === undefined ? eachDeadLetter(verb, options) : { retry: retryDeadLetter, discard: discardDeadLetter }[verb](id, options)))
-    })
-}
+addLogCommands({ program, finish })
 
 const jsonValue = (text: string): unknown => {
   try {
@@ -358,106 +219,10 @@ bees
     finish((await import('./bees-new.ts')).beesNew(directory, options)),
   )
 
-addSwarmCommands({ program, bees, onProcess, json, finish })
+addSwarmCommands({ program, bees, finish })
 
-const models = program.command('models').description('shows the models of a running process, and loads new versions of them')
-models
-  .command('list')
-  .description('names them, with their versions')
-  .addOption(onProcess())
-  .addOption(json())
-  .action(async (options: import('./models.ts').ModelsOptions) => finish(await (await import('./models.ts')).listModels(options)))
-models
-  .command('get')
-  .argument('<bee>', 'name of the bee, or swarm/bee')
-  .description('shows one: what runs it and why, its versions, and why one was refused')
-  .addOption(onProcess())
-  .addOption(json())
-  .action(async (bee: string, options: import('./models.ts').ModelsOptions) => finish(await (await import('./models.ts')).getModel(bee, options)))
-models
-  .command('reload')
-  .argument('[bee]', 'name of the bee, or swarm/bee; default: all')
-  .description('looks for new versions now, and tries refused ones again')
-  .addOption(onProcess())
-  .addOption(json())
-  .action(async (bee: string | undefined, options: import('./models.ts').ModelsOptions) =>
-    finish(await (await import('./models.ts')).reloadModels(bee ?? null, options)),
-  )
-
-models
-  .command('convert')
-  .argument('<file>', 'a SavedModel folder, or a file of TensorFlow (.pb), Keras, scikit-learn, XGBoost or LightGBM')
-  .description('writes a model as ONNX, runs both on random input, and prints the difference; a pickled file runs its code')
-  .option('--output <file>', 'where to; default: its name with .onnx, in the working directory')
-  .option('--with <package...>', 'further packages of Python, or other versions: scikit-learn==1.5.2')
-  .addOption(json())
-  .action(async (file: string, options: import('./convert-model.ts').ConvertOptions) =>
-    finish(await (await import('./convert-model.ts')).convertModel(file, options)),
-  )
-
-models
-  .command('setup-gpu')
-  .description('brings the CUDA and TensorRT providers of onnxruntime, and says which libraries they miss here')
-  .option('--check', 'only says what is there')
-  .addOption(json())
-  .action(async (options: import('./setup-gpu.ts').SetupGpuOptions) => finish(await (await import('./setup-gpu.ts')).setupGpu(options)))
-
-const tokens = program
-  .command('tokens')
-  .description('creates, lists and revokes bearer tokens: of a running process, or of the data directory where none runs')
-tokens
-  .command('create')
-  .argument('<name>', 'letters, digits, dots, dashes and underscores')
-  .requiredOption('--scope <scope...>', 'ask:GATEWAY, ask:*, read or manage')
-  .description('creates a token and prints it, this once')
-  .addOption(onProcess())
-  .addOption(json())
-  .action(async (name: string, options: import('./tokens.ts').TokensOptions & { scope: readonly string[] }) =>
-    finish(await (await import('./tokens.ts')).createToken(name, options)),
-  )
-tokens
-  .command('list')
-  .description('names them, with their scopes')
-  .addOption(onProcess())
-  .addOption(json())
-  .action(async (options: import('./tokens.ts').TokensOptions) => finish(await (await import('./tokens.ts')).listTokens(options)))
-tokens
-  .command('revoke')
-  .argument('<name>', 'as the list names it')
-  .description('makes a token invalid at once')
-  .addOption(onProcess())
-  .addOption(json())
-  .action(async (name: string, options: import('./tokens.ts').TokensOptions) =>
-    finish(await (await import('./tokens.ts')).revokeToken(name, options)),
-  )
-
-const secrets = program
-  .command('secrets')
-  .description('stores secrets for {{ secrets.NAME }}, encrypted: in a running process, or in the data directory where none runs')
-secrets
-  .command('set')
-  .argument('<name>', 'letters, digits and underscores')
-  .description('stores the value that standard input has')
-  .addOption(onProcess())
-  .addOption(json())
-  .action(async (name: string, options: import('./secrets.ts').SecretsOptions) =>
-    finish(await (await import('./secrets.ts')).setSecret(name, options)),
-  )
-secrets
-  .command('list')
-  .description('names them')
-  .addOption(onProcess())
-  .addOption(json())
-  .action(async (options: import('./secrets.ts').SecretsOptions) => finish(await (await import('./secrets.ts')).listSecrets(options)))
-secrets
-  .command('delete')
-  .argument('<name>', 'as the list names it')
-  .description('deletes a stored secret')
-  .addOption(onProcess())
-  .addOption(json())
-  .action(async (name: string, options: import('./secrets.ts').SecretsOptions) =>
-    finish(await (await import('./secrets.ts')).deleteSecret(name, options)),
-  )
+addModelCommands({ program, finish })
+addCredentialCommands({ program, finish })
 
 for (const verb of ['request', 'submit'] as const) {
   program

@@ -81,7 +81,7 @@ function isOnDisk(target: string): boolean {
   return target.endsWith('.whl') || existsSync(join(target, 'pyproject.toml'))
 }
 
-/** Throws if the lock file has a wheel of the package or of a dependency in the same version with another hash, for whichever package. */
+/** Throws if the lock file has one of these wheels in the same version with another hash, whichever package needs it. */
 function refuseChanged({ wheels }: ResolvedPackage, before: ReadonlyMap<string, LockedBee>, directory: string): void {
   const locked = [...before.values()].flatMap(({ python }) => python?.wheels ?? [])
   const changed = wheels.find(({ name, version, sha256 }) =>

@@ -1,17 +1,16 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import type { CommandGroup } from './command-group.ts'
+import { atServer, json, onProcess } from './common-options.ts'
 import type { ServerOptions } from './server-options.ts'
+import type { SentFileOptions } from './swarms.ts'
 
-export interface SwarmCommands {
-  readonly program: Command
+interface SwarmCommands extends CommandGroup {
   /** The command `bees`. */
   readonly bees: Command
-  readonly onProcess: () => Option
-  readonly json: () => Option
-  readonly finish: (status: number) => void
 }
 
 /** Adds the commands that manage a running server. Many also exist under the name that the command has in waxctl. */
-export function addSwarmCommands({ program, bees, onProcess, json, finish }: SwarmCommands): void {
+export function addSwarmCommands({ program, bees, finish }: SwarmCommands): void {
   const swarms = program.command('swarms').description('creates, changes and removes the swarms of a running `waggle serve`')
   const accept = () => new Option('--accept', 'give up state, or change partitions, where the new version says so').default(false)
 
@@ -24,20 +23,25 @@ export function addSwarmCommands({ program, bees, onProcess, json, finish }: Swa
   verb(swarms, 'create', 'create-swarm', (command) =>
     command
       .argument('<file>', 'swarm file')
+      .addOption(atServer())
       .description('starts a swarm, and returns when it is ready')
       .addHelpText(
         'after',
-        examples('waggle swarms create swarms/hello-world/swarm.yaml', 'waggle swarms create swarm.yaml --url http://10.0.0.5:8080'),
+        examples(
+          'waggle swarms create swarms/hello-world/swarm.yaml',
+          'waggle swarms create swarm.yaml --url http://10.0.0.5:8080 --directory swarms/hello-world',
+        ),
       )
-      .action(async (file: string, options: ServerOptions) => finish(await (await import('./swarms.ts')).createSwarm(file, options))),
+      .action(async (file: string, options: SentFileOptions) => finish(await (await import('./swarms.ts')).createSwarm(file, options))),
   )
   verb(swarms, 'apply', null, (command) =>
     command
       .requiredOption('-f, --file <file...>', 'swarm files')
+      .addOption(atServer())
       .addOption(accept())
       .description('creates or updates swarms; files that are as the server has them change nothing')
       .addHelpText('after', examples('waggle swarms apply -f swarm.yaml', 'waggle swarms apply -f a.yaml b.yaml --json'))
-      .action(async ({ file, ...options }: ServerOptions & { file: string[]; accept: boolean }) =>
+      .action(async ({ file, ...options }: SentFileOptions & { file: string[]; accept: boolean }) =>
         finish(await (await import('./swarms.ts')).applySwarms(file, options)),
       ),
   )

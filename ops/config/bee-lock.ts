@@ -2,6 +2,7 @@ import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { PackageBeeDeclaration } from '../../bees/python/package-bee.ts'
 import { readBounded } from '../../connectors/system/bounded-file.ts'
+import { isFields } from '../../topology/fields.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 /** The entry for a packaged bee type in a swarm's lock file. */
@@ -107,10 +108,6 @@ const wheelVersion = /^[A-Za-z0-9][A-Za-z0-9.!+_-]{0,99}$/
 /** The name of a wheel's file (PEP 427). */
 export const wheelFile = /^[A-Za-z0-9][A-Za-z0-9._+!-]{0,250}\.whl$/
 const hexadecimal = /^[0-9a-f]{64}$/
-
-function isFields(value: unknown): value is { readonly [key: string]: unknown } {
-  return value !== null && typeof value === 'object' && !Array.isArray(value)
-}
 
 const lockfileVersion = 1
 const maxLockBytes = 1024 * 1024

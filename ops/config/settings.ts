@@ -53,6 +53,7 @@ export interface Settings {
   readonly duplicate_retention_seconds: number
   readonly max_body_bytes: number
   readonly claim_store: string | null
+  readonly claim_store_max_bytes: number | null
   readonly max_inline_bytes: number
   readonly max_requests_in_flight: number
   readonly requests_at_work: number | null
@@ -448,6 +449,14 @@ export const settings: readonly Setting[] = [
     default: null,
     about:
       'Where inputs and results above WAGGLE_MAX_INLINE_BYTES are kept, so that the log has only a reference: s3://BUCKET/PREFIX, or data-directory where one process has the log. Without it they travel in the log.',
+  },
+  {
+    key: 'claim_store_max_bytes',
+    variable: 'WAGGLE_CLAIM_STORE_MAX_BYTES',
+    schema: integer(1024 * 1024, Number.MAX_SAFE_INTEGER),
+    default: null,
+    about:
+      'Bytes that large payloads may take in the data directory; past it: 503. Without it as many as leave a twentieth of the disk, or 1 GiB, free.',
   },
   {
     key: 'max_inline_bytes',

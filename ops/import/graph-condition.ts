@@ -2,9 +2,10 @@ import { quotedName } from './swarm-draft.ts'
 
 /**
  * Translates a condition of an InferenceGraph to JMESPath. The condition is GJSON that treats the request or the response as a list with one item,
- * such as `[@this].#(predictions.0=="dog")`. Null for a condition of any other form.
+ * such as `[@this].#(predictions.0=="dog")`. Null for a condition of any other form. `inside`: the field of the
+ * value that the condition looks at; empty for the value itself.
  */
-export function conditionOf(gjson: string): string | null {
+export function conditionOf(gjson: string, inside: string): string | null {
   const query = /^\[@this\]\.#\((.*)\)#?$/s.exec(gjson.trim())?.[1]
   const parts =
     query === undefined
@@ -14,5 +15,7 @@ export function conditionOf(gjson: string): string | null {
   const [, path = '', operator = '', text, number, word] = parts
   const steps = path.split('.').map((step) => (/^\d+$/.test(step) ? `[${step}]` : `.${quotedName(step)}`))
   const value = text === undefined ? `\`${number ?? word}\`` : `'${text.replace(/\\(.)/g, '$1').replace(/[\\']/g, '\\$&')}'`
-  return `${steps.join('').replace(/^\./, '')} ${operator === '=' ? '==' : operator} ${value}`
+  const condition = `${`${inside}${steps.join('')}`.replace(/^\./, '')} ${operator === '=' ? '==' : operator} ${value}`
+  // If the field is missing, a comparison by order gives null in JMESPath, and false in GJSON.
+  return /^[<>]/.test(operator) ? `not_null(${condition}, \`false\`)` : condition
 }

@@ -29,8 +29,15 @@ export function importedSwarm(file: string, folder: string): SwarmDraft {
   }
   for (const object of objects)
     if (!['Pipeline', 'InferenceGraph', 'Model'].includes(object.text('kind') ?? ''))
-      draft.note(object.place('kind'), `${object.text('kind') ?? 'this document'} has no equal`, 'Leave it out.')
+      draft.note(object.place('kind'), `${object.text('kind') ?? 'this document'} has no equal`, advice[object.text('kind') ?? ''] ?? 'Leave it out.')
   return draft
+}
+
+/** The next step for each kind of document that is no graph. */
+const advice: { readonly [kind: string]: string } = {
+  InferenceService: 'Nothing: the service stays in the cluster, and the swarm calls it there.',
+  Experiment: 'Split requests between versions of a model by spec.traffic of its bee.',
+  Server: 'Nothing: the bee type decides what runs a model.',
 }
 
 function textOf(bytes: Uint8Array, file: string): string {

@@ -29,7 +29,7 @@ class GraphImport {
   }
 
   draft(): SwarmDraft {
-    const entrance = this.#draft.add(`${this.#name}-input`, { type: 'gateway-input', spec: { name: this.#name } })
+    const entrance = this.#draft.addEntrance(this.#name, this.#graph.object('metadata')?.place('name') ?? this.#graph.place())
     const last = this.#node('root', entrance, [], this.#graph)
     this.#draft.add('answer', { type: 'respond', input: { name: last } })
     for (const [name, node] of this.#nodes)
@@ -66,7 +66,7 @@ class GraphImport {
     const target = (step: YamlObject, from: string) => this.#target(step, from, [...above, name])
     switch (type) {
       case 'Sequence':
-        return this.#sequence(steps, input, target)
+        return this.#sequence(name, steps, input, target)
       case 'Ensemble':
         return this.#ensemble(name, steps, input, target)
       case 'Switch':
@@ -86,35 +86,67 @@ class GraphImport {
     }
   }
 
-  #sequence(steps: readonly YamlObject[], input: string, target: Target): string {
+  #sequence(name: string, steps: readonly YamlObject[], input: string, target: Target): string {
     let last = input
+    /** The bees whose result is the sequence's result, because a condition of the sequence did not hold. */
+    const ends: string[] = []
     for (const [at, step] of steps.entries()) {
-      let from = last
-      if (at > 0 && (step.text('data') ?? '$request') !== '$response') {
-        from = input
-        if (last !== input)
-          this.#draft.note(
-            step.place(),
-            'a step that takes $request runs beside the one before it, whose result is dropped',
-            'Write data: $response, or join both results.',
-          )
-      }
       const condition = step.text('condition')
-      if (condition !== null) {
+      const takesRequest = (step.text('data') ?? '$request') !== '$response'
+      if (step.text('dependency') === 'Soft')
+        this.#draft.note(
+          step.place('dependency'),
+          'a step that fails ends the request, also a soft one',
+          'Set on_error: skip of a bee that can do without it.',
+        )
+      let from = at > 0 && takesRequest ? input : last
+      if (at > 0 && condition !== null) {
+        const { then, otherwise } = this.#checked(step, condition, { response: last, request: takesRequest && input !== last ? input : null })
+        ends.push(otherwise)
+        from = then
+      } else if (condition !== null) {
+        this.#draft.note(
+          step.place('condition'),
+          'the first step has no response before it, so its condition looks at the request, and a request for which it does not hold gets 422',
+          'Use a Switch, or a route bee with a default, if it has an answer.',
+        )
         from = this.#draft.add(`${stepName(step)}-condition`, {
           type: 'filter',
           input: { name: from },
-          spec: { condition: this.#condition(step, condition) },
+          spec: { condition: this.#condition(step, condition, '') },
         })
+      } else if (from !== last)
         this.#draft.note(
-          step.place('condition'),
-          'a request for which the condition does not hold is answered with 422, and not with the result so far',
-          'Use a route bee with a default and a merge bee, if it has an answer.',
+          step.place(),
+          'a step that takes $request runs beside the one before it, whose result is dropped',
+          'Write data: $response, or join both results.',
         )
-      }
       last = target(step, from)
     }
-    return last
+    return ends.length === 0 ? last : this.#draft.add(`${name}-result`, { type: 'merge', input: { stack: [last, ...ends] } })
+  }
+
+  /**
+   * Adds a route that looks at the response so far, as KServe does. The step gets that response, or the request. If the condition does not hold, the
+   * response so far is the result of the sequence.
+   */
+  #checked(
+    step: YamlObject,
+    gjson: string,
+    { response, request }: { readonly response: string; readonly request: string | null },
+  ): { readonly then: string; readonly otherwise: string } {
+    const key = stepName(step)
+    const both = `{request: ${quotedName(request ?? '')}, response: ${quotedName(response)}}`
+    const seen =
+      request === null ? response : this.#draft.add(`${key}-seen`, { type: 'map', input: { join: [request, response] }, spec: { expression: both } })
+    const spec: { readonly routes: { [reader: string]: string }; default?: string } = { routes: {} }
+    const route = this.#draft.add(`${key}-condition`, { type: 'route', input: { name: seen }, spec })
+    const picked = (part: string) => ({ type: 'map', input: { name: route }, spec: { expression: request === null ? '@' : part } })
+    const then = this.#draft.add(`${key}-input`, picked('request'))
+    const otherwise = this.#draft.add(`${key}-left-out`, picked('response'))
+    spec.routes[then] = this.#condition(step, gjson, request === null ? '' : 'response')
+    spec.default = otherwise
+    return { then, otherwise }
   }
 
   #ensemble(name: string, steps: readonly YamlObject[], input: string, target: Target): string {
@@ -136,7 +168,7 @@ class GraphImport {
     for (const step of steps) {
       const condition = step.text('condition')
       if (condition === null) this.#draft.note(step.place(), 'a step of a Switch without a condition never runs', 'Give it one.')
-      route.add(stepName(step), condition === null ? '`false`' : this.#condition(step, condition), (from) => target(step, from))
+      route.add(stepName(step), condition === null ? '`false`' : this.#condition(step, condition, ''), (from) => target(step, from))
     }
     this.#draft.note(
       node.place('routerType'),
@@ -185,8 +217,9 @@ class GraphImport {
     return this.#draft.add(stepName(step), { type: 'http-call', input: { name: input }, spec: { url, idempotent: true } })
   }
 
-  #condition(step: YamlObject, gjson: string): string {
-    const condition = conditionOf(gjson)
+  /** The condition in JMESPath. `inside`: the field of the value that the condition looks at; empty for the value itself. */
+  #condition(step: YamlObject, gjson: string, inside: string): string {
+    const condition = conditionOf(gjson, inside)
     if (condition !== null) return condition
     this.#draft.note(
       step.place('condition'),
@@ -246,7 +279,7 @@ const usersOf: { readonly [key: string]: readonly string[] } = {
   data: ['Sequence'],
   condition: ['Sequence', 'Switch'],
   weight: ['Splitter'],
-  dependency: ['Ensemble'],
+  dependency: ['Sequence', 'Ensemble'],
 }
 const graphAdvice: { readonly [key: string]: string } = {
   timeout: 'Set timeout_seconds of the bees, or X-Timeout-Seconds of a request.',

@@ -1,5 +1,6 @@
 import { localModel, type ModelSource, servedModel } from './model-source.ts'
-import { boundedSteps, quotedName, SwarmDraft } from './swarm-draft.ts'
+import { boundedSteps, SwarmDraft } from './swarm-draft.ts'
+import { fieldsObject, type TensorForm, tensorList } from './tensor-expression.ts'
 import type { YamlObject } from './yaml-object.ts'
 
 /** A reference to the input or the output of a step, or to one tensor of an input or output: `step`, `step.outputs`, `step.inputs.tensor`. */
@@ -9,6 +10,21 @@ interface Reference {
   readonly tensor: string | null
   /** The text of the reference in the file. */
   readonly text: string
+}
+
+/** A bee, and the form of the tensors in its result. */
+interface Produced {
+  readonly bee: string
+  readonly form: TensorForm
+}
+
+interface ReadKeys {
+  /** The key that names the kind of the join. */
+  readonly join: string
+  /** The key with the time of a join; null if there is none. */
+  readonly window: string | null
+  /** The form that the reader takes. */
+  readonly form: TensorForm
 }
 
 /**
@@ -30,7 +46,7 @@ class PipelineImport {
    * The bees of each step, by the step's name: the bee that produces its input, and the bee that produces its output. The pipeline itself counts as a
    * step, and both of its bees are the entrance.
    */
-  readonly #bees = new Map<string, { readonly inputs: string; readonly outputs: string }>()
+  readonly #bees = new Map<string, { readonly inputs: Produced; readonly outputs: Produced }>()
 
   constructor(pipeline: YamlObject, models: readonly YamlObject[], file: string) {
     this.#file = file
@@ -45,11 +61,19 @@ class PipelineImport {
 
   draft(): SwarmDraft {
     const spec = this.#spec
-    const entrance = this.#draft.add(`${this.#name}-input`, { type: 'gateway-input', spec: { name: this.#name } })
-    this.#bees.set(this.#name, { inputs: entrance, outputs: entrance })
     const steps = boundedSteps(spec.objects('steps'), this.#file)
     if (steps.length === 0) throw spec.wrong(['steps'], 'there are no steps', 'Name a Pipeline with spec.steps.')
-    for (const step of this.#inOrder(steps)) this.#addStep(step)
+    const ordered = this.#inOrder(steps).map((step) => ({ step, source: this.#modelOf(nameOf(step)) }))
+    const bee = this.#draft.addEntrance(this.#name, this.#pipeline.object('metadata')?.place('name') ?? this.#pipeline.place())
+    const entrance: Produced = { bee, form: ordered.some(({ source }) => source.type === 'http-call') ? 'inputs' : 'fields' }
+    if (entrance.form === 'inputs')
+      this.#draft.note(
+        spec.place('steps'),
+        'a request is the body of an inference request, because a step calls a model server',
+        'Send {"inputs": [{"name", "shape", "datatype", "data"}]}, as to Seldon.',
+      )
+    this.#bees.set(this.#name, { inputs: entrance, outputs: entrance })
+    for (const { step, source } of ordered) this.#addStep(step, source)
     const output = spec.object('output')
     if (output === null)
       this.#draft.note(
@@ -58,7 +82,9 @@ class PipelineImport {
         'Add a respond bee behind the step whose result is the answer.',
       )
     else {
-      const input = this.#read(`${this.#name}-output`, output.texts('steps'), output, { join: 'stepsJoin', window: null })
+      const texts = output.texts('steps')
+      const isServed = texts.every((text) => this.#producedBy(referenceOf(text), output).form === 'outputs')
+      const input = this.#read(`${this.#name}-output`, texts, output, { join: 'stepsJoin', window: null, form: isServed ? 'outputs' : 'fields' })
       this.#draft.add('answer', { type: 'respond', input: { name: input } })
       output.noteOthers(this.#draft, ['steps', 'stepsJoin', 'tensorMap'], {})
     }
@@ -89,14 +115,15 @@ class PipelineImport {
     return ordered
   }
 
-  #addStep(step: YamlObject): void {
+  #addStep(step: YamlObject, { type, spec, left }: ModelSource): void {
     const name = nameOf(step)
     if (this.#bees.has(name)) throw step.wrong(['name'], `there are two steps named ${name}`, 'Give one another name.')
     const inputs = step.texts('inputs')
-    let input = this.#read(`${name}-input`, inputs.length === 0 ? [this.#name] : inputs, step, { join: 'inputsJoinType', window: 'joinWindowMs' })
-    const before = input
+    const form = type === 'http-call' ? 'inputs' : 'fields'
+    const keys = { join: 'inputsJoinType', window: 'joinWindowMs', form } as const
+    let input = this.#read(`${name}-input`, inputs.length === 0 ? [this.#name] : inputs, step, keys)
+    const before = { bee: input, form } as const
     const batch = step.object('batch')
-    const { type, spec, left } = this.#modelOf(name)
     if (batch !== null) {
       batch.noteOthers(this.#draft, ['size', 'windowMs'], {})
       if (type === 'http-call')
@@ -114,18 +141,18 @@ class PipelineImport {
     }
     if (left !== null) this.#draft.note(step.place('name'), left.message, left.next)
     const bee = this.#draft.add(name, { type, input: { name: input }, spec })
-    this.#bees.set(name, { inputs: before, outputs: bee })
+    this.#bees.set(name, { inputs: before, outputs: { bee, form: type === 'http-call' ? 'outputs' : 'fields' } })
     step.noteOthers(this.#draft, ['name', 'inputs', 'inputsJoinType', 'joinWindowMs', 'tensorMap', 'batch'], stepAdvice)
   }
 
   /**
-   * The bee that produces the value of these references together: the only referenced bee itself, or a new join, merge or map bee. A map bee picks
-   * and renames tensors.
+   * Returns the bee that produces the value of these references together, in the wanted form. It is the only referenced bee itself, or a new join,
+   * merge or map bee. A map bee picks and renames tensors, and makes the body of a request to a model server.
    */
-  #read(wanted: string, texts: readonly string[], at: YamlObject, keys: { readonly join: string; readonly window: string | null }): string {
+  #read(wanted: string, texts: readonly string[], at: YamlObject, keys: ReadKeys): string {
     const references = texts.map((text) => referenceOf(text))
     const renames = at.object('tensorMap')?.textEntries() ?? new Map<string, string>()
-    const sources = references.map((reference) => ({ ...reference, bee: this.#beeOf(reference, at) }))
+    const sources = references.map((reference) => ({ ...reference, ...this.#producedBy(reference, at) }))
     const bees = [...new Set(sources.map(({ bee }) => bee))]
     const [only] = bees
     if (only === undefined) throw at.wrong([], 'it reads no step', 'Name one.')
@@ -135,38 +162,64 @@ class PipelineImport {
       for (const key of [keys.window, ...(bees.length === 1 ? [keys.join] : [])])
         if (key !== null && at.text(key) !== null)
           this.#draft.note(at.place(key), `${key} has no meaning for a step that does not join`, 'Leave it out.')
-    if (bees.length > 1 && joinType === 'any') {
-      const picked = sources.find(({ tensor }) => tensor !== null)
-      if (picked !== undefined)
-        this.#draft.note(
-          at.place(),
-          `the tensor of ${picked.text} is not picked where any input may come`,
-          'Let the model take the whole result, or put a map bee behind each input.',
-        )
-      return this.#draft.add(wanted, { type: 'merge', input: { stack: bees } })
-    }
+    if (bees.length > 1 && joinType === 'any') return this.#merged(wanted, sources, at, keys.form)
     const waits = {
       ...(windowMs === null ? {} : { timeout_seconds: windowMs / 1000 }),
       ...(joinType === 'outer' ? { on_timeout: 'partial' as const } : {}),
     }
     const picks = sources.filter(({ tensor }) => tensor !== null)
-    if (bees.length === 1 && picks.length === 0 && renames.size === 0) return only
-    const of = (bee: string) => (bees.length === 1 ? '@' : quotedName(bee))
-    const fields = picks.map(
-      ({ tensor, text, bee }) =>
-        `${quotedName(renames.get(text) ?? tensor ?? '')}: ${bees.length === 1 ? '' : `${quotedName(bee)}.`}${quotedName(tensor ?? '')}`,
-    )
+    if (bees.length === 1 && picks.length === 0 && renames.size === 0 && sources[0]?.form === keys.form) return only
     for (const key of renames.keys())
       if (!picks.some(({ text }) => text === key))
         this.#draft.note(at.place('tensorMap'), `${key} is renamed and not read by itself`, 'Name the tensor among the inputs too.')
-    const whole = sources.filter(({ tensor }) => tensor === null).map(({ bee }) => of(bee))
-    const parts = [...whole, ...(fields.length === 0 ? [] : [`{${fields.join(', ')}}`])]
-    const [part] = parts
-    const expression = parts.length === 1 && part !== undefined ? part : `merge(${parts.join(', ')})`
+    // A result that several references name as a whole is read once.
+    const parts = new Set(
+      sources.map(({ text, bee, ...source }) => {
+        const from = { ...source, bee: bees.length === 1 ? null : bee }
+        const name = renames.get(text) ?? null
+        return keys.form === 'fields' ? fieldsObject(from, name) : tensorList(from, name)
+      }),
+    )
+    if (keys.form !== 'fields' && sources.some(({ form }) => form === 'fields')) this.#noteFields(at)
+    const expression = together([...parts], keys.form)
     return this.#draft.add(wanted, { type: 'map', input: bees.length === 1 ? { name: only } : { join: bees }, ...waits, spec: { expression } })
   }
 
-  #beeOf({ step, side, text }: Reference, at: YamlObject): string {
+  /** A merge bee for results of which not all may come. If the results have another form, a map bee stands behind it. */
+  #merged(wanted: string, sources: readonly (Reference & Produced)[], at: YamlObject, form: TensorForm): string {
+    const picked = sources.find(({ tensor }) => tensor !== null)
+    if (picked !== undefined)
+      this.#draft.note(
+        at.place(),
+        `the tensor of ${picked.text} is not picked where any input may come`,
+        'Let the model take the whole result, or put a map bee behind each input.',
+      )
+    const merge = this.#draft.add(wanted, { type: 'merge', input: { stack: [...new Set(sources.map(({ bee }) => bee))] } })
+    const [first] = sources
+    if (first === undefined || sources.every((one) => one.form === form)) return merge
+    if (sources.some((one) => one.form !== first.form)) {
+      this.#draft.note(
+        at.place(),
+        'results of bees and of a model server have different forms, and any of them may come',
+        'Put a map bee behind each input that makes the same form of it.',
+      )
+      return merge
+    }
+    const whole = { form: first.form, bee: null, tensor: null }
+    if (form !== 'fields' && first.form === 'fields') this.#noteFields(at)
+    const expression = together([form === 'fields' ? fieldsObject(whole, null) : tensorList(whole, null)], form)
+    return this.#draft.add(`${wanted}-form`, { type: 'map', input: { name: merge }, spec: { expression } })
+  }
+
+  #noteFields(at: YamlObject): void {
+    this.#draft.note(
+      at.place(),
+      'the result of a model bee has no types and shapes, and a model server wants both: each is FP32 with one dimension here',
+      'Look at a result of the model bee (waggle topics tail), and correct the expression of the map bee.',
+    )
+  }
+
+  #producedBy({ step, side, text }: Reference, at: YamlObject): Produced {
     const bees = this.#bees.get(step)
     if (bees === undefined)
       throw at.wrong(
@@ -184,7 +237,7 @@ class PipelineImport {
     if (model === null)
       return servedModel(name, server, {
         message: `the file has no Model named ${name}`,
-        next: `The bee calls a model server at ${server}, which takes the body of an inference request. Or give it the type tensor-rt, and spec.model.`,
+        next: `The bee calls a model server at ${server}. Or give it the type tensor-rt, and spec.model.`,
       })
     const requirements = model.texts('requirements')
     const storage = model.text('storageUri') ?? ''
@@ -205,6 +258,13 @@ class PipelineImport {
       },
     }
   }
+}
+
+/** The parts of a value as one expression. */
+function together(parts: readonly string[], form: TensorForm): string {
+  const [part] = parts
+  if (form !== 'fields') return `{${form}: ${parts.length === 1 ? part : `[${parts.join(', ')}][]`}}`
+  return parts.length === 1 && part !== undefined ? part : `merge(${parts.join(', ')})`
 }
 
 function nameOf(step: YamlObject): string {

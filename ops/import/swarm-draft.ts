@@ -40,6 +40,21 @@ export class SwarmDraft {
     return name
   }
 
+  /**
+   * Adds the entrance of the swarm, and returns the bee's name. The gateway has the name of the graph, or the most similar name that a gateway may
+   * have. `place`: the place of the graph's name.
+   */
+  addEntrance(wanted: string, place: string): string {
+    const gateway = beeName(wanted)
+    if (gateway !== wanted)
+      this.note(
+        place,
+        `the gateway is named ${gateway}, because ${wanted} cannot be the name of one`,
+        `Send requests to /v1/gateways/${gateway}/request.`,
+      )
+    return this.add(`${wanted}-input`, { type: 'gateway-input', spec: { name: gateway } })
+  }
+
   /** Adds a note about a part of the file that a swarm cannot express, with the next step. */
   note(place: string, message: string, next: string): void {
     if (this.#notes.length < maxNotes) this.#notes.push(mistakeAt(place, message, next))
@@ -82,6 +97,11 @@ function oneLine(text: string): string {
 /** The name of a field, quoted for JMESPath. */
 export function quotedName(name: string): string {
   return JSON.stringify(name)
+}
+
+/** A text as a literal of JMESPath. */
+export function quotedText(text: string): string {
+  return `'${text.replace(/[\\']/g, '\\$&')}'`
 }
 
 const takenNames: ReadonlySet<string> = new Set(['gateway', 'dead-letters'])

@@ -5,12 +5,15 @@ import { didYouMean } from '../../topology/swarm/check/nearest-name.ts'
 import { invalidSwarm, mistakeAt } from '../../topology/swarm/swarm-document.ts'
 import { localModel, type ModelSource, servedModel } from './model-source.ts'
 import { boundedSteps, quotedName, SwarmDraft } from './swarm-draft.ts'
+import { dataOf, type FieldType, inferenceInput, type TensorSource } from './tensor-expression.ts'
 import { type ProtoMessage, readTextProtobuf } from './text-protobuf.ts'
 
-/** The source of a tensor of the ensemble: the bee that produces the tensor, and the tensor's name in that bee's result. */
+/** The source of a tensor of the ensemble: the bee that produces the tensor, and the tensor's name and form in that bee's result. */
 interface Source {
   readonly bee: string
   readonly field: string
+  readonly form: 'fields' | 'outputs'
+  readonly type?: FieldType
 }
 
 interface Step {
@@ -32,14 +35,14 @@ export function importTritonEnsemble(text: string, file: string, folder: string)
   if (scheduling === undefined) throw notAnEnsemble(config, file)
   const name = config.text('name') ?? 'ensemble'
   const draft = new SwarmDraft(file, name)
-  const entrance = draft.add(`${name}-input`, { type: 'gateway-input', spec: { name } })
+  const entrance = draft.addEntrance(name, config.all('name')[0]?.place ?? `${file}:1:1`)
   const sources = new Map<string, Source>()
-  for (const { message } of config.messages('input')) sources.set(message.text('name') ?? '', { bee: entrance, field: message.text('name') ?? '' })
+  for (const [field, type] of tensorsOf(config, 'input', file)) sources.set(field, { bee: entrance, field, form: 'fields', type })
   const steps = boundedSteps(scheduling.message.messages('step'), file).map(({ message, place }) => stepOf(message, place, draft))
   for (const step of inOrder(steps, sources, file)) addStep(step, sources, { draft, file, folder })
   const outputs = new Map(config.messages('output').map(({ message }) => [message.text('name') ?? '', message.text('name') ?? '']))
   const missing = [...outputs.keys()].find((tensor) => !sources.has(tensor))
-  if (missing !== undefined) throw unmade(missing, config.all('output')[0]?.place ?? `${file}:1:1`, sources, file)
+  if (missing !== undefined) throw unmade(missing, config.all('output')[0]?.place ?? `${file}:1:1`, sources.keys(), file)
   draft.add('answer', { type: 'respond', input: { name: renamed(`${name}-output`, outputs, sources, draft) } })
   noteTheRest(config, draft)
   noteFields(scheduling.message, ['step'], draft)
@@ -70,7 +73,7 @@ function inOrder(steps: readonly Step[], sources: ReadonlyMap<string, Source>, f
     const [stuck] = left
     if (ready.length === 0 && stuck !== undefined) {
       const tensor = [...stuck.inputs.values()].find((one) => !made.has(one)) ?? ''
-      throw unmade(tensor, stuck.place, new Map([...made].map((one) => [one, { bee: '', field: one }])), file)
+      throw unmade(tensor, stuck.place, made, file)
     }
     for (const step of ready) for (const tensor of step.outputs.values()) made.add(tensor)
     ordered.push(...ready)
@@ -79,11 +82,14 @@ function inOrder(steps: readonly Step[], sources: ReadonlyMap<string, Source>, f
   return ordered
 }
 
-function addStep(
-  step: Step,
-  sources: Map<string, Source>,
-  { draft, file, folder }: { readonly draft: SwarmDraft; readonly file: string; readonly folder: string },
-): void {
+interface Surroundings {
+  readonly draft: SwarmDraft
+  readonly file: string
+  /** The future folder of the swarm file. */
+  readonly folder: string
+}
+
+function addStep(step: Step, sources: Map<string, Source>, { draft, file, folder }: Surroundings): void {
   const { type, spec, left } = modelSource(step, file, folder)
   if (left !== null) draft.note(step.place, left.message, left.next)
   if (type === 'http-call' && step.version !== null)
@@ -92,25 +98,94 @@ function addStep(
       `model_version ${step.version} of ${step.model} has no equal`,
       'Name the version in the url of the bee: /v2/models/MODEL/versions/VERSION/infer.',
     )
-  const bee = draft.add(step.model, { type, input: { name: renamed(`${step.model}-input`, step.inputs, sources, draft) }, spec })
-  for (const [field, tensor] of step.outputs) sources.set(tensor, { bee, field })
+  const isServed = type === 'http-call'
+  const input = isServed ? inferenceBody(step, sources, draft) : renamed(`${step.model}-input`, step.inputs, sources, draft)
+  if (!isServed) noteFlat(step, sources, draft)
+  const bee = draft.add(step.model, { type, input: { name: input }, spec })
+  const known = isServed ? new Map<string, FieldType>() : tensorsOfModel(step.model, file)
+  for (const [field, tensor] of step.outputs) {
+    const fieldType = known.get(field)
+    sources.set(tensor, { bee, field, form: isServed ? 'outputs' : 'fields', ...(fieldType === undefined ? {} : { type: fieldType }) })
+  }
+  if (!isServed)
+    draft.note(
+      step.place,
+      `the bee ${bee} names its scores by their labels, and other outputs by their names`,
+      `Look at a result of it (waggle topics tail), and correct the expressions that read ${[...step.outputs.keys()].join(', ')}.`,
+    )
+}
+
+/** A model with several dimensions takes nested lists, but a model server gives flat lists. */
+function noteFlat({ model, inputs, place }: Step, sources: ReadonlyMap<string, Source>, draft: SwarmDraft): void {
+  const flat = [...inputs].find(([, tensor]) => sources.get(tensor)?.form === 'outputs')
+  if (flat !== undefined)
+    draft.note(
+      place,
+      `the model server gives ${flat[1]} as a flat list, and the bee of ${model} takes lists of the shape of ${flat[0]}`,
+      'If that has several dimensions, put a module bee in between that nests the list.',
+    )
+}
+
+/** A new map bee that makes the body of a request to the model server of a step. */
+function inferenceBody({ model, inputs }: Step, sources: ReadonlyMap<string, Source>, draft: SwarmDraft): string {
+  const { bees, pairs } = pairsOf(inputs, sources)
+  const tensors = pairs.map(({ name, source }) => inferenceInput(source, name))
+  return draft.add(`${model}-input`, { type: 'map', input: inputOf(bees), spec: { expression: `{inputs: [${tensors.join(', ')}]}` } })
 }
 
 /** The bee whose result contains these tensors under these names: the only source itself, or a new map bee. */
 function renamed(wanted: string, names: ReadonlyMap<string, string>, sources: ReadonlyMap<string, Source>, draft: SwarmDraft): string {
-  const pairs = [...names].flatMap(([name, tensor]) => {
+  const { bees, pairs } = pairsOf(names, sources)
+  const [only] = bees
+  if (bees.length === 1 && only !== undefined && pairs.every(({ name, source }) => source.form === 'fields' && name === source.tensor)) return only
+  const fields = pairs.map(({ name, source }) => `${quotedName(name)}: ${dataOf(source)}`)
+  return draft.add(wanted, { type: 'map', input: inputOf(bees), spec: { expression: `{${fields.join(', ')}}` } })
+}
+
+/** The tensors with these names and the bees that make them. */
+function pairsOf(names: ReadonlyMap<string, string>, sources: ReadonlyMap<string, Source>) {
+  const found = [...names].flatMap(([name, tensor]) => {
     const source = sources.get(tensor)
     return source === undefined ? [] : [{ name, ...source }]
   })
-  const bees = [...new Set(pairs.map(({ bee }) => bee))]
-  const [only] = bees
-  if (bees.length === 1 && only !== undefined && pairs.every(({ name, field }) => name === field)) return only
-  const fields = pairs.map(({ name, bee, field }) => `${quotedName(name)}: ${bees.length === 1 ? '' : `${quotedName(bee)}.`}${quotedName(field)}`)
-  return draft.add(wanted, {
-    type: 'map',
-    input: bees.length === 1 && only !== undefined ? { name: only } : { join: bees },
-    spec: { expression: `{${fields.join(', ')}}` },
-  })
+  const bees = [...new Set(found.map(({ bee }) => bee))]
+  const pairs = found.map(({ name, bee, field, ...source }): { readonly name: string; readonly source: TensorSource } => ({
+    name,
+    source: { ...source, bee: bees.length === 1 ? null : bee, tensor: field },
+  }))
+  return { bees, pairs }
+}
+
+function inputOf(bees: readonly string[]): { readonly name: string } | { readonly join: readonly string[] } {
+  const [only, second] = bees
+  return only !== undefined && second === undefined ? { name: only } : { join: bees }
+}
+
+/** The inputs or outputs of a configuration, with their types. */
+function tensorsOf(config: ProtoMessage, side: 'input' | 'output', file: string): ReadonlyMap<string, FieldType> {
+  const isBatched = Number(config.text('max_batch_size') ?? '0') > 0
+  return new Map(
+    config.messages(side).map(({ message, place }) => {
+      const datatype = (message.text('data_type') ?? 'TYPE_FP32').replace(/^TYPE_/, '').replace(/^STRING$/, 'BYTES')
+      const dims = message.all('dims').flatMap(({ value }) => (typeof value === 'string' && /^-?\d+$/.test(value) ? [Number(value)] : []))
+      if (dims.length > maxDims) throw invalidSwarm(file, [mistakeAt(place, `a tensor has ${dims.length} dimensions`, `Give it at most ${maxDims}.`)])
+      return [message.text('name') ?? '', { datatype, dims, isBatched }] as const
+    }),
+  )
+}
+
+/** The outputs of a model beside the ensemble's folder, with their types. Empty if its configuration names none. */
+function tensorsOfModel(model: string, file: string): ReadonlyMap<string, FieldType> {
+  const directory = join(dirname(file), '..', model)
+  const config = configIn(directory)
+  return config === null ? new Map() : tensorsOf(config, 'output', join(directory, 'config.pbtxt'))
+}
+
+/** The configuration of a model; null if the folder has none that can be read. */
+function configIn(directory: string): ProtoMessage | null {
+  const config = join(directory, 'config.pbtxt')
+  if (!existsSync(config) || !statSync(config).isFile() || statSync(config).size > 1024 * 1024) return null
+  return readTextProtobuf(readFileSync(config, 'utf8'), config)
 }
 
 /** The bee for the model of a step. The platform comes from the model's own configuration, which is beside the ensemble's folder. */
@@ -118,7 +193,7 @@ function modelSource({ model, version }: Step, file: string, folder: string): Mo
   const directory = join(dirname(file), '..', model)
   const away = servedModel(model, 'http://localhost:8000', {
     message: `the model ${model} does not lie beside ${dirname(file)}`,
-    next: 'The bee calls a Triton at localhost:8000, which takes the body of an inference request. Or give it the type tensor-rt, and spec.model.',
+    next: 'The bee calls a Triton at localhost:8000. Or give it the type tensor-rt, and spec.model.',
   })
   if (!/^[\w-][\w.-]*$/.test(model) || !existsSync(directory)) return away
   const platform = platformOf(directory)
@@ -135,22 +210,22 @@ function modelSource({ model, version }: Step, file: string, folder: string): Mo
     return localModel(type, `./${relative(folder, directory)}`, version === null || !/^\d+$/.test(version) ? {} : { version: Number(version) })
   return servedModel(model, 'http://localhost:8000', {
     message: `Waggle has no runtime for the model ${model} (${platform === '' ? 'without a platform' : platform})`,
-    next: 'The bee calls a Triton at localhost:8000, which takes the body of an inference request. Or export the model as ONNX and give it the type tensor-rt, or write a python or module bee.',
+    next: 'The bee calls a Triton at localhost:8000. Or export the model as ONNX and give it the type tensor-rt, or write a python or module bee.',
   })
 }
 
 /** The platform or backend of a model. If no configuration names one, the files of the model decide, as in Triton itself. */
 function platformOf(directory: string): string {
-  const config = join(directory, 'config.pbtxt')
-  if (existsSync(config) && statSync(config).isFile() && statSync(config).size <= 1024 * 1024) {
-    const message = readTextProtobuf(readFileSync(config, 'utf8'), config)
-    const told = message.text('platform') ?? message.text('backend')
-    if (told !== null) return told
-  }
+  const config = configIn(directory)
+  const told = config?.text('platform') ?? config?.text('backend') ?? null
+  if (told !== null) return told
   const versions = readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isDirectory())
   const has = (name: string) => versions.some((version) => existsSync(join(directory, version.name, name)))
   return has('model.onnx') ? 'onnxruntime' : has('model.savedmodel') ? 'tensorflow' : has('model.pt') ? 'pytorch' : has('model.py') ? 'python' : ''
 }
+
+/** The expression for a shape grows with the square of this number. */
+const maxDims = 16
 
 /** Fields of an ensemble that need no note. */
 const carried: ReadonlySet<string> = new Set(['name', 'platform', 'backend', 'input', 'output', 'ensemble_scheduling'])
@@ -197,8 +272,8 @@ function notAnEnsemble(config: ProtoMessage, file: string) {
   ])
 }
 
-function unmade(tensor: string, place: string, sources: ReadonlyMap<string, Source>, file: string) {
-  const hint = didYouMean(tensor, sources.keys())
+function unmade(tensor: string, place: string, known: Iterable<string>, file: string) {
+  const hint = didYouMean(tensor, known)
   return invalidSwarm(file, [
     mistakeAt(place, `no step before it and no input makes the tensor ${tensor}`, hint === '' ? 'Name a tensor of input or of an output_map.' : hint),
   ])

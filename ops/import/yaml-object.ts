@@ -1,3 +1,4 @@
+import { isFields } from '../../topology/fields.ts'
 import { ownMember } from '../../topology/own-member.ts'
 import { didYouMean } from '../../topology/swarm/check/nearest-name.ts'
 import { invalidSwarm, mistakeAt, type Path, SwarmDocument } from '../../topology/swarm/swarm-document.ts'
@@ -47,7 +48,7 @@ export class YamlObject {
   object(key: string): YamlObject | null {
     const value = this.#member(key)
     if (value === undefined || value === null) return null
-    if (isMap(value)) return new YamlObject(this.#document, [...this.#path, key], value)
+    if (isFields(value)) return new YamlObject(this.#document, [...this.#path, key], value)
     throw this.wrong([key], `${key} must be a map`)
   }
 
@@ -55,7 +56,7 @@ export class YamlObject {
     const value = this.#member(key) ?? []
     if (!Array.isArray(value)) throw this.wrong([key], `${key} must be a list`)
     return value.map((item: unknown, at) => {
-      if (isMap(item)) return new YamlObject(this.#document, [...this.#path, key, at], item)
+      if (isFields(item)) return new YamlObject(this.#document, [...this.#path, key, at], item)
       throw this.wrong([key, at], `each item of ${key} must be a map`)
     })
   }
@@ -109,7 +110,7 @@ export function yamlObjects(text: string, file: string): readonly YamlObject[] {
           mistakeAt(`${file}:${linesBefore + 1}:1`, `the file has more than ${maxDocuments} documents`, 'Import them one by one.'),
         ])
       const document = SwarmDocument.parse(source, file, { linesBefore })
-      if (isMap(document.value)) found.push(new YamlObject(document, [], document.value))
+      if (isFields(document.value)) found.push(new YamlObject(document, [], document.value))
     }
     linesBefore += lines.length
     lines = []
@@ -122,10 +123,6 @@ export function yamlObjects(text: string, file: string): readonly YamlObject[] {
   }
   end()
   return found
-}
-
-function isMap(value: unknown): value is { readonly [key: string]: unknown } {
-  return value !== null && typeof value === 'object' && !Array.isArray(value)
 }
 
 const maxDocuments = 100

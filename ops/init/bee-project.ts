@@ -1,4 +1,6 @@
+import { basename, resolve } from 'node:path'
 import { beeKeyword } from '../../connectors/packages/bee-package.ts'
+import { shellWord } from '../cli/shell-word.ts'
 import type { OwnWaggle } from './own-waggle.ts'
 import { packageNameOf, templateFiles, writeNewFolder } from './project.ts'
 
@@ -28,7 +30,7 @@ export function writeBeeProject(directory: string, waggle: OwnWaggle): BeeProjec
       devDependencies: { [waggle.name]: waggle.spec },
     }
     return new Map<string, string>([
-      ...[...templateFiles('bee')].map(([file, content]) => [file, filled(content, { name, type })] as const),
+      ...[...templateFiles('bee')].map(([file, content]) => [file, filled(content, { name, type, folder: folderOf(directory) })] as const),
       ['package.json', `${JSON.stringify(manifest, null, 2)}\n`],
       ['.npmrc', 'ignore-scripts=true\n'],
       ['.gitignore', 'node_modules/\n'],
@@ -45,12 +47,19 @@ export function writePythonBeeProject(directory: string, { waggle, sdk }: { read
   const { name, type } = namesOf(directory, waggle)
   const module = name.replaceAll('-', '_')
   const files = writeNewFolder(directory, () => {
-    const texts = new Map([...templateFiles('python-bee')].map(([file, content]) => [file, filled(content, { name, type, module, sdk })]))
+    const texts = new Map(
+      [...templateFiles('python-bee')].map(([file, content]) => [file, filled(content, { name, type, module, sdk, folder: folderOf(directory) })]),
+    )
     const bee = texts.get('bee.py') ?? ''
     texts.delete('bee.py')
     return texts.set(`${module}/__init__.py`, bee).set('.gitignore', '.venv/\n__pycache__/\nbuild/\ndist/\n*.egg-info/\n')
   })
   return { name, type, files }
+}
+
+/** The name of the new folder, as a word of a command. */
+function folderOf(directory: string): string {
+  return shellWord(basename(resolve(directory)))
 }
 
 /** The names of the package and of the bee type, made from the name of the folder. */

@@ -59,11 +59,17 @@ export class RunningProcess implements ProcessDebug {
 
   async #take(seconds: number, ended: Promise<void>): Promise<ProcessProfile> {
     const { clock } = this.#options
-    const [started_at, since] = [clock.now(), clock.elapsedMs()]
-    const before = this.#times()
-    const cancel = clock.after(seconds * 1000, () => this.#end?.())
+    let [started_at, since, before] = [clock.now(), clock.elapsedMs(), this.#times()]
+    let cancel = () => {}
+    // The time counts from the moment at which the threads are being sampled. A busy thread begins late.
+    const begun = () => {
+      started_at = clock.now()
+      since = clock.elapsedMs()
+      before = this.#times()
+      cancel = clock.after(seconds * 1000, () => this.#end?.())
+    }
     try {
-      const threads = await threadProfiles(clock, ended)
+      const threads = await threadProfiles(clock, { begun, ended })
       return { started_at, seconds: (clock.elapsedMs() - since) / 1000, threads, bees: timesBetween(before, this.#times()) }
     } finally {
       cancel()

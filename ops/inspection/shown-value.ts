@@ -1,5 +1,6 @@
 import { pictureFormat } from '../../connectors/pictures/picture-format.ts'
 import { bytesIn, DamagedValue, type LogRecord } from '../../processor/ports.ts'
+import { mediaTypeOf } from '../../topology/media-type.ts'
 import { type Header, headerText } from '../../topology/record.ts'
 import type { Serde } from '../../topology/serde.ts'
 import type { Payload, Tensor } from '../../topology/swarm/payload/payload.ts'
@@ -28,7 +29,7 @@ export class ShownValues {
 
   async #decoded(topic: string, bytes: Uint8Array, headers: readonly Header[]): Promise<string> {
     const contentType = headerText(headers, contentTypeHeader)
-    const mediaType = (contentType ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? ''
+    const mediaType = mediaTypeOf(contentType)
     if (mediaType === tensorsType || mediaType === joinedType) {
       return JSON.stringify(await jsonOf(payloadOfBytes(bytes, mediaType)))
     }

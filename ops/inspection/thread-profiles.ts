@@ -12,10 +12,14 @@ interface OpenThread {
 }
 
 /**
- * Samples all JavaScript threads of this process until `ended` settles. V8 samples the threads through Node's inspector, which opens no port, so the
+ * Samples all JavaScript threads of this process until `ended` settles. `begun` is called when all threads are being sampled, except those that do not
+ * answer. V8 samples the threads through Node's inspector, which opens no port, so the
  * threads need not cooperate.
  */
-export async function threadProfiles(clock: Clock, ended: Promise<void>): Promise<readonly ThreadProfile[]> {
+export async function threadProfiles(
+  clock: Clock,
+  { begun, ended }: { readonly begun: () => void; readonly ended: Promise<void> },
+): Promise<readonly ThreadProfile[]> {
   const session = new Session()
   session.connect()
   try {
@@ -23,6 +27,7 @@ export async function threadProfiles(clock: Clock, ended: Promise<void>): Promis
     const workers = await workersOf(session, main.post)
     const threads = [main, ...workers]
     await Promise.all(threads.map(({ post }) => within(clock, answerMs, begin(post))))
+    begun()
     await ended
     return await Promise.all(
       threads.map(async ({ thread, file, post }): Promise<ThreadProfile> => {

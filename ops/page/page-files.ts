@@ -50,7 +50,7 @@ const ofPackages: ReadonlyMap<string, string> = new Map([['uplot', 'uplot/dist/u
 export function pageFiles(): { readonly files: ReadonlyMap<string, PageFile>; readonly contentSecurityPolicy: string } {
   const imports = Object.fromEntries(Object.entries(libraries).map(([specifier, name]) => [specifier, `./page/lib/${name}`]))
   const map = JSON.stringify({ imports })
-  // The browser asks for all modules at once, and not for a module when it has read the one that imports it.
+  // The browser asks for all modules at once. Without this list it would ask for a module only after it has read the module that imports it.
   const modules = [...own.filter((name) => name.endsWith('.js')).map((name) => `./page/${name}`), ...Object.values(imports)]
   const preloads = modules.map((path) => `<link rel="modulepreload" href="${path}" />`).join('\n    ')
   const files = new Map<string, PageFile>()

@@ -9,6 +9,8 @@ import { lagsOf, pendingJoins, storesOf } from './swarm-state.ts'
 
 export interface ProcessPageOptions {
   readonly log: Pick<Log, 'topic' | 'storage'>
+  /** The bytes of large payloads in the data directory, and their bound. Undefined or null: the process keeps none there. */
+  readonly claims?: () => { readonly bytes: number; readonly maxBytes: number } | null
   readonly clock: Clock
   /** The id of this run of the process. */
   readonly instance: string
@@ -88,6 +90,7 @@ export class ProcessPage implements Page {
         next: 'See `waggle swarms list`.',
       })
     }
+    const claims = this.#options.claims?.() ?? null
     const { plan, topology, application, replicas, publishedParts } = running
     return {
       swarm,
@@ -98,6 +101,7 @@ export class ProcessPage implements Page {
       parts: [...publishedParts].map(([bee, count]) => ({ bee, ...count })),
       replicas: replicas.map(({ bee, replicas: count, changes }) => ({ bee, replicas: count, grown: changes.grown, shrunk: changes.shrunk })),
       log: log.storage === undefined ? null : { bytes: log.storage.bytes, max_bytes: log.storage.maxBytes },
+      claims: claims === null ? null : { bytes: claims.bytes, max_bytes: claims.maxBytes },
     }
   }
 }

@@ -1,4 +1,5 @@
 import type { Application } from '../../processor/application/application.ts'
+import { isFields } from '../../topology/fields.ts'
 import type { Topology } from '../../topology/graph.ts'
 import type { PageSwarmState } from '../../topology/swarm/page.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
@@ -30,7 +31,7 @@ export function pendingJoins({ subtopologies }: Pick<SwarmPlan, 'subtopologies'>
     steps.flatMap((step) => {
       if (step.kind !== 'join' && step.kind !== 'merge') return []
       // A join keeps the entry of a finished request if a repeated record may arrive.
-      const { entries, is_cut } = entriesOf(step.store, application, (entry) => !(isRecord(entry) && entry.sent === true))
+      const { entries, is_cut } = entriesOf(step.store, application, (entry) => !(isFields(entry) && entry.sent === true))
       return [{ bee: step.bee, waits_for: step.inputs.map(({ name }) => name), pending: entries, is_cut }]
     }),
   )
@@ -60,17 +61,13 @@ function entriesOf(
   for (const thread of threads.here)
     for (const task of thread.tasks) {
       const own = task.store(store)
-      if (!isRecord(own) || typeof own.all !== 'function') continue
+      if (!isFields(own) || typeof own.all !== 'function') continue
       for (const one of own.all() as Iterable<unknown>) {
         if (read++ === maxRead) return { entries, is_cut: true }
-        if (isRecord(one) && counts(one.value)) entries++
+        if (isFields(one) && counts(one.value)) entries++
       }
     }
   return { entries, is_cut: false }
-}
-
-function isRecord(value: unknown): value is { readonly [name: string]: unknown } {
-  return typeof value === 'object' && value !== null
 }
 
 const maxRead = 2000

@@ -166,7 +166,9 @@ export function gatewayRecord(
   options: { readonly now: number; readonly headers?: readonly Header[] },
 ): ProducerRecord {
   const { id, contentType, bodyHash, deadline, traceparent, tracestate, baggage, body } = request
-  const headers: Header[] = [textHeader(contentTypeHeader, contentType), textHeader(requestIdHeader, id), textHeader(bodyHashHeader, bodyHash)]
+  const headers: Header[] = [textHeader(contentTypeHeader, contentType), textHeader(requestIdHeader, id)]
+  // A request with a new id has no hash. An empty hash would travel with each record of the request.
+  if (bodyHash !== '') headers.push(textHeader(bodyHashHeader, bodyHash))
   if (deadline !== null) headers.push(textHeader(deadlineHeader, String(deadline)))
   if (traceparent !== null) headers.push(textHeader(traceParentHeader, traceparent))
   if (tracestate !== undefined) headers.push(textHeader(traceStateHeader, tracestate))
@@ -174,7 +176,8 @@ export function gatewayRecord(
   return {
     ...destinationOf(target, id),
     value: body,
-    headers: [...(request.headers ?? []), ...headers, ...(options.headers ?? [])],
+    headers:
+      request.headers === undefined && options.headers === undefined ? headers : [...(request.headers ?? []), ...headers, ...(options.headers ?? [])],
     timestamp: options.now,
   }
 }

@@ -29,8 +29,8 @@ export interface LiveRequestEventsOptions {
   readonly plans: readonly SwarmPlan[]
   readonly traces: RequestTraces
   /**
-   * True if a ledger knows the outcome of a request. A trace may miss the outcome of a request that was sent again later, and of one in a long log,
-   * because its search has bounds. Default: the log alone tells the outcome.
+   * True if a ledger knows the outcome of a request. The search of a trace has bounds, so a trace may miss the outcome in a long log, and the outcome
+   * of a request that was sent again. Default: only the log tells the outcome.
    */
   readonly isSettled?: (id: string) => Promise<boolean>
   readonly maxFollowed?: number

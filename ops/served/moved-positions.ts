@@ -1,8 +1,7 @@
 import type { KafkaGroups } from '../../connectors/log/kafka/kafka-groups.ts'
 import type { Log, Position, TopicPartition } from '../../processor/ports.ts'
-import { GlobalStores } from '../../processor/state/global-stores.ts'
-import { threadProgram } from '../../processor/thread/thread-program.ts'
 import type { RunningSwarm } from '../beekeeper/running-swarm.ts'
+import { programOf } from './cluster-change.ts'
 
 /**
  * Makes the newer version of a swarm continue where the older version has stopped. A group that only the newer version has gets the older version's
@@ -14,7 +13,7 @@ export async function movePositions(log: Log, older: RunningSwarm, newer: Runnin
   if (groups !== null) return moveOnCluster(log, older, newer, groups)
   const { EmbeddedLog } = await import('../../connectors/log/embedded/embedded-log.ts')
   if (!(log instanceof EmbeddedLog)) return
-  const [before, after] = [groupsOf(older), groupsOf(newer)]
+  const [before, after] = [programOf(older), programOf(newer)]
   const foreign = foreignTopics(newer)
   for (const { group, topics } of after) {
     for (const topic of topics) {
@@ -40,7 +39,7 @@ export async function beginNow(log: Log, created: RunningSwarm, groups: KafkaGro
   const { EmbeddedLog } = await import('../../connectors/log/embedded/embedded-log.ts')
   if (!(log instanceof EmbeddedLog)) return
   const foreign = foreignTopics(created)
-  for (const { group, topics } of groupsOf(created)) {
+  for (const { group, topics } of programOf(created)) {
     for (const topic of topics) {
       const offsets = (await log.topic(topic))?.offsets ?? []
       if (foreign.has(topic) || offsets.some((_, partition) => log.position(group, topic, partition) !== null)) continue
@@ -50,7 +49,7 @@ export async function beginNow(log: Log, created: RunningSwarm, groups: KafkaGro
 }
 
 async function moveOnCluster(log: Log, older: RunningSwarm, newer: RunningSwarm, groups: KafkaGroups): Promise<void> {
-  const [before, after] = [groupsOf(older), groupsOf(newer)]
+  const [before, after] = [programOf(older), programOf(newer)]
   const foreign = foreignTopics(newer)
   const known = new Map(await Promise.all(before.map(async ({ group }) => [group, await groups.positions(group)] as const)))
   for (const { group, topics } of after) {
@@ -70,7 +69,7 @@ async function moveOnCluster(log: Log, older: RunningSwarm, newer: RunningSwarm,
 
 async function beginOnCluster(log: Log, created: RunningSwarm, groups: KafkaGroups): Promise<void> {
   const foreign = foreignTopics(created)
-  for (const { group, topics } of groupsOf(created)) {
+  for (const { group, topics } of programOf(created)) {
     const known = new Set((await groups.positions(group)).map(({ topic }) => topic))
     const places: (TopicPartition & Position)[] = []
     for (const topic of topics.filter((one) => !foreign.has(one) && !known.has(one))) {
@@ -84,8 +83,4 @@ async function beginOnCluster(log: Log, created: RunningSwarm, groups: KafkaGrou
 /** Topics of other applications, which may have written to them before the swarm existed. */
 function foreignTopics({ plan }: RunningSwarm): ReadonlySet<string> {
   return new Set(plan.topics.flatMap(({ name, isForeign }) => (isForeign ? [name] : [])))
-}
-
-function groupsOf({ plan, topology }: RunningSwarm): readonly { readonly group: string; readonly topics: readonly string[] }[] {
-  return threadProgram(plan.applicationId, topology, { maxCachedEntries: 0, globals: new GlobalStores() }).groups
 }

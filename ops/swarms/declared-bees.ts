@@ -3,10 +3,11 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import type { PackageBeeDeclaration } from '../../bees/python/package-bee.ts'
 import { inherited } from '../../connectors/processes/process-run.ts'
 import { pythonVariables } from '../../connectors/python/python-variables.ts'
+import { isFields } from '../../topology/fields.ts'
 import { saidBy, WaggleError } from '../../topology/waggle-error.ts'
 import { pythonSdk } from '../beekeeper/python-sdk-folder.ts'
 import { moduleName } from '../config/bee-lock.ts'
-import { isFields, jsonFields } from './json-fields.ts'
+import { jsonFields } from './json-fields.ts'
 import { type ProgramReportOptions, reportOf } from './program-report.ts'
 
 /** A bee type of an installed Python package. */

@@ -3,6 +3,7 @@ import { closeSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Guardian } from '../../connectors/processes/guardian.ts'
+import { killGroup } from '../../connectors/system/process-group.ts'
 import type { Clock } from '../../processor/ports.ts'
 
 export interface ProgramReportOptions {
@@ -68,16 +69,6 @@ function contentOf(file: number): string {
     return bytes.toString('utf8', 0, readSync(file, bytes, 0, bytes.length, 0))
   } finally {
     closeSync(file)
-  }
-}
-
-/** Kills the whole process group, because the user's code may have started processes. */
-function killGroup(pid: number | undefined): void {
-  if (pid === undefined) return
-  try {
-    process.kill(-pid, 'SIGKILL')
-  } catch {
-    // All processes of the group have already ended.
   }
 }
 

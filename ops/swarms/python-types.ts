@@ -2,10 +2,11 @@ import { delimiter, dirname, join, relative } from 'node:path'
 import { inherited } from '../../connectors/processes/process-run.ts'
 import type { Interpreter } from '../../connectors/python/interpreter.ts'
 import { pythonVariables } from '../../connectors/python/python-variables.ts'
+import { isFields } from '../../topology/fields.ts'
 import type { PythonTypes } from '../../topology/swarm/ports/programs.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { pythonSdk } from '../beekeeper/python-sdk-folder.ts'
-import { isFields, jsonFields } from './json-fields.ts'
+import { jsonFields } from './json-fields.ts'
 import { type ProgramReportOptions, reportOf } from './program-report.ts'
 
 export interface PythonFile {

@@ -12,6 +12,7 @@ import { deadLetterTopic } from '../../topology/topic-names.ts'
 import { type ModelSwarm, RunningModels } from '../inspection/running-models.ts'
 import { metricsOf } from '../streams/application-metrics.ts'
 import { beeFamilies, instantFamilies, partFamilies } from './bee-families.ts'
+import { claimFamilies, type MeasuredClaims } from './claim-families.ts'
 import { engineFamilies } from './engine-families.ts'
 import { exposition, type Family, type MetricsFormat, type Sample } from './exposition.ts'
 import { gpuFamilies } from './gpu-families.ts'
@@ -26,6 +27,8 @@ export interface TelemetryOptions {
   readonly clock: Clock
   readonly swarms: readonly MeasuredSwarm[]
   readonly log?: Pick<Log, 'storage'>
+  /** Undefined: the process has no claim store. */
+  readonly claims?: MeasuredClaims
   /** The GPUs of this machine. */
   readonly gpus?: { readonly readings: readonly GpuReading[] }
   /** The definitions that a server follows. */
@@ -116,6 +119,7 @@ export class Telemetry {
       ...modelFamilies(new RunningModels(this.#options.swarms).list()),
       ...gpuFamilies(this.#options.gpus?.readings ?? []),
       ...logFamilies(this.#options.log?.storage),
+      ...claimFamilies(this.#options.claims),
       family(
         'waggle_swarm_lost_records_total',
         swarms.flatMap(({ name, metrics }) => lostRecords(name, metrics)),

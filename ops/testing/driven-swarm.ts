@@ -111,7 +111,8 @@ export class DrivenSwarm {
     // If the program fails, its requests fail too.
     settled.catch((thrown: unknown) => answer.reject(thrown))
     const outcome = await answer.promise
-    // All other steps of the request end too, such as a row for the database. A call may wait for the simulated clock.
+    // The request may have further steps, such as a row for the database. They end too before the answer is returned. The wait has a limit, because a
+    // call may wait for the simulated clock.
     await within(longestQuietMs, settled)
     return outcome
   }

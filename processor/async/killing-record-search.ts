@@ -25,7 +25,7 @@ export class KillingRecordSearch {
     this.#halves = halvesOf(recorder.suspects)
   }
 
-  /** True if some records were in flight at a death and have not finished a call since. Without them no name is looked up. */
+  /** True if some records were in flight at a death and have not finished a call since. If false, no record has to be looked up. */
   get hasSuspects(): boolean {
     return this.#recorder.suspects.size > 0
   }

@@ -4,7 +4,7 @@ import type { Header, Record, RecordMetadata } from '../../topology/record.ts'
 import { Refused, WaggleError } from '../../topology/waggle-error.ts'
 import type { CallMeters } from '../metrics/call-meters.ts'
 import type { Clock } from '../ports.ts'
-import { CallTimeout } from './call-timeout.ts'
+import { type CallTimeout, CallTimeouts } from './call-timeout.ts'
 import { CallTimes } from './call-times.ts'
 import type { KillingRecordSearch } from './killing-record-search.ts'
 import { RecordRows, type Row, type Ticket } from './record-rows.ts'
@@ -40,7 +40,7 @@ export class RowBatcher<K, V, R, W> {
   #closed = false
   #cancelTimer: (() => void) | null = null
   #timerDue = Number.POSITIVE_INFINITY
-  readonly #open = new Set<CallTimeout>()
+  readonly #limits: CallTimeouts
 
   constructor(
     step: AsyncStep<K, V, R, W>,
@@ -56,6 +56,7 @@ export class RowBatcher<K, V, R, W> {
     this.#worker = worker
     this.#clock = clock
     this.#killingRecordSearch = step.nameOf === null ? null : killingRecordSearch
+    this.#limits = new CallTimeouts(clock, step.timeoutMs)
     this.#size = this.#sizeNow()
     meters.batchLimit = this.#size
     meters.open.add(this)
@@ -93,8 +94,7 @@ export class RowBatcher<K, V, R, W> {
     this.#meters.open.delete(this)
     this.#cancelTimer?.()
     this.#waiting.clear()
-    for (const limit of this.#open)
-      limit.abort(new WaggleError('WAGGLE_TASK_CLOSED', { message: 'The task was closed', next: 'Nothing: the record is done again.' }))
+    this.#limits.abortAll(new WaggleError('WAGGLE_TASK_CLOSED', { message: 'The task was closed', next: 'Nothing: the record is done again.' }))
   }
 
   /** Looks for a batch in a microtask, when the running code has ended, so that it sees all records which that code adds. */
@@ -233,12 +233,10 @@ export class RowBatcher<K, V, R, W> {
     const over = (results: readonly (W | WaggleError)[] | WaggleError) => {
       if (isOver) return
       isOver = true
-      limit.end()
-      this.#open.delete(limit)
+      this.#limits.end(limit)
       this.#ended(call, results, { startedAt, departed })
     }
-    const limit = new CallTimeout(this.#clock, this.#step.timeoutMs, over)
-    this.#open.add(limit)
+    const limit = this.#limits.begin(over)
     const values = batch.map((row) => row.value)
     const calls = batch.map((row) => new RowCall(row, limit))
     started(() => this.#worker.call(values, calls)).then(

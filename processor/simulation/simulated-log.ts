@@ -1,3 +1,4 @@
+import { closedLog, commitDropped } from '../../topology/log-errors.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type {
   Clock,
@@ -200,7 +201,7 @@ export class SimulatedLog implements Log {
     const commit = this.#commits++
     const epoch = this.#epoch
     const done = this.#last.then(async () => {
-      if (epoch !== this.#epoch) throw dropped()
+      if (epoch !== this.#epoch) throw commitDropped()
       await this.#step(commit, 'begin')
       if (producer.isFenced) throw fenced(producer.group)
       const { atomicCommit } = this.traits
@@ -383,17 +384,6 @@ function fenced(group: string): WaggleError {
   return new WaggleError('WAGGLE_FENCED', {
     message: `Another process writes for ${group} now`,
     next: 'Nothing: the process goes back to its last commit.',
-  })
-}
-
-function closedLog(): WaggleError {
-  return new WaggleError('WAGGLE_CLOSED', { message: 'The log is closed', next: 'Open it again.' })
-}
-
-function dropped(): WaggleError {
-  return new WaggleError('WAGGLE_COMMIT_DROPPED', {
-    message: 'Another application of this process went back to its last commit',
-    next: 'Nothing: the records are done again.',
   })
 }
 

@@ -1,4 +1,4 @@
-import { readLong, writeLong } from '../../topology/long-bytes.ts'
+import { readLong, writeLong } from '../../topology/number-bytes.ts'
 import { noHeaders } from '../../topology/record.ts'
 import type { KeptStore } from '../../topology/state-store.ts'
 import type { ChangelogRecord } from '../ports.ts'

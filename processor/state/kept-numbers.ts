@@ -1,3 +1,4 @@
+import { doubleBytes } from '../../topology/number-bytes.ts'
 import type { StoreChange, TaskDisk } from '../ports.ts'
 
 /**
@@ -10,7 +11,7 @@ export const keptNumbers = {
   },
 
   change(numbers: Iterable<readonly [name: string, value: number, ...more: readonly unknown[]]>): Pick<StoreChange, 'store' | 'entries'> {
-    return { store: name, entries: [...numbers].map(([of, value]) => [Buffer.from(of), float64(value)] as const) }
+    return { store: name, entries: [...numbers].map(([of, value]) => [Buffer.from(of), doubleBytes(value)] as const) }
   },
 
   forget(disk: TaskDisk, store: string): void {
@@ -24,10 +25,4 @@ const name = '.kept'
 /** The name of the store that keeps a number: the number's name without `.time` or `.sequence`. */
 function ownerOf(number: string): string {
   return number.slice(0, number.lastIndexOf('.'))
-}
-
-function float64(value: number): Buffer {
-  const bytes = Buffer.allocUnsafe(8)
-  bytes.writeDoubleBE(value)
-  return bytes
 }

@@ -1,4 +1,4 @@
-import { readLong, writeLong } from '../../topology/long-bytes.ts'
+import { readLong, writeLong } from '../../topology/number-bytes.ts'
 import type { KeyValue, Windowed } from '../../topology/record.ts'
 import type { SessionStore } from '../../topology/state-store.ts'
 import { allKeys, isWithin, type KeyRange, SegmentedStore, type Span } from './segmented-store.ts'

@@ -1,4 +1,4 @@
-import { longBytes } from '../../topology/long-bytes.ts'
+import { longBytes } from '../../topology/number-bytes.ts'
 import type { Serde } from '../../topology/serde.ts'
 import type { KeptStore, StateStore } from '../../topology/state-store.ts'
 import { segmentMsOf } from './changelog.ts'

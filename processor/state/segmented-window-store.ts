@@ -1,4 +1,4 @@
-import { longBytes, readLong, writeLong } from '../../topology/long-bytes.ts'
+import { longBytes, readLong, writeLong } from '../../topology/number-bytes.ts'
 import type { KeyValue, Windowed } from '../../topology/record.ts'
 import type { KeptStore, WindowStore } from '../../topology/state-store.ts'
 import { allKeys, inSegment, isWithin, type KeyRange, type Rows, SegmentedStore, type Span } from './segmented-store.ts'

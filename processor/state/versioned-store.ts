@@ -1,4 +1,4 @@
-import { longBytes, readLong } from '../../topology/long-bytes.ts'
+import { longBytes, readLong } from '../../topology/number-bytes.ts'
 import { noHeaders } from '../../topology/record.ts'
 import type { Serde } from '../../topology/serde.ts'
 import type { KeptStore, VersionedKeyValueStore, VersionedRecord } from '../../topology/state-store.ts'

@@ -130,15 +130,15 @@ export function beeStep({
 }
 
 /**
- * Refuses a request that was sent again, if its first copy has passed deduplication. Two runs of one call would compute it twice, and the parts of the
- * first run would become void in the middle.
+ * Refuses a request that was sent again, if its first copy has passed deduplication. A second run would repeat the work, and would make the parts of
+ * the first run void while a caller gets them.
  */
 function repeatIn(store: string) {
   return ({ key }: Record<string, Payload>, context: ProcessorContext<unknown, unknown>): RepeatedRequest | null =>
     context.getStateStore<KeyValueStore<string, number>>(store).get(key) === null ? null : new RepeatedRequest()
 }
 
-/** The memory of an input or a result. An input in the claim store is fetched before its call, so it counts like a payload that is all there. */
+/** The memory of an input or a result. An input in the claim store is fetched before its call, so all its bytes count. */
 function memoryOf(result: BeeResult): number {
   if (!(result instanceof Answered)) return Math.max(payloadMemory(result), claimedBytes(result))
   return payloadMemory(result.answer) + (result.published === null ? 0 : payloadMemory(result.published))

@@ -4,8 +4,8 @@ import { payloadHeaders } from '../../topology/swarm/payload/payload-serde.ts'
 import { contentTypeHeader } from '../../topology/swarm/request/headers.ts'
 
 /**
- * The claims of payloads that were fetched for bees that compute at once. A bee such as `filter` passes its input on as the object that it got, and a
- * topic behind it then gets the claim again, and not the large payload.
+ * The claims of payloads that were fetched for bees that compute at once. A bee such as `filter` passes on the same object that it got. A topic
+ * behind the bee then gets the claim again, and not the large payload.
  */
 export class ClaimOrigins {
   readonly #claims = new WeakMap<Payload, Payload>()
@@ -14,7 +14,12 @@ export class ClaimOrigins {
     this.#claims.set(whole, claimed)
   }
 
-  /** The record with the claim of its value; the same record if the value is not one that was fetched. */
+  /** True for a payload that is written as its claim. */
+  has(payload: Payload): boolean {
+    return this.#claims.has(payload)
+  }
+
+  /** The record with the claim in place of its fetched value; the same record if its value was not fetched. */
   restored(record: Record<string, Payload>): Record<string, Payload> {
     const value = this.#claimed(record.value)
     if (value === record.value) return record

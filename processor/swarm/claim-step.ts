@@ -23,11 +23,13 @@ export interface ClaimStepOptions {
   readonly children: readonly string[]
   readonly deadLetters: string
   readonly onFailure: FailureListener
+  /** The most bytes of a payload that a join keeps whole behind this step. Undefined: no join is behind it, or a join keeps any size. */
+  readonly maxJoinedBytes?: number
 }
 
 /**
- * An asynchronous node that fetches large payloads for bees that compute at once, which cannot wait. It stands behind the source of their sub-topology.
- * A payload that is all there passes without a call. A bee that takes time fetches its payloads itself (`bees/hosting/claimed-host.ts`).
+ * An asynchronous node that fetches large payloads for bees that compute at once, which cannot wait. It stands behind the source of their
+ * sub-topology. A payload without a claim passes without a call. A bee that takes time fetches its payloads itself (`bees/hosting/claimed-host.ts`).
  */
 export function claimStep({
   claims,
@@ -36,6 +38,7 @@ export function claimStep({
   children,
   deadLetters,
   onFailure,
+  maxJoinedBytes,
 }: ClaimStepOptions): AsyncStep<string, Payload, Payload, Payload> {
   return {
     open: async () => ({
@@ -62,6 +65,7 @@ export function claimStep({
   }
 
   async function fetched(row: Payload, signal: AbortSignal): Promise<Payload | WaggleError> {
+    if (maxJoinedBytes !== undefined && claimedBytes(row) > maxJoinedBytes) return tooLargeForJoin(bee, claimedBytes(row), maxJoinedBytes)
     try {
       return await withoutClaims(row, (claim) => claims.fetch(claim, signal))
     } catch (thrown) {
@@ -78,6 +82,13 @@ export function claimStep({
   function forwardAll(record: Record<string, Payload>, context: ProcessorContext<unknown, unknown>): void {
     for (const child of children) context.forward(record, child)
   }
+}
+
+function tooLargeForJoin(bee: string, bytes: number, maxBytes: number): WaggleError {
+  return new WaggleError('WAGGLE_RESULT_TOO_LARGE', {
+    message: `A payload of ${bytes} bytes would wait in a join for ${bee}. This bee computes at once, so the join keeps the payload itself, and at most ${maxBytes} bytes travel in the log`,
+    next: 'Let a bee that takes time (module, python, container) read the join. Or raise WAGGLE_MAX_INLINE_BYTES, and max.message.bytes of the topics.',
+  })
 }
 
 function withValue(record: Record<string, Payload>, value: Payload): Record<string, Payload> {

@@ -174,7 +174,10 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
     context.commit()
   }
 
-  /** Tells all who wait. If a reply cannot be made, its error is thrown after the others have been told, because nobody tells them later. */
+  /**
+   * Sends a reply to each place that waits for one. If one reply cannot be made, its error is thrown after all other replies were sent, because they
+   * would not be sent later.
+   */
   #tellAll(id: string, { state, answer, bodyHash }: RequestEntry, replies: readonly ReplyTo[], timestamp: number): void {
     const failures: unknown[] = []
     const records = replies.flatMap((to) => {

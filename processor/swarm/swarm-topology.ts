@@ -14,6 +14,7 @@ import type { BeeHost } from '../../topology/swarm/bee-host.ts'
 import type { SwarmBee } from '../../topology/swarm/checked-swarm.ts'
 import { beeValueSerde } from '../../topology/swarm/payload/bee-value-serde.ts'
 import { cacheEntrySerde, joinEntrySerde, requestEntrySerde } from '../../topology/swarm/payload/entry-serdes.ts'
+import { isLargerThan } from '../../topology/swarm/payload/inline-size.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import { payloadSerde } from '../../topology/swarm/payload/payload-serde.ts'
 import { markedPrediction } from '../../topology/swarm/payload/prediction-serde.ts'
@@ -65,6 +66,8 @@ export interface GraphSettings {
   readonly beginTrace?: (record: AcceptedRecord) => TraceContext
   /** Fetches large payloads for the bees that compute at once. Undefined: every payload is in its record. */
   readonly claims?: Claims
+  /** The most bytes of a result that a bee which computes at once writes to the log. Undefined: no bound. */
+  readonly maxResultBytes?: number
   /** Records the call of a bee that computes at once. Undefined: spans are not recorded. */
   readonly recordCall?: (call: TracedCall) => void
   /** The counts of the inputs of a bee that computes at once. Every call with a name returns the same object. */
@@ -220,6 +223,7 @@ class SubtopologyBuilder {
             before: this.#beeBefore(step),
             children,
             spans: this.#spans,
+            ...this.#resultCheck(step),
             ...(this.#settings.instantRows === undefined ? {} : { rows: this.#settings.instantRows(step.bee) }),
             ...this.#failing,
           }),
@@ -346,14 +350,36 @@ class SubtopologyBuilder {
 
   /** Adds a step that fetches large payloads behind a source whose sub-topology has a bee that cannot wait for them. */
   #addClaimStep(source: string, children: readonly string[]): void {
-    const { claims } = this.#settings
+    const { claims, maxResultBytes } = this.#settings
     const reader = this.#subtopology.steps.find(({ kind }) => readsAtOnce.has(kind))
     if (claims === undefined || reader === undefined) return
     const name = `${source}.claims`
     const bee = 'bee' in reader ? reader.bee : ''
     const { deadLetters, onFailure } = this.#failing
     this.#claimSteps.set(source, name)
-    this.#topology.addAsync(name, claimStep({ claims, origins: this.#claimOrigins, bee, children, deadLetters, onFailure }), [source])
+    const isJoined = this.#subtopology.steps.some(({ kind }) => keepingJoins.has(kind))
+    const bound = maxResultBytes === undefined || !isJoined ? {} : { maxJoinedBytes: maxResultBytes }
+    this.#topology.addAsync(name, claimStep({ claims, origins: this.#claimOrigins, bee, children, deadLetters, onFailure, ...bound }), [source])
+  }
+
+  /** The check of a bee that computes at once, if its results are written to the log. A result that is passed on as its claim may have any size. */
+  #resultCheck({ name, bee }: Step & { readonly kind: 'value' }): { readonly check?: (result: Payload) => void } {
+    const { maxResultBytes } = this.#settings
+    if (maxResultBytes === undefined || !this.#isWritten(name)) return {}
+    return {
+      check: (result) => {
+        if (isLargerThan(result, maxResultBytes) && !this.#claimOrigins.has(result)) throw resultTooLarge(bee, result, maxResultBytes)
+      },
+    }
+  }
+
+  /** True if what a step gives on is written to a topic or a store before another bee computes with it. */
+  #isWritten(name: string): boolean {
+    return this.#childrenOf(name).some((child) => {
+      const kind = this.#subtopology.steps.find((step) => step.name === child)?.kind
+      if (kind === undefined || computing.has(kind)) return false
+      return passing.has(kind) ? this.#isWritten(child) : true
+    })
   }
 
   #read(source: string): HandingSerde<Payload> {
@@ -415,6 +441,14 @@ function eventOf({ name, spec }: SwarmBee, swarm: string): OutputEvent | null {
   return { type, source: `/swarms/${swarm}/bees/${name}`, mode: mode === 'structured' ? 'structured' : 'binary' }
 }
 
+function resultTooLarge(bee: string, result: Payload, maxBytes: number): WaggleError {
+  const bytes = payloadSerde.serialize('', result).length
+  return new WaggleError('WAGGLE_RESULT_TOO_LARGE', {
+    message: `${bee} made a result of ${bytes} bytes. It computes at once, so the result cannot wait for the claim store, and at most ${maxBytes} bytes travel in the log`,
+    next: 'Make large results in a bee that takes time (module, python, container). Or raise WAGGLE_MAX_INLINE_BYTES, and max.message.bytes of the topics.',
+  })
+}
+
 /** The kinds of steps whose results carry the times of their call. */
 const timed: ReadonlySet<Step['kind']> = new Set(['call', 'value', 'stream', 'merge', 'loop', 'cache'])
 
@@ -424,6 +458,15 @@ const repliesWritten = Produced.with<string, Reply>(Serdes.string(), replySerde 
 
 /** The steps that look into a payload and cannot wait for it. An output writes it for other applications, which have no claim store. */
 const readsAtOnce: ReadonlySet<Step['kind']> = new Set(['value', 'stream', 'loop', 'output'])
+
+/** The steps that keep payloads in a store until others have come. */
+const keepingJoins: ReadonlySet<Step['kind']> = new Set(['join', 'merge'])
+
+/** The steps whose bees compute with their input, or write it under a bound of their own. */
+const computing: ReadonlySet<Step['kind']> = new Set(['value', 'call', 'stream', 'output'])
+
+/** The steps that give their input on as it is. */
+const passing: ReadonlySet<Step['kind']> = new Set(['branch', 'loop', 'unanswered', 'cache-key'])
 
 /** The steps that write dead letters. */
 const deadLetterSteps: ReadonlySet<Step['kind']> = new Set(['accept', 'call', 'value', 'loop', 'stream'])

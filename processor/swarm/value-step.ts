@@ -25,6 +25,8 @@ export interface ValueStepOptions {
   /** The counts of this bee's inputs, for metrics. */
   readonly rows?: InstantRows
   readonly spans?: InstantSpans
+  /** Throws for a result that must not be written to the log. Default: every result may be written. */
+  readonly check?: (result: Payload) => void
 }
 
 /**
@@ -41,6 +43,7 @@ export function valueStep({
   onOutput = () => {},
   rows = instantRows(),
   spans = noSpans,
+  check = () => {},
 }: ValueStepOptions): Transform {
   const compute = host.valueOf(bee)
   return {
@@ -50,6 +53,7 @@ export function valueStep({
       if (record.value.kind === 'error') return children.map((child) => ({ record, child }))
       try {
         const { payload, readers } = compute(record.value, { id: record.key, headers: record.headers, place })
+        check(payload)
         rows.result++
         if (payload.kind !== 'error') onOutput(bee.name, payload)
         const inSpan = spans.called({ bee, id: record.key, input: record, place, at: now, error: null })

@@ -3,7 +3,7 @@ import type { Position, TopicPartition } from '../ports.ts'
 import { nameCode } from '../state/name-code.ts'
 import { sameNumbers, type TaskMemory } from '../state/task-memory.ts'
 import type { AsyncRuntime } from './async-runtime.ts'
-import { readPositionNote, writePositionNote } from './position-note.ts'
+import { type PositionNote, readPositionNote, writePositionNote } from './position-note.ts'
 import type { RecordQueue } from './record-queue.ts'
 
 /** The positions of a task's inputs: how far they are processed, and how far they are committed. */
@@ -98,10 +98,22 @@ export class TaskPositions {
       this.#committedKept = kept
       this.#committed[index] = offset
       this.#committedAhead[index] = aheadText
-      const metadata = writePositionNote({ partitionTime: queue.streamTime, streamTime, kept, ahead }, this.#maxNoteBytes)
-      positions.push({ topic, partition, offset, metadata })
+      positions.push(this.#noted({ topic, partition, offset }, { partitionTime: queue.streamTime, streamTime, kept, ahead }))
     }
     return positions
+  }
+
+  /** A position with its note, which is written when somebody reads it. A test driver commits after each record, and reads a note only at a restart. */
+  #noted(place: TopicPartition & { readonly offset: number }, note: PositionNote): TopicPartition & Position {
+    const maxBytes = this.#maxNoteBytes
+    let text: string | null = null
+    return {
+      ...place,
+      get metadata() {
+        text ??= writePositionNote(note, maxBytes)
+        return text
+      },
+    }
   }
 }
 

@@ -273,7 +273,8 @@ export class StreamThread {
     const { isWaitedFor } = this.#commits
     const waitMs = worked || this.#woken || isWaitedFor ? 0 : this.#idleMs()
     let polled = await this.#poll(waitMs)
-    // A record that ends an idle wait comes at the begin of a turn of the event loop. On a busy process, further records come in the same turn.
+    // A record that ends an idle wait arrives at the beginning of a turn of the event loop. On a busy process, further records arrive in the same
+    // turn.
     if (waitMs > 0 && polled > 0 && this.#commits.schedule.isBusy) polled += await this.#poll(0)
     if (isWaitedFor && polled === 0 && !worked && !this.#woken) this.#commits.commitWhenDone()
     this.#woken = false

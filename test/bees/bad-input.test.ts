@@ -243,3 +243,28 @@ describe('A bee that gets or gives what it should not', () => {
       assert.deepEqual(letters, code === null ? [] : [{ bee, code }])
     })
 })
+
+describe('A save-to-database bee', () => {
+  for (const [what, input, payload] of [
+    ['a number', 7, '7'],
+    ['a text', 'teddy', '"teddy"'],
+    ['nothing', null, 'null'],
+    ['a label and scores of another kind', { label: 1, scores: { bear: 'much', teddy: null } }, '{"label":1,"scores":{"bear":"much","teddy":null}}'],
+    ['scores that are a list of texts', { label: 'teddy', scores: 'teddy' }, '{"label":"teddy","scores":"teddy"}'],
+    ['bytes', bytes, '{"bytes":7}'],
+  ] as const)
+    it(`saves a row with the payload, and with the label and the scores that fit: ${what}`, async () => {
+      await using driver = new SwarmTestDriver({
+        name: 'bad-input',
+        bees: [
+          { name: 'entrance', type: 'gateway-input', spec: { name: 'inputs' } },
+          { name: 'save', type: 'save-to-database', input: { name: 'entrance' }, spec: { table: 'predictions' } },
+        ],
+      })
+      assert.equal((await driver.request(input)).status, 202)
+      const rows = driver.rows('predictions').map((row) => [row.label, row.score, row.scores, row.payload])
+      const label = (input as { readonly label?: unknown } | null)?.label === 'teddy' ? 'teddy' : ''
+      assert.deepEqual(rows, [[label, 0, {}, payload]])
+      assert.deepEqual(driver.deadLetters(), [])
+    })
+})

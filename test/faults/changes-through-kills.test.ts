@@ -17,6 +17,6 @@ async function expectAllHeld(
 }
 
 it('A server that is updated, rolled back, restarted and killed answers each request once, by one version, and with the parts that streams had', async (test) => {
-  // Each kind once.
+  // One change of each kind.
   await expectAllHeld({ changes: changeKinds.length, cluster: null, servers: 1, processing: 'exactly_once' }, test)
 })

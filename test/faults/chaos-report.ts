@@ -6,9 +6,9 @@ export interface ChaosReport {
   readonly minutes: number
   /** The kills of processes and brokers; null if there were none. */
   readonly kills: ThroughKillsReport | null
-  /** The changes of servers, on each log. */
+  /** The changes of servers, once for each log. */
   readonly changes: readonly ChangesReport[]
-  /** No promise was broken. */
+  /** True if no promise was broken. */
   readonly held: boolean
 }
 

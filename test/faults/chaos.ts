@@ -30,7 +30,7 @@ const { values } = parseArgs({
 const [minutes, seed, servers] = [Number(values.minutes), Number(values.seed), Number(values.servers)]
 const maxChanges = values.changes === undefined ? Number.POSITIVE_INFINITY : Number(values.changes)
 const processing = values.processing === 'at_least_once' ? 'at_least_once' : 'exactly_once'
-// Counts are only promised exactly once.
+// Counts are exact only with exactly_once, so that part runs only then.
 const parts = (['counts', 'swarm', 'changes'] as const).filter(
   (part) => part === (values.only ?? part) && (part !== 'counts' || processing === 'exactly_once'),
 )
@@ -50,10 +50,10 @@ if (!isRight) {
 }
 const poison = !values['no-poison']
 const hasKills = parts.includes('counts') || parts.includes('swarm')
-/** The kills have half of the time, and the changes on each log a quarter. */
+/** The kills take half of the time, and the changes on each log take a quarter. */
 const shares = (hasKills ? 2 : 0) + logs.length
 
-// Only a started process can be ended. So an interrupt takes effect when no process is starting any more.
+// A process can be ended only after it has started. So an interrupt takes effect when no process is starting any more.
 const interrupted = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
@@ -61,7 +61,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     interrupted.abort(new Error(`ended by ${signal}`))
   })
 }
-/** Results should never stop for this long, whatever is killed. If they do, the output of the processes is printed. */
+/** The longest time without a result, in ms, whatever is killed. After a longer time, the output of the processes is printed. */
 const longStopMs = 60_000
 const startedAt = performance.now()
 const { signal } = interrupted
@@ -113,7 +113,7 @@ async function kill(cluster: KafkaCluster): Promise<void> {
 
 async function change(where: Pick<ChangesOptions, 'cluster' | 'servers'>): Promise<void> {
   const end = performance.now() + (minutes * 60_000) / shares
-  // A count is a whole run of its own, so that a seed does again what it has done.
+  // With `--changes`, the number of changes alone decides when the run ends, so that the same seed makes the same changes.
   const isOver = (changes: number) => changes >= maxChanges || (values.changes === undefined && performance.now() > end)
   say(where.cluster === null ? 'changes of a server on the embedded log' : `changes of ${where.servers} servers on the brokers`)
   const report = await changesThroughKills({ ...where, processing, seed, isOver, say, signal })

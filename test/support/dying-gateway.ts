@@ -6,7 +6,7 @@ import { ClaimedRequests } from '../../ops/requests/claimed-requests.ts'
 
 /** A program whose process is killed when a payload is in its store, and before the record that names it is written. */
 const [directory = ''] = process.argv.slice(2)
-const store = DirectoryClaims.open(directory, new SystemRandom())
+const store = await DirectoryClaims.open(directory, { random: new SystemRandom(), clock: systemClock, maxBytes: null })
 const claims = new PayloadClaims({
   store,
   clock: systemClock,

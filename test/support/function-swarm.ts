@@ -45,6 +45,8 @@ export interface FunctionSwarmOptions {
   /** The number of gateways of other processes. They use another random source. */
   readonly otherGateways?: number
   readonly commitIntervalMs?: number
+  /** The bound of results of bees that compute at once, in bytes. Default: no bound. */
+  readonly maxResultBytes?: number
   /** The number of partitions of each topic, and therefore of tasks of each sub-topology. Default: 2. */
   readonly partitions?: number
   /** The database. With a database, there is also the bee type `save-to-database`. */
@@ -128,6 +130,7 @@ export async function startSwarm(
     applicationId: plan.applicationId,
     topology: swarmTopology(plan, host, {
       answersRetentionMs: options.answersRetentionMs ?? 86_400_000,
+      ...(options.maxResultBytes === undefined ? {} : { maxResultBytes: options.maxResultBytes }),
       duplicateRetentionMs: log.traits.repeatsRecords ? (options.duplicateRetentionMs ?? 3_600_000) : null,
       predictions: null,
       replyTopics,

@@ -70,6 +70,11 @@ export class GrpcCaller {
   }
 }
 
+/** A request message of a method, as bytes. */
+export function requestBytes(path: string, message: object): Uint8Array {
+  return typesOf(path).requestType.encode(message).finish()
+}
+
 function typesOf(path: string) {
   const [service = '', method = ''] = path.split('/')
   const found = files[service.split('.')[0] as keyof typeof files].service(service).methods[method]

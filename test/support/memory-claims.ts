@@ -1,5 +1,5 @@
 import type { ClaimStore } from '../../topology/swarm/ports/claims.ts'
-import { Unavailable } from '../../topology/waggle-error.ts'
+import { Unavailable, type WaggleError } from '../../topology/waggle-error.ts'
 
 /** A claim store in memory that counts its calls. A test can make the store unreachable. */
 export class MemoryClaims implements ClaimStore {
@@ -8,9 +8,16 @@ export class MemoryClaims implements ClaimStore {
   readonly gets: string[] = []
   puts = 0
   isAway = false
+  /** The error for further objects; null while there is room. */
+  full: WaggleError | null = null
+
+  refusal(): WaggleError | null {
+    return this.full
+  }
 
   async put(key: string, bytes: Uint8Array): Promise<void> {
     this.puts++
+    if (this.full !== null) throw this.full
     this.#answer()
     this.objects.set(key, new Uint8Array(bytes))
   }

@@ -1,6 +1,7 @@
 import type { Change } from '../operators/streams-operators.ts'
 import type { AnySerde, Serde } from '../serde.ts'
 import { WaggleError } from '../waggle-error.ts'
+import { zigzagVarint } from '../zigzag-varint.ts'
 import { composed } from './unset-serde.ts'
 
 /**
@@ -13,7 +14,7 @@ export function changeSerde(value: AnySerde): Serde<Change<unknown>> {
     serialize(topic, { newValue, oldValue }, headers) {
       const newData = newValue === null ? null : inner.serialize(topic, newValue, headers)
       const oldData = oldValue === null ? null : inner.serialize(topic, oldValue, headers)
-      if (newData !== null && oldData !== null) return Buffer.concat([varint(newData.length), newData, oldData, both])
+      if (newData !== null && oldData !== null) return Buffer.concat([Buffer.from(zigzagVarint(newData.length)), newData, oldData, both])
       if (newData !== null) return Buffer.concat([newData, onlyNew])
       if (oldData !== null) return Buffer.concat([oldData, onlyOld])
       throw new WaggleError('WAGGLE_INTERNAL', { message: `An update of ${topic} has neither an old nor a new value`, next: 'Report this as a bug.' })
@@ -41,15 +42,6 @@ export function changeSerde(value: AnySerde): Serde<Change<unknown>> {
 const onlyOld = Buffer.of(0)
 const onlyNew = Buffer.of(1)
 const both = Buffer.of(2)
-
-/** A varint of Kafka's protocol: zigzag, seven bits a byte, lowest bits first. */
-function varint(value: number): Buffer {
-  const bytes: number[] = []
-  for (let left = value * 2; ; left = Math.floor(left / 128)) {
-    if (left < 128) return Buffer.of(...bytes, left)
-    bytes.push((left % 128) + 128)
-  }
-}
 
 function readVarint(data: Uint8Array): { readonly length: number; readonly at: number } {
   let value = 0

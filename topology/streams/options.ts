@@ -70,8 +70,8 @@ export class Repartitioned<in K, in V> extends Typed<(key: K, value: V) => 'repa
   }
 
   /**
-   * Names a repartition topic: `<applicationId>-<name>-repartition`. A serde that is left out comes from the operator before or, if that has none,
-   * from the application's defaults.
+   * Names a repartition topic: `<applicationId>-<name>-repartition`. A serde that is left out comes from the preceding operator, or else from the
+   * application's defaults.
    *
    * @example
    * ```ts
@@ -111,8 +111,8 @@ export class Grouped<in K, in V> extends Typed<(key: K, value: V) => 'grouped'> 
   }
 
   /**
-   * Names a grouping and its repartition topic, if there is one. A serde that is left out comes from the operator before or, if that has none, from
-   * the application's defaults.
+   * Names a grouping and its repartition topic, if there is one. A serde that is left out comes from the preceding operator, or else from the
+   * application's defaults.
    *
    * @example
    * ```ts

@@ -1,4 +1,4 @@
-import { readLong, writeLong } from '../long-bytes.ts'
+import { intBytes, readLong, writeLong } from '../number-bytes.ts'
 import type { AnySerde, Serde } from '../serde.ts'
 import { composed } from './unset-serde.ts'
 
@@ -45,10 +45,10 @@ export function outerValuesSerde(left: AnySerde, right: AnySerde): Serde<readonl
     const of = (isLeft: boolean) => (isLeft ? leftSerde : rightSerde) as Serde<unknown>
     return {
       serialize(topic, values) {
-        const parts: Uint8Array[] = [Buffer.of(1), int(values.length)]
+        const parts: Uint8Array[] = [Buffer.of(1), intBytes(values.length)]
         for (const { isLeft, value } of values) {
           const bytes = of(isLeft).serialize(topic, value)
-          parts.push(int(bytes.length + 1), Buffer.of(isLeft ? 1 : 0), bytes)
+          parts.push(intBytes(bytes.length + 1), Buffer.of(isLeft ? 1 : 0), bytes)
         }
         return Buffer.concat(parts)
       },
@@ -65,10 +65,4 @@ export function outerValuesSerde(left: AnySerde, right: AnySerde): Serde<readonl
       },
     }
   })
-}
-
-function int(value: number): Buffer {
-  const bytes = Buffer.allocUnsafe(4)
-  bytes.writeInt32BE(value)
-  return bytes
 }

@@ -1,3 +1,4 @@
+import { intBytes } from '../number-bytes.ts'
 import type { Change } from '../operators/streams-operators.ts'
 import { type Header, noHeaders, type RecordMetadata } from '../record.ts'
 import type { AnySerde, Serde } from '../serde.ts'
@@ -32,11 +33,11 @@ export function suppressedSerde(value: AnySerde): Serde<Suppressed> {
         long(timestamp),
         long(metadata.offset),
         ...withLength(Buffer.from(metadata.topic)),
-        int(metadata.partition),
-        int(headers.length),
+        intBytes(metadata.partition),
+        intBytes(headers.length),
         ...headers.flatMap((header) => [...withLength(Buffer.from(header.key)), ...withLength(header.value)]),
         ...withLength(priorBytes),
-        ...(oldBytes !== null && same(priorBytes, oldBytes) ? [int(again)] : withLength(oldBytes)),
+        ...(oldBytes !== null && same(priorBytes, oldBytes) ? [intBytes(again)] : withLength(oldBytes)),
         ...withLength(bytesOf(change.newValue)),
         // Java writes the end of an unlimited window as its largest long.
         long(time === Number.MAX_SAFE_INTEGER ? longest : time),
@@ -100,14 +101,8 @@ function long(value: number | bigint): Uint8Array {
   return bytes
 }
 
-function int(value: number): Uint8Array {
-  const bytes = Buffer.allocUnsafe(4)
-  bytes.writeInt32BE(value)
-  return bytes
-}
-
 function withLength(part: Uint8Array | null): readonly Uint8Array[] {
-  return part === null ? [int(-1)] : [int(part.length), part]
+  return part === null ? [intBytes(-1)] : [intBytes(part.length), part]
 }
 
 class Reading {

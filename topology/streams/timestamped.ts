@@ -1,4 +1,4 @@
-import { readLong, writeLong } from '../long-bytes.ts'
+import { readLong, writeLong } from '../number-bytes.ts'
 import type { AnySerde, Serde } from '../serde.ts'
 import type { ValueAndTimestamp } from '../state-store.ts'
 import { composed } from './unset-serde.ts'

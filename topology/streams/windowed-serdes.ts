@@ -1,4 +1,4 @@
-import { readLong, writeLong } from '../long-bytes.ts'
+import { readLong, writeLong } from '../number-bytes.ts'
 import type { Windowed } from '../record.ts'
 import type { AnySerde, Serde } from '../serde.ts'
 import { WaggleError } from '../waggle-error.ts'

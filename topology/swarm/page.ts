@@ -87,6 +87,8 @@ export interface PageSwarmState {
   readonly replicas: readonly { readonly bee: string; readonly replicas: number; readonly grown: number; readonly shrunk: number }[]
   /** The files of the embedded log; null on a cluster. */
   readonly log: { readonly bytes: number; readonly max_bytes: number } | null
+  /** The large payloads of the data directory; null if the process keeps none there. */
+  readonly claims: { readonly bytes: number; readonly max_bytes: number } | null
 }
 
 export interface BeeCalls {

@@ -11,8 +11,8 @@ export class AccessTokens {
    */
   readonly #index = new Map<string, { readonly digest: Uint8Array; readonly caller: Caller }>()
   /**
-   * The callers whose secrets have come since the tokens last changed. A key is a MAC of the secret, so a known caller costs one hash. Only secrets of
-   * accepted tokens are here.
+   * The callers who have sent an accepted secret since the tokens last changed. The key is a MAC of the secret, so finding a known caller costs one
+   * hash.
    */
   readonly #known = new Map<string, Caller>()
   readonly #key = randomBytes(32)

@@ -8,7 +8,7 @@ export interface PlacesOptions {
 }
 
 /**
- * CallerPlaces that callers hold for a while, such as open streams. A caller gets another place while it holds fewer places than are free. No caller can
+ * Places that callers hold for a while, such as open streams. A caller gets another place while it holds fewer places than are free. No caller can
  * therefore take all places: a single caller gets half, and two callers get a third each. Without tokens all callers count as one caller, which may
  * have all places. The rule is that of dynamic thresholds in switches (Choudhury and Hahne, 1998).
  */

@@ -12,7 +12,8 @@ export interface CallerTurnsOptions {
 
 /**
  * Starts the requests of one gateway, at most `atWork` at a time. Callers with waiting requests take turns, however many requests each caller has
- * sent. So a new caller waits for the running requests, and for one request of each other waiting caller per place in the new caller's own line.
+ * sent. The first waiting request of a caller waits for the running requests, and for at most one request of each other caller. The second waits for
+ * one more request of each other caller, and so on.
  */
 export class CallerTurns {
   readonly #options: CallerTurnsOptions

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
+import { isFields } from '../../../topology/fields.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { withFileLock } from '../../system/file-lock.ts'
 import { privateFileStats, readPrivateFile, writePrivateFile } from '../../system/private-file.ts'
@@ -136,10 +137,6 @@ function isStored(value: unknown): value is StoredToken {
     typeof sha256 === 'string' &&
     /^[0-9a-f]{64}$/.test(sha256)
   )
-}
-
-function isFields(value: unknown): value is { readonly [key: string]: unknown } {
-  return value !== null && typeof value === 'object' && !Array.isArray(value)
 }
 
 function invalid(message: string): WaggleError {

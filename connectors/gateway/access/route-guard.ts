@@ -72,12 +72,12 @@ export function guardRoutes(app: FastifyInstance, options: RouteGuardOptions): v
   })
   app.addHook('onRequest', (request, reply, done) => {
     const asking = permit(request, reply)
-    // Only a token may have to be looked up. Fastify waits for the promise then.
+    // Only the check of a token may take time. Fastify then waits for the promise.
     if (asking === null) done()
     return asking ?? undefined
   })
 
-  /** Lets a call pass, or throws. Null if that is decided at once. */
+  /** Lets a call pass, or throws. Returns null if no token has to be checked. */
   function permit(request: FastifyRequest, reply: FastifyReply): Promise<void> | null {
     request.caller = anybody
     if (request.is404) return null

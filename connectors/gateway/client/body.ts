@@ -1,3 +1,4 @@
+import { mediaTypeOf } from '../../../topology/media-type.ts'
 /** Bytes with their media type: a payload, or an answer that is not JSON. */
 export interface Media {
   readonly contentType: string
@@ -47,5 +48,5 @@ async function bytesIn(blob: Blob): Promise<Uint8Array<ArrayBuffer>> {
 }
 
 function isJson(contentType: string): boolean {
-  return (contentType.split(';', 1)[0] ?? '').trim().toLowerCase() === 'application/json'
+  return mediaTypeOf(contentType) === 'application/json'
 }

@@ -1,3 +1,4 @@
+import { type Fields, isFields } from '../../../topology/fields.ts'
 import { ownMember } from '../../../topology/own-member.ts'
 
 /** The fields of application/problem+json (RFC 9457) that a gateway writes. `status` is null if no answer arrived. */
@@ -58,14 +59,6 @@ export class BeeFailed extends GatewayError {}
 export class Unavailable extends GatewayError {}
 /** 504, or no answer in time. A request that was accepted may continue; `Gateway.get` returns its outcome later. */
 export class DeadlineExceeded extends GatewayError {}
-
-export interface Fields {
-  readonly [name: string]: unknown
-}
-
-export function isFields(value: unknown): value is Fields {
-  return value !== null && typeof value === 'object'
-}
 
 /** The error for a response without a success status. Any body is accepted, because a proxy on the way may have written the body. */
 export function problemOf(status: number, body: Uint8Array, requestId: string | null): GatewayError {

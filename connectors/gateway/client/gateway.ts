@@ -1,6 +1,7 @@
+import { isFields } from '../../../topology/fields.ts'
 import { answerIn, bodyOf } from './body.ts'
 import { type Answer, exchange } from './exchange.ts'
-import { type GatewayError, isFields, problemIn } from './gateway-error.ts'
+import { type GatewayError, problemIn } from './gateway-error.ts'
 import { type RequestEvent, streamed } from './request-stream.ts'
 
 export interface GatewayOptions {

@@ -1,6 +1,7 @@
+import { isFields } from '../../../topology/fields.ts'
 import { type SentEvent, sentEvents } from './event-source.ts'
 import { backOffMs, late, retryAfterMs, unreachable, wait } from './exchange.ts'
-import { GatewayError, isFields, problemIn, problemOf } from './gateway-error.ts'
+import { GatewayError, problemIn, problemOf } from './gateway-error.ts'
 
 /** An event of a request. */
 export type RequestEvent =

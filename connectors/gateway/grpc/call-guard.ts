@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import type { ServerHttp2Stream } from 'node:http2'
 import {
   Metadata,
   ServerInterceptingCall,
@@ -36,7 +37,7 @@ export interface CallGuardOptions {
 /** Checks each call before its first message is read: the host and origin, the token, and the number of calls. */
 export class CallGuard {
   readonly #options: CallGuardOptions
-  readonly #callers = new WeakMap<Metadata, { readonly caller: Caller; readonly holder: string }>()
+  readonly #callers = new WeakMap<Metadata, LetIn>()
   /** Counts messages by address. Each address has the limit of one caller. */
   readonly #addresses: CallerLimits | null
   /** The places of calls, by the paths that share the places. A place is held by a caller, or by an address until the caller is known. */
@@ -64,6 +65,11 @@ export class CallGuard {
   /** The name under which an admitted call holds its place. */
   holderOf(metadata: Metadata): string {
     return this.#letIn(metadata).holder
+  }
+
+  /** The HTTP/2 stream of an admitted call. */
+  streamOf(metadata: Metadata): ServerHttp2Stream {
+    return this.#letIn(metadata).stream
   }
 
   /** The number of calls without a status. */
@@ -115,7 +121,7 @@ export class CallGuard {
       if (letIn === null || isOver) return go()
       this.#callerWith(letIn, call.getHost(), path)
         .then((caller) => {
-          if (letIn !== null) this.#callers.set(letIn, { caller, holder: this.holderOf(letIn) })
+          if (letIn !== null) this.#callers.set(letIn, { ...this.#letIn(letIn), caller })
           go()
         })
         .catch((thrown: unknown) => refuse(statusOf(thrown, '')))
@@ -147,7 +153,7 @@ export class CallGuard {
                   leave()
                   leave = places.take(holder)
                 }
-                this.#callers.set(metadata, { caller, holder })
+                this.#callers.set(metadata, { caller, holder, stream })
                 letIn = metadata
                 pass(metadata)
               })
@@ -197,7 +203,7 @@ export class CallGuard {
     })
   }
 
-  #letIn(metadata: Metadata) {
+  #letIn(metadata: Metadata): LetIn {
     const found = this.#callers.get(metadata)
     if (found === undefined) throw new Error('The call has not passed the guard')
     return found
@@ -232,6 +238,12 @@ export class CallGuard {
     if (!callers.areKnown || (authorization.length === 0 && openPath.test(path))) return anybody
     return knownCaller(authorization.length > 1 ? '' : authorization[0], callers)
   }
+}
+
+interface LetIn {
+  readonly caller: Caller
+  readonly holder: string
+  readonly stream: ServerHttp2Stream
 }
 
 /** The status that gRPC specifies for an encoding that the server does not support, with the supported encodings. */

@@ -1,6 +1,7 @@
 import type { Clock } from '../../../processor/ports.ts'
 import type { Payload } from '../../../topology/swarm/payload/payload.ts'
 import { contentTypeOf, jsonType } from '../../../topology/swarm/payload/payload-serde.ts'
+import { type Answers, wholeAnswer } from '../../../topology/swarm/request/answers.ts'
 import {
   type FollowedRequest,
   isLastEvent,
@@ -27,6 +28,7 @@ import type { ReceivedInput } from './received-input.ts'
 
 export interface GatewayServiceOptions {
   readonly requests: Requests
+  readonly answers: Answers
   /** The events of requests. Undefined: requests cannot be followed. */
   readonly events?: RequestEvents
   readonly callers: Callers
@@ -40,7 +42,9 @@ export interface GatewayServiceOptions {
 
 /** The methods of Waggle's own service: requests to gateways with any input, and the events of requests. */
 export function gatewayMethods(options: GatewayServiceOptions): GrpcMethods {
-  const { requests, callers, requestIds, clock } = options
+  const { requests, answers: stored, callers, requestIds, clock } = options
+
+  const whole = (id: string, answer: Payload, call: GrpcCall) => wholeAnswer(stored, id, answer, () => call.reader())
 
   function maySee({ caller }: GrpcCall, text: string): string {
     const id = requestIdIn(text)
@@ -72,7 +76,7 @@ export function gatewayMethods(options: GatewayServiceOptions): GrpcMethods {
       takesInput: true,
       unary: (input: ReceivedInput<Input>, call) =>
         asked(input, call, 'request', async (request) => {
-          const { answer } = await requests.request(request)
+          const answer = await whole(request.id, (await requests.request(request)).answer, call)
           if (answer.kind === 'error') throw new BeeFailure(answer.error, request.id)
           return answerMessage(request.id, answer)
         }),
@@ -97,10 +101,9 @@ export function gatewayMethods(options: GatewayServiceOptions): GrpcMethods {
             })
             followed = following
             const requested = requests.request(request)
-            const settled = requested.then(
-              ({ answer }) => outcomeOf(request.id, answer),
-              (error: unknown) => failedOutcome(request.id, problemOf(error, request.id)),
-            )
+            const settled = requested
+              .then(async ({ answer }) => outcomeOf(request.id, await whole(request.id, answer, call)))
+              .catch((error: unknown) => failedOutcome(request.id, problemOf(error, request.id)))
             void settled.then(() => following.finish())
             // An error before the first event becomes the status of the call.
             const refused = requested.then(
@@ -126,7 +129,7 @@ export function gatewayMethods(options: GatewayServiceOptions): GrpcMethods {
         const leave = options.followers.take(call.caller.name)
         try {
           followed = await follower().follow(id, last_event_id === '' ? null : last_event_id, (event) => push(queue, event, id))
-          await sendEvents(queue, { answers, outcome: () => storedOutcome(id) })
+          await sendEvents(queue, { answers, outcome: () => storedOutcome(id, call) })
         } finally {
           leave()
           followed?.end()
@@ -138,16 +141,16 @@ export function gatewayMethods(options: GatewayServiceOptions): GrpcMethods {
         const id = maySee(call, request_id)
         const found = await requests.find(id)
         if (found === null) throw new ProblemError('WAGGLE_UNKNOWN_REQUEST', `There is no request ${id}, or it is older than answers are kept`)
-        return found.answer === null ? { request_id: id, state: states.pending } : outcomeOf(id, found.answer)
+        return found.answer === null ? { request_id: id, state: states.pending } : outcomeOf(id, await whole(id, found.answer, call))
       },
     },
   }
 
   /** The outcome of a request whose last event is in the log. The ledger gets the outcome shortly after the log. */
-  async function storedOutcome(id: string): Promise<object> {
+  async function storedOutcome(id: string, call: GrpcCall): Promise<object> {
     for (let tries = 0; tries < maxTries; tries++) {
       const found = await requests.find(id)
-      if (found !== null && found.answer !== null) return outcomeOf(id, found.answer)
+      if (found !== null && found.answer !== null) return outcomeOf(id, await whole(id, found.answer, call))
       await new Promise<void>((resolve) => void clock.after(pauseMs, resolve))
     }
     return { request_id: id, state: states.pending }

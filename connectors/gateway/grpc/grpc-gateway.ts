@@ -3,6 +3,7 @@ import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from '@grpc/
 import type { Clock, Random } from '../../../processor/ports.ts'
 import type { InferenceModels } from '../../../topology/swarm/inference-models.ts'
 import type { Tracing } from '../../../topology/swarm/ports/tracing.ts'
+import { type Answers, inlineAnswers } from '../../../topology/swarm/request/answers.ts'
 import type { RequestEvents } from '../../../topology/swarm/request/request-events.ts'
 import type { Requests } from '../../../topology/swarm/request/requests.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
@@ -27,6 +28,7 @@ import { reflectionMethods } from './reflection-service.ts'
 /** The options of a gRPC gateway. A member that `HttpGatewayOptions` also has means the same here. */
 export interface GrpcGatewayOptions {
   readonly requests: Requests
+  readonly answers?: Answers
   readonly events?: RequestEvents
   readonly followers: CallerPlaces
   readonly models: InferenceModels
@@ -145,7 +147,8 @@ function addServices(
   )
   const [inference, waggle, health, ...reflections] = files
   if (inference === undefined || waggle === undefined || health === undefined) return
-  const common = { ...options, requestIds, intake, report }
+  const { answers = inlineAnswers } = options
+  const common = { ...options, answers, requestIds, intake, report }
   const own: readonly (readonly [ProtoFile, string, GrpcMethods])[] = [
     [inference, 'inference.GRPCInferenceService', inferenceMethods({ ...common, models })],
     [waggle, 'waggle.v1.Gateway', gatewayMethods(common)],
@@ -160,6 +163,7 @@ function addServices(
     const { definition, implementation } = grpcService(file.service(name), methods, {
       callerOf: (metadata) => guard.callerOf(metadata),
       holderOf: (metadata) => guard.holderOf(metadata),
+      streamOf: (metadata) => guard.streamOf(metadata),
       now: () => Date.now(),
       stopping,
       onError,

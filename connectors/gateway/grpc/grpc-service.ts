@@ -1,3 +1,4 @@
+import { constants, type ServerHttp2Stream } from 'node:http2'
 import {
   Metadata,
   type ServerDuplexStream,
@@ -8,6 +9,7 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js'
 import type { Method, Service } from 'protobufjs'
+import type { AnswerReader } from '../../../topology/swarm/request/answers.ts'
 import type { Caller } from '../access/caller.ts'
 import { ProblemError } from '../http/problem.ts'
 import { maxTimeoutSeconds } from '../intake.ts'
@@ -23,6 +25,8 @@ export interface GrpcCall {
   readonly holder: string
   /** Aborts when the caller cancels, leaves, or no longer waits. */
   readonly signal: AbortSignal
+  /** The caller as the reader of an answer. It closes with the call. */
+  reader(): AnswerReader
   /** Aborts when the process stops. A call that does not wait for a request then ends. */
   readonly stopping: AbortSignal
   /** The time until the call's deadline, in ms; null if the call has no deadline. */
@@ -55,6 +59,8 @@ export interface ServiceOptions {
   /** The caller of a call whose metadata has passed the guard. */
   readonly callerOf: (metadata: Metadata) => Caller
   readonly holderOf: (metadata: Metadata) => string
+  /** The HTTP/2 stream of a call whose metadata has passed the guard. */
+  readonly streamOf: (metadata: Metadata) => ServerHttp2Stream
   /** The current time in epoch milliseconds, the unit of gRPC deadlines. */
   readonly now: () => number
   readonly stopping: AbortSignal
@@ -180,17 +186,28 @@ async function answer<T>(run: () => Promise<T>): Promise<T> {
   return run()
 }
 
-function grpcCall(call: Surface, { callerOf, holderOf, now, stopping }: ServiceOptions): GrpcCall {
+function grpcCall(call: Surface, { callerOf, holderOf, streamOf, now, stopping }: ServiceOptions): GrpcCall {
   const left = new AbortController()
   call.on('cancelled', () => left.abort())
   if (call.cancelled) left.abort()
   const { metadata } = call
+  let reader: AnswerReader | null = null
   return {
     get caller() {
       return callerOf(metadata)
     },
     holder: holderOf(metadata),
     signal: left.signal,
+    reader() {
+      if (reader !== null) return reader
+      const stream = streamOf(metadata)
+      const closed = new AbortController()
+      // A stream closes when the caller has taken all messages and the status.
+      stream.once('close', () => closed.abort())
+      if (stream.destroyed) closed.abort()
+      reader = { name: callerOf(metadata).name, closed: closed.signal, cut: () => stream.close(constants.NGHTTP2_CANCEL) }
+      return reader
+    },
     stopping,
     timeoutMs() {
       const deadline = Number(call.getDeadline())

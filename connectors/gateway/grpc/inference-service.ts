@@ -1,4 +1,5 @@
 import type { InferenceModel, InferenceModels } from '../../../topology/swarm/inference-models.ts'
+import { type Answers, wholeAnswer } from '../../../topology/swarm/request/answers.ts'
 import type { Requests } from '../../../topology/swarm/request/requests.ts'
 import type { Callers } from '../access/caller.ts'
 import { scopeMissing } from '../access/known-caller.ts'
@@ -16,6 +17,7 @@ import type { ReceivedInput } from './received-input.ts'
 export interface InferenceServiceOptions {
   readonly models: InferenceModels
   readonly requests: Requests
+  readonly answers: Answers
   readonly callers: Callers
   readonly intake: Intake
   readonly notReady: () => string | null
@@ -58,7 +60,8 @@ export function inferenceMethods(options: InferenceServiceOptions): GrpcMethods 
             return swarmInputOf(inputs, await model.types())
           },
           async send(request) {
-            const { answer } = await requests.request(request)
+            const stored = (await requests.request(request)).answer
+            const answer = await wholeAnswer(options.answers, request.id, stored, () => call.reader())
             if (answer.kind === 'error') throw new BeeFailure(answer.error, request.id)
             const answered = { model: name, version, id: asked.id === '' ? request.id : asked.id }
             return writeInferResponse({ ...answered, outputs: outputsOf(answer, asked.outputs) }, asked.isRaw)
@@ -84,13 +87,20 @@ export function inferenceMethods(options: InferenceServiceOptions): GrpcMethods 
         for await (const message of messages) {
           // An unreadable message ends the stream, because the server cannot tell which request the message belongs to.
           const [id, model_name] = [message.text('id').slice(0, maxIdLength), message.text('model_name').slice(0, maxIdLength)]
-          // The metadata of a stream apply to all of its requests, but an idempotency key belongs to a single request.
-          const own = { ...call, header: (name: string) => (name === 'idempotency-key' ? undefined : call.header(name)) }
+          // The memory of an answer is free once the caller has read the answer, although the stream goes on.
+          const sent = new AbortController()
+          const own = {
+            ...call,
+            // The metadata of a stream apply to all of its requests, but an idempotency key belongs to a single request.
+            header: (name: string) => (name === 'idempotency-key' ? undefined : call.header(name)),
+            reader: () => ({ ...call.reader(), closed: AbortSignal.any([call.reader().closed, sent.signal]) }),
+          }
           const answer = await infer(message, own).then(
             (infer_response) => ({ infer_response }),
             (thrown: unknown) => ({ error_message: errorText(thrown), infer_response: { id, model_name } }),
           )
           await answers.send(answer)
+          sent.abort()
         }
       },
     },

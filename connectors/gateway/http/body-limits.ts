@@ -164,7 +164,7 @@ class ArrivingBody {
         request.on('data', (chunk: Buffer) => {
           this.windowBytes += chunk.length
         })
-      // `end` does nothing the second time, so the cheaper `on` takes the place of `once`.
+      // `end` has no effect the second time, so `on` is enough. `on` costs less than `once`.
       request.on('error', () => end(brokenOff()))
       // A complete body may still be in the decoder, so `close` ends only an incomplete one.
       request.on('close', () => {

@@ -1,9 +1,11 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { Type } from 'typebox'
 import type { Clock } from '../../../processor/ports.ts'
+import { type AnswerMemory, type Answers, wholeAnswer } from '../../../topology/swarm/request/answers.ts'
 import { type FollowedRequest, isLastEvent, type RequestEvent, type RequestEvents } from '../../../topology/swarm/request/request-events.ts'
 import type { NewRequest, Requests } from '../../../topology/swarm/request/requests.ts'
 import type { CallerPlaces } from '../access/caller-places.ts'
+import { countAnswer, readerOf } from './answer-reader.ts'
 import { callerText } from './caller-text.ts'
 import { answerOf, nothing } from './described-route.ts'
 import { EventStream } from './event-stream.ts'
@@ -13,6 +15,8 @@ import { shownAnswer, stateOf } from './request-state.ts'
 
 interface EventRoutesOptions {
   readonly requests: Requests
+  readonly answers: Answers
+  readonly memory: AnswerMemory
   readonly events: RequestEvents
   readonly clock: Clock
   /** The places of callers that follow requests. */
@@ -30,7 +34,7 @@ export function eventRoutes(app: FastifyInstance, options: EventRoutesOptions): 
   app.get<{ Params: { id: string } }>(
     '/v1/requests/:id/events',
     {
-      // A stream as the answer to HEAD would never be read, and would follow its request for ever.
+      // Nobody would read the body of an answer to HEAD, and its stream would follow the request without end.
       exposeHeadRoute: false,
       config: { scope: 'own' },
       schema: {
@@ -60,7 +64,7 @@ export function eventRoutes(app: FastifyInstance, options: EventRoutesOptions): 
       try {
         followed = await events.follow(id, lastEventId, (event) => {
           if (event.kind !== 'outcome') return sendEvent(stream, event, id)
-          void answerWithState(stream, event.id, id, options)
+          void answerWithState(stream, event.id, id, { ...options, reply })
           return true
         })
         if (stream.isClosed) followed.end()
@@ -81,7 +85,7 @@ export function wantsEvents(accept: string | undefined): boolean {
 export async function streamedRequest(
   made: NewRequest,
   reply: FastifyReply,
-  { requests, events, clock, followers }: EventRoutesOptions,
+  { requests, answers, memory, events, clock, followers }: EventRoutesOptions,
 ): Promise<FastifyReply> {
   const { id } = made
   let followed: FollowedRequest | null = null
@@ -103,14 +107,15 @@ export async function streamedRequest(
         return sendEvent(stream, event, id)
       }
       void outcome.promise.then((state) => {
-        stream.send('answer', event.id, state)
+        countAnswer(reply, stream.send('answer', event.id, state), memory)
         stream.end()
       })
       return true
     })
     const requested = requests.request(made)
-    requested.then(
-      (found) => outcome.resolve(stateOf(id, { ...found, bodyHash: '' })),
+    const stated = requested.then(async (found) => stateOf(id, found, await wholeAnswer(answers, id, found.answer, () => readerOf(reply))))
+    stated.then(
+      (state) => outcome.resolve(state),
       (error: unknown) => outcome.resolve({ request_id: id, state: 'failed', answer: null, problem: problemOf(error, id) }),
     )
     await Promise.race([begun, requested])
@@ -147,12 +152,18 @@ const gapDetail =
   'The log no longer has all parts of this request (WAGGLE_RETENTION_SECONDS), so some may be missing here: take the result from the answer'
 
 /** The outcome is in the log first, and soon afterwards in the ledger. */
-async function answerWithState(stream: EventStream, eventId: string, requestId: string, { requests, clock }: EventRoutesOptions): Promise<void> {
+async function answerWithState(
+  stream: EventStream,
+  eventId: string,
+  requestId: string,
+  { requests, answers, memory, clock, reply }: EventRoutesOptions & { readonly reply: FastifyReply },
+): Promise<void> {
   try {
     for (let tries = 0; tries < maxTries; tries++) {
       const found = await requests.find(requestId)
       if (found !== null && found.state !== 'pending') {
-        stream.send('answer', eventId, stateOf(requestId, found))
+        const answer = found.answer === null ? null : await wholeAnswer(answers, requestId, found.answer, () => readerOf(reply))
+        countAnswer(reply, stream.send('answer', eventId, stateOf(requestId, found, answer)), memory)
         break
       }
       await new Promise<void>((resolve) => void clock.after(pauseMs, resolve))

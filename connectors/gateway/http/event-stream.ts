@@ -30,11 +30,11 @@ export class EventStream {
     this.#commentLater()
   }
 
-  /** Sends an event. With an empty `id`, the caller cannot continue from this event. */
-  send(event: string, id: string, data: object): void {
+  /** Sends an event, and returns the bytes of its text. With an empty `id`, the caller cannot continue from this event. */
+  send(event: string, id: string, data: object): number {
     // A caller could not send a very long id back in its `Last-Event-ID` header, so such an id is left out.
     const named = id !== '' && id.length <= maxIdLength ? `id: ${id}\n` : ''
-    this.#push(`event: ${event}\n${named}data: ${JSON.stringify(data)}\n\n`)
+    return this.#push(`event: ${event}\n${named}data: ${JSON.stringify(data)}\n\n`)
   }
 
   /** True if the response accepts no further event. */
@@ -57,11 +57,12 @@ export class EventStream {
     return reply.header('content-type', 'text/event-stream').header('cache-control', 'no-store').header('x-accel-buffering', 'no').send(this.#body)
   }
 
-  #push(text: string): void {
-    if (this.#body.destroyed || this.#isEnded) return
+  #push(text: string): number {
+    if (this.#body.destroyed || this.#isEnded) return 0
     const bytes = Buffer.from(text)
     if (!this.#waiting.add(bytes, bytes.byteLength)) this.end()
     else if (this.#isHungry) this.#fill()
+    return bytes.byteLength
   }
 
   /** Gives the response as much data as it accepts now. The rest waits until the response asks again. */

@@ -16,7 +16,10 @@ import {
 import { ProblemError } from './problem.ts'
 import { bytesOf } from './request-state.ts'
 
-/** The mode of the event in a request; null for a request that is no event. Throws a ProblemError for a batch of events, which `answerEvents` takes. */
+/**
+ * The mode of the event in a request; null for a request without an event. Throws a ProblemError for a batch of events, which only `answerEvents`
+ * accepts.
+ */
 export function eventModeOf(headers: IncomingHttpHeaders): EventMode | null {
   const contentType = headers['content-type'] ?? null
   if (isBatch(contentType)) throw new ProblemError('WAGGLE_CONTENT_TYPE', 'submit takes one event: send a batch to request, which answers each')

@@ -16,6 +16,7 @@ import type { Page } from '../../../topology/swarm/page.ts'
 import type { Tracing } from '../../../topology/swarm/ports/tracing.ts'
 import type { PredictionNumbers } from '../../../topology/swarm/prediction-numbers.ts'
 import type { ProcessDebug } from '../../../topology/swarm/process-debug.ts'
+import { type AnswerMemory, type Answers, inlineAnswers, uncounted } from '../../../topology/swarm/request/answers.ts'
 import type { RequestEvents } from '../../../topology/swarm/request/request-events.ts'
 import type { Requests } from '../../../topology/swarm/request/requests.ts'
 import type { SwarmManagement } from '../../../topology/swarm/swarm-management.ts'
@@ -31,6 +32,7 @@ import { guardRoutes, type ManagedCall, type RouteScope } from '../access/route-
 import { Intake } from '../intake.ts'
 import { RequestIds } from '../request-ids.ts'
 import type { TracedArrival } from '../traced-arrival.ts'
+import { countBody } from './answer-reader.ts'
 import { type Backups, backupRoutes } from './backup-routes.ts'
 import { BodyLimits } from './body-limits.ts'
 import { boundConnections } from './bounded-connections.ts'
@@ -52,6 +54,10 @@ import { type TokenRegistry, tokenRoutes } from './token-routes.ts'
 
 export interface HttpGatewayOptions {
   readonly requests: Requests
+  /** Gives large answers as a whole. Default: every answer is in its record. */
+  readonly answers?: Answers
+  /** Counts the answers that callers have not read yet. Default: they are not counted. */
+  readonly memory?: AnswerMemory
   /** Topics and dead letters for operators. Undefined: the server has no such routes. */
   readonly management?: LogManagement
   /** The page at `/`. Undefined: the server has no page. */
@@ -232,6 +238,7 @@ const lastAnswersMs = 1000
 async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Promise<FastifyInstance> {
   const requestIds = new RequestIds(options.clock, options.random, options.idSecret)
   const intake = new Intake({ ...options, requestIds })
+  const { answers = inlineAnswers } = options
   const { headersMs, requestMs, idleMs } = options.timeLimits ?? usualTimeLimits
   const app = fastify({
     genReqId: () => requestIds.fresh(),
@@ -274,8 +281,10 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
   })
   const headers = securityHeaders()
   const hasOrigins = (options.origins ?? []).length > 0
+  const { memory = uncounted } = options
   // Hooks that wait for nothing take a callback. An async hook would cost each request a promise and a turn of the microtask queue.
-  app.addHook('onSend', (request, reply, _payload, done) => {
+  app.addHook('onSend', (request, reply, body, done) => {
+    countBody(reply, body, memory)
     // The page sets its own content security policy.
     const own = reply.getHeader('content-security-policy')
     reply.headers(own === undefined ? headers : { ...headers, 'content-security-policy': own })
@@ -307,12 +316,12 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
   })
   await app.register(async (scope) => {
     const { requests, clock, events, followers = placesOfFollowers() } = options
-    requestRoutes(scope, { requests, bodies, intake, clock, followers, ...(events === undefined ? {} : { events }) })
-    if (events !== undefined) eventRoutes(scope, { requests, events, clock, followers })
+    requestRoutes(scope, { requests, answers, memory, bodies, intake, clock, followers, ...(events === undefined ? {} : { events }) })
+    if (events !== undefined) eventRoutes(scope, { requests, answers, memory, events, clock, followers })
     healthRoutes(scope, options)
   })
   const { management, page, predictions, clock, tokens, secrets, swarms, debug, models, backups } = options
-  if (models !== undefined) await app.register(async (scope) => inferenceRoutes(scope, { ...options, models, intake, bodies }))
+  if (models !== undefined) await app.register(async (scope) => inferenceRoutes(scope, { ...options, answers, models, intake, bodies }))
   if (page !== undefined) await app.register(async (scope) => pageRoutes(scope, page))
   if (swarms !== undefined) await app.register(async (scope) => swarmRoutes(scope, { swarms, bodies }))
   if (management !== undefined)

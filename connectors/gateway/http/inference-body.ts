@@ -1,3 +1,4 @@
+import { isFields } from '../../../topology/fields.ts'
 import { edgeJson } from '../../../topology/swarm/payload/json-value.ts'
 import { saidBy } from '../../../topology/waggle-error.ts'
 import { maxInputs } from '../inference/inference-input.ts'
@@ -147,7 +148,7 @@ function jsonOf(bytes: Uint8Array): unknown {
 }
 
 function objectOf(value: unknown, what: string): { readonly [key: string]: unknown } {
-  if (value !== null && typeof value === 'object' && !Array.isArray(value)) return value as { readonly [key: string]: unknown }
+  if (isFields(value)) return value
   throw badBody(`${what} is not a JSON object`)
 }
 

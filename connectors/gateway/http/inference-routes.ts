@@ -1,11 +1,13 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { InferenceModel, InferenceModels } from '../../../topology/swarm/inference-models.ts'
+import { type Answers, wholeAnswer } from '../../../topology/swarm/request/answers.ts'
 import type { Requests } from '../../../topology/swarm/request/requests.ts'
 import { swarmInputOf } from '../inference/inference-input.ts'
 import { checkRequested, outputsOf } from '../inference/inference-output.ts'
 import { metadataOf, serverMetadata } from '../inference/model-metadata.ts'
 import type { Intake } from '../intake.ts'
+import { readerOf } from './answer-reader.ts'
 import type { BodyLimits } from './body-limits.ts'
 import { type InferenceBody, readInference, writeInference } from './inference-body.ts'
 import { sendJson } from './management-routes.ts'
@@ -16,6 +18,7 @@ import { onResponseEnd } from './response-end.ts'
 export interface InferenceRoutesOptions {
   readonly models: InferenceModels
   readonly requests: Requests
+  readonly answers: Answers
   readonly intake: Intake
   readonly bodies: BodyLimits
   readonly notReady: () => string | null
@@ -25,7 +28,7 @@ export interface InferenceRoutesOptions {
 
 /** Routes of the Open Inference Protocol v2: each swarm is a model. */
 export function inferenceRoutes(app: FastifyInstance, options: InferenceRoutesOptions): void {
-  const { models, requests, intake, bodies, notReady } = options
+  const { models, requests, answers, intake, bodies, notReady } = options
   // The protocol has its own format for errors. Errors of hooks, such as a missing token, use this format too.
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const { retryAfterSeconds, ...problem } = problemOf(error, request.id)
@@ -100,7 +103,8 @@ export function inferenceRoutes(app: FastifyInstance, options: InferenceRoutesOp
       waits: true,
       arrival: arrivalOf(request),
     })
-    const { id, answer } = await requests.request(made)
+    const { id, answer: stored } = await requests.request(made)
+    const answer = await wholeAnswer(answers, id, stored, () => readerOf(reply))
     if (answer.kind === 'error') return sendError(reply, problemOfBee(answer.error, id))
     const written = writeInference(
       {

@@ -20,7 +20,7 @@ export function liveRoutes(app: FastifyInstance, { page, clock }: { readonly pag
   app.get(
     '/v1/live',
     {
-      // A stream as the answer to HEAD would never be read, and would stay open.
+      // Nobody would read the body of an answer to HEAD, and its stream would stay open.
       exposeHeadRoute: false,
       config: { scope: 'read', pressureHandler: () => {}, rateLimit: false },
       schema: {

@@ -1,11 +1,12 @@
 import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { mediaTypeOf } from '../../../topology/media-type.ts'
+import { readerOf } from './answer-reader.ts'
 import { type AnsweredItem, type AnswerOrder, BatchAnswers, type BatchOptions } from './batch-answers.ts'
 import { ProblemError } from './problem.ts'
 import { stateOf } from './request-state.ts'
 
-export type LinesOptions = Omit<BatchOptions<Uint8Array>, 'textOf'>
+export type LinesOptions = Omit<BatchOptions<Uint8Array>, 'textOf' | 'reader'>
 
 const ndjsonTypes: readonly string[] = ['application/x-ndjson', 'application/ndjson', 'application/jsonl', 'application/jsonlines']
 
@@ -13,7 +14,7 @@ export function isNdjson(contentType: string | undefined): boolean {
   return ndjsonTypes.includes(mediaTypeOf(contentType))
 }
 
-/** Throws a ProblemError for a text that is not an order. */
+/** The order of answers that a text names. The default is the order of the lines. Throws a ProblemError for any other text. */
 export function answerOrderIn(text: string | undefined): AnswerOrder {
   if (text === undefined || text === 'input') return 'input'
   if (text === 'done') return text
@@ -33,7 +34,7 @@ export function answerLines(body: Uint8Array, request: FastifyRequest, reply: Fa
       throw new ProblemError('WAGGLE_BODY_TOO_LARGE', `Line ${index + 1} has ${line.length} bytes, and a line has at most ${maxLineBytes}`)
     return options.requestOf(line, index)
   }
-  const text = new BatchAnswers({ ...options, requestOf, textOf: lineOf }).of(linesIn(body), request)
+  const text = new BatchAnswers({ ...options, requestOf, textOf: lineOf, reader: () => readerOf(reply) }).of(linesIn(body), request)
   return reply
     .header('content-type', 'application/x-ndjson')
     .header('cache-control', 'no-store')
@@ -43,7 +44,7 @@ export function answerLines(body: Uint8Array, request: FastifyRequest, reply: Fa
 function lineOf({ index, id, result }: AnsweredItem<Uint8Array>): string {
   const state =
     'outcome' in result
-      ? stateOf(id, { ...result.outcome, bodyHash: '' })
+      ? stateOf(id, result.outcome, result.outcome.answer)
       : { request_id: id, state: 'failed', answer: null, problem: result.problem }
   return `${JSON.stringify({ index, ...state })}\n`
 }

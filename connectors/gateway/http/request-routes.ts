@@ -3,6 +3,7 @@ import { Type } from 'typebox'
 import type { Clock } from '../../../processor/ports.ts'
 import type { Payload } from '../../../topology/swarm/payload/payload.ts'
 import { contentTypeOf, jsonType } from '../../../topology/swarm/payload/payload-serde.ts'
+import { type AnswerMemory, type Answers, wholeAnswer } from '../../../topology/swarm/request/answers.ts'
 import { attributeHeaders, identityOf, isBatch } from '../../../topology/swarm/request/cloud-event.ts'
 import type { Durable } from '../../../topology/swarm/request/durable.ts'
 import type { RequestEvents } from '../../../topology/swarm/request/request-events.ts'
@@ -10,6 +11,7 @@ import type { Accepted, NewRequest, Requests } from '../../../topology/swarm/req
 import type { CallerPlaces } from '../access/caller-places.ts'
 import { type Arrival, type Intake, maxTimeoutSeconds } from '../intake.ts'
 import { TracedArrival } from '../traced-arrival.ts'
+import { readerOf } from './answer-reader.ts'
 import type { BodyLimits } from './body-limits.ts'
 import type { DescribedBody } from './described-route.ts'
 import { answerEvents } from './event-batch.ts'
@@ -25,6 +27,8 @@ import { onResponseEnd } from './response-end.ts'
 
 export interface RequestRoutesOptions {
   readonly requests: Requests
+  readonly answers: Answers
+  readonly memory: AnswerMemory
   readonly bodies: BodyLimits
   readonly intake: Intake
   readonly clock: Clock
@@ -36,7 +40,7 @@ export interface RequestRoutesOptions {
 
 /** The routes of requests: `request`, `submit`, and the state of a request by its id. */
 export function requestRoutes(app: FastifyInstance, options: RequestRoutesOptions): void {
-  const { requests, intake } = options
+  const { requests, answers, intake } = options
 
   app.post<GatewayRoute>(
     '/v1/gateways/:gateway/request',
@@ -46,7 +50,7 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
         ...entrance,
         querystring: orderQuery,
         summary: 'Sends an input and waits for the answer',
-        response: answers('200', 'What the swarm’s respond bee got.', Type.Unknown(), '*/*'),
+        response: responses('200', 'What the swarm’s respond bee got.', Type.Unknown(), '*/*'),
       },
       onRequest: guard(true),
     },
@@ -56,11 +60,12 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
       const { made, event } = await newRequest(request, reply, options, true)
       if (options.events !== undefined && wantsEvents(request.headers.accept))
         return streamedRequest(made, reply, { ...options, events: options.events })
-      const { id, state, answer } = await requests.request(made)
+      const { id, state, answer: stored } = await requests.request(made)
+      const answer = await wholeAnswer(answers, id, stored, () => readerOf(reply))
       if (state === 'failed' || answer.kind === 'error') return sendFailure(reply, answer, id)
       if (event !== null) return sendEvent(reply, answer, { ...event, gateway: made.gateway, requestId: id, now: options.clock.now() })
       reply.header('content-type', contentTypeOf(answer))
-      // Node writes the head of a response and a text as one piece, and the head and bytes as two.
+      // Node sends a head and a text in one piece, but a head and bytes in two.
       return answer.kind === 'json' ? reply.serializer(asItIs).send(JSON.stringify(answer.json)) : reply.send(bytesOf(answer))
     },
   )
@@ -69,7 +74,11 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
     '/v1/gateways/:gateway/submit',
     {
       config: { scope: 'ask', body: input, headers: askHeaders },
-      schema: { ...entrance, summary: 'Sends an input; the answer is asked for later', response: answers('202', 'The input is durable.', submitted) },
+      schema: {
+        ...entrance,
+        summary: 'Sends an input; the answer is asked for later',
+        response: responses('202', 'The input is durable.', submitted),
+      },
       onRequest: guard(false),
     },
     async (request, reply) => {
@@ -88,7 +97,7 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
         tags: ['requests'],
         summary: 'What became of a request',
         params: Type.Object({ id: Type.String({ maxLength: 255 }) }),
-        response: answers('200', 'Its state, and its answer or problem.', requestState),
+        response: responses('200', 'Its state, and its answer or problem.', requestState),
       },
     },
     async (request, reply) => {
@@ -96,7 +105,8 @@ export function requestRoutes(app: FastifyInstance, options: RequestRoutesOption
       reply.header('x-request-id', id)
       const entry = await requests.find(id)
       if (entry === null) throw new ProblemError('WAGGLE_UNKNOWN_REQUEST', `There is no request ${id}, or it is older than answers are kept`)
-      return reply.header('content-type', 'application/json').send(JSON.stringify(stateOf(id, entry)))
+      const answer = entry.answer === null ? null : await wholeAnswer(answers, id, entry.answer, () => readerOf(reply))
+      return reply.header('content-type', 'application/json').send(JSON.stringify(stateOf(id, entry, answer)))
     },
   )
 
@@ -171,13 +181,15 @@ function batchOf(request: FastifyRequest<GatewayRoute>, intake: RequestRoutesOpt
 async function answerBatch(
   request: FastifyRequest<GatewayRoute>,
   reply: FastifyReply,
-  { requests, intake, bodies, clock }: RequestRoutesOptions,
+  { requests, answers, memory, intake, bodies, clock }: RequestRoutesOptions,
 ): Promise<FastifyReply> {
   const order = answerOrderIn(request.query.order)
   const { gateway, common, keyAt, options } = batchOf(request, intake)
   const body = await bodies.read(request.raw, reply.raw)
   return answerLines(body, request, reply, {
     requests,
+    answers,
+    memory,
     clock,
     order,
     ...options,
@@ -194,12 +206,14 @@ async function answerBatch(
 async function answerEventBatch(
   request: FastifyRequest<GatewayRoute>,
   reply: FastifyReply,
-  { requests, intake, bodies, clock }: RequestRoutesOptions,
+  { requests, answers, memory, intake, bodies, clock }: RequestRoutesOptions,
 ): Promise<FastifyReply> {
   const { gateway, common, keyAt, options } = batchOf(request, intake)
   const body = await bodies.read(request.raw, reply.raw)
   return answerEvents(body, request, reply, {
     requests,
+    answers,
+    memory,
     clock,
     gateway,
     ...options,
@@ -309,7 +323,7 @@ const requestState = Type.Object({
 })
 
 /** Schemas for the OpenAPI page. They do not serialize responses. */
-function answers(status: string, description: string, body?: object, contentType = 'application/json'): object {
+function responses(status: string, description: string, body?: object, contentType = 'application/json'): object {
   return {
     [status]: { description, ...(body === undefined ? {} : { content: { [contentType]: { schema: body } } }) },
     default: { description: 'What went wrong.', content: { 'application/problem+json': { schema: problemSchema } } },

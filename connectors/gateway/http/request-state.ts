@@ -17,11 +17,12 @@ function forCaller(answer: Payload): Payload {
   return { kind: 'joined', parts: new Map([...answer.parts].map(([bee, part]) => [bee, forCaller(part)])) }
 }
 
-/** The state of a request, in the form for its caller. */
-export function stateOf(id: string, { state, answer }: Durable<FoundRequest>): object {
+/** The state of a request, in the form for its caller. `answer` is the whole answer. */
+export function stateOf(id: string, { state }: Durable<Pick<FoundRequest, 'state'>>, answer: Payload | null): object {
   return {
     request_id: id,
-    state,
+    // An answer that is no longer in its claim store is a failure, whatever the ledger says.
+    state: answer?.kind === 'error' ? 'failed' : state,
     answer: answer === null || answer.kind === 'error' ? null : shownAnswer(answer),
     problem: answer?.kind === 'error' ? problemOfBee(answer.error, id) : null,
   }

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
-/** The functions to call at the end of each response of a connection that has not ended yet. */
+/** The functions to call at the end of a response, by connection and response. A connection that has ended has none. */
 const ends = new WeakMap<Socket, Map<ServerResponse, (() => void)[]>>()
 
 /**

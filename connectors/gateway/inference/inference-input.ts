@@ -1,3 +1,4 @@
+import { mediaTypeOf } from '../../../topology/media-type.ts'
 import { type EdgeTypes, tensorsOf } from '../../../topology/swarm/inference-models.ts'
 import { edgeJson } from '../../../topology/swarm/payload/json-value.ts'
 import type { Tensor } from '../../../topology/swarm/payload/payload.ts'
@@ -35,7 +36,8 @@ export function swarmInputOf({ inputs, parameters }: InferenceInputs, { input }:
   if (second === undefined && first.datatype === 'BYTES' && first.elements === 1 && !isText) return elementBody(first, parameters)
   const isObject = input !== null && 'type' in input && input.type === 'object'
   const isHalf = known !== null && Object.values(known).some(({ dtype }) => dtype === 'FP16' || dtype === 'BF16')
-  const wantsJson = isObject || isHalf || mediaTypeOf(parameters.get('content_type')) === jsonType
+  const contentType = parameters.get('content_type')
+  const wantsJson = isObject || isHalf || (typeof contentType === 'string' && mediaTypeOf(contentType) === jsonType)
   const tensors = wantsJson ? null : tensorsBy(inputs)
   if (tensors !== null) return { bytes: encodeTensors(tensors), contentType: tensorsType }
   if (inputs.reduce((sum, one) => sum + one.elements + listsOf(one), 0) > maxJsonValues)
@@ -86,10 +88,6 @@ function isJson(bytes: Uint8Array): boolean {
 
 /** The bytes with which a JSON value can begin. */
 const jsonStarts: ReadonlySet<number> = new Set([...Buffer.from('{["-0123456789tfn')])
-
-function mediaTypeOf(parameter: InferenceParameter | undefined): string {
-  return typeof parameter === 'string' ? (parameter.split(';', 1)[0] ?? '').trim().toLowerCase() : ''
-}
 
 /** The inputs as Waggle's tensors; null if an input is BYTES. FP16 and BF16 become FP32, which represents all their values exactly. */
 function tensorsBy(inputs: readonly InferenceTensor[]): { readonly [name: string]: Tensor } | null {

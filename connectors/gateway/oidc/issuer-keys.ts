@@ -1,6 +1,7 @@
 import type { LookupFunction } from 'node:net'
 import { type CompactJWSHeaderParameters, type CryptoKey, createLocalJWKSet, errors, type JWK } from 'jose'
 import type { Clock } from '../../../processor/ports.ts'
+import { isFields } from '../../../topology/fields.ts'
 import type { AllowedHosts } from '../../http/allowed-hosts.ts'
 import { guardedLookup } from '../../http/guarded-lookup.ts'
 import { isLoopback } from '../../http/loopback.ts'
@@ -171,7 +172,7 @@ export function isUsable({ protocol, hostname, username, password }: URL): boole
 function jsonIn(bytes: Uint8Array): { readonly [name: string]: unknown } | null {
   try {
     const value: unknown = JSON.parse(Buffer.from(bytes).toString())
-    return value !== null && typeof value === 'object' && !Array.isArray(value) ? (value as { readonly [name: string]: unknown }) : null
+    return isFields(value) ? value : null
   } catch {
     return null
   }

@@ -49,7 +49,7 @@ export class ByteWriter {
     this.#length += 4 + length
   }
 
-  /** Writes a short ASCII text, such as the name of a header, behind the place of its length. Native code would cost more than the copy itself. */
+  /** Writes a short ASCII text, such as the name of a header, and its length. Native code would cost more than the copy itself. */
   #shortAscii(value: string): boolean {
     if (value.length > shortText) return false
     const bytes = this.#bytes

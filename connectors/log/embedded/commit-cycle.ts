@@ -1,5 +1,5 @@
 import { bytesIn, type Clock, type CommitPoint, type ProducerRecord, valueBytes } from '../../../processor/ports.ts'
-import { WaggleError } from '../../../topology/waggle-error.ts'
+import { commitDropped } from '../../../topology/log-errors.ts'
 import type { Rocks } from '../../rocksdb/rocks.ts'
 import { ByteWriter } from './byte-writer.ts'
 import type { Change } from './change.ts'
@@ -260,13 +260,6 @@ export class CommitCycle {
     if (value === null || valueBytes(value) <= inlineBytes) return
     record.ref = this.#segments.append(bytesIn(value))
   }
-}
-
-export function commitDropped(): WaggleError {
-  return new WaggleError('WAGGLE_COMMIT_DROPPED', {
-    message: 'Another application of this process went back to its last commit',
-    next: 'Nothing: the records are done again.',
-  })
 }
 
 /** Payloads above this size are written to segments. */

@@ -1,7 +1,9 @@
-import { readdirSync, statfsSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock, LogStorage } from '../../../processor/ports.ts'
 import type { Rocks } from '../../rocksdb/rocks.ts'
+import { diskOf, shownBytes } from '../../system/disk-space.ts'
+import { namesIn } from '../../system/folder-names.ts'
 import type { CommitMark } from './commit-mark.ts'
 import type { Group } from './group-consumer.ts'
 import type { LentDisk } from './lent-disk.ts'
@@ -83,7 +85,7 @@ export class DiskUsage {
     const stuck = behind.find(({ oldestAgeMs }) => oldestAgeMs >= stuckMs)
     const furthest = stuck ?? behind[0]
     const isNear = bytes >= this.#maxBytes * warnAt || diskOf(directory).free < diskOf(directory).size * scarceAt
-    const says = `The log has ${shown(bytes)} on its disk, of ${shown(this.#maxBytes)} that it may have (WAGGLE_LOG_MAX_BYTES)`
+    const says = `The log has ${shownBytes(bytes)} on its disk, of ${shownBytes(this.#maxBytes)} that it may have (WAGGLE_LOG_MAX_BYTES)`
     const who =
       furthest === undefined
         ? 'every reader has read what there is'
@@ -124,23 +126,6 @@ function bytesOf(directory: string): number {
   let bytes = 0
   for (const name of namesIn(directory)) bytes += statSync(join(directory, name), { throwIfNoEntry: false })?.size ?? 0
   return bytes
-}
-
-function namesIn(directory: string): readonly string[] {
-  try {
-    return readdirSync(directory)
-  } catch {
-    return []
-  }
-}
-
-function diskOf(directory: string): { readonly size: number; readonly free: number } {
-  const { blocks, bsize, bavail } = statfsSync(directory)
-  return { size: blocks * bsize, free: bavail * bsize }
-}
-
-function shown(bytes: number): string {
-  return bytes >= 10 * 1024 ** 3 ? `${Math.round(bytes / 1024 ** 3)} GiB` : `${Math.round(bytes / 1024 ** 2)} MiB`
 }
 
 /** The time between two measurements. */

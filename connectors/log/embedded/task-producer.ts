@@ -1,5 +1,6 @@
 import type { CommitPoint, CommitReceipt, ProducerRecord, TaskProducer } from '../../../processor/ports.ts'
-import { type CommitCycle, commitDropped } from './commit-cycle.ts'
+import { commitDropped } from '../../../topology/log-errors.ts'
+import type { CommitCycle } from './commit-cycle.ts'
 import type { Appended } from './commit-write.ts'
 
 export interface TaskProducerOptions {

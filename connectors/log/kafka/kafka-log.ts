@@ -15,6 +15,7 @@ import type {
   TopicPartition,
   TopicSpec,
 } from '../../../processor/ports.ts'
+import { closedLog } from '../../../topology/log-errors.ts'
 import { SharedCalls } from '../../../topology/shared-calls.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { BrokerError } from './cluster/broker-error.ts'
@@ -289,10 +290,6 @@ class KafkaLog implements Log {
 
 function notSupported(client: KafkaClient, what: string, next: string): WaggleError {
   return new WaggleError('WAGGLE_NOT_SUPPORTED', { message: `The Kafka client ${client.name} cannot do ${what}`, next })
-}
-
-function closedLog(): WaggleError {
-  return new WaggleError('WAGGLE_CLOSED', { message: 'The log is closed', next: 'Open it again.' })
 }
 
 function brokerOf(address: string): Broker {

@@ -1,3 +1,4 @@
+import { isFields } from '../../../topology/fields.ts'
 import type { RunTensor } from '../model-runtime.ts'
 import { boundedTensors } from './metadata-bounds.ts'
 import { type ExpectedOutput, maxAnswerValues, type NamedTensors, type ServedMetadata, type ServedTensor } from './serving-client.ts'
@@ -54,7 +55,7 @@ export function readPrediction(text: string, outputs: readonly ExpectedOutput[])
   if (all === undefined) throw new ServingFailure('unusable', `answers without "outputs": ${quoted(text.slice(0, 500))}`)
   return Object.fromEntries(
     outputs.map((output) => {
-      const value = isObject(all) ? member(all, output.name) : outputs.length === 1 ? all : undefined
+      const value = isFields(all) ? member(all, output.name) : outputs.length === 1 ? all : undefined
       if (value === undefined) throw new ServingFailure('unusable', `answers without the output ${output.name}`)
       return [output.name, tensorOf(output, value)]
     }),
@@ -65,7 +66,7 @@ export function readPrediction(text: string, outputs: readonly ExpectedOutput[])
 export function readMetadata(text: string): ServedMetadata {
   const answer = parsed(text, false)
   const signatures = member(member(member(answer, 'metadata'), 'signature_def'), 'signature_def')
-  if (!isObject(signatures)) throw new ServingFailure('unusable', `answers without a model’s metadata: ${quoted(text.slice(0, 500))}`)
+  if (!isFields(signatures)) throw new ServingFailure('unusable', `answers without a model’s metadata: ${quoted(text.slice(0, 500))}`)
   const version = member(member(answer, 'model_spec'), 'version')
   return {
     version: typeof version === 'string' ? version : null,
@@ -140,7 +141,7 @@ const notFinite: ReadonlyMap<string, string> = new Map([
 ])
 
 function tensorsOf(json: unknown): readonly ServedTensor[] {
-  if (!isObject(json)) return []
+  if (!isFields(json)) return []
   return boundedTensors(
     Object.entries(json).map(([name, info]) => {
       const shape = member(info, 'tensor_shape')
@@ -224,9 +225,5 @@ function raise(error: Error): never {
 }
 
 function member(json: unknown, name: string): unknown {
-  return isObject(json) && Object.hasOwn(json, name) ? json[name] : undefined
-}
-
-function isObject(json: unknown): json is { readonly [name: string]: unknown } {
-  return typeof json === 'object' && json !== null && !Array.isArray(json)
+  return isFields(json) && Object.hasOwn(json, name) ? json[name] : undefined
 }

@@ -21,7 +21,9 @@ export function Graph({ swarm, numbers, progress, selected, onSelect, isTall }) 
     event.preventDefault()
     next.focus()
   }
-  const sizes = { maxWidth: `${drawn.width}px`, minWidth: `${Math.min(drawn.width, isTall ? 320 : drawn.width * 0.6)}px` }
+  // On a phone, a swarm of a few columns fits the window. A wider one is scrolled, because its texts would be too small.
+  const least = isTall && drawn.width < 720 ? Math.min(drawn.width, 320) : drawn.width * 0.6
+  const sizes = { maxWidth: `${drawn.width}px`, minWidth: `${least}px` }
   const viewBox = `0 0 ${drawn.width} ${drawn.height}`
   const rateOf = (bee) => numbers?.rates[topics.get(bee)] ?? 0
   return html`<div class=${`graph ${drawn.nodes.length > 60 ? 'many' : ''}`} style=${sizes}>
@@ -50,14 +52,15 @@ function Edge({ path, width }) {
 }
 
 /**
- * Dots that move along the edges on which records pass. They are drawn for each frame of the screen, so they have a layer of their own, and edges of
- * one width share an element.
+ * Dots that move along the edges on which records pass. They are drawn for each frame of the screen, so they have a layer of their own, and the edges
+ * that leave a bee share an element. (One element for all edges would be slow: the browser draws all of it for each tile of the screen.)
  */
 function Dots({ viewBox, edges, rateOf, isLit }) {
   const moving = edges.filter(({ from }) => rateOf(from) > 0 || isLit(from))
-  const paths = Map.groupBy(moving, ({ from }) => widthOf(rateOf(from)))
+  const paths = Map.groupBy(moving, ({ from }) => from)
   return html`<svg class="dots" viewBox=${viewBox} aria-hidden="true">${[...paths].map(
-    ([width, group]) => html`<path key=${width} class="edge moving" d=${group.map(({ path }) => path).join(' ')} stroke-width=${width + 0.5} />`,
+    ([from, group]) =>
+      html`<path key=${from} class="edge moving" d=${group.map(({ path }) => path).join(' ')} stroke-width=${widthOf(rateOf(from)) + 0.5} />`,
   )}</svg>`
 }
 

@@ -16,6 +16,7 @@ export function SwarmState({ swarm }) {
   return html`<dl>
       <div><dt>Tasks here</dt><dd>${state.tasks}</dd></div>
       ${state.log && html`<div><dt>Log on disk</dt><dd>${bytesText(state.log.bytes)} of at most ${bytesText(state.log.max_bytes)}</dd></div>`}
+      ${state.claims && html`<div><dt>Large payloads</dt><dd>${bytesText(state.claims.bytes)} of at most ${bytesText(state.claims.max_bytes)}</dd></div>`}
     </dl>
     <div class="columns"><${Rows} title="Consumer lag" head=${['Reader', 'Topic', 'Records', 'Most in a partition']} rows=${lags.map(({ bee, topic, records, worst }) => [bee, topic, countText(records), records === 0 ? '–' : `${countText(worst.records)} in ${worst.partition}`])} none="No task of this process reads a topic." />
     <${Rows} title="Pending joins" head=${['Bee', 'Waits for', 'Requests']} rows=${state.joins.map(({ bee, waits_for, pending, is_cut }) => [bee, waits_for.join(', '), atLeast(pending, is_cut)])} none="The swarm has no joins." />

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { resolve } from 'node:path'
 import { it } from 'node:test'
+import { promisify } from 'node:util'
 import type { Payload } from '../../../topology/swarm/payload/payload.ts'
 import { describeWithDocker } from '../../support/docker-daemon.ts'
 import { ReplicatedBee } from '../../support/replicated-bee.ts'
@@ -31,7 +34,7 @@ describeWithDocker('A swarm with a container bee', (docker) => {
     ...more,
   })
 
-  it('answers from the container, logs its lines under its name, and leaves no container behind', async () => {
+  it('answers from the container, logs its lines under its name, also for waggle bees logs, and leaves no container behind', async () => {
     const swarm = await SwarmHere.open({}, { bees: beesOf(ofImage()) })
     const response = await swarm.ask({ photo: 1 })
     assert.deepEqual([response.status, await response.json()], [200, { uid: 65532, says: 'hello' }])
@@ -40,6 +43,9 @@ describeWithDocker('A swarm with a container bee', (docker) => {
       .client.getContainer(container?.Id ?? '')
       .inspect()
     assert.deepEqual([host.Memory, host.NanoCpus, host.PidsLimit, host.NetworkMode], [256 * 1024 ** 2, 5e8, 64, 'none'])
+    const main = resolve(import.meta.dirname, '..', '..', '..', 'ops', 'cli', 'main.ts')
+    const { stdout } = await promisify(execFile)(process.execPath, [main, 'bees', 'logs', swarm.name, 'svm', '--url', swarm.url])
+    assert.match(stdout, /^\S+ {2}info {3}the model is loaded$/m)
     await swarm[Symbol.asyncDispose]()
     assert.ok(swarm.said.includes('info the model is loaded'), swarm.said.join('\n'))
     await eventually(async () => (await docker().client.listContainers({ all: true })).length === 0)

@@ -127,7 +127,7 @@ describe('The log lines of Python bees', { skip: skipWithoutPython, timeout: 120
     }
   })
 
-  it('have the first ten requests of a batch, and the number of all requests', async () => {
+  it('name the first ten requests of a batch, and the number of all its requests', async () => {
     const ids = await Promise.all(Array.from({ length: 12 }, (_, at) => ask(`bear ${at}`)))
     await eventually(async () => said('12 together').length > 0)
     const [line] = said('12 together')

@@ -4,8 +4,10 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { describe, it } from 'node:test'
+import { ClaimCounts } from '../../../connectors/claims/claim-counts.ts'
 import { ClaimSweep } from '../../../connectors/claims/claim-sweep.ts'
 import { DirectoryClaims } from '../../../connectors/claims/directory-claims.ts'
+import { systemClock } from '../../../connectors/system/system-clock.ts'
 import { SystemRandom } from '../../../connectors/system/system-random.ts'
 import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
 import { claimKey } from '../../../topology/swarm/payload/claim-codec.ts'
@@ -18,7 +20,8 @@ const opened = ({ oldestUnread = () => Number.POSITIVE_INFINITY }: { readonly ol
   const store = new MemoryClaims()
   const clock = new SimulatedClock()
   const notices: string[] = []
-  const sweep = new ClaimSweep({ store, clock, oldestUnread, everyMs: 600_000, onNotice: (notice) => void notices.push(notice) })
+  const counts = new ClaimCounts()
+  const sweep = new ClaimSweep({ store, clock, oldestUnread, everyMs: 600_000, onNotice: (notice) => void notices.push(notice), counts })
   let made = 0
   /** Stores an object that lives for a day. */
   const put = (putAt: number) => {
@@ -26,7 +29,7 @@ const opened = ({ oldestUnread = () => Number.POSITIVE_INFINITY }: { readonly ol
     store.objects.set(key, new Uint8Array(1))
     return key
   }
-  return { store, clock, notices, sweep, put }
+  return { store, clock, notices, sweep, put, counts }
 }
 
 describe('A sweep of a claim store', () => {
@@ -56,9 +59,10 @@ describe('A sweep of a claim store', () => {
   })
 
   it('deletes thousands of objects in one sweep', async () => {
-    const { store, clock, sweep, put } = opened()
+    const { store, clock, sweep, put, counts } = opened()
     for (let at = 0; at < 2_500; at++) put(clock.now() - 3 * day - at)
     assert.equal(await sweep.sweep(), 2_500)
+    assert.equal(counts.expiredObjects, 2_500)
     assert.equal(store.objects.size, 0)
   })
 
@@ -84,10 +88,17 @@ describe('A sweep of a claim store', () => {
       const program = resolve(import.meta.dirname, '..', '..', 'support', 'dying-gateway.ts')
       const { signal, stderr } = spawnSync(process.execPath, [program, join(directory, 'claims')], { encoding: 'utf8', timeout: 60_000 })
       assert.equal(signal, 'SIGKILL', stderr)
-      const store = DirectoryClaims.open(join(directory, 'claims'), new SystemRandom())
+      const store = await DirectoryClaims.open(join(directory, 'claims'), { random: new SystemRandom(), clock: systemClock, maxBytes: null })
       assert.equal((await store.list('9999999999999', 10)).length, 1)
       const clock = new SimulatedClock(Date.now() + day)
-      const sweep = new ClaimSweep({ store, clock, oldestUnread: () => Number.POSITIVE_INFINITY, everyMs: 1_000, onNotice: assert.fail })
+      const sweep = new ClaimSweep({
+        store,
+        clock,
+        oldestUnread: () => Number.POSITIVE_INFINITY,
+        everyMs: 1_000,
+        onNotice: assert.fail,
+        counts: new ClaimCounts(),
+      })
       assert.equal(await sweep.sweep(), 1)
       assert.deepEqual(await store.list('9999999999999', 10), [])
     } finally {

@@ -4,6 +4,7 @@ import { PayloadClaims } from '../../../connectors/claims/payload-claims.ts'
 import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
 import { SimulatedRandom } from '../../../processor/simulation/simulated-random.ts'
 import { decodeClaim, encodeClaim, mostPayloadBytes } from '../../../topology/swarm/payload/claim-codec.ts'
+import { Unavailable } from '../../../topology/waggle-error.ts'
 import { MemoryClaims } from '../../support/memory-claims.ts'
 
 const opened = () => {
@@ -122,6 +123,42 @@ describe('A payload in a claim store', () => {
     await clock.advance(10_000)
     giveUp.abort(new Error('too late'))
     await assert.rejects(put, { code: 'WAGGLE_CLAIM_STORE_AWAY' })
+  })
+
+  it('waits for room in a full store until its caller gives up', async () => {
+    const { claims, store, clock } = opened()
+    store.full = new Unavailable('WAGGLE_CLAIM_STORE_FULL', { message: 'Full', next: 'Wait.' })
+    const put = claims.put(honey, 'image/x', never)
+    await clock.advance(60_000)
+    store.full = null
+    await clock.advance(5_000)
+    assert.equal((await put).bytes, honey.length)
+    store.full = new Unavailable('WAGGLE_CLAIM_STORE_FULL', { message: 'Full', next: 'Wait.' })
+    const giveUp = new AbortController()
+    const late = claims.put(honey, 'image/x', giveUp.signal)
+    late.catch(() => {})
+    await clock.advance(1_000)
+    giveUp.abort(new Error('too late'))
+    await assert.rejects(late, { code: 'WAGGLE_CLAIM_STORE_FULL' })
+  })
+
+  it('is counted: objects and bytes that were put and fetched, refusals, and calls without an answer', async () => {
+    const { claims, store, clock } = opened()
+    const claim = await claims.put(honey, 'image/x', never)
+    await claims.fetch(claim, never)
+    await claims.fetch(claim, never)
+    store.isAway = true
+    const giveUp = new AbortController()
+    const away = claims.fetch(claim, giveUp.signal)
+    away.catch(() => {})
+    await clock.advance(250)
+    giveUp.abort()
+    await assert.rejects(away)
+    store.full = new Unavailable('WAGGLE_CLAIM_STORE_FULL', { message: 'Full', next: 'Wait.' })
+    assert.equal(claims.refusal(1)?.code, 'WAGGLE_CLAIM_STORE_FULL')
+    const { putObjects, putBytes, fetchedObjects, fetchedBytes, refusedObjects, awayErrors } = claims.counts
+    assert.deepEqual([putObjects, putBytes, fetchedObjects, fetchedBytes, refusedObjects], [1, honey.length, 2, 2 * honey.length, 1])
+    assert.equal(awayErrors, 2)
   })
 
   it('gets room in memory in the order in which readers ask, and a very large one gets all of the room', async () => {

@@ -20,7 +20,7 @@ describe('A sequence of ids', () => {
     assert.equal(new Set(ids).size, ids.length)
   })
 
-  it('goes on behind its last id if the clock goes back', () => {
+  it('continues after its last id if the clock is set back', () => {
     let now = 1_700_000_000_000
     const sequence = new IdSequence({ now: () => now }, new SystemRandom())
     const before = textOf(sequence.next())
@@ -28,12 +28,12 @@ describe('A sequence of ids', () => {
     assert.ok(textOf(sequence.next()) > before)
   })
 
-  it('has the ids of no other process of the same time', () => {
+  it('shares no id with another process at the same time', () => {
     const [one, other] = [0, 0].map(() => new IdSequence({ now: () => 1_700_000_000_000 }, new SystemRandom()))
     assert.notEqual(textOf(one?.next() ?? new Uint8Array(0)), textOf(other?.next() ?? new Uint8Array(0)))
   })
 
-  it('has the time until 2109', () => {
+  it('has room for times until 2109', () => {
     const last = Date.UTC(2109, 0)
     let now = last - 1000
     const sequence = new IdSequence({ now: () => now }, new SystemRandom())

@@ -65,7 +65,7 @@ for (const protocol of ['HTTP', 'gRPC'])
     }
   })
 
-it('A request whose deadline passes in the line gets 504 and is never sent, unless it was sent before under its key', async () => {
+it('A request whose deadline passes while it waits for its turn gets 504 and is never sent, unless it was sent before under its key', async () => {
   const clock = new SimulatedClock()
   const sent: string[] = []
   const work = Promise.withResolvers<void>()

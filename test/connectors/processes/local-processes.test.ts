@@ -49,7 +49,7 @@ describe('A bee in its own process', () => {
     await opened.close()
   })
 
-  it('has in the log the requests that it has or just had, and no other', async () => {
+  it('can name in the log only requests that it has or has just answered', async () => {
     const file = join(directory, 'logging.mjs')
     const log = `(id) => console.error('\\x1e' + JSON.stringify({ message: 'about ' + id, request_id: id }))`
     const answer = `({ request_id: id, json }) => { const log = ${log}; log(id); log('other'); log(json); return { json: null } }`

@@ -16,7 +16,7 @@ const dyingIn = (...calls: readonly (readonly string[])[]) => {
 
 /** Opens the file as the process after a death does: the file was not closed. */
 const afterDeath = () => deathsOf(FileFlightRecorder.open(file))
-/** What the next process would read, without opening the file in its place. */
+/** The deaths that the next process would count. The file itself stays as it is. */
 const afterDeathOf = (path: string) => {
   const copy = `${path}-copy`
   copyFileSync(path, copy)

@@ -128,6 +128,22 @@ describe('A payload that is too large for the log', () => {
     assert.deepEqual([state, problem.code], ['failed', 'WAGGLE_CLAIM_MISSING'])
   })
 
+  it('is counted in the metrics and on the page, with the bytes that payloads may have', async () => {
+    clear()
+    assert.equal((await send(new Uint8Array(100_000))).status, 200)
+    await (await swarm.ask({ grow: 50_000 })).arrayBuffer()
+    const metrics = await (await fetch(`${swarm.url}/metrics`)).text()
+    const value = (name: string) => Number(new RegExp(`^${name} (.*)$`, 'm').exec(metrics)?.[1])
+    const [put, fetched] = [value('waggle_claims_put_bytes_total'), value('waggle_claims_fetched_bytes_total')]
+    assert.ok(put >= 200_000 && fetched >= 200_000 && value('waggle_claims_put_total') >= 3, `${put} and ${fetched} bytes`)
+    const state = (await (await fetch(`${swarm.url}/v1/live/${swarm.name}`)).json()) as {
+      readonly claims: { readonly bytes: number; readonly max_bytes: number }
+    }
+    assert.ok(state.claims.bytes >= 200_000 && state.claims.max_bytes > state.claims.bytes, JSON.stringify(state.claims))
+    assert.ok(value('waggle_claim_store_bytes') >= 200_000 && value('waggle_claim_store_max_bytes') > 200_000, metrics.slice(0, 100))
+    assert.equal(await eventually(async () => /^waggle_claims_answer_bytes 0$/m.test(await (await fetch(`${swarm.url}/metrics`)).text())), true)
+  })
+
   it('cannot be named by a caller from outside', async () => {
     const response = await send(Buffer.from('{}'), { headers: { 'content-type': 'application/vnd.waggle.claim+json' } })
     assert.equal(response.status, 415)
@@ -160,7 +176,7 @@ describe('A payload that is too large for the log', () => {
   }
 })
 
-describe('A synchronous bee', () => {
+describe('A bee that computes at once', () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-claims-'))
   after(() => rmSync(directory, { recursive: true, force: true }))
   const env: Env = { WAGGLE_CLAIM_STORE: 'data-directory', WAGGLE_MAX_INLINE_BYTES: '2048', WAGGLE_DATA_DIR: join(directory, 'data') }

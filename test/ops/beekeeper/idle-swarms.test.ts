@@ -17,7 +17,7 @@ import { KillingRecordSearch } from '../../../processor/async/killing-record-sea
 import type { Clock } from '../../../processor/ports.ts'
 import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
 
-it('A process of many idle swarms has no more timers that fire than a process of one', async () => {
+it('In a process with many idle swarms, no more timers fire than in a process with one', async () => {
   const one = await timersOfTenMinutes(1)
   assert.ok(one > 0, 'the log measures its disk')
   assert.equal(await timersOfTenMinutes(8), one)

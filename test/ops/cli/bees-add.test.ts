@@ -184,4 +184,19 @@ describe('waggle bees new', () => {
       rmSync(directory, { recursive: true })
     }
   })
+
+  it('names in the README the folder of the package, whatever the name of the package is', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'waggle-shelf-'))
+    try {
+      const readmeOf = (folder: string, ...more: readonly string[]) => {
+        const argv = [join(root, 'ops', 'cli', 'main.ts'), 'bees', 'new', folder, ...more]
+        assert.equal(spawnSync(process.execPath, argv, { cwd: directory }).status, 0)
+        return readFileSync(join(directory, folder, 'README.md'), 'utf8')
+      }
+      assert.match(readmeOf('hello'), /^npm install --install-links \.\.\/hello\nnpx waggle bees add waggle-bee-hello$/m)
+      assert.match(readmeOf('my hello', '--python'), /^npx waggle bees add \.\.\/'my hello'$/m)
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
+  })
 })

@@ -42,6 +42,7 @@ describe('Completion', () => {
     assert.deepEqual(inBash(file, 'waggle', 'dead-letters', 'retry', '--ca'), ['--cause'])
     assert.deepEqual(inBash(file, 'waggle', 'init', 'x', '--template', 'py'), ['python'])
     assert.deepEqual(inBash(file, 'waggle', 'completion', 'z'), ['zsh'])
+    assert.deepEqual(inBash(file, 'waggle', 'bees', 'rem'), ['remove'])
     writeFileSync(join(directory, 'swarm.yaml'), '')
     assert.deepEqual(inBash(file, 'waggle', 'validate', 'swa'), ['swarm.yaml'])
     // The verbs of another group are not offered.

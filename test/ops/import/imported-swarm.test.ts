@@ -79,26 +79,33 @@ describe('An ensemble of Triton', () => {
       writeFileSync(join(directory, path), text)
     }
     const { bees, notes } = imported('repo/photos/config.pbtxt', ensemble)
+    const input = (name: string, datatype: string, from: string) =>
+      `{name: '${name}', datatype: '${datatype}', shape: [\`1\`, length(${from})], data: [${from}]}`
+    const requestOf = (name: string, datatype: string, from: string) => `{inputs: [${input(name, datatype, from)}]}`
+    const both = `{inputs: [${input('LEFT', 'FP32', '"left"."OUT"')}, ${input('RIGHT', 'FP32', '"right"."OUT"')}]}`
     assert.deepEqual(bees, {
       'photos-input': { type: 'gateway-input', spec: { name: 'photos' } },
-      'decode-input': { type: 'map', input: { name: 'photos-input' }, spec: { expression: '{"RAW": "PHOTO"}' } },
+      'decode-input': { type: 'map', input: { name: 'photos-input' }, spec: { expression: requestOf('RAW', 'UINT8', '"PHOTO"') } },
       decode: { type: 'http-call', input: { name: 'decode-input' }, spec: { url: 'http://localhost:8000/v2/models/decode/infer', idempotent: true } },
-      left: { type: 'tensor-rt', input: { name: 'decode' }, spec: { model: './repo/left', version: 3 } },
-      'right-input': { type: 'map', input: { name: 'decode' }, spec: { expression: '{"X": "PIXELS"}' } },
+      'left-input': { type: 'map', input: { name: 'decode' }, spec: { expression: `{"PIXELS": (outputs[?name=='PIXELS'].data | [0])}` } },
+      left: { type: 'tensor-rt', input: { name: 'left-input' }, spec: { model: './repo/left', version: 3 } },
+      'right-input': { type: 'map', input: { name: 'decode' }, spec: { expression: `{"X": (outputs[?name=='PIXELS'].data | [0])}` } },
       right: { type: 'tf-serving', input: { name: 'right-input' }, spec: { model: './repo/right' } },
-      'average-input': { type: 'map', input: { join: ['left', 'right'] }, spec: { expression: '{"LEFT": "left"."OUT", "RIGHT": "right"."OUT"}' } },
+      'average-input': { type: 'map', input: { join: ['left', 'right'] }, spec: { expression: both } },
       average: {
         type: 'http-call',
         input: { name: 'average-input' },
         spec: { url: 'http://localhost:8000/v2/models/average/infer', idempotent: true },
       },
-      'photos-output': { type: 'map', input: { name: 'average' }, spec: { expression: '{"SCORES": "MEAN"}' } },
+      'photos-output': { type: 'map', input: { name: 'average' }, spec: { expression: `{"SCORES": (outputs[?name=='MEAN'].data | [0])}` } },
       answer: { type: 'respond', input: { name: 'photos-output' } },
     })
     for (const note of [
       /^4:1 max_batch_size has no equal; .*batch bee/,
       /^7:53 label_filename has no equal; Set spec\.labels/,
       /^11:5 the model average does not lie beside .*photos; The bee calls a Triton/,
+      /^20:\d+ the model server gives pixels as a flat list, and the bee of left takes lists of the shape of PIXELS/,
+      /^20:\d+ the bee left names its scores by their labels, .* correct the expressions that read OUT/,
       /^18:5 Waggle has no runtime for the model decode \(python\)/,
       /^22:\d+ model_namespace has no equal; /,
     ])
@@ -119,6 +126,7 @@ describe('An ensemble of Triton', () => {
         /1:23: no step before it and no input makes the tensor nope; did you mean nape/,
       ],
       ['ensemble_scheduling { step { model_name: "a" } } output { name: "y" }', /1:50: no step before it and no input makes the tensor y/],
+      [`input { name: "x" dims: [ ${'-1,'.repeat(16)} -1 ] } ensemble_scheduling {}`, /1:1: a tensor has 17 dimensions; Give it at most 16/],
       [`${'a {'.repeat(100)}`, /messages are nested more than 64 levels deep/],
       [`a: [${'1,'.repeat(100_001)}1]`, /more than 100000 fields/],
       [
@@ -196,23 +204,30 @@ spec:
 describe('A Pipeline of Seldon Core 2', () => {
   it('becomes bees with joins, merges and maps, and its models run if their requirements have an equivalent', () => {
     const { bees, notes } = imported('pipeline.yaml', pipeline)
+    const input = (name: string, from: string) => `{name: '${name}', datatype: 'FP32', shape: [\`1\`, length(${from})], data: [${from}]}`
     assert.deepEqual(bees, {
       'joined-input': { type: 'gateway-input', spec: { name: 'joined' } },
-      'left-batch': { type: 'batch', input: { name: 'joined-input' }, spec: { batch_size: 4, timeout_seconds: 0.1 } },
+      'left-input': { type: 'map', input: { name: 'joined-input' }, spec: { expression: 'from_items(inputs[*].[name, data])' } },
+      'left-batch': { type: 'batch', input: { name: 'left-input' }, spec: { batch_size: 4, timeout_seconds: 0.1 } },
       left: { type: 'tensor-rt', input: { name: 'left-batch' }, spec: { model: 'gs://models/left' } },
-      'right-input': { type: 'map', input: { name: 'joined-input' }, spec: { expression: '{"PHOTO": "PHOTO"}' } },
+      'right-input': { type: 'map', input: { name: 'joined-input' }, spec: { expression: `{"PHOTO": (inputs[?name=='PHOTO'].data | [0])}` } },
       right: { type: 'tf-serving', input: { name: 'right-input' }, spec: { model: 's3://models/right' } },
       'sum-input': {
         type: 'map',
         input: { join: ['left', 'right'] },
         timeout_seconds: 0.5,
         on_timeout: 'partial',
-        spec: { expression: '{"INPUT0": "left"."OUTPUT0", "INPUT1": "right"."OUTPUT1"}' },
+        spec: { expression: `{inputs: [[${input('INPUT0', '"left"."OUTPUT0"')}], [${input('INPUT1', '"right"."OUTPUT1"')}]][]}` },
       },
       sum: { type: 'http-call', input: { name: 'sum-input' }, spec: { url: 'http://localhost:9000/v2/models/sum/infer', idempotent: true } },
       'any-input': { type: 'merge', input: { stack: ['left', 'right'] } },
-      any: { type: 'http-call', input: { name: 'any-input' }, spec: { url: 'http://localhost:9000/v2/models/any/infer', idempotent: true } },
-      'joined-output': { type: 'map', input: { join: ['sum', 'any'] }, spec: { expression: 'merge("sum", "any")' } },
+      'any-input-form': {
+        type: 'map',
+        input: { name: 'any-input' },
+        spec: { expression: `{inputs: items(@)[*].${input('x', '@[1]').replace("'x'", '@[0]').replace('[@[1]]', '@[1]')}}` },
+      },
+      any: { type: 'http-call', input: { name: 'any-input-form' }, spec: { url: 'http://localhost:9000/v2/models/any/infer', idempotent: true } },
+      'joined-output': { type: 'map', input: { join: ['sum', 'any'] }, spec: { expression: '{outputs: ["sum".outputs, "any".outputs][]}' } },
       answer: { type: 'respond', input: { name: 'joined-output' } },
     })
     for (const note of [
@@ -222,6 +237,8 @@ describe('A Pipeline of Seldon Core 2', () => {
       /^\d+:\d+ Waggle fetches nothing from gs:\/\/models\/left; .*resolve:/,
       /^30:7 triggers has no equal; .*filter or route/,
       /^21:\d+ the file has no Model named sum/,
+      /^21:5 a request is the body of an inference request, because a step calls a model server; Send /,
+      /^21:\d+ the result of a model bee has no types and shapes/,
     ])
       assert.ok(
         notes.some((one) => note.test(one)),
@@ -308,11 +325,17 @@ describe('An InferenceGraph of KServe', () => {
     assert.deepEqual(bees, {
       'animals-input': { type: 'gateway-input', spec: { name: 'animals' } },
       'cat-dog': service('cat-dog', 'animals-input'),
-      'breeds-condition': { type: 'filter', input: { name: 'cat-dog' }, spec: { condition: `"predictions"[0] == 'dog'` } },
+      'breeds-condition': {
+        type: 'route',
+        input: { name: 'cat-dog' },
+        spec: { routes: { 'breeds-input': `"predictions"[0] == 'dog'` }, default: 'breeds-left-out' },
+      },
+      'breeds-input': { type: 'map', input: { name: 'breeds-condition' }, spec: { expression: '@' } },
+      'breeds-left-out': { type: 'map', input: { name: 'breeds-condition' }, spec: { expression: '@' } },
       'breeds-switch': {
         type: 'route',
-        input: { name: 'breeds-condition' },
-        spec: { routes: { 'large-branch': '"size" >= `10`', 'small-branch': '`false`' } },
+        input: { name: 'breeds-input' },
+        spec: { routes: { 'large-branch': 'not_null("size" >= `10`, `false`)', 'small-branch': '`false`' } },
       },
       'large-branch': branch('breeds-switch'),
       large: { type: 'http-call', input: { name: 'large-branch' }, spec: { url: 'http://large.zoo/predict', idempotent: true } },
@@ -336,11 +359,11 @@ describe('An InferenceGraph of KServe', () => {
         spec: { expression: '{"one": "one", "two": "canary-result"}' },
       },
       'breeds-result': { type: 'merge', input: { stack: ['large', 'both-ensemble'] } },
-      answer: { type: 'respond', input: { name: 'breeds-result' } },
+      'root-result': { type: 'merge', input: { stack: ['breeds-result', 'breeds-left-out'] } },
+      answer: { type: 'respond', input: { name: 'root-result' } },
     })
     for (const note of [
       /^5:3 timeout has no equal; Set timeout_seconds/,
-      /^14:22 a request for which the condition does not hold is answered with 422/,
       /^19:\d+ the condition size < 10 && x cannot be translated/,
       /^29:\d+ the weight 20 of new-one has no equal/,
       /^7:5 the services cat-dog\.zoo\.svc\.cluster\.local, .* are not on this machine; Allow them: WAGGLE_HTTP_CALL_HOSTS=/,
@@ -401,6 +424,28 @@ spec:
 })
 
 describe('An import', () => {
+  it('gives the gateway a name that a gateway may have, and names it', () => {
+    const { bees, notes } = imported('names/config.pbtxt', 'name: "Add_2" input { name: "x" } output { name: "x" } ensemble_scheduling {}')
+    assert.deepEqual(bees['add-2-input'], { type: 'gateway-input', spec: { name: 'add-2' } })
+    assert.match(
+      notes[0] ?? '',
+      /^1:1 the gateway is named add-2, because Add_2 cannot be the name of one; Send requests to \/v1\/gateways\/add-2\/request\./,
+    )
+    const sequence = (steps: string) =>
+      `kind: InferenceGraph\nmetadata: {name: dogs}\nspec: {nodes: {root: {routerType: Sequence, steps: [${steps}]}}}\n`
+    const first = imported('first.yaml', sequence(`{serviceName: a, dependency: Soft, condition: '[@this].#(size>1)'}, {serviceName: b}`))
+    assert.deepEqual(first.bees['a-condition']?.spec, { condition: 'not_null("size" > `1`, `false`)' })
+    for (const note of [
+      / the first step has no response before it/,
+      / a step that fails ends the request, also a soft one/,
+      / a step that takes \$request runs beside/,
+    ])
+      assert.ok(
+        first.notes.some((one) => note.test(one)),
+        `${note} in ${first.notes.join('\n')}`,
+      )
+  })
+
   it('refuses a file that is too large, is not text, or is not a graph', () => {
     writeFileSync(join(directory, 'large.yaml'), ' '.repeat(1024 * 1024 + 1))
     assert.throws(() => importedSwarm(join(directory, 'large.yaml'), '.'), { code: 'WAGGLE_FILE_NOT_FOUND', message: /is larger than/ })

@@ -5,8 +5,10 @@ import { systemClock } from '../../../connectors/system/system-clock.ts'
 import { RunningProcess } from '../../../ops/inspection/running-process.ts'
 import { LogThreshold } from '../../../ops/process-log/log-threshold.ts'
 import { CallMeters } from '../../../processor/metrics/call-meters.ts'
+import type { Clock } from '../../../processor/ports.ts'
 
-function scene() {
+/** `begun` is called when a profile of a second begins. */
+function scene(begun = () => {}) {
   let threshold = LogThreshold.parse('info')
   const logLevels = {
     get text() {
@@ -19,22 +21,30 @@ function scene() {
   const calls = new CallMeters()
   const thread = { callMeters: new Map([['work', calls]]) }
   const swarms = [{ plan: { swarm: 's' }, application: { threads: { here: [thread] } } }]
-  const running = new RunningProcess({ clock: systemClock, logLevels, swarms: swarms as never })
+  const clock: Clock = {
+    now: () => systemClock.now(),
+    elapsedMs: () => systemClock.elapsedMs(),
+    after(delayMs, callback) {
+      if (delayMs === 1000) begun()
+      return systemClock.after(delayMs, callback)
+    },
+  }
+  const running = new RunningProcess({ clock, logLevels, swarms: swarms as never })
   return { running, calls, shows: (module: string) => threshold.shows('debug', module) }
 }
 
 describe('A profile of this process', () => {
   it('has the main thread and each worker, and the time that requests spent at each bee', async () => {
-    const { running, calls } = scene()
+    const { running, calls } = scene(() => {
+      calls.called('alone', 20)
+      calls.waits.observe(0.005)
+    })
     const worker = new Worker(
       'const end = Date.now() + 5000; (function spin() { for (let at = 0; at < 1e6; at++); if (Date.now() < end) setImmediate(spin) })()',
       { eval: true },
     )
     await new Promise((resolve) => worker.once('online', resolve))
-    const taken = running.profile(1)
-    calls.called('alone', 20)
-    calls.waits.observe(0.005)
-    const { threads, bees, seconds } = await taken
+    const { threads, bees, seconds } = await running.profile(1)
     await worker.terminate()
     assert.ok(seconds >= 1 && seconds < 10)
     const [main, other] = threads

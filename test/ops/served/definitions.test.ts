@@ -132,7 +132,7 @@ describe('The definitions of swarms in the log', () => {
       }
     }))
 
-  it('can be changed despite any numbers that a stranger has written', () =>
+  it('can still be changed after a stranger has written any numbers to their topic', () =>
     onLog(async (log, open) => {
       const { definitions } = await open()
       const producer = await log.producer()

@@ -76,7 +76,7 @@ it('An undefined value is refused by put, and the store stays unchanged', () => 
   assert.equal(store.takeChanges().length, 1)
 })
 
-it('A row of an index of due times that is put and deleted between two commits leaves nothing for the disk, and any other deleted row does', () => {
+it('Only in an index of due times, a row that is put and deleted between two commits needs no deletion on the disk', () => {
   const disk = new SimulatedDisk().store('task', 'store')
   const options = { topic: 't', maxEntries: 100, memory: new TaskMemory() }
   const builder = { ...keyValueStore({ name: 'store', key: text, value: text }), removedLast: true }

@@ -4,7 +4,7 @@ import { PayloadClaims } from '../../../connectors/claims/payload-claims.ts'
 import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
 import { SimulatedRandom } from '../../../processor/simulation/simulated-random.ts'
 import { ClaimOrigins } from '../../../processor/swarm/claim-origins.ts'
-import { claimStep } from '../../../processor/swarm/claim-step.ts'
+import { type ClaimStepOptions, claimStep } from '../../../processor/swarm/claim-step.ts'
 import type { ProcessorContext } from '../../../topology/processor-api.ts'
 import { headerText, type Record, textHeader } from '../../../topology/record.ts'
 import type { Payload } from '../../../topology/swarm/payload/payload.ts'
@@ -12,8 +12,8 @@ import { contentTypeHeader, deadLetterCodeHeader } from '../../../topology/swarm
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { MemoryClaims } from '../../support/memory-claims.ts'
 
-describe('The step that fetches payloads for synchronous bees', () => {
-  const opened = () => {
+describe('The step that fetches payloads for bees that compute at once', () => {
+  const opened = (more: Partial<ClaimStepOptions> = {}) => {
     const store = new MemoryClaims()
     const options = {
       store,
@@ -32,6 +32,7 @@ describe('The step that fetches payloads for synchronous bees', () => {
       children: ['next'],
       deadLetters: 'letters',
       onFailure: ({ code }, { node }) => void failures.push(`${code} ${node}`),
+      ...more,
     })
     return { store, claims, step, failures }
   }
@@ -86,6 +87,19 @@ describe('The step that fetches payloads for synchronous bees', () => {
       } else assert.deepEqual(one?.record.value.kind === 'joined' && one.record.value.parts.get('a'), { kind: 'json', json: { number: 1 } })
     }
     assert.equal(store.gets.length, 2)
+  })
+
+  it('refuses a payload that a join behind it could not keep in the log, before it is fetched', async () => {
+    const { step, claims, store } = opened({ maxJoinedBytes: 20 })
+    const signal = new AbortController().signal
+    const [large, small] = [await claims.put(new Uint8Array(21), 'image/x', signal), await claims.put(new Uint8Array(20), 'image/x', signal)]
+    const [refused, fetched] = await (await step.open()).call(
+      [large, small].map((claim) => ({ kind: 'claim' as const, claim })),
+      [],
+    )
+    assert.ok(refused instanceof WaggleError && fetched !== undefined && !(fetched instanceof WaggleError))
+    assert.deepEqual([refused.code, fetched.kind, store.gets], ['WAGGLE_RESULT_TOO_LARGE', 'bytes', [small.key]])
+    assert.match(`${refused.message} ${refused.next}`, /21 bytes would wait in a join for reader.*at most 20 bytes.*Let a bee that takes time/)
   })
 
   it('makes a dead letter and an error for a missing payload, so a join still completes', async () => {

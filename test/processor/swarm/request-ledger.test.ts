@@ -50,7 +50,7 @@ function ledger(): Topology {
     .addStateStore(Stores.keyValueStoreBuilder(Stores.persistentKeyValueStore('ledger-due'), text, text), ['ledger'])
 }
 
-it('A ledger whose entry names one place to which no answer can go tells the others, and fails the record', async () => {
+it('A ledger that cannot send one of the replies to a request sends all others, and fails the record', async () => {
   const failures: string[] = []
   await using driver = new TopologyTestDriver(ledger(), {
     processingHandler: ({ code }) => {

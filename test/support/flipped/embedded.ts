@@ -395,6 +395,22 @@ export const embeddedFlips = {
     await assert.rejects(SwarmHere.open({ WAGGLE_CLAIM_STORE: 'somewhere' }), /"somewhere" is not a claim store/)
   },
 
+  async claim_store_max_bytes() {
+    const status = async (env: Env) => {
+      await using directory = temporaryDirectory()
+      await using swarm = await SwarmHere.open({ WAGGLE_CLAIM_STORE: 'data-directory', WAGGLE_DATA_DIR: directory.path, ...env })
+      const response = await swarm.ask({ text: 'x'.repeat(2_000_000) })
+      return [response.status, response.ok ? '' : ((await response.json()) as { readonly code: string }).code]
+    }
+    assert.deepEqual(
+      [await status({}), await status({ WAGGLE_CLAIM_STORE_MAX_BYTES: '1048576' })],
+      [
+        [200, ''],
+        [503, 'WAGGLE_CLAIM_STORE_FULL'],
+      ],
+    )
+  },
+
   async max_inline_bytes() {
     const objects = async (env: Env) => {
       await using directory = temporaryDirectory()

@@ -1,7 +1,7 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
 import type { TSchema } from 'typebox'
 import type { WaggleError } from '../../waggle-error.ts'
-import { secretNames } from '../secrets/secrets.ts'
+import { secretNames } from '../secrets/secret-references.ts'
 import { enoughMistakes, mistakeAt, type Path, type SwarmDocument } from '../swarm-document.ts'
 import { didYouMean } from './nearest-name.ts'
 

@@ -53,7 +53,7 @@ function fieldsOf(data: Uint8Array): { readonly [name: string]: unknown } {
     const json: unknown = JSON.parse(Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString())
     if (typeof json === 'object' && json !== null) return json as { readonly [name: string]: unknown }
   } catch {
-    // Below.
+    // The error is thrown below.
   }
   throw malformed('it is not JSON')
 }

@@ -1,6 +1,6 @@
 import type { Claim, Payload } from './payload.ts'
 
-/** The bytes that a claim store has of a payload; 0 for a payload that is all there. */
+/** The number of bytes of a payload that are in a claim store; 0 for a payload without claims. */
 export function claimedBytes(payload: Payload): number {
   if (payload.kind === 'claim') return payload.claim.bytes
   if (payload.kind !== 'joined') return 0
@@ -9,7 +9,7 @@ export function claimedBytes(payload: Payload): number {
   return bytes
 }
 
-/** The whole payload. The parts of a join are fetched one after the other. */
+/** Returns the payload with the fetched payload in place of each claim. The parts of a join are fetched one after the other. */
 export async function withoutClaims(payload: Payload, fetch: (claim: Claim) => Promise<Payload>): Promise<Payload> {
   if (payload.kind === 'claim') return fetch(payload.claim)
   if (payload.kind !== 'joined' || claimedBytes(payload) === 0) return payload

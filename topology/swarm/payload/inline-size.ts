@@ -22,8 +22,8 @@ function mayBeLonger(json: unknown, bytes: number): boolean {
 }
 
 /**
- * The bytes that are left of `bytes` behind a value and its comma, or fewer. A UTF-16 unit takes at most six bytes, as in `\u0000`. The text of a value
- * with `toJSON`, such as a date, is not known, so nothing is left behind it.
+ * At most the number of bytes that are left of `bytes` after a value and its comma; below 0 if they may not fit. A UTF-16 unit takes at most six
+ * bytes, as in `\u0000`. The length of a value with `toJSON`, such as a date, is unknown, so such a value counts as too long.
  */
 function leftAfter(value: unknown, bytes: number): number {
   if (bytes < 0) return bytes

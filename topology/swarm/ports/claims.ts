@@ -1,10 +1,11 @@
+import type { WaggleError } from '../../waggle-error.ts'
 import type { Claim, Payload } from '../payload/payload.ts'
 
 /** A place for payloads that are too large for the log. Objects are written once, and never changed. */
 export interface ClaimStore {
-  /** Tells stores apart: two stores with one name have the same objects. */
+  /** The name of the store. Two stores with the same name have the same objects. */
   readonly name: string
-  /** Settles when the object is durable. Throws `Unavailable` (WAGGLE_CLAIM_STORE_AWAY) if the store does not answer. */
+  /** Settles when the object is durable. Throws `Unavailable` if the store does not answer (WAGGLE_CLAIM_STORE_AWAY) or is full (WAGGLE_CLAIM_STORE_FULL). */
   put(key: string, bytes: Uint8Array, signal: AbortSignal): Promise<void>
   /** The bytes of an object; null if there is none. Throws as `put` does, and WAGGLE_CLAIM_ALTERED for an object of more than `maxBytes`. */
   get(key: string, maxBytes: number, signal: AbortSignal): Promise<Uint8Array | null>
@@ -12,6 +13,10 @@ export interface ClaimStore {
   delete(key: string, signal: AbortSignal): Promise<void>
   /** The names of objects that sort before `before`, in order, and at most `most` of them. */
   list(before: string, most: number, signal: AbortSignal): Promise<readonly string[]>
+  /** The error for a put of this many bytes now; null if there is room. A store without this method has no bound of its own. */
+  refusal?(bytes: number): WaggleError | null
+  /** The bytes of all objects, and their bound. Undefined: another program keeps the objects. */
+  readonly usage?: { readonly bytes: number; readonly maxBytes: number }
   close(): Promise<void>
 }
 
@@ -19,8 +24,10 @@ export interface ClaimStore {
 export interface Claims {
   /** A payload of at most this many bytes travels in the log. */
   readonly maxInlineBytes: number
-  /** The most bytes of fetched payloads that are in memory at once, for sinks and for all other readers. */
+  /** The most bytes of fetched payloads in memory at once. The limit holds once for all sinks, and once more for all other readers. */
   readonly maxFetchedBytes: number
+  /** The error for a payload of this many bytes that the store has no room for now; null if there is room. */
+  refusal(bytes: number): WaggleError | null
   /** Puts the bytes of a payload into the store. The claim may be written to the log when the promise settles. */
   put(bytes: Uint8Array, contentType: string, signal: AbortSignal): Promise<Claim>
   /**

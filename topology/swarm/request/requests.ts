@@ -56,11 +56,11 @@ export interface Accepted {
 export interface RequestOutcome {
   readonly id: string
   readonly state: 'answered' | 'failed'
-  /** The answer; a payload of kind `error` if the request failed. */
+  /** The answer; a payload of kind `error` if the request failed. It may be a claim (`Answers` gives the whole answer). */
   readonly answer: Payload
 }
 
-/** The current state of a request. */
+/** The current state of a request. Its answer may be a claim (`Answers` gives the whole answer). */
 export type FoundRequest = Pick<RequestEntry, 'state' | 'bodyHash' | 'answer'>
 
 /** One request in the ledger of its swarm, kept for `answers_retention`. */

@@ -6,6 +6,7 @@ import { eventRoutes } from '../../../../connectors/gateway/http/event-routes.ts
 import { liveRoutes } from '../../../../connectors/gateway/http/live-routes.ts'
 import { SimulatedClock } from '../../../../processor/simulation/simulated-clock.ts'
 import type { Page } from '../../../../topology/swarm/page.ts'
+import { inlineAnswers, uncounted } from '../../../../topology/swarm/request/answers.ts'
 import { echo } from '../../../support/echo-gateway.ts'
 
 it('A HEAD request opens no stream of events, because its caller would neither read nor close the stream', async () => {
@@ -27,12 +28,8 @@ it('A HEAD request opens no stream of events, because its caller would neither r
     return { async finish() {}, end() {} }
   }
   liveRoutes(app, { page, clock })
-  eventRoutes(app, {
-    requests: echo,
-    events: { follow, await: follow },
-    clock,
-    followers: new CallerPlaces({ max: 9, what: 'requests are followed' }),
-  })
+  const followers = new CallerPlaces({ max: 9, what: 'requests are followed' })
+  eventRoutes(app, { requests: echo, answers: inlineAnswers, memory: uncounted, events: { follow, await: follow }, clock, followers })
   for (const url of ['/v1/live', '/v1/requests/1/events']) assert.equal((await app.inject({ method: 'HEAD', url })).statusCode, 404, url)
   assert.equal(opened, 0)
   await app.close()

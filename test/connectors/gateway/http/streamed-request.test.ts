@@ -6,6 +6,7 @@ import { anybody } from '../../../../connectors/gateway/access/caller.ts'
 import { CallerPlaces } from '../../../../connectors/gateway/access/caller-places.ts'
 import { streamedRequest } from '../../../../connectors/gateway/http/event-routes.ts'
 import { SimulatedClock } from '../../../../processor/simulation/simulated-clock.ts'
+import { inlineAnswers, uncounted } from '../../../../topology/swarm/request/answers.ts'
 import { readBack } from '../../../../topology/swarm/request/durable.ts'
 import type { RequestEvents } from '../../../../topology/swarm/request/request-events.ts'
 import type { Requests } from '../../../../topology/swarm/request/requests.ts'
@@ -31,7 +32,9 @@ it('A streamed request gets a gap and its answer if an earlier request with the 
   const made = { gateway: 'shop', id: 'r', body: new Uint8Array(), contentType: 'application/json', deadline: null, bodyHash: '', traceparent: null }
   const app = fastify()
   app.decorateRequest('caller', { getter: () => anybody })
-  app.get('/', (_, reply) => streamedRequest(made, reply, { requests, events, clock: new SimulatedClock(), followers }))
+  app.get('/', (_, reply) =>
+    streamedRequest(made, reply, { requests, answers: inlineAnswers, memory: uncounted, events, clock: new SimulatedClock(), followers }),
+  )
   const { payload } = await app.inject({ url: '/', signal: AbortSignal.timeout(5_000) })
   assert.match(payload, /^event: gap\nid: \*\ndata: \{"request_id":"r","detail":"The log no longer has all parts/m)
   assert.match(payload, /^event: answer\nid: !\ndata: .*"answered"/m)

@@ -139,53 +139,6 @@ describeWithKafka('A group on Kafka', {}, (cluster) => {
     await other.close()
   })
 
-  for (const [what, leads] of [
-    ['another member', false],
-    ['the leader of the group', true],
-  ] as const)
-    it(`gives a partition to its new owner if its old owner, ${what}, is killed before it releases the partition, and returns`, {
-      timeout: 120_000,
-    }, async () => {
-      let who = 'old'
-      let rounds = 0
-      const told: string[] = []
-      const assignor: GroupAssignor = {
-        name: 'all-to-one',
-        memberData: () => Buffer.alloc(0),
-        received: () => {},
-        assign(members) {
-          rounds++
-          return new Map(
-            members.map(({ id, instanceId }) => [id, { partitions: instanceId === who ? [{ topic, partition: 0 }] : [], data: Buffer.alloc(0) }]),
-          )
-        },
-      }
-      const named = (instanceId: string, on: Log) => subscribe([], { assignor, instanceId, listener: listener(told, `${instanceId} `) }, on)
-      const away = await open()
-      const back = await open()
-      try {
-        // The first member leads the group.
-        const others = leads ? [] : [await named('leader', log)]
-        await until(others, () => leads || rounds === 1)
-        const killed = await named('old', away)
-        await until([...others, killed], () => told.length === 1)
-        const owner = await named('new', log)
-        const before = rounds
-        await until([...others, killed, owner], () => rounds > before)
-        who = 'new'
-        const asked = rounds
-        owner.rejoin()
-        // The old owner joins the rebalance. It does not poll any more, so it does not release its partition.
-        await until([...others, owner], () => rounds > asked)
-        await away.close()
-        const returned = await named('old', back)
-        await until([...others, owner, returned], () => told.includes('new assigned 0'))
-      } finally {
-        await away.close()
-        await back.close()
-      }
-    })
-
   it('drops a silent member, and gives its partitions to other members', async () => {
     const told: string[] = []
     const silent = await openSilent({ sessionTimeoutMs: 1000 })

@@ -95,7 +95,7 @@ def _described(line: str) -> str:
 
 
 def _plain(line: str) -> str:
-    """The line as it is, except that a text of a caller is never a record: the character that begins a record is written as an escape."""
+    """The line, with an escape in place of the character that begins a record. So no text of a caller can look like a record."""
     return f"\\x1e{line[1:]}" if line.startswith(_RECORD_SEPARATOR) else line
 
 

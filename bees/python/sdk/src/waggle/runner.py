@@ -53,7 +53,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 
 
 def _enter(directory: str) -> None:
-    """Makes this the working folder. Python before 3.11 has the folder in which it began among the places of modules, which ends here too."""
+    """Changes the working folder. Also removes the first working folder from the search path of modules, where Python before 3.11 puts it."""
     began = ("", os.getcwd())
     sys.path[:] = [place for place in sys.path if place not in began]
     os.chdir(directory)

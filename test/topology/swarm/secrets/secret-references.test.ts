@@ -4,7 +4,7 @@ import { inspect } from 'node:util'
 import { Type } from 'typebox'
 import type { Secrets } from '../../../../topology/swarm/ports/secrets.ts'
 import { Secret, secretText } from '../../../../topology/swarm/secrets/secret.ts'
-import { withSecrets } from '../../../../topology/swarm/secrets/secrets.ts'
+import { withSecrets } from '../../../../topology/swarm/secrets/secret-references.ts'
 import { SwarmDocument } from '../../../../topology/swarm/swarm-document.ts'
 import { WaggleError } from '../../../../topology/waggle-error.ts'
 
