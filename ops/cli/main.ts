@@ -4,7 +4,7 @@ import { ownManifest, ownPackage, serveOwnPackage } from '../../topology/own-pac
 import { settings } from '../config/settings.ts'
 import { refuseUnknownVariables } from '../config/unknown-variables.ts'
 import { onBrokenPipe } from './broken-pipe.ts'
-import { count, json, onLog, onProcess } from './common-options.ts'
+import { atServer, count, json, onLog, onProcess } from './common-options.ts'
 import { nameKinds, shells } from './completion.ts'
 import { addCredentialCommands } from './credential-commands.ts'
 import { exitStatus, reportError } from './exit-status.ts'
@@ -78,16 +78,19 @@ program
   .addOption(new Option('--format <format>', 'how').choices(['text', 'json', 'mermaid']).default('text'))
   .option('--diff', 'in place of the plan: what the file would change in the swarm that runs', false)
   .option('--steps', 'loads the modules with steps of the DSL, and shows the stores and topics of the steps too', false)
+  .addOption(atServer())
   .addOption(onProcess())
   .addOption(json())
-  .action(async (file: string, options: { format: 'text' | 'json' | 'mermaid'; diff: boolean; steps: boolean; url?: string; json: boolean }) => {
-    const { format, diff, steps, ...onServer } = options
-    finish(
-      diff
-        ? await (await import('./swarms.ts')).compareSwarm(file, onServer)
-        : await (await import('./plan.ts')).plan(file, { format: options.json ? 'json' : format, steps }),
-    )
-  })
+  .action(
+    async (file: string, options: import('./swarms.ts').SentFileOptions & { format: 'text' | 'json' | 'mermaid'; diff: boolean; steps: boolean }) => {
+      const { format, diff, steps, ...onServer } = options
+      finish(
+        diff
+          ? await (await import('./swarms.ts')).compareSwarm(file, onServer)
+          : await (await import('./plan.ts')).plan(file, { format: options.json ? 'json' : format, steps }),
+      )
+    },
+  )
 
 program
   .command('schema')

@@ -1,7 +1,8 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { CommandGroup } from './command-group.ts'
-import { json, onProcess } from './common-options.ts'
+import { atServer, json, onProcess } from './common-options.ts'
 import type { ServerOptions } from './server-options.ts'
+import type { SentFileOptions } from './swarms.ts'
 
 interface SwarmCommands extends CommandGroup {
   /** The command `bees`. */
@@ -22,20 +23,25 @@ export function addSwarmCommands({ program, bees, finish }: SwarmCommands): void
   verb(swarms, 'create', 'create-swarm', (command) =>
     command
       .argument('<file>', 'swarm file')
+      .addOption(atServer())
       .description('starts a swarm, and returns when it is ready')
       .addHelpText(
         'after',
-        examples('waggle swarms create swarms/hello-world/swarm.yaml', 'waggle swarms create swarm.yaml --url http://10.0.0.5:8080'),
+        examples(
+          'waggle swarms create swarms/hello-world/swarm.yaml',
+          'waggle swarms create swarm.yaml --url http://10.0.0.5:8080 --directory swarms/hello-world',
+        ),
       )
-      .action(async (file: string, options: ServerOptions) => finish(await (await import('./swarms.ts')).createSwarm(file, options))),
+      .action(async (file: string, options: SentFileOptions) => finish(await (await import('./swarms.ts')).createSwarm(file, options))),
   )
   verb(swarms, 'apply', null, (command) =>
     command
       .requiredOption('-f, --file <file...>', 'swarm files')
+      .addOption(atServer())
       .addOption(accept())
       .description('creates or updates swarms; files that are as the server has them change nothing')
       .addHelpText('after', examples('waggle swarms apply -f swarm.yaml', 'waggle swarms apply -f a.yaml b.yaml --json'))
-      .action(async ({ file, ...options }: ServerOptions & { file: string[]; accept: boolean }) =>
+      .action(async ({ file, ...options }: SentFileOptions & { file: string[]; accept: boolean }) =>
         finish(await (await import('./swarms.ts')).applySwarms(file, options)),
       ),
   )

@@ -11,19 +11,25 @@ import { type ServerOptions, serverOf } from './server-options.ts'
 import { textTable } from './text-table.ts'
 import { timeText } from './time-text.ts'
 
+/** Options of the commands that send a swarm file. */
+export interface SentFileOptions extends ServerOptions {
+  /** The folder at the server in which the relative paths of the swarm begin. Default: the folder of the file, for a server on the same machine. */
+  readonly directory?: string
+}
+
 /** `waggle swarms create FILE`: starts a swarm at the server, and returns when it is ready. */
-export async function createSwarm(file: string, options: ServerOptions): Promise<number> {
-  const row = (await call(options, { method: 'POST', path: `/v1/swarms?${placeOf(file)}`, text: textOf(file) }, file)) as SwarmRow
+export async function createSwarm(file: string, options: SentFileOptions): Promise<number> {
+  const row = (await call(options, { method: 'POST', path: `/v1/swarms?${placeOf(file, options)}`, text: textOf(file) }, file)) as SwarmRow
   print(options, row, `${row.name} is ${row.state}, version ${row.version}; its gateways: ${row.gateways.join(', ') || 'none'}`)
   return exitStatus.done
 }
 
 /** `waggle swarms apply -f FILE…`: creates or updates swarms. A swarm with an unchanged file is not updated. */
-export async function applySwarms(files: readonly string[], options: ServerOptions & { readonly accept: boolean }): Promise<number> {
+export async function applySwarms(files: readonly string[], options: SentFileOptions & { readonly accept: boolean }): Promise<number> {
   const rows: UpdatedSwarm[] = []
   for (const file of files) {
     const { name } = readSwarm(file, beeRegistry(dirname(file)))
-    const path = `/v1/swarms/${encodeURIComponent(name)}?${placeOf(file)}${options.accept ? '&accept=true' : ''}`
+    const path = `/v1/swarms/${encodeURIComponent(name)}?${placeOf(file, options)}${options.accept ? '&accept=true' : ''}`
     const row = (await call(options, { method: 'PUT', path, text: textOf(file) }, file)) as UpdatedSwarm
     rows.push(row)
     if (!options.json) process.stdout.write(`${row.name}: ${row.changed ? `${row.state}, version ${row.version}` : 'unchanged'}\n`)
@@ -91,11 +97,11 @@ export async function rollbackSwarm(name: string, options: ServerOptions & { rea
 }
 
 /** `waggle plan --diff FILE`: prints the effects that an edited file would have on the running swarm. */
-export async function compareSwarm(file: string, options: ServerOptions): Promise<number> {
+export async function compareSwarm(file: string, options: SentFileOptions): Promise<number> {
   const { name } = readSwarm(file, beeRegistry(dirname(file)))
   const difference = (await call(
     options,
-    { method: 'POST', path: `${pathOf(name)}/compare?${placeOf(file)}`, text: textOf(file) },
+    { method: 'POST', path: `${pathOf(name)}/compare?${placeOf(file, options)}`, text: textOf(file) },
     file,
   )) as SwarmDifference
   print(options, difference, differenceText(difference))
@@ -124,9 +130,9 @@ function textOf(file: string): string {
 }
 
 /** The name of the file for messages, and the folder at which its relative paths begin. */
-function placeOf(file: string): string {
+function placeOf(file: string, { directory = resolve(dirname(file)) }: SentFileOptions): string {
   const name = basename(file)
-  const query = new URLSearchParams({ directory: resolve(dirname(file)), ...(/^[\w .-]{1,200}$/.test(name) ? { file: name } : {}) })
+  const query = new URLSearchParams({ directory, ...(/^[\w .-]{1,200}$/.test(name) ? { file: name } : {}) })
   return query.toString()
 }
 

@@ -33,7 +33,7 @@ export interface LocalManagementOptions {
   /** The time at which a request was accepted, if a ledger of this process knows it. */
   readonly acceptedAt?: (id: string) => number | null
   /** The entry of a request in the ledger of a swarm. */
-  readonly ledgerEntry?: RequestListDependencies['ledgerEntry']
+  readonly ledgerEntry?: NonNullable<RequestListDependencies['ledgerEntry']>
   /** The ids that requests with this idempotency key may have at a gateway, one for each possible caller. */
   readonly idsOfKey?: (gateway: string, key: string) => readonly string[]
   /** The swarms that run in this process, with their models. */

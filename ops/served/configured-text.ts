@@ -31,7 +31,7 @@ export function configuredText({ text, file, directory }: SwarmText, { root, env
   if (own === null) {
     throw new WaggleError('WAGGLE_OUTSIDE_DIRECTORY', {
       message: 'The directory of the swarm is not a directory inside of the one in which the server was started',
-      next: 'Put the swarm’s files into the server’s directory, or start `waggle serve` in a directory that has them.',
+      next: 'Put the swarm’s files into the server’s directory, or start `waggle serve` in a directory that has them. Commands name its folder at another machine by `--directory`.',
     })
   }
   return { swarm, registry, config: loadConfig({ directories: [own, root], env }), directory: own, within: root }

@@ -48,6 +48,7 @@ interface RunningTest {
 /** `commands.test.ts` runs the blocks of `typedBlocks` too. */
 const running: readonly RunningTest[] = [
   { page: /^docs\/first-hour\.md$/, test: 'docs/first-hour.test.ts' },
+  { page: /^docs\/operate\/kubernetes\.md$/, languages: ['yaml'], test: 'ops/deploy/kubernetes.test.ts' },
   { page: /^docs\/tutorial\//, test: 'docs/tutorials.test.ts' },
   { page: /^docs\/(from-java|kafka-streams|stream-bees|testing|schema-registry)\.md$/, languages: ['ts'], test: 'docs/programs.test.ts' },
   { page: /^docs\/clients\.md$/, languages: ['python', 'ts', 'js', 'yaml'], test: 'docs/clients-page.test.ts' },

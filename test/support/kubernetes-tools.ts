@@ -61,10 +61,15 @@ function writeSchemas(folder: string): void {
   rmSync(join(folder, wheel))
 }
 
-/** Writes the schema of KEDA's ScaledObject, which is in KEDA's Go module. */
-function writeScaledObject(folder: string): void {
+/** The definition of KEDA's ScaledObject, which is in KEDA's Go module, as an API server takes it. */
+export function scaledObjectDefinition(): string {
   const { Dir } = JSON.parse(run('go', ['mod', 'download', '-json', `github.com/kedacore/keda/v2@v${kedaVersion}`], {})) as { readonly Dir: string }
-  const crd = parse(readFileSync(join(Dir, 'config', 'crd', 'bases', 'keda.sh_scaledobjects.yaml'), 'utf8')) as {
+  return readFileSync(join(Dir, 'config', 'crd', 'bases', 'keda.sh_scaledobjects.yaml'), 'utf8')
+}
+
+/** Writes the schema of KEDA's ScaledObject. */
+function writeScaledObject(folder: string): void {
+  const crd = parse(scaledObjectDefinition()) as {
     readonly spec: { readonly versions: readonly { readonly name: string; readonly schema: { readonly openAPIV3Schema: object } }[] }
   }
   const schema = crd.spec.versions.find(({ name }) => name === 'v1alpha1')?.schema.openAPIV3Schema

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { request } from 'node:https'
 import { tmpdir } from 'node:os'
@@ -63,6 +63,23 @@ describe('Commands for a server on another machine', () => {
     assert.equal(status, 0, `waggle ${argv.join(' ')}: ${err}`)
     return out
   }
+
+  it('send a swarm whose files lie elsewhere at the server', async () => {
+    mkdirSync(join(server.root, 'shelf'))
+    writeFileSync(join(server.root, 'shelf', 'work.mjs'), 'export default (value) => value\n')
+    // Commands read the modules of their own copy to find out the swarm's name.
+    writeFileSync(join(directory, 'work.mjs'), 'export default (value) => value\n')
+    const file = join(directory, 'swarm.yaml')
+    writeFileSync(file, moduleSwarm('elsewhere', './work.mjs'))
+    const outside = await waggle(['swarms', 'create', file, '--profile', 'team'])
+    assert.equal(outside.status, 1)
+    assert.match(outside.err, /not a directory inside of the one in which the server was started.*--directory/s)
+    const there = ['--directory', 'shelf', '--profile', 'team']
+    assert.match(await done(['swarms', 'create', file, ...there]), /^elsewhere is running, version 1/)
+    assert.match(await done(['swarms', 'apply', '-f', file, ...there]), /^elsewhere: unchanged/)
+    assert.match(await done(['plan', '--diff', file, ...there]), /^elsewhere against .*: nothing changes/)
+    await done(['swarms', 'delete', 'elsewhere', '--profile', 'team'])
+  })
 
   it('take address, token and authority from a profile that only its user may read', async () => {
     const file = join(directory, 'config', 'waggle', 'profiles.json')

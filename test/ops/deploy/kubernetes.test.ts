@@ -8,6 +8,7 @@ import { parseAllDocuments } from 'yaml'
 import { loadConfig } from '../../../ops/config/config.ts'
 import { settings } from '../../../ops/config/settings.ts'
 import { kubernetesTools } from '../../support/kubernetes-tools.ts'
+import { codeBlocks } from '../../support/page-steps.ts'
 
 const deploy = resolve(import.meta.dirname, '..', '..', '..', 'ops', 'deploy')
 const chart = join(deploy, 'helm', 'waggle')
@@ -74,6 +75,17 @@ if ('missing' in tools) {
       }
       assert.notEqual(check(rendered().replace('readOnlyRootFilesystem', 'readOnlyRoot')).status, 0)
       assert.notEqual(check(rendered(...everything).replace('minReplicaCount', 'leastReplicas')).status, 0)
+    })
+
+    it('match them with the values of the page for operators', () => {
+      const page = readFileSync(resolve(deploy, '..', '..', 'docs', 'operate', 'kubernetes.md'), 'utf8')
+      const files = codeBlocks(page).filter(({ language }) => language === 'yaml')
+      assert.equal(files.length, 1)
+      for (const { text } of files) {
+        writeFileSync(join(scratch, 'page.yaml'), text)
+        const { status, stdout } = check(rendered('--values', join(scratch, 'page.yaml')))
+        assert.equal(status, 0, stdout)
+      }
     })
 
     it('are the same in the Kustomize base as the chart’s output for its default values', () => {
