@@ -90,6 +90,46 @@ describeWithKafka('Payloads that a broker refuses', { own: true }, (cluster) => 
         await swarm.close()
       }
     })
+
+    it('are refused with the way out where a bee that computes at once makes them, or reads them from a join', { timeout: 240_000 }, async () => {
+      await s3().makeBucket('refused')
+      const swarm = new SwarmProcesses({
+        bees: `  - {name: make, type: module, input: {name: entrance}, spec: {file: ./functions.mjs, bee: make}}
+  - {name: two, type: module, input: {name: entrance}, spec: {file: ./functions.mjs, bee: two}}
+  - {name: size, type: map, input: {name: make}, spec: {expression: 'length(text)'}}
+  - {name: copy, type: map, input: {name: make}, spec: {expression: '{copy: text}'}}
+  - {name: both, type: map, input: {join: [make, two]}, spec: {expression: 'two'}}
+  - {name: last, type: module, input: {join: [size, copy, both]}, spec: {file: ./functions.mjs, bee: last}}
+  - {name: answer, type: respond, input: {name: last}}`,
+        functions: `export const make = ({ characters }) => ({ text: 'x'.repeat(characters) })
+export const two = () => ({ two: 2 })
+export const last = (input) => ({ size: input.size })
+`,
+        brokers: cluster().brokers,
+        env: { WAGGLE_PARTITIONS: '1', WAGGLE_MAX_INLINE_BYTES: '10000', ...s3().env, WAGGLE_CLAIM_STORE: 's3://refused/payloads' },
+      })
+      try {
+        const program = await swarm.start('one')
+        const small = await swarm.ask(program, { characters: 9_000 })
+        assert.deepEqual([small.status, await small.json()], [200, { size: 9_000 }])
+        const response = await swarm.ask(program, { characters: 50_000 })
+        const { code, bee, detail } = (await response.json()) as { readonly code: string; readonly bee: string; readonly detail: string }
+        assert.deepEqual([response.status, code], [502, 'WAGGLE_RESULT_TOO_LARGE'], detail)
+        assert.match(`${bee}: ${detail}`, /^(copy: copy made a result of|both: A payload of) 500\d\d bytes/)
+        const letters = await eventually(async () => {
+          const { dead_letters: all } = (await (await fetch(`${program.ready.gateway}/v1/dead-letters`)).json()) as {
+            readonly dead_letters: readonly { readonly bee: string; readonly code: string }[]
+          }
+          return all.length >= 2 && all
+        })
+        assert.deepEqual(letters.map((letter) => `${letter.bee} ${letter.code}`).toSorted(), [
+          'both WAGGLE_RESULT_TOO_LARGE',
+          'copy WAGGLE_RESULT_TOO_LARGE',
+        ])
+      } finally {
+        await swarm.close()
+      }
+    })
   })
 
   describe('Payloads in a data directory', () => {
@@ -106,45 +146,6 @@ describeWithKafka('Payloads that a broker refuses', { own: true }, (cluster) => 
         await swarm.close()
       }
     })
-  })
-
-  it('are refused with the way out where a bee that computes at once makes them, or reads them from a join', { timeout: 240_000 }, async () => {
-    const swarm = new SwarmProcesses({
-      bees: `  - {name: make, type: module, input: {name: entrance}, spec: {file: ./functions.mjs, bee: make}}
-  - {name: two, type: module, input: {name: entrance}, spec: {file: ./functions.mjs, bee: two}}
-  - {name: size, type: map, input: {name: make}, spec: {expression: 'length(text)'}}
-  - {name: copy, type: map, input: {name: make}, spec: {expression: '{copy: text}'}}
-  - {name: both, type: map, input: {join: [make, two]}, spec: {expression: 'two'}}
-  - {name: last, type: module, input: {join: [size, copy, both]}, spec: {file: ./functions.mjs, bee: last}}
-  - {name: answer, type: respond, input: {name: last}}`,
-      functions: `export const make = ({ characters }) => ({ text: 'x'.repeat(characters) })
-export const two = () => ({ two: 2 })
-export const last = (input) => ({ size: input.size })
-`,
-      brokers: cluster().brokers,
-      env: { WAGGLE_PARTITIONS: '1', WAGGLE_MAX_INLINE_BYTES: '10000', WAGGLE_CLAIM_STORE: 'data-directory' },
-    })
-    try {
-      const program = await swarm.start('one')
-      const small = await swarm.ask(program, { characters: 9_000 })
-      assert.deepEqual([small.status, await small.json()], [200, { size: 9_000 }])
-      const response = await swarm.ask(program, { characters: 3_000_000 })
-      const { code, bee, detail } = (await response.json()) as { readonly code: string; readonly bee: string; readonly detail: string }
-      assert.deepEqual([response.status, code], [502, 'WAGGLE_RESULT_TOO_LARGE'], detail)
-      assert.match(`${bee}: ${detail}`, /^(copy: copy made a result of|both: A payload of) 30000\d\d bytes/)
-      const letters = await eventually(async () => {
-        const { dead_letters: all } = (await (await fetch(`${program.ready.gateway}/v1/dead-letters`)).json()) as {
-          readonly dead_letters: readonly { readonly bee: string; readonly code: string }[]
-        }
-        return all.length >= 2 && all
-      })
-      assert.deepEqual(letters.map((letter) => `${letter.bee} ${letter.code}`).toSorted(), [
-        'both WAGGLE_RESULT_TOO_LARGE',
-        'copy WAGGLE_RESULT_TOO_LARGE',
-      ])
-    } finally {
-      await swarm.close()
-    }
   })
 
   /** The answer of a request as base64. */
