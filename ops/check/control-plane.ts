@@ -9,8 +9,8 @@ const version = /^\s*k8s\.io\/kubernetes v(\S+)$/m.exec(readFileSync(join(source
 
 /**
  * The program of a Kubernetes control plane, or the reason why it is not available. Its first argument is `etcd`, `kube-apiserver`,
- * `kube-controller-manager`, `kube-scheduler` or `kubectl`. The program is not built here, because the build takes longer than all tests: run this
- * file for it.
+ * `kube-controller-manager`, `kube-scheduler` or `kubectl`. The program is not built here, because the build takes ten minutes of CPU time: run
+ * this file for it.
  */
 export function controlPlane(): { readonly path: string } | { readonly missing: string } {
   const path = programPath()
@@ -27,7 +27,7 @@ function build(): string {
   const folder = mkdtempSync(join(cache, 'fetch-'))
   try {
     for (const name of ['main.go', 'go.mod', 'go.sum']) copyFileSync(join(sources, name), join(folder, name))
-    // The API server takes its version from the linker, and refuses to start as an unknown one.
+    // The programs take their version from the linker. Helm compares it with the `kubeVersion` of the chart.
     const [major, minor] = version.split('.')
     const stamps = { gitVersion: `v${version}`, gitMajor: major, gitMinor: minor, gitTreeState: 'clean' }
     const places = ['k8s.io/component-base/version', 'k8s.io/client-go/pkg/version']
@@ -52,6 +52,13 @@ function cacheDirectory(): string {
   return join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'waggle')
 }
 
-const buildTime = 'about twenty minutes of CPU time'
+const buildTime = 'ten minutes of CPU time'
 
-if (import.meta.main) process.stdout.write(`${build()}\n`)
+if (import.meta.main) {
+  try {
+    process.stdout.write(`${build()}\n`)
+  } catch (thrown) {
+    process.stderr.write(`${thrown instanceof Error ? thrown.message : String(thrown)}\n`)
+    process.exitCode = 1
+  }
+}

@@ -87,7 +87,7 @@ interface Pod extends Labelled {
 }
 
 if ('missing' in program || 'missing' in tools) {
-  // The build of an API server takes longer than all tests, so a missing one is no failure in CI either.
+  // The build of an API server takes ten minutes of CPU time, so a missing one is no failure in CI either.
   describe('A Kubernetes API server', () => {
     it('takes the Kustomize base and the Helm chart', { skip: `not run: ${missing}` }, () => {})
   })
