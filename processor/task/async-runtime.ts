@@ -77,7 +77,7 @@ export class AsyncRuntime implements NodeRuntime {
     this.#below = below
     this.#maxSlots = slots
     this.#byKey = node.step.ordered === 'key' && below.length === 0
-    this.#repeats = node.step.refuseRepeat === undefined ? null : new Map()
+    this.#repeats = node.step.repeats === undefined ? null : new Map()
   }
 
   /** The number of records that are not forwarded yet. */
@@ -127,8 +127,10 @@ export class AsyncRuntime implements NodeRuntime {
       bytes: this.#memoryOf(read, record.value),
     }
     // The call may throw, so the call comes before the record gets a slot. A slot without an outcome would block all records after it.
-    const isHeld = !isDone && this.#isHeldBack(waiting)
-    const admission = isDone || isHeld ? 'pass' : this.#admissionOf(waiting)
+    const isBehind = !isDone && this.#isHeldBack(waiting)
+    // In front of other nodes all records keep their order, so a record that waits would hold up all others.
+    const isHeld = isBehind && this.#below.length === 0
+    const admission = isDone || isHeld ? 'pass' : ((isBehind ? this.#step.repeats?.refusal() : null) ?? this.#admissionOf(waiting))
     this.#waiting.push(waiting)
     this.#waitingShare.hold(1, waiting.bytes)
     if (isDone) {
@@ -237,9 +239,14 @@ export class AsyncRuntime implements NodeRuntime {
     if (alike.size === 0) this.#repeats?.delete(waiting.repeatKey)
   }
 
+  get #step(): AsyncStep<unknown, unknown, unknown, unknown> {
+    return this.#node.step as unknown as AsyncStep<unknown, unknown, unknown, unknown>
+  }
+
   #admissionOf({ record }: Waiting): Admission {
-    const step = this.#node.step as unknown as AsyncStep<unknown, unknown, unknown, unknown>
-    return step.refuseRepeat?.(record, this.#context) ?? step.admit(record, this.#surroundings.clock.now())
+    const { repeats } = this.#step
+    if (repeats?.isRepeat(record, this.#context) === true) return repeats.refusal()
+    return this.#step.admit(record, this.#surroundings.clock.now())
   }
 
   #begin(waiting: Waiting, admission: Admission): void {

@@ -33,9 +33,9 @@ export class TaskPositions {
     return this.#aheads
   }
 
-  /** True if some processed record is in no commit yet. */
+  /** True if some processed record, or the work of a punctuation, is in no commit yet. */
   get hasUncommitted(): boolean {
-    return this.#consumed.some((offset, index) => offset !== this.#committed[index])
+    return this.#hasPunctuated || this.#consumed.some((offset, index) => offset !== this.#committed[index])
   }
 
   /** Sets the next queue to its position in the last commit, and returns that commit's stream time. */

@@ -153,7 +153,7 @@ export class Task implements TaskView {
     return size
   }
 
-  /** True if some processed record is in no commit yet. */
+  /** True if some processed record, or the work of a punctuation, is in no commit yet. */
   get hasUncommitted(): boolean {
     return this.#positions.hasUncommitted
   }
