@@ -5,7 +5,7 @@ import type { Rocks } from '../../rocksdb/rocks.ts'
 import { diskOf, shownBytes } from '../../system/disk-space.ts'
 import { namesIn } from '../../system/folder-names.ts'
 import type { CommitMark } from './commit-mark.ts'
-import type { Group } from './group-consumer.ts'
+import type { Groups } from './groups.ts'
 import type { LentDisk } from './lent-disk.ts'
 import { manifestOf } from './log-directory.ts'
 import { Readers, releaseOf } from './readers.ts'
@@ -18,7 +18,7 @@ export interface DiskUsageOptions {
   readonly maxBytes: number | null
   readonly onNotice: (notice: string) => void
   readonly mark: CommitMark
-  readonly groups: ReadonlyMap<string, Group>
+  readonly groups: Groups
   readonly topics: () => Iterable<Topic>
   readonly disk: LentDisk
   /**

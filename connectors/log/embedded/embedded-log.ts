@@ -19,7 +19,8 @@ import { closedLog } from './closed-log.ts'
 import { CommitCycle } from './commit-cycle.ts'
 import type { CommitMark } from './commit-mark.ts'
 import { DiskUsage } from './disk-usage.ts'
-import { Group, GroupConsumer } from './group-consumer.ts'
+import { GroupConsumer } from './group-consumer.ts'
+import { Groups } from './groups.ts'
 import { HeldTails } from './held-tails.ts'
 import { positionsIn } from './keys.ts'
 import { type Borrower, LentDisk } from './lent-disk.ts'
@@ -80,7 +81,7 @@ export class EmbeddedLog implements Log {
   readonly #clock: Clock
   readonly #directory: string
   readonly #maxPendingBytes: number
-  readonly #groups = new Map<string, Group>()
+  readonly #groups = new Groups()
   readonly #readers = new Set<PartitionReader>()
   readonly #taskProducers = new Set<EmbeddedTaskProducer>()
   readonly #disk: LentDisk
@@ -143,7 +144,7 @@ export class EmbeddedLog implements Log {
 
   async createTopics(specs: readonly TopicSpec[]): Promise<void> {
     if (!(await this.#topics.create(specs, this.#cycle))) return
-    for (const group of this.#groups.values()) group.changed()
+    for (const group of this.#groups.all) group.changed()
   }
 
   async topic(name: string): Promise<TopicInfo | null> {
@@ -166,8 +167,7 @@ export class EmbeddedLog implements Log {
   // ── Reading ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   async subscribe(subscription: Subscription): Promise<Consumer> {
-    const group = this.#groups.get(subscription.group) ?? new Group(subscription.group)
-    this.#groups.set(subscription.group, group)
+    const group = this.#groups.open(subscription.group)
     const consumer = new GroupConsumer({
       clock: this.#clock,
       group,
@@ -176,8 +176,7 @@ export class EmbeddedLog implements Log {
       positions: this.#positions,
       read: this.#read,
     })
-    group.members.push(consumer)
-    group.changed()
+    group.join(consumer)
     return consumer
   }
 
@@ -295,7 +294,7 @@ export class EmbeddedLog implements Log {
     this.#cycle.dropCommits()
     for (const producer of this.#taskProducers) this.#cycle.forget(producer.takeOpen())
     for (const { partitions } of this.#topics.all()) for (const partition of partitions) partition.remove(({ owner }) => owner !== null)
-    for (const group of this.#groups.values()) for (const member of group.members) if (member.isHanded) member.lose()
+    for (const group of this.#groups.all) for (const member of group.members) if (member.isHanded) member.lose()
   }
 
   /** Writes a second log directory with everything that is committed now. Each commit is in the directory as a whole or not at all. */

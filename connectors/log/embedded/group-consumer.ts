@@ -11,6 +11,7 @@ import {
 import { Fifo } from '../../../topology/fifo.ts'
 import { InterruptibleWait } from '../../../topology/interruptible-wait.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
+import type { Groups } from './groups.ts'
 import { maxReadBytes, type Partition, type ReadPartition, type Watcher } from './partition.ts'
 import type { Positions } from './positions.ts'
 import type { Topics } from './topics.ts'
@@ -18,10 +19,28 @@ import type { Topics } from './topics.ts'
 /** The members of one group in this process. Each partition belongs to one of them. */
 export class Group {
   readonly name: string
-  readonly members: GroupConsumer[] = []
+  readonly #members: GroupConsumer[] = []
+  readonly #groups: Pick<Groups, 'joined' | 'left'>
 
-  constructor(name: string) {
+  constructor(name: string, groups: Pick<Groups, 'joined' | 'left'>) {
     this.name = name
+    this.#groups = groups
+  }
+
+  get members(): readonly GroupConsumer[] {
+    return this.#members
+  }
+
+  join(member: GroupConsumer): void {
+    this.#members.push(member)
+    this.#groups.joined(this, member)
+    this.changed()
+  }
+
+  leave(member: GroupConsumer): void {
+    this.#members.splice(this.#members.indexOf(member), 1)
+    this.#groups.left(this, member)
+    this.changed()
   }
 
   /** The member that reads a partition. Partitions with the same number go to the same member in all topics, because one task reads them together. */
@@ -186,8 +205,7 @@ export class GroupConsumer implements Consumer, Watcher {
     this.#closed = true
     for (const partition of this.#owned.keys()) partition.watchers.delete(this)
     this.#owned.clear()
-    this.#group.members.splice(this.#group.members.indexOf(this), 1)
-    this.#group.changed()
+    this.#group.leave(this)
     this.#wait.end()
   }
 

@@ -1,5 +1,5 @@
 import type { Rocks } from '../../rocksdb/rocks.ts'
-import type { Group } from './group-consumer.ts'
+import type { Groups } from './groups.ts'
 import { positionsIn } from './keys.ts'
 import type { Partition } from './partition.ts'
 
@@ -16,18 +16,11 @@ export class Readers {
   readonly #stored = new Map<string, ReaderPosition[]>()
   /** The groups that have a stored position in a topic. */
   readonly #byTopic = new Map<string, Set<string>>()
-  /** The groups of this process that read a topic. A search in all groups for each partition would cost the square of the number of swarms. */
-  readonly #running = new Map<string, Group[]>()
-  readonly #groups: ReadonlyMap<string, Group>
+  /** The groups of this process. They may change while this object is in use. */
+  readonly #groups: Groups
 
-  constructor(disk: Rocks, groups: ReadonlyMap<string, Group>) {
+  constructor(disk: Rocks, groups: Groups) {
     this.#groups = groups
-    for (const group of groups.values())
-      for (const topic of new Set(group.members.flatMap(({ topics }) => topics))) {
-        const there = this.#running.get(topic)
-        if (there === undefined) this.#running.set(topic, [group])
-        else there.push(group)
-      }
     for (const { group, topic, partition, value } of positionsIn(disk)) {
       const place = `${topic}\0${partition}`
       const position = { group, offset: new DataView(value.buffer, value.byteOffset).getFloat64(0) }
@@ -49,10 +42,10 @@ export class Readers {
     const elsewhere = [...(this.#byTopic.get(topic) ?? [])].filter((name) => !here.some(({ group }) => group === name))
     const stored = [...here, ...elsewhere.map((group) => ({ group, offset: start }))]
     const positions = stored.filter(({ group }) => {
-      const members = this.#groups.get(group)?.members ?? []
+      const members = this.#groups.find(group)?.members ?? []
       return members.length === 0 || members.some((member) => member.reads(topic))
     })
-    for (const { name } of this.#running.get(topic) ?? [])
+    for (const { name } of this.#groups.reading(topic))
       if (!stored.some(({ group }) => group === name)) positions.push({ group: name, offset: start })
     return positions
   }

@@ -4,7 +4,7 @@ import type { CommitCycle } from './commit-cycle.ts'
 import type { CommitMark } from './commit-mark.ts'
 import { Compaction } from './compaction.ts'
 import { Expiry, partitionBytes } from './expiry.ts'
-import type { Group } from './group-consumer.ts'
+import type { Groups } from './groups.ts'
 import type { LentDisk } from './lent-disk.ts'
 import { Readers, releaseOf } from './readers.ts'
 import type { SegmentUses } from './segment-uses.ts'
@@ -18,7 +18,7 @@ export interface RetentionOptions {
   readonly segments: Segments
   readonly uses: SegmentUses
   readonly mark: CommitMark
-  readonly groups: ReadonlyMap<string, Group>
+  readonly groups: Groups
   readonly topics: () => Iterable<Topic>
   readonly disk: LentDisk
   readonly cycle: CommitCycle
