@@ -84,13 +84,8 @@ export interface AsyncStep<K, V, R, W> {
    * record. An error becomes the outcome of the record without a call, for example if its deadline has passed.
    */
   admit(record: Record<K, V>, nowMs: number): Admission
-  /**
-   * Refuses a record that needs no call because of an earlier record with its key. The error becomes the outcome of the record. With this function a
-   * record waits until the outcomes of all earlier records with its key were forwarded, here and in later asynchronous nodes that have this function
-   * too. The function may read the stores that were connected to the node, and must not write to them. Default: records with the same key are called
-   * side by side.
-   */
-  refuseRepeat?(record: Record<K, V>, context: ProcessorContext<unknown, unknown>): WaggleError | null
+  /** How to refuse a record that repeats an earlier record with its key. Default: records with the same key are called side by side. */
+  readonly repeats?: Repeats<K, V>
   /**
    * The time (epoch milliseconds) after which nobody needs the result of a record. A batch is sent early to meet this time. Null: the record has no
    * deadline.
@@ -101,6 +96,18 @@ export interface AsyncStep<K, V, R, W> {
    * `ordered` gives.
    */
   forward(outcome: Outcome<W>, record: Record<K, V>, context: ProcessorContext<unknown, unknown>): void
+}
+
+/**
+ * Refuses records that repeat an earlier record. If the earlier record is under way, in this node or in a later asynchronous node with this property,
+ * the last such node holds the repeat back until the earlier outcome was forwarded. A node in front of it keeps the order of all records. It refuses
+ * the repeat at once, because a record that waits there would hold up all others.
+ */
+export interface Repeats<K, V> {
+  /** True if an earlier record with the key was forwarded. The function may read the stores that were connected to the node, and must not write. */
+  isRepeat(record: Record<K, V>, context: ProcessorContext<unknown, unknown>): boolean
+  /** The error that becomes the outcome of a repeat. */
+  refusal(): WaggleError
 }
 
 export type Outcome<W> =

@@ -373,7 +373,7 @@ export class Topology {
 
   connectProcessorAndStateStores(processor: string, stores: readonly string[]): this {
     const node = this.#nodes.get(processor)
-    const mayUseStores = node?.kind === 'processor' || node?.kind === 'operator' || (node?.kind === 'async' && node.step.refuseRepeat !== undefined)
+    const mayUseStores = node?.kind === 'processor' || node?.kind === 'operator' || (node?.kind === 'async' && node.step.repeats !== undefined)
     if (!mayUseStores) {
       throw mistake(`${processor} is not a processor of this topology`, 'Add the processor before connecting stores to it.')
     }

@@ -1,4 +1,4 @@
-import type { AsyncStep, BatchPolicy, CallReport, Outcome } from '../../topology/async-step.ts'
+import type { AsyncStep, BatchPolicy, CallReport, Outcome, Repeats } from '../../topology/async-step.ts'
 import type { FailureListener } from '../../topology/failed-record.ts'
 import type { ProcessorContext } from '../../topology/processor-api.ts'
 import type { Record } from '../../topology/record.ts'
@@ -85,7 +85,7 @@ export function beeStep({
       const deadline = deadlineOf(record.headers)
       return deadline !== null && deadline <= nowMs ? deadlinePassed(`The deadline passed before ${bee.name} was called`) : 'call'
     },
-    ...(seenStore === undefined ? {} : { refuseRepeat: repeatIn(seenStore) }),
+    ...(seenStore === undefined ? {} : { repeats: repeatsIn(seenStore) }),
     // A row is saved even after its request's deadline, so it waits for a full batch like any other row.
     deadlineOf: (record) => (isSink ? null : deadlineOf(record.headers)),
     forward(outcome, record, context) {
@@ -133,9 +133,11 @@ export function beeStep({
  * Refuses a request that was sent again, if its first copy has passed deduplication. A second run would repeat the work, and would make the parts of
  * the first run void while a caller gets them.
  */
-function repeatIn(store: string) {
-  return ({ key }: Record<string, Payload>, context: ProcessorContext<unknown, unknown>): RepeatedRequest | null =>
-    context.getStateStore<KeyValueStore<string, number>>(store).get(key) === null ? null : new RepeatedRequest()
+function repeatsIn(store: string): Repeats<string, Payload> {
+  return {
+    isRepeat: ({ key }, context) => context.getStateStore<KeyValueStore<string, number>>(store).get(key) !== null,
+    refusal: () => new RepeatedRequest(),
+  }
 }
 
 /** The memory of an input or a result. An input in the claim store is fetched before its call, so all its bytes count. */

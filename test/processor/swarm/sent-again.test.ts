@@ -16,6 +16,14 @@ bees:
   - {name: sign, type: function, input: {name: chat}, timeout_seconds: 600}
   - {name: answer, type: respond, input: {name: sign}}
 `
+const slowYaml = `
+name: slow
+bees:
+  - {name: entrance, type: gateway-input, spec: {name: door}}
+  - {name: first, type: function, input: {name: entrance}, timeout_seconds: 600}
+  - {name: second, type: function, input: {name: first}, timeout_seconds: 600}
+  - {name: answer, type: respond, input: {name: second}}
+`
 const traits: LogTraits = { atomicCommit: true, repeatsRecords: true, handsOn: false }
 const parts = 10
 
@@ -141,4 +149,42 @@ describe('A request that is sent again to another process', () => {
         ['chat in 2', 'sign in 2'],
       )
     })
+})
+
+describe('A slow request that is sent again', () => {
+  it('holds up no other request of its partition, whichever bee is slow', async () => {
+    for (const slow of ['first', 'second']) {
+      const world = new SimulatedWorld({ traits })
+      const log = world.boot()
+      const wait = (ms: number) => new Promise<void>((resolve) => void world.clock.after(ms, resolve))
+      const calls: string[] = []
+      const bee = (name: string) => async (given: unknown, request: BeeRequest) => {
+        calls.push(`${name} of ${request.id}`)
+        await wait(request.id === 'slow' && name === slow ? 60_000 : 10)
+        return given
+      }
+      const functions = { first: bee('first'), second: bee('second') }
+      const swarm = await startSwarm(world, log, slowYaml, functions, new Map(), { answerPartitions: 1, otherGateways: 1, partitions: 1 })
+      const answered: string[] = []
+      const ask = (requests: Requests | undefined, id: string) =>
+        void requests?.request(newRequest(id, { bodyHash: 'h' })).then(() => answered.push(id))
+      const seconds = async (count: number) => {
+        for (let left = count * 20; left > 0; left--) await world.clock.advance(50)
+      }
+      ask(swarm.requests, 'slow')
+      await seconds(2)
+      ask(swarm.others[0], 'slow')
+      await seconds(1)
+      for (const id of ['a', 'b', 'c']) ask(swarm.requests, id)
+      await seconds(2)
+      // The bees of the first sub-topology keep the order of all requests, except the last bee.
+      assert.deepEqual(answered, slow === 'second' ? ['a', 'b', 'c'] : [])
+      await seconds(70)
+      assert.deepEqual(answered.toSorted(), ['a', 'b', 'c', 'slow', 'slow'])
+      assert.deepEqual(
+        calls.filter((call) => call.endsWith(' of slow')),
+        ['first of slow', 'second of slow'],
+      )
+    }
+  })
 })
