@@ -84,7 +84,7 @@ export interface AsyncStep<K, V, R, W> {
    * record. An error becomes the outcome of the record without a call, for example if its deadline has passed.
    */
   admit(record: Record<K, V>, nowMs: number): Admission
-  /** How to refuse a record that repeats an earlier record with its key. Default: records with the same key are called side by side. */
+  /** The refusal of a record that repeats an earlier record with its key. Default: records with the same key are called side by side. */
   readonly repeats?: Repeats<K, V>
   /**
    * The time (epoch milliseconds) after which nobody needs the result of a record. A batch is sent early to meet this time. Null: the record has no
