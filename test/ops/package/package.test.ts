@@ -41,7 +41,7 @@ describe('The package', () => {
     const sources = paths
       .filter((path) => path.endsWith('.js') && !/\/(templates|page\/assets)\//.test(path))
       .map((path) => path.slice(0, -'.js'.length))
-    assert.ok(sources.includes('dist/ops/index') && sources.includes('dist/ops/streams/stream-worker'))
+    assert.ok(sources.includes('dist/ops/index') && sources.includes('dist/ops/streams/worker-program'))
     for (const source of sources) for (const ending of ['.d.ts', '.js.map']) assert.ok(paths.includes(source + ending), source + ending)
     assert.deepEqual(
       paths
