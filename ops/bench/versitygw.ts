@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { goCommand } from '../setup/go-command.ts'
 
 /**
  * The program of an S3 server, or the reason why it is not available. The program is built once, into a cache of the user. The build takes three
@@ -12,12 +13,12 @@ export function versitygw(): { readonly path: string } | { readonly missing: str
   const directory = join(cache, `versitygw-${version}`)
   const path = join(directory, 'versitygw')
   if (existsSync(path)) return { path }
-  if (spawnSync('go', ['version']).status !== 0)
+  if (spawnSync(goCommand, ['version']).status !== 0)
     return { missing: 'There is no S3 to test with: versitygw is built by go, which is not on this machine' }
   mkdirSync(cache, { recursive: true })
   const built = mkdtempSync(join(cache, 'fetch-'))
   try {
-    const install = ['go', 'install', `github.com/versity/versitygw/cmd/versitygw@v${version}`]
+    const install = [goCommand, 'install', `github.com/versity/versitygw/cmd/versitygw@v${version}`]
     // Test files run at the same time. The lock lets one of them build the program, and the others wait for it.
     const hasLock = spawnSync('flock', ['--version']).status === 0
     const lock = hasLock ? ['flock', '--no-fork', join(cache, 'versitygw.lock')] : []

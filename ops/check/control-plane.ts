@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { goCommand } from '../setup/go-command.ts'
 
 const sources = join(import.meta.dirname, 'control-plane')
 /** The version of Kubernetes that the module of the program names. */
@@ -34,7 +35,7 @@ function build(): string {
     const stamped = places.flatMap((place) => Object.entries(stamps).map(([name, value]) => `-X ${place}.${name}=${value}`))
     const argv = ['build', '-trimpath', `-ldflags=-s -w ${stamped.join(' ')}`, '-o', 'control-plane', '.']
     const env = { ...process.env, GOFLAGS: `${process.env.GOFLAGS ?? ''} -buildvcs=false`.trim() }
-    const { status, stderr, error } = spawnSync('go', argv, { cwd: folder, encoding: 'utf8', env, maxBuffer: 64 * 1024 * 1024 })
+    const { status, stderr, error } = spawnSync(goCommand, argv, { cwd: folder, encoding: 'utf8', env, maxBuffer: 64 * 1024 * 1024 })
     if (error !== undefined) throw new Error(`go is needed to build the control plane: ${error.message}`)
     if (status !== 0) throw new Error(`go cannot build the control plane: ${stderr.slice(-2_000)}`)
     renameSync(join(folder, 'control-plane'), path)

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { goCommand } from '../../ops/setup/go-command.ts'
 
 export interface GoProgramOptions {
   /** The name of the program in the cache. It contains the version, because a program that is in the cache is not built again. */
@@ -23,13 +24,13 @@ export function goProgram({ name, sources, purpose }: GoProgramOptions): FoundPr
   const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'waggle')
   const path = join(cache, name)
   if (existsSync(path)) return { path }
-  if (spawnSync('go', ['version']).status !== 0) return { missing: `There is no ${purpose}: it is built by go, which is not on this machine` }
+  if (spawnSync(goCommand, ['version']).status !== 0) return { missing: `There is no ${purpose}: it is built by go, which is not on this machine` }
   mkdirSync(cache, { recursive: true })
   const built = mkdtempSync(join(cache, 'fetch-'))
   try {
     for (const file of ['main.go', 'go.mod', 'go.sum']) copyFileSync(join(sources, file), join(built, file))
     const env = { ...process.env, GOFLAGS: '-buildvcs=false' }
-    const { status, stderr } = spawnSync('go', ['build', '-trimpath', '-ldflags=-s -w', '-o', 'program', '.'], {
+    const { status, stderr } = spawnSync(goCommand, ['build', '-trimpath', '-ldflags=-s -w', '-o', 'program', '.'], {
       cwd: built,
       encoding: 'utf8',
       env,

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSy
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { parse } from 'yaml'
+import { goCommand } from '../../ops/setup/go-command.ts'
 
 /** Programs and schemas that check files for Kubernetes without a cluster. */
 export interface KubernetesTools {
@@ -23,7 +24,7 @@ export function kubernetesTools(): KubernetesTools | { readonly missing: string 
   }
   if (existsSync(directory)) return tools
   for (const [program, argv] of [
-    ['go', ['version']],
+    [goCommand, ['version']],
     ['python3', ['-m', 'pip', '--version']],
   ] as const)
     if (spawnSync(program, argv).status !== 0) return { missing: `helm and kubeconform cannot be had: ${program} is not on this machine` }
@@ -32,7 +33,7 @@ export function kubernetesTools(): KubernetesTools | { readonly missing: string 
   try {
     const env = { ...process.env, GOBIN: made, GOFLAGS: '-buildvcs=false' }
     for (const name of [`helm.sh/helm/v3/cmd/helm@v${helmVersion}`, `github.com/yannh/kubeconform/cmd/kubeconform@v${kubeconformVersion}`])
-      run('go', ['install', name], { env })
+      run(goCommand, ['install', name], { env })
     mkdirSync(join(made, 'schemas'))
     writeSchemas(made)
     writeScaledObject(made)
@@ -63,7 +64,9 @@ function writeSchemas(folder: string): void {
 
 /** The definition of KEDA's ScaledObject, which is in KEDA's Go module, as an API server takes it. */
 export function scaledObjectDefinition(): string {
-  const { Dir } = JSON.parse(run('go', ['mod', 'download', '-json', `github.com/kedacore/keda/v2@v${kedaVersion}`], {})) as { readonly Dir: string }
+  const { Dir } = JSON.parse(run(goCommand, ['mod', 'download', '-json', `github.com/kedacore/keda/v2@v${kedaVersion}`], {})) as {
+    readonly Dir: string
+  }
   return readFileSync(join(Dir, 'config', 'crd', 'bases', 'keda.sh_scaledobjects.yaml'), 'utf8')
 }
 
@@ -88,8 +91,8 @@ function closed(schema: unknown): unknown {
 }
 
 function run(program: string, argv: readonly string[], options: { readonly env?: NodeJS.ProcessEnv }): string {
-  const { status, stdout, stderr } = spawnSync(program, argv, { encoding: 'utf8', timeout: 900_000, ...options })
-  if (status !== 0) throw new Error(`${program} ${argv.join(' ')}: ${stderr.slice(-500)}`)
+  const { status, stdout, stderr, error } = spawnSync(program, argv, { encoding: 'utf8', timeout: 900_000, ...options })
+  if (status !== 0) throw new Error(`${program} ${argv.join(' ')}: ${error?.message ?? stderr.slice(-500)}`)
   return stdout
 }
 

@@ -43,9 +43,10 @@ function holds(property: (plan: SwarmPlan, reordered: string) => void): void {
   )
 }
 
-/** The nodes of a sub-topology that have a store. */
-function withState(topology: Topology, { stores }: Subtopology): ReadonlySet<string> {
-  return new Set(stores.flatMap(({ name }) => [...topology.usersOf(name)]))
+/** The nodes of a sub-topology that write to a store. An asynchronous node only reads a store. */
+function withState(topology: Topology, { stores, nodes }: Subtopology): ReadonlySet<string> {
+  const readers = new Set(nodes.filter(({ kind }) => kind === 'async').map(({ name }) => name))
+  return new Set(stores.flatMap(({ name }) => [...topology.usersOf(name)]).filter((name) => !readers.has(name)))
 }
 
 /** All nodes above a node, up to the sources. */
