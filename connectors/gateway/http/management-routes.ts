@@ -2,7 +2,18 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { type LogManagement, managementLimits } from '../../../topology/swarm/log-management.ts'
 import { CallerPlaces } from '../access/caller-places.ts'
-import { nothing } from './described-route.ts'
+import { jsonAnswer, nothing } from './described-route.ts'
+import {
+  deadLetter,
+  deadLetterPage,
+  modelRow,
+  processAnswer,
+  recordPage,
+  requestPage,
+  requestTrace,
+  retriedLetter,
+  topicRows,
+} from './management-answers.ts'
 import { ProblemError } from './problem.ts'
 import { requestIdIn } from './request-id-in-path.ts'
 
@@ -27,19 +38,30 @@ export function managementRoutes(app: FastifyInstance, management: LogManagement
 
   app.get(
     '/v1/process',
-    { config: { scope: 'read' }, schema: { ...tags, summary: 'The id of this run of the process, and the address of its ClickHouse' } },
+    {
+      config: { scope: 'read' },
+      schema: { ...tags, summary: 'The id of this run of the process, and the address of its ClickHouse', response: jsonAnswer(processAnswer) },
+    },
     async (_, reply) => sendJson(reply, { instance: management.instance, clickhouse_url: await management.clickhouseUrl() }),
   )
 
-  app.get('/v1/topics', { config: { scope: 'read' }, schema: { ...tags, summary: 'The topics of the log' } }, async (_, reply) =>
-    sendJson(reply, await management.topics()),
+  app.get(
+    '/v1/topics',
+    { config: { scope: 'read' }, schema: { ...tags, summary: 'The topics of the log', response: jsonAnswer(topicRows) } },
+    async (_, reply) => sendJson(reply, await management.topics()),
   )
 
   app.get<{ Params: { topic: string }; Querystring: RecordsQuery }>(
     '/v1/topics/:topic/records',
     {
       config: { scope: 'read' },
-      schema: { ...tags, summary: 'Records of a topic, decoded; a page a call', params: topicParams, querystring: pageQuery },
+      schema: {
+        ...tags,
+        summary: 'Records of a topic, decoded; a page a call',
+        response: jsonAnswer(recordPage),
+        params: topicParams,
+        querystring: pageQuery,
+      },
     },
     async (request, reply) => {
       const { params, query } = request
@@ -50,7 +72,10 @@ export function managementRoutes(app: FastifyInstance, management: LogManagement
 
   app.get<{ Querystring: LettersQuery }>(
     '/v1/dead-letters',
-    { config: { scope: 'read' }, schema: { ...tags, summary: 'Inputs that failed, the newest first', querystring: lettersQuery } },
+    {
+      config: { scope: 'read' },
+      schema: { ...tags, summary: 'Inputs that failed, the newest first', response: jsonAnswer(deadLetterPage), querystring: lettersQuery },
+    },
     async (request, reply) => {
       const { query } = request
       const { swarm = null, max = usualMax, after = null } = query
@@ -60,7 +85,10 @@ export function managementRoutes(app: FastifyInstance, management: LogManagement
 
   app.get<{ Params: { id: string } }>(
     '/v1/dead-letters/:id',
-    { config: { scope: 'read' }, schema: { ...tags, summary: 'One dead letter with its content', params: letterParams } },
+    {
+      config: { scope: 'read' },
+      schema: { ...tags, summary: 'One dead letter with its content', response: jsonAnswer(deadLetter), params: letterParams },
+    },
     async ({ params }, reply) => sendJson(reply, await management.deadLetter(params.id)),
   )
 
@@ -68,7 +96,12 @@ export function managementRoutes(app: FastifyInstance, management: LogManagement
     '/v1/dead-letters/:id/retry',
     {
       config: { scope: 'manage' },
-      schema: { ...tags, summary: 'Sends the input of a dead letter again', params: letterParams, response: { 202: { description: 'It is sent.' } } },
+      schema: {
+        ...tags,
+        summary: 'Sends the input of a dead letter again',
+        params: letterParams,
+        response: jsonAnswer(retriedLetter, { status: 202, description: 'It is sent.' }),
+      },
     },
     async ({ params }, reply) => sendJson(reply.code(202), await management.retry(params.id)),
   )
@@ -86,7 +119,12 @@ export function managementRoutes(app: FastifyInstance, management: LogManagement
     '/v1/requests',
     {
       config: { scope: 'read' },
-      schema: { ...tags, summary: 'The requests of this process’s swarms, the newest first', querystring: requestsQuery },
+      schema: {
+        ...tags,
+        summary: 'The requests of this process’s swarms, the newest first',
+        response: jsonAnswer(requestPage),
+        querystring: requestsQuery,
+      },
     },
     async (request, reply) => {
       const { query } = request
@@ -100,7 +138,12 @@ export function managementRoutes(app: FastifyInstance, management: LogManagement
     '/v1/requests/:id/trace',
     {
       config: { scope: 'read' },
-      schema: { ...tags, summary: 'The way of a request: each step with its place, its times and its batch', params: requestParams },
+      schema: {
+        ...tags,
+        summary: 'The way of a request: each step with its place, its times and its batch',
+        response: jsonAnswer(requestTrace),
+        params: requestParams,
+      },
     },
     async (request, reply) => {
       const { id } = request.params
@@ -110,13 +153,19 @@ export function managementRoutes(app: FastifyInstance, management: LogManagement
 
   app.get(
     '/v2/models',
-    { config: { scope: 'read' }, schema: { ...tags, summary: 'The models that bees run, with their versions' } },
+    {
+      config: { scope: 'read' },
+      schema: { ...tags, summary: 'The models that bees run, with their versions', response: jsonAnswer(Type.Array(modelRow)) },
+    },
     async (_, reply) => sendJson(reply, await management.models()),
   )
 
   app.post<{ Params: { swarm: string; bee: string } }>(
     '/v2/models/:swarm/bees/:bee/reload',
-    { config: { scope: 'manage' }, schema: { ...tags, summary: 'Looks for new versions of a bee’s model now', params: modelParams } },
+    {
+      config: { scope: 'manage' },
+      schema: { ...tags, summary: 'Looks for new versions of a bee’s model now', response: jsonAnswer(modelRow), params: modelParams },
+    },
     async ({ params }, reply) => sendJson(reply, await management.reloadModel(params.swarm, params.bee)),
   )
 }

@@ -5,7 +5,7 @@ import { maxSwarmBytes } from '../../../topology/swarm/swarm-document.ts'
 import { type SwarmManagement, type SwarmText, swarmStates } from '../../../topology/swarm/swarm-management.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import type { BodyLimits } from './body-limits.ts'
-import type { DescribedBody } from './described-route.ts'
+import { type DescribedBody, nullable } from './described-route.ts'
 import { sendJson } from './management-routes.ts'
 import { ProblemError } from './problem.ts'
 import { problemSchema } from './problem-schema.ts'
@@ -192,7 +192,6 @@ function about(summary: string, answers: { readonly [status: number]: object | n
   return { tags: ['swarms'], summary, response: { ...Object.fromEntries(good), default: bad } }
 }
 
-const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) => Type.Union([schema, Type.Null()])
 const params = Type.Object({ swarm: Type.String({ maxLength: 255 }) })
 const beeParams = Type.Object({ swarm: Type.String({ maxLength: 255 }), bee: Type.String({ maxLength: 255 }) })
 const swarmText: DescribedBody = {
