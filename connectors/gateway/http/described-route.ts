@@ -55,9 +55,16 @@ export function nullable<T extends TSchema>(schema: T) {
 }
 
 /** A successful response with a content type other than JSON. */
-export function answerOf(contentType: string, description: string): object {
-  return { 200: { description, content: { [contentType]: { schema: Type.String() } } } }
+export function answerOf(contentType: string, description: string, schema: TSchema = Type.String()): object {
+  return { 200: { description, content: { [contentType]: { schema } } } }
 }
+
+/** A successful response that is a stream of server-sent events. The schema is of one event. */
+export const eventStreamAnswer = answerOf(
+  'text/event-stream',
+  'Server-sent events.',
+  Type.Object({ event: Type.String(), id: Type.Optional(Type.String()), data: Type.String({ description: 'JSON.' }) }),
+)
 
 /** The successful response of a route that returns no body. */
 export const nothing = { 204: { type: 'null', description: 'Done.' } }

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Clock } from '../../../processor/ports.ts'
 import type { Page } from '../../../topology/swarm/page.ts'
 import { CallerPlaces } from '../access/caller-places.ts'
-import { answerOf, jsonAnswer } from './described-route.ts'
+import { eventStreamAnswer, jsonAnswer } from './described-route.ts'
 import { EventStream } from './event-stream.ts'
 import { liveSwarm } from './management-answers.ts'
 import { sendJson } from './management-routes.ts'
@@ -27,7 +27,7 @@ export function liveRoutes(app: FastifyInstance, { page, clock }: { readonly pag
       schema: {
         tags: ['management'],
         summary: 'The swarms of this process and their counts, each second',
-        response: answerOf('text/event-stream', 'Server-sent events.'),
+        response: eventStreamAnswer,
       },
     },
     async (request, reply) => {
