@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { mistakesIn } from '../../../topology/swarm/shown-mistakes.ts'
 import { maxSwarmBytes } from '../../../topology/swarm/swarm-document.ts'
-import { type SwarmManagement, type SwarmText, swarmStates } from '../../../topology/swarm/swarm-management.ts'
+import { beeStates, type SwarmManagement, type SwarmText, swarmStates } from '../../../topology/swarm/swarm-management.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import type { BodyLimits } from './body-limits.ts'
 import { type DescribedBody, nullable } from './described-route.ts'
@@ -265,7 +265,8 @@ const beeRow = Type.Object({
   name: Type.String(),
   type: Type.String(),
   inputs: Type.Array(Type.String()),
-  state: Type.Enum([...swarmStates]),
+  state: Type.Enum([...beeStates]),
+  instance: Type.String({ description: 'The run of the process that answers: the state and the counts are of this process alone.' }),
   spec: Type.Object({}, { additionalProperties: true }),
   gpu: Type.Integer(),
   replicas: Type.Integer(),
