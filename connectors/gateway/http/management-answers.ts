@@ -48,6 +48,12 @@ export const deadLetter = Type.Object({
 
 export const deadLetterPage = Type.Object({ dead_letters: Type.Array(deadLetter), next: nullable(Type.String()) })
 
+export const settledLetters = Type.Object({
+  settled: texts,
+  failed: Type.Array(Type.Object({ id: Type.String(), code: Type.String(), detail: Type.String() })),
+  next: nullable(Type.String()),
+})
+
 export const retriedLetter = Type.Object({ request_id: Type.String(), ...place })
 
 const traceError = Type.Object({ code: Type.String(), detail: Type.String(), bee: Type.String() })

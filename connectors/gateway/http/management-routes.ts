@@ -12,6 +12,7 @@ import {
   requestPage,
   requestTrace,
   retriedLetter,
+  settledLetters,
   topicRows,
 } from './management-answers.ts'
 import { ProblemError } from './problem.ts'
@@ -78,8 +79,8 @@ export function managementRoutes(app: FastifyInstance, management: LogManagement
     },
     async (request, reply) => {
       const { query } = request
-      const { swarm = null, max = usualMax, after = null } = query
-      return sendJson(reply, await read(request, () => management.deadLetters({ swarm, max, after })))
+      const { swarm = null, code = null, max = usualMax, after = null } = query
+      return sendJson(reply, await read(request, () => management.deadLetters({ swarm, code, max, after })))
     },
   )
 
@@ -105,6 +106,19 @@ export function managementRoutes(app: FastifyInstance, management: LogManagement
     },
     async ({ params }, reply) => sendJson(reply.code(202), await management.retry(params.id)),
   )
+
+  for (const [verb, summary] of [
+    ['retry', 'Sends the inputs of one page of dead letters again; those that fail stay'],
+    ['discard', 'Takes one page of dead letters out of the list'],
+  ] as const)
+    app.post<{ Querystring: LettersQuery }>(
+      `/v1/dead-letters/${verb}`,
+      { config: { scope: 'manage' }, schema: { ...tags, summary, querystring: settleQuery, response: jsonAnswer(settledLetters) } },
+      async (request, reply) => {
+        const { swarm = null, code = null, max = managementLimits.settledLetters, after = null } = request.query
+        return sendJson(reply, await read(request, () => management.settle(verb, { swarm, code, max, after })))
+      },
+    )
 
   app.delete<{ Params: { id: string } }>(
     '/v1/dead-letters/:id',
@@ -180,6 +194,7 @@ interface RecordsQuery {
 
 interface LettersQuery {
   readonly swarm?: string
+  readonly code?: string
   readonly max?: number
   readonly after?: string
 }
@@ -244,6 +259,7 @@ const requestsQuery = Type.Object({
 })
 const lettersQuery = Type.Object({
   swarm: name('Of one swarm.'),
+  code: name('With this error code, such as WAGGLE_BEE_FAILED.'),
   max: count(managementLimits.deadLetters, 'At most so many.'),
   after: Type.Optional(
     Type.String({
@@ -252,3 +268,4 @@ const lettersQuery = Type.Object({
     }),
   ),
 })
+const settleQuery = Type.Object({ ...lettersQuery.properties, max: count(managementLimits.settledLetters, 'At most so many.') })

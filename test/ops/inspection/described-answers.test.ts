@@ -131,6 +131,17 @@ describe('The description of the API', () => {
       return (body as { readonly dead_letters: readonly { readonly id: string }[] }).dead_letters[0] ?? null
     })
     await call('DELETE /v1/dead-letters/{id}', `/v1/dead-letters/${again.id}`)
+    const ask = () =>
+      fetch(`${server.url}/v1/gateways/shelf/request`, { method: 'POST', body: '{"fail":1}', headers: { 'content-type': 'application/json' } })
+    for (let failed = 0; failed < 3; failed++) assert.equal((await ask()).status, 502)
+    const other = await call('POST /v1/dead-letters/discard', '/v1/dead-letters/discard?code=WAGGLE_OTHER')
+    assert.deepEqual(other, { settled: [], failed: [], next: null })
+    const settle = '/v1/dead-letters/discard?swarm=shelf&code=WAGGLE_BEE_FAILED&max=2'
+    const first = (await call('POST /v1/dead-letters/discard', settle)) as { readonly settled: readonly string[]; readonly next: string }
+    assert.equal(first.settled.length, 2)
+    const query = `after=${encodeURIComponent(first.next)}`
+    const last = (await call('POST /v1/dead-letters/retry', `/v1/dead-letters/retry?${query}`)) as typeof first
+    assert.deepEqual([last.settled.length, last.next], [1, null])
     await call('POST /v1/swarms/{swarm}/rollback', '/v1/swarms/shelf/rollback')
     await call('POST /v1/swarms/{swarm}/pause', '/v1/swarms/shelf/pause')
     await call('POST /v1/swarms/{swarm}/resume', '/v1/swarms/shelf/resume')
