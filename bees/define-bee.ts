@@ -261,6 +261,8 @@ export interface RunningModel {
  */
 export type Bee<In, Out> = {
   close?(): Promise<void>
+  /** False while a call would wait, because the bee's program starts again. Default: true. */
+  readonly isReady?: boolean
   /** An input that the bee accepts, as JSON. `waggle run` prints an example request with this input. */
   example?(): unknown
   /** The type of the input that the open bee takes; null if the type is unknown. Without this member, the bee type's own input type is used. */

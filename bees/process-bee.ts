@@ -7,6 +7,9 @@ import { outputOf, payloadOf, payloadOfInput } from './hosting/payload-input.ts'
 /** A bee whose calls go to processes. */
 export function processBee(open: OpenProcess): Bee<unknown, unknown> {
   return {
+    get isReady() {
+      return open.isReady
+    },
     async processBatch(inputs, requests) {
       const parts = open.wantsParts === true ? await Promise.all(requests.map(partsOf)) : []
       const outcomes = await open.call(

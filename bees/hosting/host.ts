@@ -15,6 +15,7 @@ import { BeeReplicas } from '../replicas/bee-replicas.ts'
 import type { ReplicaCounts } from '../replicas/replicas.ts'
 import { BeeCalls } from './bee-calls.ts'
 import { beeRequest } from './bee-request.ts'
+import { BeeStates } from './bee-states.ts'
 import { callBee } from './called-bee.ts'
 import { alone, createBee, leastReplicas, madeBy, typeOf } from './created-bee.ts'
 import type { HostOptions } from './host-options.ts'
@@ -33,6 +34,7 @@ export class SwarmHost implements BeeHost {
   readonly #opened = new Map<string, Bee<unknown, unknown>>()
   readonly #replicas: ReadonlyMap<string, BeeReplicas>
   readonly calls: BeeCalls
+  readonly states = new BeeStates()
 
   private constructor(options: HostOptions, made: ReadonlyMap<string, Bee<unknown, unknown>>) {
     this.#options = options
@@ -209,7 +211,9 @@ export class SwarmHost implements BeeHost {
 
   async open(bee: SwarmBee, batchSize: number): Promise<Worker> {
     const replicas = this.#replicas.get(bee.name) ?? new BeeReplicas(bee, { ...this.#options, least: 1 })
-    const made = this.#made.get(bee.name) ?? (await createBee(this.#options, bee, { batchSize, replicas }, (one) => this.#findingsOfReaders(one)))
+    const made =
+      this.#made.get(bee.name) ??
+      (await this.states.opened(bee.name, () => createBee(this.#options, bee, { batchSize, replicas }, (one) => this.#findingsOfReaders(one))))
     if ('connect' in made)
       throw new WaggleError('WAGGLE_INVALID_BEE', {
         message: `The bee type ${bee.type.type} returns { connect }, and was planned as a function of requests`,
@@ -227,6 +231,7 @@ export class SwarmHost implements BeeHost {
     return {
       call: this.#gated(bee, traced),
       close: async () => {
+        this.states.closed(bee.name, made)
         await made.close?.()
       },
     }

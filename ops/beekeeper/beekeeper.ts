@@ -318,6 +318,7 @@ export class Beekeeper {
     const place = server ?? { root: process.cwd(), env: process.env }
     const definitions = server === null ? null : await this.#openDefinitions(log, random)
     const groups = definitions === null || settings.log !== 'kafka' ? null : await this.#openGroups()
+    const processId = freshId(systemClock, random)
     const served = new ServedSwarms({
       running,
       requests,
@@ -325,6 +326,7 @@ export class Beekeeper {
       log,
       groups,
       instance: settings.instance,
+      processId,
       clock: systemClock,
       place,
       say,
@@ -364,7 +366,7 @@ export class Beekeeper {
     const management = await LocalManagement.open({
       log,
       clock: systemClock,
-      newId: () => freshId(systemClock, random),
+      newId: () => processId,
       schemaRegistryUrl: settings.schema_registry_url,
       plans,
       acceptedAt,

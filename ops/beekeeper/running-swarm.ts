@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { BeePorts } from '../../bees/define-bee.ts'
 import type { BeeActivity } from '../../bees/hosting/bee-calls.ts'
+import type { BeeState } from '../../bees/hosting/bee-states.ts'
 import { claimedHost } from '../../bees/hosting/claimed-host.ts'
 import { earlyBees } from '../../bees/hosting/early-bees.ts'
 import { SwarmHost } from '../../bees/hosting/host.ts'
@@ -301,6 +302,11 @@ export class RunningSwarm {
   /** The models of the swarm's bees in this process. */
   get models(): SwarmHost['models'] {
     return this.#host.models.map(({ model, ...bee }) => ({ ...bee, model: redactedModel(model, this.#redaction) }))
+  }
+
+  /** The state of one bee in this process. */
+  stateOf(bee: string): BeeState {
+    return this.#host.states.of(bee)
   }
 
   /** The counts of the replicas of the swarm's bees in this process. */

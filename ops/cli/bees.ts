@@ -46,11 +46,17 @@ function tableOf(rows: readonly BeeRow[]): string {
     row.name,
     row.type,
     row.state,
+    processText(row.instance),
     String(row.results_total),
     String(row.failed_total),
     row.mean_call_seconds === null ? '-' : `${(row.mean_call_seconds * 1000).toFixed(1)} ms`,
   ])
-  return textTable(['swarm', 'bee', 'type', 'state', 'results', 'failed', 'call'], cells)
+  return textTable(['swarm', 'bee', 'type', 'state', 'process', 'results', 'failed', 'call'], cells)
+}
+
+/** The end of a process's id, which differs between the processes behind one address. */
+export function processText(instance: string): string {
+  return instance.slice(-8)
 }
 
 function pathOf(swarm: string): string {

@@ -1,5 +1,4 @@
-import { type DeadLetter, type DeadLetterPage, managementLimits } from '../../topology/swarm/log-management.ts'
-import { WaggleError } from '../../topology/waggle-error.ts'
+import { type DeadLetter, managementLimits, type SettledLetters } from '../../topology/swarm/log-management.ts'
 import { hintAtEmptyLog } from './empty-log-hint.ts'
 import { exitStatus } from './exit-status.ts'
 import { type StreamsLetter, streamsLetters } from './streams-letters.ts'
@@ -16,12 +15,13 @@ export async function listDeadLetters(
   return onLog(options, async (management, settings) => {
     const page = await management.deadLetters({
       swarm: options.swarm ?? null,
+      code: options.cause ?? null,
       max: Math.min(options.max, managementLimits.deadLetters),
       after: options.after ?? null,
     })
-    const letters = page.dead_letters.filter(({ code }) => options.cause === undefined || code === options.cause)
+    const letters = page.dead_letters
     if (letters.length === 0) await hintAtEmptyLog(management, settings, options.json)
-    if (options.json) process.stdout.write(`${JSON.stringify({ ...page, dead_letters: letters })}\n`)
+    if (options.json) process.stdout.write(`${JSON.stringify(page)}\n`)
     else {
       process.stdout.write(letters.map((letter) => `${textOf(letter)}\n`).join('\n'))
       if (letters.length === 0) process.stdout.write(page.next === null ? 'There are no dead letters.\n' : 'There are none on this page.\n')
@@ -91,17 +91,14 @@ export async function eachDeadLetter(verb: 'retry' | 'discard', { swarm, cause, 
     const [done, failed]: [string[], { readonly id: string; readonly error: string }[]] = [[], []]
     let after: string | null = null
     do {
-      const page: DeadLetterPage = await management.deadLetters({ swarm: swarm ?? null, max: managementLimits.deadLetters, after })
-      for (const { id, code } of page.dead_letters) {
-        if (cause !== undefined && code !== cause) continue
-        try {
-          await management[verb](id)
-          done.push(id)
-        } catch (thrown) {
-          if (!(thrown instanceof WaggleError) || thrown.code === 'WAGGLE_UNREACHABLE') throw thrown
-          failed.push({ id, error: thrown.message })
-        }
-      }
+      const page: SettledLetters = await management.settle(verb, {
+        swarm: swarm ?? null,
+        code: cause ?? null,
+        max: managementLimits.settledLetters,
+        after,
+      })
+      done.push(...page.settled)
+      failed.push(...page.failed.map(({ id, detail }) => ({ id, error: detail })))
       after = page.next
     } while (after !== null)
     const word = { retry: 'retried', discard: 'discarded' }[verb]

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { BeeRow, SwarmRow } from '../../topology/swarm/swarm-management.ts'
+import { processText } from './bees.ts'
 import { exitStatus } from './exit-status.ts'
 import type { ServerOptions } from './server-options.ts'
 import { call } from './swarms.ts'
@@ -18,8 +19,11 @@ export interface BeeRate {
   readonly bee: string
   readonly type: string
   readonly state: BeeRow['state']
-  readonly results_per_second: number
-  readonly failed_per_second: number
+  /** The run of the process that has these counts. */
+  readonly instance: string
+  /** Null at the first reading of a process, which has no earlier count. */
+  readonly results_per_second: number | null
+  readonly failed_per_second: number | null
   readonly results_total: number
   readonly failed_total: number
   /** The mean time of a call since the swarm started; null if there was no call. */
@@ -35,15 +39,21 @@ export async function top(swarm: string | null, options: TopOptions): Promise<nu
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
   const isScreen = process.stdout.isTTY === true && !options.json
   const limit = options.max ?? Number.POSITIVE_INFINITY
-  let before = await look(swarm, options)
+  // A service of several processes is answered by one or the other, and each has counts of its own.
+  const seen = new Map<string, Look>()
+  const keep = (one: Look) => {
+    const instance = instanceOf(one)
+    if (instance !== null) seen.set(instance, one)
+  }
+  keep(await look(swarm, options))
   for (let shown = 0; shown < limit; shown++) {
     await pause(options.every * 1000, null, { signal: stop.signal }).catch(() => {})
     if (stop.signal.aborted) break
     const now = await look(swarm, options)
-    const rates = ratesOf(before, now)
+    const rates = ratesOf(seen.get(instanceOf(now) ?? '') ?? null, now)
     const text = options.json ? JSON.stringify({ at: now.at, bees: rates }) : tableOf(rates, isScreen ? (process.stdout.rows ?? usualRows) - 1 : null)
     process.stdout.write(isScreen ? `\x1b[H\x1b[J${text}\n` : `${text}\n${options.json ? '' : '\n'}`)
-    before = now
+    keep(now)
   }
   return exitStatus.done
 }
@@ -54,11 +64,12 @@ export interface Look {
   readonly bees: readonly BeeRow[]
 }
 
-/** The rates between two readings. A count that has fallen belongs to a new version, which started at zero. */
-export function ratesOf(before: Look, now: Look): readonly BeeRate[] {
-  const seconds = Math.max(0.001, (now.at - before.at) / 1000)
-  const earlier = new Map(before.bees.map((bee) => [nameOf(bee), bee]))
+/** The rates between two readings of the same process. A count that has fallen belongs to a new version, which started at zero. */
+export function ratesOf(before: Look | null, now: Look): readonly BeeRate[] {
+  const seconds = Math.max(0.001, (now.at - (before?.at ?? 0)) / 1000)
+  const earlier = new Map((before?.bees ?? []).map((bee) => [nameOf(bee), bee]))
   const rateOf = (row: BeeRow, count: 'results_total' | 'failed_total') => {
+    if (before === null) return null
     const last = earlier.get(nameOf(row))?.[count] ?? 0
     return (row[count] - (row[count] < last ? 0 : last)) / seconds
   }
@@ -68,15 +79,14 @@ export function ratesOf(before: Look, now: Look): readonly BeeRate[] {
       bee: row.name,
       type: row.type,
       state: row.state,
+      instance: row.instance,
       results_per_second: rateOf(row, 'results_total'),
       failed_per_second: rateOf(row, 'failed_total'),
       results_total: row.results_total,
       failed_total: row.failed_total,
       mean_call_seconds: row.mean_call_seconds,
     }))
-    .toSorted(
-      (a, b) => b.results_per_second + b.failed_per_second - a.results_per_second - a.failed_per_second || (rateName(a) < rateName(b) ? -1 : 1),
-    )
+    .toSorted((a, b) => busy(b) - busy(a) || (rateName(a) < rateName(b) ? -1 : 1))
 }
 
 async function look(swarm: string | null, options: ServerOptions): Promise<Look> {
@@ -91,14 +101,25 @@ function tableOf(rates: readonly BeeRate[], rows: number | null): string {
     rate.swarm,
     rate.bee,
     rate.state,
-    rate.results_per_second.toFixed(1),
-    rate.failed_per_second.toFixed(1),
+    processText(rate.instance),
+    rate.results_per_second?.toFixed(1) ?? '-',
+    rate.failed_per_second?.toFixed(1) ?? '-',
     String(rate.results_total),
     String(rate.failed_total),
     rate.mean_call_seconds === null ? '-' : `${(rate.mean_call_seconds * 1000).toFixed(1)} ms`,
   ])
-  const lines = textTable(['swarm', 'bee', 'state', 'results/s', 'failed/s', 'results', 'failed', 'call'], cells).split('\n')
+  const lines = textTable(['swarm', 'bee', 'state', 'process', 'results/s', 'failed/s', 'results', 'failed', 'call'], cells).split('\n')
   return (rows === null ? lines : lines.slice(0, rows)).join('\n')
+}
+
+/** The process that gave all rows of a reading; null for a reading without rows, and for rows of several processes. */
+function instanceOf({ bees }: Look): string | null {
+  const instances = new Set(bees.map(({ instance }) => instance))
+  return instances.size === 1 ? ([...instances][0] ?? null) : null
+}
+
+function busy({ results_per_second, failed_per_second }: BeeRate): number {
+  return (results_per_second ?? 0) + (failed_per_second ?? 0)
 }
 
 function nameOf({ swarm, name }: BeeRow): string {

@@ -3,7 +3,7 @@ import { eventLoopTurn } from '../../processor/event-loop-turn.ts'
 import { partitionForKey } from '../../processor/partitioner.ts'
 import { type Clock, DamagedValue, type Log, type LogRecord, type Producer, type ProducerRecord, valueBytes } from '../../processor/ports.ts'
 import { type Header, headerText, textHeader } from '../../topology/record.ts'
-import type { DeadLetter, DeadLetterOptions, DeadLetterPage, Retried } from '../../topology/swarm/log-management.ts'
+import type { DeadLetter, DeadLetterOptions, DeadLetterPage, Retried, SettledLetters } from '../../topology/swarm/log-management.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 import {
   contentTypeHeader,
@@ -56,8 +56,8 @@ export class DeadLetters {
     this.#plans = plans
   }
 
-  /** One page of the open letters, the newest first. The page has fewer than `max` letters if the letters are large. */
-  async list({ swarm, max, after }: DeadLetterOptions): Promise<DeadLetterPage> {
+  /** One page of the open letters, the newest first. The page has fewer than `max` letters if the letters are large, or have another code. */
+  async list({ swarm, code = null, max, after }: DeadLetterOptions): Promise<DeadLetterPage> {
     const from = after === null ? null : await this.#letterOf(after)
     const found: OpenLetter[] = []
     for (const name of swarm === null ? await this.#swarms() : [swarm]) {
@@ -73,7 +73,7 @@ export class DeadLetters {
       last = place
       const record = await this.#recordAt(deadLetterTopic(place.swarm), place.partition, place.offset)
       // Retention may have deleted the letter after it was listed.
-      if (record === null) continue
+      if (record === null || (code !== null && headerText(record.headers, deadLetterCodeHeader) !== code)) continue
       const letter = await this.#letter(place, record, listedCharacters)
       letters.push(letter)
       size.add(letter, valueBytes(record.value))
@@ -104,6 +104,22 @@ export class DeadLetters {
     return this.#once(id, async (place) => {
       await this.#send(place.swarm, [this.#settlement(place, 'discarded')])
     })
+  }
+
+  /** Retries or discards the letters of one page. */
+  async settle(verb: 'retry' | 'discard', options: DeadLetterOptions): Promise<SettledLetters> {
+    const { dead_letters: letters, next } = await this.list(options)
+    const [settled, failed]: [string[], SettledLetters['failed'][number][]] = [[], []]
+    for (const { id } of letters) {
+      try {
+        await this[verb](id)
+        settled.push(id)
+      } catch (thrown) {
+        if (!(thrown instanceof WaggleError)) throw thrown
+        failed.push({ id, code: thrown.code, detail: thrown.message })
+      }
+    }
+    return { settled, failed, next }
   }
 
   async close(): Promise<void> {

@@ -10,6 +10,7 @@ import type {
   RequestListOptions,
   RequestPage,
   Retried,
+  SettledLetters,
   TopicRow,
 } from '../../topology/swarm/log-management.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
@@ -94,6 +95,10 @@ export class LocalManagement implements LogManagement {
 
   discard(id: string): Promise<void> {
     return this.#letters.discard(id)
+  }
+
+  settle(verb: 'retry' | 'discard', options: DeadLetterOptions): Promise<SettledLetters> {
+    return this.#letters.settle(verb, options)
   }
 
   requests(options: RequestListOptions): Promise<RequestPage> {

@@ -9,6 +9,7 @@ import type {
   RequestListOptions,
   RequestPage,
   Retried,
+  SettledLetters,
   TopicRow,
 } from '../../topology/swarm/log-management.ts'
 import type { RequestTrace } from '../../topology/swarm/request/request-trace.ts'
@@ -50,9 +51,8 @@ export class RemoteManagement implements LogManagement {
     return this.#call('GET', `/v1/topics/${encodeURIComponent(topic)}/records?${query}`, waitMs) as Promise<RecordPage>
   }
 
-  deadLetters({ swarm, max, after }: DeadLetterOptions): Promise<DeadLetterPage> {
-    const query = new URLSearchParams({ max: String(max), ...(swarm === null ? {} : { swarm }), ...(after === null ? {} : { after }) })
-    return this.#call('GET', `/v1/dead-letters?${query}`) as Promise<DeadLetterPage>
+  deadLetters(options: DeadLetterOptions): Promise<DeadLetterPage> {
+    return this.#call('GET', `/v1/dead-letters?${queryOf(options)}`) as Promise<DeadLetterPage>
   }
 
   deadLetter(id: string): Promise<DeadLetter> {
@@ -67,10 +67,12 @@ export class RemoteManagement implements LogManagement {
     await this.#call('DELETE', `/v1/dead-letters/${encodeURIComponent(id)}`)
   }
 
+  settle(verb: 'retry' | 'discard', options: DeadLetterOptions): Promise<SettledLetters> {
+    return this.#call('POST', `/v1/dead-letters/${verb}?${queryOf(options)}`, settleMs) as Promise<SettledLetters>
+  }
+
   requests(options: RequestListOptions): Promise<RequestPage> {
-    const query = new URLSearchParams()
-    for (const [name, value] of Object.entries(options)) if (value !== null) query.set(name, String(value))
-    return this.#call('GET', `/v1/requests?${query}`) as Promise<RequestPage>
+    return this.#call('GET', `/v1/requests?${queryOf(options)}`) as Promise<RequestPage>
   }
 
   trace(id: string): Promise<RequestTrace> {
@@ -94,6 +96,15 @@ export class RemoteManagement implements LogManagement {
     return callServer(this, { method, path, signal })
   }
 }
+
+function queryOf(options: object): URLSearchParams {
+  const query = new URLSearchParams()
+  for (const [name, value] of Object.entries(options)) if (value !== null && value !== undefined) query.set(name, String(value))
+  return query
+}
+
+/** The time limit of a page of letters that are retried, in ms. */
+const settleMs = 120_000
 
 /** The time limit of a reload, in ms. A model has 15 minutes to open on a GPU. */
 const reloadMs = 15 * 60_000

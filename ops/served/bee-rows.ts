@@ -1,11 +1,11 @@
 import type { BeeRow, SwarmRow } from '../../topology/swarm/swarm-management.ts'
 import type { ConfiguredSwarm, RunningSwarm } from '../beekeeper/running-swarm.ts'
 
-/** The bees of a swarm in the form of the API, with the counts of their calls in this process. */
+/** The bees of a swarm in the form of the API, with their states and the counts of their calls in this process. */
 export function beeRows(
   configured: ConfiguredSwarm | null,
   running: RunningSwarm | null,
-  { name: swarm, state }: Pick<SwarmRow, 'name' | 'state'>,
+  { name: swarm, state, instance }: Pick<SwarmRow, 'name' | 'state'> & Pick<BeeRow, 'instance'>,
 ): readonly BeeRow[] {
   const meters = (running?.application.threads.here ?? []).flatMap(({ callMeters }) => [...callMeters])
   return (configured?.swarm.bees ?? []).map(({ name, type, input, spec, gpu, replicas, maxReplicas, timeoutMs, onError }) => {
@@ -17,7 +17,8 @@ export function beeRows(
       name,
       type: type.type,
       inputs: input?.bees ?? [],
-      state,
+      state: state === 'running' && running !== null ? running.stateOf(name) : state,
+      instance,
       spec,
       gpu,
       replicas,

@@ -31,6 +31,8 @@ export interface ServedSwarmOptions {
   readonly groups: KafkaGroups | null
   /** The name of this process in the groups, if it has a fixed name. */
   readonly instance: string | null
+  /** Names this run of the process. */
+  readonly processId: string
   readonly clock: Clock
   readonly say: LogLine
 }
@@ -128,7 +130,7 @@ export class ServedSwarm {
   }
 
   get beeRows(): readonly BeeRow[] {
-    return beeRows(this.#configured, this.#running, this.row)
+    return beeRows(this.#configured, this.#running, { ...this.row, instance: this.#options.processId })
   }
 
   /** The version that the definition names now; null if there is no definition. */

@@ -5,6 +5,7 @@ import { openEmbeddedLog } from '../../connectors/log/embedded/embedded-log.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import { Beekeeper } from '../../ops/beekeeper/beekeeper.ts'
 import { loadConfig } from '../../ops/config/config.ts'
+import { LogThreshold } from '../../ops/process-log/log-threshold.ts'
 import { Definitions } from '../../ops/served/definitions.ts'
 import { Redaction } from '../../topology/swarm/secrets/redaction.ts'
 import type { Env } from './swarm-here.ts'
@@ -38,8 +39,18 @@ export class ServerHere {
       WAGGLE_SHUTDOWN_SECONDS: '1',
       ...this.#env,
     }
+    const { settings } = loadConfig({ directories: [this.root], env })
+    let levels = LogThreshold.parse(settings.log_level)
     this.#beekeeper = await Beekeeper.open({
-      settings: loadConfig({ directories: [this.root], env }).settings,
+      settings,
+      logLevels: {
+        get text() {
+          return levels.text
+        },
+        set: (text) => {
+          levels = LogThreshold.parse(text)
+        },
+      },
       swarms: [],
       server: { root: this.root, env },
       say: (_, level, message) => void this.said.push(`${level} ${message}`),

@@ -19,6 +19,11 @@ export interface LogManagement {
    */
   retry(id: string): Promise<Retried>
   discard(id: string): Promise<void>
+  /**
+   * Retries or discards the letters of one page, newest first. A letter that cannot be sent again stays in the list, and is among the failed ones of
+   * the answer.
+   */
+  settle(verb: 'retry' | 'discard', options: DeadLetterOptions): Promise<SettledLetters>
   /** The requests of the swarms of this process, the newest first. Throws WAGGLE_BAD_REQUEST for an invalid cursor. */
   requests(options: RequestListOptions): Promise<RequestPage>
   /** The way of a request through its swarm. Throws WAGGLE_UNKNOWN_REQUEST if the log has no record of the request. */
@@ -68,6 +73,8 @@ export interface ShownRecord {
 export interface DeadLetterOptions {
   /** The swarm whose dead letters are listed; null for all swarms. */
   readonly swarm: string | null
+  /** The error code of the letters; null for all codes. A page with a code may have fewer letters than `max`, and still a `next`. */
+  readonly code?: string | null
   readonly max: number
   /** The `next` of the page before, or the id of a letter. Null: the newest letters. */
   readonly after: string | null
@@ -76,6 +83,16 @@ export interface DeadLetterOptions {
 export interface DeadLetterPage {
   readonly dead_letters: readonly DeadLetter[]
   /** The cursor to give as `after` for the next page. Null: there are no more letters. The cursor stays valid when letters are settled. */
+  readonly next: string | null
+}
+
+/** The outcome of one page of letters that were retried or discarded. */
+export interface SettledLetters {
+  /** The ids of the letters that were retried or discarded. */
+  readonly settled: readonly string[]
+  /** The letters that stay, with the reason. */
+  readonly failed: readonly { readonly id: string; readonly code: string; readonly detail: string }[]
+  /** The cursor to give as `after` for the next page. Null: there are no more letters. */
   readonly next: string | null
 }
 
@@ -177,4 +194,4 @@ export interface ModelVersionRow {
 }
 
 /** The limits of one answer. */
-export const managementLimits = { records: 1000, waitMs: 30_000, deadLetters: 1000, requests: 1000 } as const
+export const managementLimits = { records: 1000, waitMs: 30_000, deadLetters: 1000, settledLetters: 100, requests: 1000 } as const

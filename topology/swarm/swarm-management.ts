@@ -51,6 +51,9 @@ export interface SwarmText {
 
 export const swarmStates = ['starting', 'running', 'updating', 'paused', 'failed', 'stopping'] as const
 
+/** The states of a bee: its own, and those of its swarm. */
+export const beeStates = [...swarmStates, 'restarting'] as const
+
 export interface SwarmRow {
   readonly name: string
   readonly state: (typeof swarmStates)[number]
@@ -129,7 +132,13 @@ export interface BeeRow {
   readonly name: string
   readonly type: string
   readonly inputs: readonly string[]
-  readonly state: SwarmRow['state']
+  /**
+   * The state of the bee in this process while its swarm runs, else the state of its swarm. `restarting`: none of the bee's processes can take a call
+   * at the moment. `failed`: the bee could not be opened.
+   */
+  readonly state: (typeof beeStates)[number]
+  /** The run of the process that gives this row. The state and the counts are of this process alone. */
+  readonly instance: string
   /** The bee's spec as the swarm's file has it. Secrets stay names. */
   readonly spec: { readonly [key: string]: unknown }
   readonly gpu: number

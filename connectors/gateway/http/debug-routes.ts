@@ -2,6 +2,8 @@ import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import { type ProcessDebug, profileLimits } from '../../../topology/swarm/process-debug.ts'
 import type { BodyLimits } from './body-limits.ts'
+import { jsonAnswer } from './described-route.ts'
+import { logLevel, processProfile } from './management-answers.ts'
 import { sendJson } from './management-routes.ts'
 import { ProblemError } from './problem.ts'
 import { readJson } from './request-body.ts'
@@ -21,6 +23,7 @@ export function debugRoutes(app: FastifyInstance, debug: ProcessDebug, bodies: B
       schema: {
         tags,
         summary: 'A CPU profile and an allocation sample of each thread, and the time at each bee; one at a time',
+        response: jsonAnswer(processProfile),
         querystring: Type.Object({
           seconds: Type.Optional(Type.String({ description: `From 1 to ${profileLimits.seconds}. Default: ${profileLimits.usualSeconds}.` })),
         }),
@@ -29,13 +32,18 @@ export function debugRoutes(app: FastifyInstance, debug: ProcessDebug, bodies: B
     async ({ query }, reply) => sendJson(reply, await debug.profile(secondsIn(query.seconds))),
   )
 
-  app.get('/v1/log-level', { config: { scope: 'read' }, schema: { tags, summary: 'The levels of this process’s log' } }, (_, reply) =>
-    sendJson(reply, { level: debug.logLevel }),
+  app.get(
+    '/v1/log-level',
+    { config: { scope: 'read' }, schema: { tags, summary: 'The levels of this process’s log', response: jsonAnswer(logLevel) } },
+    (_, reply) => sendJson(reply, { level: debug.logLevel }),
   )
 
   app.put(
     '/v1/log-level',
-    { config: { scope: 'manage' }, schema: { tags, summary: 'Changes the levels of the log ({level}), until the settings are read again' } },
+    {
+      config: { scope: 'manage', body: { consumes: ['application/json'], schema: logLevel } },
+      schema: { tags, summary: 'Changes the levels of the log ({level}), until the settings are read again', response: jsonAnswer(logLevel) },
+    },
     async (request, reply) => {
       const { level } = ((await readJson(request, reply, bodies)) ?? {}) as { readonly level?: unknown }
       if (typeof level !== 'string') throw new ProblemError('WAGGLE_BAD_REQUEST', 'The body is {"level": TEXT}, such as {"level": "info,svm=debug"}')

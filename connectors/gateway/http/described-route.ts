@@ -1,3 +1,4 @@
+import { type TSchema, Type } from 'typebox'
 import { problemSchema } from './problem-schema.ts'
 
 /** The parts of a route's schema that the description of the API (OpenAPI) is made from. */
@@ -44,10 +45,26 @@ export function describedRoute(
   }
 }
 
-/** A successful response with a content type other than JSON. */
-export function answerOf(contentType: string, description: string): object {
-  return { 200: { description, content: { [contentType]: { schema: {} } } } }
+/** A successful response that is JSON of this schema. The schema does not serialize the response. */
+export function jsonAnswer(schema: TSchema, { status = 200, description = 'The answer.' } = {}): object {
+  return { [status]: { description, content: { 'application/json': { schema } } } }
 }
+
+export function nullable<T extends TSchema>(schema: T) {
+  return Type.Union([schema, Type.Null()])
+}
+
+/** A successful response with a content type other than JSON. */
+export function answerOf(contentType: string, description: string, schema: TSchema = Type.String()): object {
+  return { 200: { description, content: { [contentType]: { schema } } } }
+}
+
+/** A successful response that is a stream of server-sent events. The schema is of one event. */
+export const eventStreamAnswer = answerOf(
+  'text/event-stream',
+  'Server-sent events.',
+  Type.Object({ event: Type.String(), id: Type.Optional(Type.String()), data: Type.String({ description: 'JSON.' }) }),
+)
 
 /** The successful response of a route that returns no body. */
 export const nothing = { 204: { type: 'null', description: 'Done.' } }

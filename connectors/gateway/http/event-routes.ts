@@ -7,7 +7,7 @@ import { type AnswerMemory, type Answers, wholeAnswer } from '../../../topology/
 import type { CallerPlaces } from '../access/caller-places.ts'
 import { countAnswer, readerOf } from './answer-reader.ts'
 import { callerText } from './caller-text.ts'
-import { answerOf, nothing } from './described-route.ts'
+import { eventStreamAnswer, nothing } from './described-route.ts'
 import { EventStream } from './event-stream.ts'
 import { problemOf } from './problem.ts'
 import { requestIdIn } from './request-id-in-path.ts'
@@ -42,7 +42,7 @@ export function eventRoutes(app: FastifyInstance, options: EventRoutesOptions): 
         summary:
           'The events of a request: accepted, each bee that is done, each part that a bee publishes, a gap where parts are gone from the log, and the answer',
         params: Type.Object({ id: Type.String({ maxLength: 255 }) }),
-        response: { ...answerOf('text/event-stream', 'Server-sent events.'), ...nothing },
+        response: { ...eventStreamAnswer, ...nothing },
         headers: Type.Object({ 'last-event-id': Type.Optional(Type.String({ description: 'The id of the last event that the caller has.' })) }),
       },
     },

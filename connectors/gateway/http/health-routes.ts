@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
+import { Type } from 'typebox'
 import { callerText } from './caller-text.ts'
-import { answerOf } from './described-route.ts'
+import { answerOf, jsonAnswer } from './described-route.ts'
 
 export interface HealthRoutesOptions {
   readonly notReady: () => string | null
@@ -15,8 +16,12 @@ export function healthRoutes(app: FastifyInstance, { notReady, metrics }: Health
   // These routes answer under any load. An overloaded process is alive, and a restart would make the overload worse.
   const config = { scope: 'open', pressureHandler: () => {}, rateLimit: false } as const
   const metricsConfig = { ...config, scope: 'read', isOpenWithoutTokens: true } as const
-  app.get('/healthz', { config, schema: { tags: ['health'], summary: 'The process lives' } }, async () => ({ status: 'ok' }))
-  app.get('/readyz', { config, schema: { tags: ['health'], summary: 'Every swarm answers' } }, async (_, reply) => {
+  app.get(
+    '/healthz',
+    { config, schema: { tags: ['health'], summary: 'The process lives', response: jsonAnswer(Type.Object({ status: Type.Literal('ok') })) } },
+    async () => ({ status: 'ok' }),
+  )
+  app.get('/readyz', { config, schema: { tags: ['health'], summary: 'Every swarm answers', response: readiness } }, async (_, reply) => {
     const reason = notReady()
     return reason === null
       ? { status: 'ready' }
@@ -37,6 +42,11 @@ export function healthRoutes(app: FastifyInstance, { notReady, metrics }: Health
     },
   )
   app.get('/openapi.json', { config: { scope: 'open' }, schema: { hide: true } }, async () => app.swagger())
+}
+
+const readiness = {
+  ...jsonAnswer(Type.Object({ status: Type.Literal('ready') })),
+  ...jsonAnswer(Type.Object({ status: Type.Literal('not ready'), reason: Type.String() }), { status: 503, description: 'A swarm does not answer.' }),
 }
 
 const metricsTypes = {

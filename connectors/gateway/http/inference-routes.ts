@@ -1,5 +1,5 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { Type } from 'typebox'
+import { type TSchema, Type } from 'typebox'
 import type { InferenceModel, InferenceModels } from '../../../topology/swarm/inference-models.ts'
 import type { Requests } from '../../../topology/swarm/request/requests.ts'
 import { type Answers, wholeAnswer } from '../../../topology/swarm/request/whole-answers.ts'
@@ -9,6 +9,7 @@ import { metadataOf, serverMetadata } from '../inference/model-metadata.ts'
 import type { Intake } from '../intake.ts'
 import { readerOf } from './answer-reader.ts'
 import type { BodyLimits } from './body-limits.ts'
+import { jsonAnswer } from './described-route.ts'
 import { type InferenceBody, readInference, writeInference } from './inference-body.ts'
 import { sendJson } from './management-routes.ts'
 import { type Problem, problemOf, problemOfBee } from './problem.ts'
@@ -40,26 +41,36 @@ export function inferenceRoutes(app: FastifyInstance, options: InferenceRoutesOp
   const open = { scope: 'open', pressureHandler: () => {}, rateLimit: false } as const
   const ask = { scope: 'ask', gatewayOf } as const
 
-  app.get('/v2', { config: open, schema: { ...tags, summary: 'The server and what of the Open Inference Protocol it speaks' } }, (_, reply) =>
-    sendJson(reply, serverMetadata),
+  app.get(
+    '/v2',
+    { config: open, schema: { ...about(serverAnswer), summary: 'The server and what of the Open Inference Protocol it speaks' } },
+    (_, reply) => sendJson(reply, serverMetadata),
   )
-  app.get('/v2/health/live', { config: open, schema: { ...tags, summary: 'The process lives' } }, (_, reply) => sendJson(reply, { live: true }))
-  app.get('/v2/health/ready', { config: open, schema: { ...tags, summary: 'Every swarm answers' } }, (_, reply) => {
+  app.get('/v2/health/live', { config: open, schema: { ...about(live), summary: 'The process lives' } }, (_, reply) =>
+    sendJson(reply, { live: true }),
+  )
+  app.get('/v2/health/ready', { config: open, schema: { ...about(isReady), summary: 'Every swarm answers' } }, (_, reply) => {
     const ready = notReady() === null
     return sendJson(reply.code(ready ? 200 : 503), { ready })
   })
 
   for (const path of ['/v2/models/:model', '/v2/models/:model/versions/:version']) {
-    app.get<ModelRoute>(path, { config: ask, schema: { ...modelSchema, summary: 'The inputs and outputs of a swarm' } }, async ({ params }, reply) =>
-      sendJson(reply, await metadataOf(params.model, modelIn(params))),
+    app.get<ModelRoute>(
+      path,
+      { config: ask, schema: { ...about(modelAnswer), params, summary: 'The inputs and outputs of a swarm' } },
+      async ({ params }, reply) => sendJson(reply, await metadataOf(params.model, modelIn(params))),
     )
-    app.get<ModelRoute>(`${path}/ready`, { config: ask, schema: { ...modelSchema, summary: 'The swarm takes requests' } }, ({ params }, reply) => {
-      const ready = requests.refusal(modelIn(params).gateway) === null
-      return sendJson(reply.code(ready ? 200 : 503), { name: params.model, ready })
-    })
+    app.get<ModelRoute>(
+      `${path}/ready`,
+      { config: ask, schema: { ...about(modelReady), params, summary: 'The swarm takes requests' } },
+      ({ params }, reply) => {
+        const ready = requests.refusal(modelIn(params).gateway) === null
+        return sendJson(reply.code(ready ? 200 : 503), { name: params.model, ready })
+      },
+    )
     app.post<ModelRoute>(
       `${path}/infer`,
-      { config: ask, schema: { ...modelSchema, summary: 'Sends tensors and waits for the answer as tensors' }, onRequest: admit },
+      { config: ask, schema: { ...inferred, params, summary: 'Sends tensors and waits for the answer as tensors' }, onRequest: admit },
       async (request, reply) => infer(request, reply, modelIn(request.params)),
     )
   }
@@ -149,18 +160,44 @@ function sendError(reply: FastifyReply, { status, detail, code, bee }: Problem):
   return reply.code(status).header('content-type', 'application/json').send(JSON.stringify({ error }))
 }
 
-/** Schemas for the OpenAPI page. They do not serialize responses. */
-const tags = {
+const failed = { default: { description: 'What went wrong.', content: { 'application/json': { schema: Type.Object({ error: Type.String() }) } } } }
+
+/** The schema of a route, with the schema of its answer. The schemas are for the OpenAPI page, and do not serialize responses. */
+function about(answer: TSchema) {
+  return { tags: ['inference'], response: { ...jsonAnswer(answer, { description: 'As the protocol has it.' }), ...failed } }
+}
+
+const params = Type.Object({
+  model: Type.String({ maxLength: 255, description: 'The name of a swarm with one gateway, or of a gateway.' }),
+  version: Type.Optional(Type.String({ maxLength: 255, description: 'The version of the swarm that must run.' })),
+})
+const tensor = { name: Type.String(), datatype: Type.String(), shape: Type.Array(Type.Integer()) }
+const tensors = Type.Array(Type.Object(tensor))
+const live = Type.Object({ live: Type.Boolean() })
+const isReady = Type.Object({ ready: Type.Boolean() })
+const modelReady = Type.Object({ name: Type.String(), ready: Type.Boolean() })
+const serverAnswer = Type.Object({ name: Type.String(), version: Type.String(), extensions: Type.Array(Type.String()) })
+const modelAnswer = Type.Object({
+  name: Type.String(),
+  versions: Type.Array(Type.String()),
+  platform: Type.String(),
+  inputs: tensors,
+  outputs: tensors,
+})
+const output = Type.Object({
+  ...tensor,
+  parameters: Type.Optional(Type.Object({ content_type: Type.Optional(Type.String()), binary_data_size: Type.Optional(Type.Integer()) })),
+  data: Type.Optional(Type.Array(Type.Unknown())),
+})
+const inference = Type.Object({ model_name: Type.String(), model_version: Type.String(), id: Type.String(), outputs: Type.Array(output) })
+/** With binary outputs, the answer is JSON and the bytes after it. */
+const inferred = {
   tags: ['inference'],
   response: {
-    200: { description: 'As the protocol has it.', content: { 'application/json': { schema: Type.Unknown() } } },
-    default: { description: 'What went wrong.', content: { 'application/json': { schema: Type.Object({ error: Type.String() }) } } },
+    200: {
+      description: 'As the protocol has it.',
+      content: { 'application/json': { schema: inference }, 'application/octet-stream': { schema: Type.String({ format: 'binary' }) } },
+    },
+    ...failed,
   },
-}
-const modelSchema = {
-  ...tags,
-  params: Type.Object({
-    model: Type.String({ maxLength: 255, description: 'The name of a swarm with one gateway, or of a gateway.' }),
-    version: Type.Optional(Type.String({ maxLength: 255, description: 'The version of the swarm that must run.' })),
-  }),
 }

@@ -2,8 +2,9 @@ import type { FastifyInstance } from 'fastify'
 import type { Clock } from '../../../processor/ports.ts'
 import type { Page } from '../../../topology/swarm/page.ts'
 import { CallerPlaces } from '../access/caller-places.ts'
-import { answerOf } from './described-route.ts'
+import { eventStreamAnswer, jsonAnswer } from './described-route.ts'
 import { EventStream } from './event-stream.ts'
+import { liveSwarm } from './management-answers.ts'
 import { sendJson } from './management-routes.ts'
 
 /**
@@ -26,7 +27,7 @@ export function liveRoutes(app: FastifyInstance, { page, clock }: { readonly pag
       schema: {
         tags: ['management'],
         summary: 'The swarms of this process and their counts, each second',
-        response: answerOf('text/event-stream', 'Server-sent events.'),
+        response: eventStreamAnswer,
       },
     },
     async (request, reply) => {
@@ -47,7 +48,11 @@ export function liveRoutes(app: FastifyInstance, { page, clock }: { readonly pag
     '/v1/live/:swarm',
     {
       config: { scope: 'read' },
-      schema: { tags: ['management'], summary: 'The state of a swarm in this process: what waits, its joins, stores and replicas' },
+      schema: {
+        tags: ['management'],
+        summary: 'The state of a swarm in this process: what waits, its joins, stores and replicas',
+        response: jsonAnswer(liveSwarm),
+      },
     },
     async ({ params }, reply) => sendJson(reply, page.state(params.swarm)),
   )

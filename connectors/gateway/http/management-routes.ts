@@ -2,7 +2,19 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { type LogManagement, managementLimits } from '../../../topology/swarm/log-management.ts'
 import { CallerPlaces } from '../access/caller-places.ts'
-import { nothing } from './described-route.ts'
+import { jsonAnswer, nothing } from './described-route.ts'
+import {
+  deadLetter,
+  deadLetterPage,
+  modelRow,
+  processAnswer,
+  recordPage,
+  requestPage,
+  requestTrace,
+  retriedLetter,
+  settledLetters,
+  topicRows,
+} from './management-answers.ts'
 import { ProblemError } from './problem.ts'
 import { requestIdIn } from './request-id-in-path.ts'
 
@@ -27,19 +39,30 @@ export function managementRoutes(app: FastifyInstance, management: LogManagement
 
   app.get(
     '/v1/process',
-    { config: { scope: 'read' }, schema: { ...tags, summary: 'The id of this run of the process, and the address of its ClickHouse' } },
+    {
+      config: { scope: 'read' },
+      schema: { ...tags, summary: 'The id of this run of the process, and the address of its ClickHouse', response: jsonAnswer(processAnswer) },
+    },
     async (_, reply) => sendJson(reply, { instance: management.instance, clickhouse_url: await management.clickhouseUrl() }),
   )
 
-  app.get('/v1/topics', { config: { scope: 'read' }, schema: { ...tags, summary: 'The topics of the log' } }, async (_, reply) =>
-    sendJson(reply, await management.topics()),
+  app.get(
+    '/v1/topics',
+    { config: { scope: 'read' }, schema: { ...tags, summary: 'The topics of the log', response: jsonAnswer(topicRows) } },
+    async (_, reply) => sendJson(reply, await management.topics()),
   )
 
   app.get<{ Params: { topic: string }; Querystring: RecordsQuery }>(
     '/v1/topics/:topic/records',
     {
       config: { scope: 'read' },
-      schema: { ...tags, summary: 'Records of a topic, decoded; a page a call', params: topicParams, querystring: pageQuery },
+      schema: {
+        ...tags,
+        summary: 'Records of a topic, decoded; a page a call',
+        response: jsonAnswer(recordPage),
+        params: topicParams,
+        querystring: pageQuery,
+      },
     },
     async (request, reply) => {
       const { params, query } = request
@@ -50,17 +73,23 @@ export function managementRoutes(app: FastifyInstance, management: LogManagement
 
   app.get<{ Querystring: LettersQuery }>(
     '/v1/dead-letters',
-    { config: { scope: 'read' }, schema: { ...tags, summary: 'Inputs that failed, the newest first', querystring: lettersQuery } },
+    {
+      config: { scope: 'read' },
+      schema: { ...tags, summary: 'Inputs that failed, the newest first', response: jsonAnswer(deadLetterPage), querystring: lettersQuery },
+    },
     async (request, reply) => {
       const { query } = request
-      const { swarm = null, max = usualMax, after = null } = query
-      return sendJson(reply, await read(request, () => management.deadLetters({ swarm, max, after })))
+      const { swarm = null, code = null, max = usualMax, after = null } = query
+      return sendJson(reply, await read(request, () => management.deadLetters({ swarm, code, max, after })))
     },
   )
 
   app.get<{ Params: { id: string } }>(
     '/v1/dead-letters/:id',
-    { config: { scope: 'read' }, schema: { ...tags, summary: 'One dead letter with its content', params: letterParams } },
+    {
+      config: { scope: 'read' },
+      schema: { ...tags, summary: 'One dead letter with its content', response: jsonAnswer(deadLetter), params: letterParams },
+    },
     async ({ params }, reply) => sendJson(reply, await management.deadLetter(params.id)),
   )
 
@@ -68,10 +97,28 @@ export function managementRoutes(app: FastifyInstance, management: LogManagement
     '/v1/dead-letters/:id/retry',
     {
       config: { scope: 'manage' },
-      schema: { ...tags, summary: 'Sends the input of a dead letter again', params: letterParams, response: { 202: { description: 'It is sent.' } } },
+      schema: {
+        ...tags,
+        summary: 'Sends the input of a dead letter again',
+        params: letterParams,
+        response: jsonAnswer(retriedLetter, { status: 202, description: 'It is sent.' }),
+      },
     },
     async ({ params }, reply) => sendJson(reply.code(202), await management.retry(params.id)),
   )
+
+  for (const [verb, summary] of [
+    ['retry', 'Sends the inputs of one page of dead letters again; those that fail stay'],
+    ['discard', 'Takes one page of dead letters out of the list'],
+  ] as const)
+    app.post<{ Querystring: LettersQuery }>(
+      `/v1/dead-letters/${verb}`,
+      { config: { scope: 'manage' }, schema: { ...tags, summary, querystring: settleQuery, response: jsonAnswer(settledLetters) } },
+      async (request, reply) => {
+        const { swarm = null, code = null, max = managementLimits.settledLetters, after = null } = request.query
+        return sendJson(reply, await read(request, () => management.settle(verb, { swarm, code, max, after })))
+      },
+    )
 
   app.delete<{ Params: { id: string } }>(
     '/v1/dead-letters/:id',
@@ -86,7 +133,12 @@ export function managementRoutes(app: FastifyInstance, management: LogManagement
     '/v1/requests',
     {
       config: { scope: 'read' },
-      schema: { ...tags, summary: 'The requests of this process’s swarms, the newest first', querystring: requestsQuery },
+      schema: {
+        ...tags,
+        summary: 'The requests of this process’s swarms, the newest first',
+        response: jsonAnswer(requestPage),
+        querystring: requestsQuery,
+      },
     },
     async (request, reply) => {
       const { query } = request
@@ -100,7 +152,12 @@ export function managementRoutes(app: FastifyInstance, management: LogManagement
     '/v1/requests/:id/trace',
     {
       config: { scope: 'read' },
-      schema: { ...tags, summary: 'The way of a request: each step with its place, its times and its batch', params: requestParams },
+      schema: {
+        ...tags,
+        summary: 'The way of a request: each step with its place, its times and its batch',
+        response: jsonAnswer(requestTrace),
+        params: requestParams,
+      },
     },
     async (request, reply) => {
       const { id } = request.params
@@ -110,13 +167,19 @@ export function managementRoutes(app: FastifyInstance, management: LogManagement
 
   app.get(
     '/v2/models',
-    { config: { scope: 'read' }, schema: { ...tags, summary: 'The models that bees run, with their versions' } },
+    {
+      config: { scope: 'read' },
+      schema: { ...tags, summary: 'The models that bees run, with their versions', response: jsonAnswer(Type.Array(modelRow)) },
+    },
     async (_, reply) => sendJson(reply, await management.models()),
   )
 
   app.post<{ Params: { swarm: string; bee: string } }>(
     '/v2/models/:swarm/bees/:bee/reload',
-    { config: { scope: 'manage' }, schema: { ...tags, summary: 'Looks for new versions of a bee’s model now', params: modelParams } },
+    {
+      config: { scope: 'manage' },
+      schema: { ...tags, summary: 'Looks for new versions of a bee’s model now', response: jsonAnswer(modelRow), params: modelParams },
+    },
     async ({ params }, reply) => sendJson(reply, await management.reloadModel(params.swarm, params.bee)),
   )
 }
@@ -131,6 +194,7 @@ interface RecordsQuery {
 
 interface LettersQuery {
   readonly swarm?: string
+  readonly code?: string
   readonly max?: number
   readonly after?: string
 }
@@ -195,6 +259,7 @@ const requestsQuery = Type.Object({
 })
 const lettersQuery = Type.Object({
   swarm: name('Of one swarm.'),
+  code: name('With this error code, such as WAGGLE_BEE_FAILED.'),
   max: count(managementLimits.deadLetters, 'At most so many.'),
   after: Type.Optional(
     Type.String({
@@ -203,3 +268,4 @@ const lettersQuery = Type.Object({
     }),
   ),
 })
+const settleQuery = Type.Object({ ...lettersQuery.properties, max: count(managementLimits.settledLetters, 'At most so many.') })

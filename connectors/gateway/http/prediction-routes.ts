@@ -1,6 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import { type PredictionNumbers, predictionQuestions } from '../../../topology/swarm/prediction-numbers.ts'
+import { jsonAnswer } from './described-route.ts'
+import { predictionAnswer, predictionTables } from './management-answers.ts'
 import { sendJson } from './management-routes.ts'
 import { ProblemError } from './problem.ts'
 
@@ -8,15 +10,22 @@ import { ProblemError } from './problem.ts'
 export function predictionRoutes(app: FastifyInstance, numbers: PredictionNumbers): void {
   const config = { scope: 'read' } as const
 
-  app.get('/v1/predictions', { config, schema: { ...tags, summary: 'The tables into which swarms of this process save predictions' } }, (_, reply) =>
-    sendJson(reply, numbers.tables()),
+  app.get(
+    '/v1/predictions',
+    { config, schema: { ...tags, summary: 'The tables into which swarms of this process save predictions', response: jsonAnswer(predictionTables) } },
+    (_, reply) => sendJson(reply, numbers.tables()),
   )
 
   app.get<{ Params: { question: string }; Querystring: { swarm?: string; table?: string; hours?: string } }>(
     '/v1/predictions/:question',
     {
       config,
-      schema: { ...tags, summary: `Numbers about saved predictions: ${predictionQuestions.join(', ')}`, querystring: query },
+      schema: {
+        ...tags,
+        summary: `Numbers about saved predictions: ${predictionQuestions.join(', ')}`,
+        querystring: query,
+        response: jsonAnswer(predictionAnswer),
+      },
     },
     async ({ params, query: { swarm = '', table = '', hours = '24' } }, reply) => {
       const question = predictionQuestions.find((one) => one === params.question)

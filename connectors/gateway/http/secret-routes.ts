@@ -1,7 +1,9 @@
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import type { BodyLimits } from './body-limits.ts'
-import { nothing } from './described-route.ts'
+import { jsonAnswer, nothing } from './described-route.ts'
+import { secretRows } from './management-answers.ts'
+import { sendJson } from './management-routes.ts'
 import { ProblemError } from './problem.ts'
 
 /** The stored secrets that operators manage. No method returns the value of a secret. */
@@ -18,8 +20,14 @@ export function secretRoutes(app: FastifyInstance, secrets: SecretRegistry, bodi
   const tags = ['management']
   const params = Type.Object({ name: Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]*$', maxLength: 255 }) })
 
-  app.get('/v1/secrets', { config: { scope: 'manage' }, schema: { tags, summary: 'The names of stored secrets' } }, async (_, reply) =>
-    reply.header('cache-control', 'no-store').send(secrets.names().map((name) => ({ name }))),
+  app.get(
+    '/v1/secrets',
+    { config: { scope: 'manage' }, schema: { tags, summary: 'The names of stored secrets', response: jsonAnswer(secretRows) } },
+    async (_, reply) =>
+      sendJson(
+        reply,
+        secrets.names().map((name) => ({ name })),
+      ),
   )
 
   app.put<{ Params: { name: string } }>(

@@ -2,10 +2,10 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { mistakesIn } from '../../../topology/swarm/shown-mistakes.ts'
 import { maxSwarmBytes } from '../../../topology/swarm/swarm-document.ts'
-import { type SwarmManagement, type SwarmText, swarmStates } from '../../../topology/swarm/swarm-management.ts'
+import { beeStates, type SwarmManagement, type SwarmText, swarmStates } from '../../../topology/swarm/swarm-management.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import type { BodyLimits } from './body-limits.ts'
-import type { DescribedBody } from './described-route.ts'
+import { type DescribedBody, nullable } from './described-route.ts'
 import { sendJson } from './management-routes.ts'
 import { ProblemError } from './problem.ts'
 import { problemSchema } from './problem-schema.ts'
@@ -192,7 +192,6 @@ function about(summary: string, answers: { readonly [status: number]: object | n
   return { tags: ['swarms'], summary, response: { ...Object.fromEntries(good), default: bad } }
 }
 
-const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) => Type.Union([schema, Type.Null()])
 const params = Type.Object({ swarm: Type.String({ maxLength: 255 }) })
 const beeParams = Type.Object({ swarm: Type.String({ maxLength: 255 }), bee: Type.String({ maxLength: 255 }) })
 const swarmText: DescribedBody = {
@@ -266,7 +265,8 @@ const beeRow = Type.Object({
   name: Type.String(),
   type: Type.String(),
   inputs: Type.Array(Type.String()),
-  state: Type.Enum([...swarmStates]),
+  state: Type.Enum([...beeStates]),
+  instance: Type.String({ description: 'The run of the process that answers: the state and the counts are of this process alone.' }),
   spec: Type.Object({}, { additionalProperties: true }),
   gpu: Type.Integer(),
   replicas: Type.Integer(),

@@ -2,7 +2,9 @@ import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import type { NewToken, TokenRow } from '../access/created-tokens.ts'
 import type { BodyLimits } from './body-limits.ts'
-import { nothing } from './described-route.ts'
+import { jsonAnswer, nothing } from './described-route.ts'
+import { newTokenAnswer, tokenRows } from './management-answers.ts'
+import { sendJson } from './management-routes.ts'
 import { ProblemError } from './problem.ts'
 import { readJson } from './request-body.ts'
 
@@ -25,8 +27,10 @@ export function tokenRoutes(app: FastifyInstance, tokens: TokenRegistry, bodies:
     { additionalProperties: false },
   )
 
-  app.get('/v1/tokens', { config: { scope: 'manage' }, schema: { tags, summary: 'The tokens that were created here' } }, async (_, reply) =>
-    reply.header('cache-control', 'no-store').send(tokens.list()),
+  app.get(
+    '/v1/tokens',
+    { config: { scope: 'manage' }, schema: { tags, summary: 'The tokens that were created here', response: jsonAnswer(tokenRows) } },
+    async (_, reply) => sendJson(reply, tokens.list()),
   )
 
   app.post(
@@ -36,7 +40,7 @@ export function tokenRoutes(app: FastifyInstance, tokens: TokenRegistry, bodies:
       schema: {
         tags,
         summary: 'Creates a token ({name, scopes}); the answer alone has its secret',
-        response: { 201: { description: 'The token.' } },
+        response: jsonAnswer(newTokenAnswer, { status: 201, description: 'The token.' }),
       },
     },
     async (request, reply) => {
@@ -45,7 +49,7 @@ export function tokenRoutes(app: FastifyInstance, tokens: TokenRegistry, bodies:
       const isOther = Object.keys(value ?? {}).some((key) => key !== 'name' && key !== 'scopes')
       if (typeof name !== 'string' || !isTexts(scopes) || isOther)
         throw new ProblemError('WAGGLE_BAD_REQUEST', 'The body is {"name": TEXT, "scopes": [TEXT, …]}')
-      return reply.code(201).header('cache-control', 'no-store').send(tokens.create(name, scopes))
+      return sendJson(reply.code(201), tokens.create(name, scopes))
     },
   )
 

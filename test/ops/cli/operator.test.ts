@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { createInterface } from 'node:readline'
 import { after, before, describe, it } from 'node:test'
 import { MeasuredProgram } from '../../../ops/bench/measured-program.ts'
 import { moduleSwarm } from '../../support/server-here.ts'
+import { eventually } from '../../support/swarm-here.ts'
 
 const main = resolve(import.meta.dirname, '..', '..', '..', 'ops', 'cli', 'main.ts')
 
@@ -57,7 +59,41 @@ describe('An operator’s first hour with the commands', () => {
     assert.match(await done('plan', '--diff', 'swarm.yaml'), /^~ bees +work$/m)
     assert.match(await done('swarms', 'apply', '-f', 'swarm.yaml'), /^greeter: running, version 2$/m)
     assert.match(await done('swarms', 'apply', '-f', 'swarm.yaml'), /^greeter: unchanged$/m)
-    await done('dead-letters', 'retry', letters.dead_letters[0]?.id ?? '')
+    const { request_id: id } = (await jsonOf('dead-letters', 'retry', letters.dead_letters[0]?.id ?? '')) as { readonly request_id: string }
+    const answered = await eventually(async () => {
+      const response = await fetch(`${server.ready.gateway}/v1/requests/${id}`)
+      const state = (await response.json()) as { readonly state: string; readonly answer: unknown }
+      return state.state === 'pending' ? null : state
+    })
+    assert.deepEqual([answered.state, answered.answer], ['answered', { hello: 'you', version: 2 }])
+  })
+
+  it('watches the bees: their rates with top, and each new line of a log with bees logs -f', { timeout: 60_000 }, async () => {
+    const { bees } = (await jsonOf('top', 'greeter', '--max', '1', '--every', '1')) as {
+      readonly bees: readonly { readonly bee: string; readonly state: string; readonly results_per_second: number }[]
+    }
+    const work = bees.find(({ bee }) => bee === 'work')
+    assert.deepEqual([work?.state, work?.results_per_second], ['running', 0])
+    write('loud.mjs', 'export default ({ say }) => {\n  throw new Error(say)\n}\n')
+    write('loud.yaml', moduleSwarm('loud', './loud.mjs'))
+    await done('swarms', 'create', 'loud.yaml')
+    assert.equal((await waggle('request', 'loud', '--data', '{"say":"first"}')).status, 3)
+    const follower = spawn(process.execPath, [main, 'bees', 'logs', 'loud', 'work', '-f'], {
+      cwd: directory,
+      env,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    const gone = new Promise<number | null>((settle) => void follower.once('exit', settle))
+    try {
+      const lines = createInterface(follower.stdout)[Symbol.asyncIterator]()
+      assert.match((await lines.next()).value ?? '', /first/)
+      assert.equal((await waggle('request', 'loud', '--data', '{"say":"second"}')).status, 3)
+      assert.match((await lines.next()).value ?? '', /second/)
+    } finally {
+      follower.kill('SIGINT')
+    }
+    assert.equal(await gone, 0)
+    await done('swarms', 'delete', 'loud')
   })
 
   it('continues after a kill, and rolls the swarm back to version 1', async () => {

@@ -158,8 +158,8 @@ describe('Commands for a server on another machine', () => {
 
   it('show the bees and their rates, as tables without control characters in a pipe, or as lines of JSON', async () => {
     const text = await done(['top', '--max', '1', '--profile', 'team'])
-    assert.match(text, /^swarm +bee +state +results\/s +failed\/s/)
-    assert.match(text, /^greeter +work +running +\d+\.\d/m)
+    assert.match(text, /^swarm +bee +state +process +results\/s +failed\/s/)
+    assert.match(text, /^greeter +work +running +[0-9a-f]{8} +\d+\.\d/m)
     assert.equal(text.includes('\x1b'), false)
     const rows = JSON.parse(await done(['top', 'greeter', '--max', '1', '--json', '--profile', 'team'])) as {
       readonly bees: readonly { readonly bee: string }[]
@@ -186,6 +186,7 @@ describe('Commands for a server on another machine', () => {
 
 describe('The rates of bees', () => {
   const row = (name: string, results: number, failed = 0): BeeRow => ({
+    instance: 'one',
     swarm: 's',
     name,
     type: 'module',
@@ -213,6 +214,18 @@ describe('The rates of bees', () => {
         ['b', 0, 10],
         ['a', 2, 0],
       ],
+    )
+  })
+
+  it('are unknown at the first reading of a process, which has no earlier count', () => {
+    assert.deepEqual(
+      ratesOf(null, at(1, row('a', 100))).map(({ instance, results_per_second, failed_per_second, results_total }) => [
+        instance,
+        results_per_second,
+        failed_per_second,
+        results_total,
+      ]),
+      [['one', null, null, 100]],
     )
   })
 
