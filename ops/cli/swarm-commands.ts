@@ -39,9 +39,13 @@ export function addSwarmCommands({ program, bees, finish }: SwarmCommands): void
       .requiredOption('-f, --file <file...>', 'swarm files')
       .addOption(atServer())
       .addOption(accept())
+      .option('--reload', 'make a new version of an unchanged file too, so that edited modules are loaded', false)
       .description('creates or updates swarms; files that are as the server has them change nothing')
-      .addHelpText('after', examples('waggle swarms apply -f swarm.yaml', 'waggle swarms apply -f a.yaml b.yaml --json'))
-      .action(async ({ file, ...options }: SentFileOptions & { file: string[]; accept: boolean }) =>
+      .addHelpText(
+        'after',
+        examples('waggle swarms apply -f swarm.yaml', 'waggle swarms apply -f a.yaml b.yaml --json', 'waggle swarms apply --reload -f swarm.yaml'),
+      )
+      .action(async ({ file, ...options }: SentFileOptions & { file: string[]; accept: boolean; reload: boolean }) =>
         finish(await (await import('./swarms.ts')).applySwarms(file, options)),
       ),
   )
