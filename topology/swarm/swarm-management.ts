@@ -34,7 +34,7 @@ export interface SwarmManagement {
 }
 
 export interface UpdateOptions {
-  /** True: accepts differences that give up state or change partitions. */
+  /** True: accepts differences that give up state. */
   readonly accept?: boolean
   /** True: the swarm is loaded again even if its text is the same, because files that it names may have changed. */
   readonly reload?: boolean

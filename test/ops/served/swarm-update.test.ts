@@ -201,6 +201,29 @@ bees:
     assert.deepEqual(pickStatus(await put('state', plain)), { status: 409, code: 'WAGGLE_UPDATE_NEEDS_ACCEPT' })
     assert.equal((await put('state', plain, '?accept=true')).status, 200)
   })
+
+  it('refuses another number of partitions of a topic also with accept=true, and names the ways out', async () => {
+    const module = (name: string, count: number) => `import { Repartitioned } from '${new URL('../../../ops/index.ts', import.meta.url).href}'
+export default {
+  connect: (input) => input.selectKey((_, value) => value.name).repartition(Repartitioned.as('${name}', { numberOfPartitions: ${count} })).mapValues(() => ${count}),
+}
+`
+    const text = (file: string) => `name: spread
+bees:
+  - {name: entrance, type: gateway-input, spec: {name: spread}}
+  - {name: total, type: streams, input: {name: entrance}, spec: {file: ./${file}.mjs}}
+  - {name: answer, type: respond, input: {name: total}}
+`
+    server.write('spread2.mjs', module('mine', 2))
+    server.write('spread3.mjs', module('mine', 3))
+    server.write('renamed3.mjs', module('other', 3))
+    assert.equal((await put('spread', text('spread2'))).status, 201)
+    const { status, body } = await server.call('PUT', '/v1/swarms/spread?accept=true', text('spread3'))
+    const { code, detail } = body as { readonly code: string; readonly detail: string }
+    assert.deepEqual({ status, code }, { status: 422, code: 'WAGGLE_SWARM_NOT_STARTED' })
+    assert.match(detail, /has 2 partitions, where 3 are wanted.*numberOfPartitions of a repartition.*another name/)
+    assert.equal((await put('spread', text('renamed3'))).status, 200)
+  })
 })
 
 const pickStatus = ({ status, code }: { readonly status: number; readonly code: string }) => ({ status, code })
