@@ -12,7 +12,7 @@ interface SwarmCommands extends CommandGroup {
 /** Adds the commands that manage a running server. Many also exist under the name that the command has in waxctl. */
 export function addSwarmCommands({ program, bees, finish }: SwarmCommands): void {
   const swarms = program.command('swarms').description('creates, changes and removes the swarms of a running `waggle serve`')
-  const accept = () => new Option('--accept', 'give up state, or change partitions, where the new version says so').default(false)
+  const accept = () => new Option('--accept', 'give up state where the new version says so').default(false)
 
   /** Adds a command to its group. Also adds the command under its waxctl name, which the help does not list. */
   const verb = (group: Command, name: string, waxctl: string | null, build: (command: Command) => Command) => {
@@ -39,9 +39,13 @@ export function addSwarmCommands({ program, bees, finish }: SwarmCommands): void
       .requiredOption('-f, --file <file...>', 'swarm files')
       .addOption(atServer())
       .addOption(accept())
+      .option('--reload', 'make a new version of an unchanged file too, so that edited modules are loaded', false)
       .description('creates or updates swarms; files that are as the server has them change nothing')
-      .addHelpText('after', examples('waggle swarms apply -f swarm.yaml', 'waggle swarms apply -f a.yaml b.yaml --json'))
-      .action(async ({ file, ...options }: SentFileOptions & { file: string[]; accept: boolean }) =>
+      .addHelpText(
+        'after',
+        examples('waggle swarms apply -f swarm.yaml', 'waggle swarms apply -f a.yaml b.yaml --json', 'waggle swarms apply --reload -f swarm.yaml'),
+      )
+      .action(async ({ file, ...options }: SentFileOptions & { file: string[]; accept: boolean; reload: boolean }) =>
         finish(await (await import('./swarms.ts')).applySwarms(file, options)),
       ),
   )

@@ -24,12 +24,15 @@ export async function createSwarm(file: string, options: SentFileOptions): Promi
   return exitStatus.done
 }
 
-/** `waggle swarms apply -f FILE…`: creates or updates swarms. A swarm with an unchanged file is not updated. */
-export async function applySwarms(files: readonly string[], options: SentFileOptions & { readonly accept: boolean }): Promise<number> {
+/** `waggle swarms apply -f FILE…`: creates or updates swarms. A swarm with an unchanged file is not updated, unless `reload` is set. */
+export async function applySwarms(
+  files: readonly string[],
+  options: SentFileOptions & { readonly accept: boolean; readonly reload: boolean },
+): Promise<number> {
   const rows: UpdatedSwarm[] = []
   for (const file of files) {
     const { name } = readSwarm(file, beeRegistry(dirname(file)))
-    const path = `/v1/swarms/${encodeURIComponent(name)}?${placeOf(file, options)}${options.accept ? '&accept=true' : ''}`
+    const path = `/v1/swarms/${encodeURIComponent(name)}?${placeOf(file, options)}${options.accept ? '&accept=true' : ''}${options.reload ? '&reload=true' : ''}`
     const row = (await call(options, { method: 'PUT', path, text: textOf(file) }, file)) as UpdatedSwarm
     rows.push(row)
     if (!options.json) process.stdout.write(`${row.name}: ${row.changed ? `${row.state}, version ${row.version}` : 'unchanged'}\n`)

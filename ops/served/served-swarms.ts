@@ -100,7 +100,7 @@ export class ServedSwarms implements SwarmManagement {
     return this.#created(text)
   }
 
-  async update(name: string, text: SwarmText, { accept = false, reload = false }: UpdateOptions = {}): Promise<UpdatedSwarm> {
+  async update(name: string, text: SwarmText, { accept = false, reload = false, renew = false }: UpdateOptions = {}): Promise<UpdatedSwarm> {
     const configured = this.#configured(text)
     if (configured.swarm.name !== name) throw otherName(configured.swarm, name)
     if (!this.#swarms.has(name)) return { ...(await this.#created(text)), changed: true }
@@ -113,7 +113,7 @@ export class ServedSwarms implements SwarmManagement {
         await this.#change(served, configured, { version: null, accept, claim })
         return { ...served.row, changed: true }
       }
-      if (isSame && served.state !== 'failed') return { ...served.row, changed: false }
+      if (isSame && !renew && served.state !== 'failed') return { ...served.row, changed: false }
       const now = this.#options.clock.now()
       const version = this.#definitions.nextVersion(name)
       const next = { swarm: name, version, created_at: now, text: text.text, file: text.file, directory }

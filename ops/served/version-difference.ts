@@ -14,7 +14,6 @@ export function differenceOf(older: Version, newer: Version, version: number | n
       .filter((name) => storesOf(older).get(name) !== transient)
       .map((name) => `the state ${name} is given up: no bee has it any more`),
     ...stores.changed.map((name) => `the state ${name} is of another kind, and cannot be read as it is`),
-    ...topics.changed.map((name) => `the topic ${name} gets another number of partitions, so that keys move to other partitions`),
   ]
   return {
     swarm: newer.plan.swarm,

@@ -60,20 +60,23 @@ export function swarmRoutes(app: FastifyInstance, { swarms, bodies }: SwarmRoute
     async (request, reply) => sendJson(reply, swarms.get(request.params.swarm)),
   )
 
-  app.put<Named & { Querystring: TextQuery & AcceptQuery }>(
+  app.put<Named & { Querystring: TextQuery & AcceptQuery & { reload?: string } }>(
     '/v1/swarms/:swarm',
     {
       ...manageText,
       schema: {
         ...about('Replaces a swarm by a new version, or creates it; the same text again changes nothing', { 200: updated, 201: updated }),
         params,
-        querystring: Type.Intersect([textQuery, acceptQuery]),
+        querystring: Type.Intersect([textQuery, acceptQuery, reloadQuery]),
       },
     },
     async (request, reply) => {
       const { swarm } = request.params
       const isNew = swarms.list().every(({ name }) => name !== swarm)
-      const row = await swarms.update(swarm, await text(request, reply), { accept: isYes(request.query.accept) })
+      const row = await swarms.update(swarm, await text(request, reply), {
+        accept: isYes(request.query.accept),
+        renew: isYes(request.query.reload),
+      })
       return sendJson(isNew ? reply.code(201).header('location', `/v1/swarms/${swarm}`) : reply, row)
     },
   )
@@ -206,6 +209,10 @@ const textQuery = Type.Object({
     }),
   ),
 })
+const reloadQuery = Type.Object({
+  reload: Type.Optional(Type.String({ description: 'true: the same text makes a new version too, which loads changed files.' })),
+})
+
 const acceptQuery = Type.Object({ accept: Type.Optional(Type.String({ description: 'true: effects that need it are wanted.' })) })
 const purgeQuery = Type.Object({ purge: Type.Optional(Type.String({ description: 'true: deletes its topics and its state too.' })) })
 const versionQuery = Type.Object({

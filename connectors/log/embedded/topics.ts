@@ -66,7 +66,7 @@ export class Topics {
       } else {
         throw new WaggleError('WAGGLE_TOPIC_MISMATCH', {
           message: `The topic ${spec.name} has ${there.spec.partitions} partitions, where ${spec.partitions} are wanted`,
-          next: `Set WAGGLE_PARTITIONS=${there.spec.partitions}, or start with another data directory.`,
+          next: `Set the number back to ${there.spec.partitions} (WAGGLE_PARTITIONS, or numberOfPartitions of a repartition), give the repartition or the swarm another name, or start with another data directory.`,
         })
       }
     }

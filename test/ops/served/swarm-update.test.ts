@@ -171,6 +171,19 @@ bees:
     assert.equal(await server.answer('edited', {}), 22)
   })
 
+  it('runs the changed code of a module with reload=true, without an edit of the swarm', async () => {
+    const text = moduleSwarm('again', './again.mjs')
+    server.write('again.mjs', 'export default () => 1\n')
+    await put('again', text)
+    assert.equal(await server.answer('again', {}), 1)
+    server.write('again.mjs', 'export default () => 22\n')
+    const { status, body } = await server.call('PUT', '/v1/swarms/again?reload=true', text)
+    assert.equal(status, 200)
+    const { changed, version } = body as { readonly changed: boolean; readonly version: number }
+    assert.deepEqual({ changed, version }, { changed: true, version: 2 })
+    assert.equal(await server.answer('again', {}), 22)
+  })
+
   it('needs accept=true if it loses state', async () => {
     server.write('total.mjs', totals)
     const counting = (file: string, bee: string) => `name: state
@@ -187,6 +200,29 @@ bees:
     assert.match(compared.needs_accept.join(), /the state [^ ]+ is given up/)
     assert.deepEqual(pickStatus(await put('state', plain)), { status: 409, code: 'WAGGLE_UPDATE_NEEDS_ACCEPT' })
     assert.equal((await put('state', plain, '?accept=true')).status, 200)
+  })
+
+  it('refuses another number of partitions of a topic also with accept=true, and names the ways out', async () => {
+    const module = (name: string, count: number) => `import { Repartitioned } from '${new URL('../../../ops/index.ts', import.meta.url).href}'
+export default {
+  connect: (input) => input.selectKey((_, value) => value.name).repartition(Repartitioned.as('${name}', { numberOfPartitions: ${count} })).mapValues(() => ${count}),
+}
+`
+    const text = (file: string) => `name: spread
+bees:
+  - {name: entrance, type: gateway-input, spec: {name: spread}}
+  - {name: total, type: streams, input: {name: entrance}, spec: {file: ./${file}.mjs}}
+  - {name: answer, type: respond, input: {name: total}}
+`
+    server.write('spread2.mjs', module('mine', 2))
+    server.write('spread3.mjs', module('mine', 3))
+    server.write('renamed3.mjs', module('other', 3))
+    assert.equal((await put('spread', text('spread2'))).status, 201)
+    const { status, body } = await server.call('PUT', '/v1/swarms/spread?accept=true', text('spread3'))
+    const { code, detail } = body as { readonly code: string; readonly detail: string }
+    assert.deepEqual({ status, code }, { status: 422, code: 'WAGGLE_SWARM_NOT_STARTED' })
+    assert.match(detail, /has 2 partitions, where 3 are wanted.*numberOfPartitions of a repartition.*another name/)
+    assert.equal((await put('spread', text('renamed3'))).status, 200)
   })
 })
 
