@@ -34,10 +34,10 @@ export class AnswerRoom implements AnswerMemory {
   }
 
   /**
-   * Waits for room for an answer, and returns the function that gives the room back. The room is also given back when the reader closes. An answer of more
-   * than the whole room gets all of the room. Throws the signal's reason if the signal aborts during the wait.
+   * Waits for room for an answer that is then fetched. The room is also given back when the reader closes. An answer of more than the whole room gets all
+   * of the room. Throws the signal's reason if the signal aborts during the wait.
    */
-  async take(bytes: number, reader: AnswerReader, signal: AbortSignal): Promise<() => void> {
+  async take(bytes: number, reader: AnswerReader, signal: AbortSignal): Promise<HeldAnswer> {
     signal.throwIfAborted()
     const waiting: Waiting = { bytes: Math.min(bytes, this.#options.maxBytes), reader, granted: Promise.withResolvers<Held>() }
     this.#waiting.add(waiting)
@@ -49,11 +49,12 @@ export class AnswerRoom implements AnswerMemory {
     signal.addEventListener('abort', onAbort, { once: true })
     this.#letIn()
     const held = await waiting.granted.promise.finally(() => signal.removeEventListener('abort', onAbort))
-    return () => this.#giveBack(held)
+    return { offer: () => this.#offer(held), release: held.end }
   }
 
   hold(bytes: number, reader: AnswerReader): () => void {
     const held = this.#add(bytes, reader)
+    this.#offer(held)
     if (this.#isOver) this.#lookLater()
     return () => this.#giveBack(held)
   }
@@ -74,14 +75,19 @@ export class AnswerRoom implements AnswerMemory {
   }
 
   #add(bytes: number, reader: AnswerReader): Held {
-    const { clock } = this.#options
-    const held: Held = { bytes, reader, dueMs: clock.elapsedMs() + readingMs(bytes), isCut: false, end: () => this.#giveBack(held) }
+    const held: Held = { bytes, reader, dueMs: Number.POSITIVE_INFINITY, isCut: false, end: () => this.#giveBack(held) }
     this.#held.add(held)
     this.#taken += bytes
     this.#heldBy.set(reader.name, (this.#heldBy.get(reader.name) ?? 0) + bytes)
     reader.closed.addEventListener('abort', held.end, { once: true })
     if (reader.closed.aborted) held.end()
     return held
+  }
+
+  #offer(held: Held): void {
+    const { clock, maxBytes } = this.#options
+    const mostMs = held.bytes > maxBytes / 2 ? mostOfRoomMs : Number.POSITIVE_INFINITY
+    held.dueMs = clock.elapsedMs() + Math.min(readingMs(held.bytes), mostMs)
   }
 
   #giveBack(held: Held): void {
@@ -122,6 +128,13 @@ export class AnswerRoom implements AnswerMemory {
   }
 }
 
+/** The room of an answer. Calling `release` again does nothing. */
+export interface HeldAnswer {
+  /** Starts the time that the caller has for reading. */
+  offer(): void
+  release(): void
+}
+
 interface Waiting {
   readonly bytes: number
   readonly reader: AnswerReader
@@ -131,17 +144,19 @@ interface Waiting {
 interface Held {
   readonly bytes: number
   readonly reader: AnswerReader
-  /** The time from which on the caller counts as slow. */
-  readonly dueMs: number
+  /** The time from which on the caller counts as slow. Infinite until the caller can read the answer. */
+  dueMs: number
   isCut: boolean
   readonly end: () => void
 }
 
-/** The time for fetching and reading an answer, while others wait for its room. */
+/** The time for reading an answer, while others wait for its room. */
 function readingMs(bytes: number): number {
   return graceMs + (bytes / leastBytesPerSecond) * 1000
 }
 
 const graceMs = 10_000
+/** The most time for an answer of more than half of the room. It is less than others wait, so one such answer keeps nobody's from its caller. */
+const mostOfRoomMs = 15_000
 const leastBytesPerSecond = 1024 * 1024
 const lookMs = 1_000
