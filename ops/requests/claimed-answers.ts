@@ -41,7 +41,7 @@ export class ClaimedAnswers implements Answers {
       release = held.release
       late = storeTooSlow
       const fetched = await withoutClaims(answer, (claim) => claims.fetch(claim, aborting.signal))
-      held.offer()
+      held.offer(bytes)
       return { answer: fetched, release }
     } catch (thrown) {
       release()

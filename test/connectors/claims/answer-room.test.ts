@@ -20,7 +20,7 @@ describe('The room for answers in memory', () => {
         take: (bytes: number, signal = never) =>
           room.take(bytes, { name: caller, closed: closed.signal, cut }, signal).then((held) => {
             order.push(name)
-            held.offer()
+            held.offer(bytes)
             return held.release
           }),
       }
@@ -104,7 +104,7 @@ describe('The room for answers in memory', () => {
     const { clock, room, order, reader } = opened()
     const [slow, released, next] = [reader('slow'), reader('released'), reader('next')]
     slow.hold(90)
-    const release = released.hold(60)
+    const { release } = released.hold(60)
     const waiting = next.take(20)
     await clock.advance(1_000)
     assert.deepEqual([order, room.takenBytes], [[], 150])
@@ -135,7 +135,7 @@ describe('The room for answers in memory', () => {
     void room.take(1, { name: '', closed: never, cut() {} }, never)
     await clock.advance(3_600_000)
     assert.deepEqual(order, [])
-    one.offer()
+    one.offer(100)
     await clock.advance(12_000)
     assert.deepEqual(order, ['cut'])
   })
@@ -151,7 +151,7 @@ describe('The room for answers in memory', () => {
         cuts.push(name)
         closed.abort()
       }
-      return room.take(bytes, { name, closed: closed.signal, cut }, never).then((held) => held.offer())
+      return room.take(bytes, { name, closed: closed.signal, cut }, never).then((held) => held.offer(bytes))
     }
     await take('small', 40 * mib)
     await take('large', 60 * mib)
