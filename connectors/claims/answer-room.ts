@@ -1,5 +1,5 @@
 import type { Clock } from '../../processor/ports.ts'
-import type { AnswerMemory, AnswerReader } from '../../topology/swarm/request/whole-answers.ts'
+import type { AnswerMemory, AnswerReader, HeldAnswers } from '../../topology/swarm/request/whole-answers.ts'
 
 export interface AnswerRoomOptions {
   readonly clock: Pick<Clock, 'elapsedMs' | 'after'>
@@ -34,10 +34,10 @@ export class AnswerRoom implements AnswerMemory {
   }
 
   /**
-   * Waits for room for an answer, and returns the function that gives the room back. The room is also given back when the reader closes. An answer of more
-   * than the whole room gets all of the room. Throws the signal's reason if the signal aborts during the wait.
+   * Waits for room for an answer that is then fetched. The room is also given back when the reader closes. An answer of more than the whole room gets all
+   * of the room. Throws the signal's reason if the signal aborts during the wait.
    */
-  async take(bytes: number, reader: AnswerReader, signal: AbortSignal): Promise<() => void> {
+  async take(bytes: number, reader: AnswerReader, signal: AbortSignal): Promise<Pick<HeldAnswers, 'offer' | 'release'>> {
     signal.throwIfAborted()
     const waiting: Waiting = { bytes: Math.min(bytes, this.#options.maxBytes), reader, granted: Promise.withResolvers<Held>() }
     this.#waiting.add(waiting)
@@ -49,13 +49,15 @@ export class AnswerRoom implements AnswerMemory {
     signal.addEventListener('abort', onAbort, { once: true })
     this.#letIn()
     const held = await waiting.granted.promise.finally(() => signal.removeEventListener('abort', onAbort))
-    return () => this.#giveBack(held)
+    return this.#handle(held)
   }
 
-  hold(bytes: number, reader: AnswerReader): () => void {
+  hold(bytes: number, reader: AnswerReader): HeldAnswers {
     const held = this.#add(bytes, reader)
+    const handle = this.#handle(held)
+    handle.offer(bytes)
     if (this.#isOver) this.#lookLater()
-    return () => this.#giveBack(held)
+    return handle
   }
 
   get #isOver(): boolean {
@@ -74,24 +76,47 @@ export class AnswerRoom implements AnswerMemory {
   }
 
   #add(bytes: number, reader: AnswerReader): Held {
-    const { clock } = this.#options
-    const held: Held = { bytes, reader, dueMs: clock.elapsedMs() + readingMs(bytes), isCut: false, end: () => this.#giveBack(held) }
+    const held: Held = { bytes, reader, dueMs: Number.POSITIVE_INFINITY, isCut: false, end: () => this.#giveBack(held) }
     this.#held.add(held)
-    this.#taken += bytes
-    this.#heldBy.set(reader.name, (this.#heldBy.get(reader.name) ?? 0) + bytes)
+    this.#count(reader, bytes)
     reader.closed.addEventListener('abort', held.end, { once: true })
     if (reader.closed.aborted) held.end()
     return held
+  }
+
+  #handle(held: Held): HeldAnswers {
+    const { clock, maxBytes } = this.#options
+    return {
+      offer(bytes) {
+        const mostMs = held.bytes > maxBytes / 2 ? mostOfRoomMs : Number.POSITIVE_INFINITY
+        held.dueMs = clock.elapsedMs() + Math.min(readingMs(bytes), mostMs)
+      },
+      pause() {
+        held.dueMs = Number.POSITIVE_INFINITY
+      },
+      resize: (bytes) => {
+        if (!this.#held.has(held)) return
+        this.#count(held.reader, bytes - held.bytes)
+        held.bytes = bytes
+        if (this.#isOver) this.#lookLater()
+        this.#letIn()
+      },
+      release: held.end,
+    }
+  }
+
+  #count({ name }: AnswerReader, bytes: number): void {
+    this.#taken += bytes
+    const own = (this.#heldBy.get(name) ?? 0) + bytes
+    if (own > 0) this.#heldBy.set(name, own)
+    else this.#heldBy.delete(name)
   }
 
   #giveBack(held: Held): void {
     if (!this.#held.delete(held)) return
     const { bytes, reader } = held
     reader.closed.removeEventListener('abort', held.end)
-    this.#taken -= bytes
-    const left = (this.#heldBy.get(reader.name) ?? 0) - bytes
-    if (left > 0) this.#heldBy.set(reader.name, left)
-    else this.#heldBy.delete(reader.name)
+    this.#count(reader, -bytes)
     this.#letIn()
   }
 
@@ -129,19 +154,21 @@ interface Waiting {
 }
 
 interface Held {
-  readonly bytes: number
+  bytes: number
   readonly reader: AnswerReader
-  /** The time from which on the caller counts as slow. */
-  readonly dueMs: number
+  /** The time from which on the caller counts as slow. Infinite until the caller can read the answer. */
+  dueMs: number
   isCut: boolean
   readonly end: () => void
 }
 
-/** The time for fetching and reading an answer, while others wait for its room. */
+/** The time for reading an answer, while others wait for its room. */
 function readingMs(bytes: number): number {
   return graceMs + (bytes / leastBytesPerSecond) * 1000
 }
 
 const graceMs = 10_000
+/** The most time for an answer of more than half of the room. It is less than others wait, so one such answer keeps nobody's from its caller. */
+const mostOfRoomMs = 15_000
 const leastBytesPerSecond = 1024 * 1024
 const lookMs = 1_000

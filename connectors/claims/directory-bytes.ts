@@ -26,8 +26,10 @@ export class DirectoryBytes {
   #hasWarned = false
   #countedAtMs = 0
   #counting: Promise<void> | null = null
-  /** The changes since the start of a count that has not ended. */
+  /** The changes since the start of a count that has not ended, and the bytes that were being written at its start. */
   #changed = 0
+  /** The bytes of files that are being written. A count may have passed their place before they have a name. */
+  #writing = 0
 
   private constructor(options: DirectoryBytesOptions) {
     this.#options = options
@@ -44,12 +46,18 @@ export class DirectoryBytes {
     return { bytes: this.#bytes, maxBytes: this.#most(this.#disk()) }
   }
 
-  /** Counts a file that is about to be written. Throws WAGGLE_CLAIM_STORE_FULL. */
+  /** Counts a file that is about to be written. `written` must follow. Throws WAGGLE_CLAIM_STORE_FULL. */
   add(bytes: number): void {
     const refusal = this.refusal(bytes)
     if (refusal !== null) throw refusal
+    this.#writing += bytes
     this.#change(bytes)
     this.#warn()
+  }
+
+  /** Ends the write of a file, which may have failed. */
+  written(bytes: number): void {
+    this.#writing -= bytes
   }
 
   /** Counts a file that is gone. */
@@ -107,7 +115,8 @@ export class DirectoryBytes {
   }
 
   async #count(): Promise<void> {
-    this.#changed = 0
+    // A file that gets its name during the count may count twice, until the next count. Too few bytes would let the files pass their bound.
+    this.#changed = this.#writing
     let bytes = 0
     for (const folder of await readdir(this.#options.directory, { withFileTypes: true })) {
       if (!folder.isDirectory()) continue

@@ -74,6 +74,8 @@ export class DirectoryClaims implements ClaimStore {
     } catch (thrown) {
       this.#bytes.remove(bytes.length)
       throw fileError(thrown) ?? thrown
+    } finally {
+      this.#bytes.written(bytes.length)
     }
   }
 

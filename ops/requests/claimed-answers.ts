@@ -37,9 +37,12 @@ export class ClaimedAnswers implements Answers {
     const cancel = clock.after(longestWaitMs, () => aborting.abort(late()))
     let release = () => {}
     try {
-      release = await room.take(bytes, reader, aborting.signal)
+      const held = await room.take(bytes, reader, aborting.signal)
+      release = held.release
       late = storeTooSlow
-      return { answer: await withoutClaims(answer, (claim) => claims.fetch(claim, aborting.signal)), release }
+      const fetched = await withoutClaims(answer, (claim) => claims.fetch(claim, aborting.signal))
+      held.offer(bytes)
+      return { answer: fetched, release }
     } catch (thrown) {
       release()
       if (reader.closed.aborted) throw unread(id)
@@ -65,7 +68,7 @@ function answerAway(id: string, cause: WaggleError): WaggleError {
 
 function noRoom(id: string): WaggleError {
   return new WaggleError('WAGGLE_OVERLOADED', {
-    message: `Request ${id} is done, and there was no memory for its answer within ${longestWaitMs / 1000} s, because other callers read theirs slowly`,
+    message: `Request ${id} is done, and there was no memory for its answer within ${longestWaitMs / 1000} s, because the answers of other callers fill it`,
     next: readAgain(id),
   })
 }

@@ -1,6 +1,7 @@
-import type { ServerHttp2Stream } from 'node:http2'
+import { constants, type ServerHttp2Stream } from 'node:http2'
 import { Duplex } from 'node:stream'
 import type { ServerInterceptingCallInterface } from '@grpc/grpc-js'
+import type { Clock } from '../../../processor/ports.ts'
 
 /** The HTTP/2 stream of a call, and the encoding of its messages. */
 export interface CallStream {
@@ -17,3 +18,17 @@ export function streamOf(call: ServerInterceptingCallInterface): CallStream {
   if (!(stream instanceof Duplex) || typeof incomingEncoding !== 'string') throw new Error('This version of grpc-js shows no stream of a call')
   return { stream: stream as ServerHttp2Stream, encoding: incomingEncoding }
 }
+
+/**
+ * Ends the call of a caller that does not read. The stream of a caller that has stopped reading TCP cannot end, because its last frame waits behind the
+ * bytes that the caller does not take. So its connection ends soon after.
+ */
+export function cutStream(stream: ServerHttp2Stream, clock: Pick<Clock, 'after'>): void {
+  if (stream.destroyed) return
+  stream.close(constants.NGHTTP2_CANCEL)
+  const cancel = clock.after(lastFrameMs, () => stream.session?.destroy())
+  stream.once('close', cancel)
+}
+
+/** The time in which the last frame of a stream must reach the socket. */
+const lastFrameMs = 1_000

@@ -1,8 +1,9 @@
-import { constants, type ServerHttp2Stream } from 'node:http2'
+import type { ServerHttp2Stream } from 'node:http2'
 import { createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer, Server as TlsServer } from 'node:tls'
 import type { Clock } from '../../../processor/ports.ts'
 import type { TlsFiles } from '../../http/tls-files.ts'
+import { cutStream } from './call-stream.ts'
 
 export interface GrpcConnectionsOptions {
   readonly clock: Clock
@@ -66,7 +67,15 @@ export class GrpcConnections {
   begin(stream: ServerHttp2Stream): CountedCall {
     const { socket } = stream.session ?? {}
     const connection = this.#open.get(`${socket?.remoteAddress} ${socket?.remotePort}`)
-    const call: Call = { stream, isOpen: true, isBusy: false, heldBytes: 0, sentBytes: 0, taken: { bytes: 0, atMs: this.#options.clock.elapsedMs() } }
+    const call: Call = {
+      stream,
+      isOpen: true,
+      isBusy: false,
+      isCut: false,
+      heldBytes: 0,
+      sentBytes: 0,
+      taken: { bytes: 0, atMs: this.#options.clock.elapsedMs() },
+    }
     const counted: CountedCall = {
       get isBusy() {
         return call.isBusy
@@ -184,9 +193,13 @@ export class GrpcConnections {
     const nowMs = clock.elapsedMs()
     for (const { calls } of this.#open.values())
       for (const call of calls) {
+        if (call.isCut) continue
         const takenBytes = call.sentBytes - call.stream.writableLength
         if (call.stream.writableLength === 0 || takenBytes > call.taken.bytes) call.taken = { bytes: takenBytes, atMs: nowMs }
-        else if (nowMs - call.taken.atMs >= answerMs) call.stream.close(constants.NGHTTP2_CANCEL)
+        else if (nowMs - call.taken.atMs >= answerMs) {
+          call.isCut = true
+          cutStream(call.stream, clock)
+        }
       }
   }
 }
@@ -203,6 +216,7 @@ interface Call {
   /** False once the call has its status. */
   isOpen: boolean
   isBusy: boolean
+  isCut: boolean
   /** The number of bytes that were received and not handled yet. */
   heldBytes: number
   sentBytes: number

@@ -164,6 +164,7 @@ function addServices(
       callerOf: (metadata) => guard.callerOf(metadata),
       holderOf: (metadata) => guard.holderOf(metadata),
       streamOf: (metadata) => guard.streamOf(metadata),
+      clock,
       now: () => Date.now(),
       stopping,
       onError,

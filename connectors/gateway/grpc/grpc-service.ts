@@ -1,4 +1,4 @@
-import { constants, type ServerHttp2Stream } from 'node:http2'
+import type { ServerHttp2Stream } from 'node:http2'
 import {
   Metadata,
   type ServerDuplexStream,
@@ -9,10 +9,12 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js'
 import type { Method, Service } from 'protobufjs'
+import type { Clock } from '../../../processor/ports.ts'
 import type { AnswerReader } from '../../../topology/swarm/request/whole-answers.ts'
 import type { Caller } from '../access/caller.ts'
 import { ProblemError } from '../http/problem.ts'
 import { maxTimeoutSeconds } from '../intake.ts'
+import { cutStream } from './call-stream.ts'
 import { statusOf } from './grpc-status.ts'
 import { decodedSmall } from './proto-file.ts'
 import { ReceivedInput } from './received-input.ts'
@@ -61,6 +63,7 @@ export interface ServiceOptions {
   readonly holderOf: (metadata: Metadata) => string
   /** The HTTP/2 stream of a call whose metadata has passed the guard. */
   readonly streamOf: (metadata: Metadata) => ServerHttp2Stream
+  readonly clock: Pick<Clock, 'after'>
   /** The current time in epoch milliseconds, the unit of gRPC deadlines. */
   readonly now: () => number
   readonly stopping: AbortSignal
@@ -186,7 +189,7 @@ async function answer<T>(run: () => Promise<T>): Promise<T> {
   return run()
 }
 
-function grpcCall(call: Surface, { callerOf, holderOf, streamOf, now, stopping }: ServiceOptions): GrpcCall {
+function grpcCall(call: Surface, { callerOf, holderOf, streamOf, clock, now, stopping }: ServiceOptions): GrpcCall {
   const left = new AbortController()
   call.on('cancelled', () => left.abort())
   if (call.cancelled) left.abort()
@@ -205,7 +208,7 @@ function grpcCall(call: Surface, { callerOf, holderOf, streamOf, now, stopping }
       // A stream closes when the caller has taken all messages and the status.
       stream.once('close', () => closed.abort())
       if (stream.destroyed) closed.abort()
-      reader = { name: callerOf(metadata).name, closed: closed.signal, cut: () => stream.close(constants.NGHTTP2_CANCEL) }
+      reader = { name: callerOf(metadata).name, closed: closed.signal, cut: () => cutStream(stream, clock) }
       return reader
     },
     stopping,

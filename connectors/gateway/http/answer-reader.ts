@@ -26,5 +26,5 @@ export function countAnswer(reply: FastifyReply, bytes: number, memory: AnswerMe
 
 /** Counts the body of a response. A stream counts its answers itself. */
 export function countBody(reply: FastifyReply, body: unknown, memory: AnswerMemory): void {
-  countAnswer(reply, typeof body === 'string' ? body.length : body instanceof Uint8Array ? body.byteLength : 0, memory)
+  countAnswer(reply, typeof body === 'string' ? Buffer.byteLength(body) : body instanceof Uint8Array ? body.byteLength : 0, memory)
 }

@@ -3,7 +3,13 @@ import type { Clock } from '../../../processor/ports.ts'
 import { claimedBytes } from '../../../topology/swarm/payload/claimed-payload.ts'
 import { type Durable, readBack } from '../../../topology/swarm/request/durable.ts'
 import type { NewRequest, RequestOutcome, Requests } from '../../../topology/swarm/request/requests.ts'
-import { type AnswerMemory, type AnswerReader, type Answers, leastHeldBytes } from '../../../topology/swarm/request/whole-answers.ts'
+import {
+  type AnswerMemory,
+  type AnswerReader,
+  type Answers,
+  type HeldAnswers,
+  leastHeldBytes,
+} from '../../../topology/swarm/request/whole-answers.ts'
 import type { TracedArrival } from '../traced-arrival.ts'
 import { ProblemError, problemOf } from './problem.ts'
 
@@ -52,7 +58,7 @@ interface Placed<Item> {
 }
 
 /** An item whose request has settled: the text of its answer, or a large answer, which is read when its text is due. */
-type Settled<Item> = { readonly index: number } & ({ readonly text: string; readonly release: () => void } | { readonly large: LargeAnswer<Item> })
+type Settled<Item> = { readonly index: number } & ({ readonly text: string; readonly bytes: number } | { readonly large: LargeAnswer<Item> })
 
 interface LargeAnswer<Item> extends Placed<Item> {
   readonly id: string
@@ -67,6 +73,11 @@ interface LargeAnswer<Item> extends Placed<Item> {
 export class BatchAnswers<Item> {
   readonly #options: BatchOptions<Item>
   #reader: AnswerReader | null = null
+  /** The bytes of the texts in memory. They count together, because many small ones take as much memory as a large one. */
+  #textBytes = 0
+  #held: HeldAnswers | null = null
+  /** The bytes that the caller can read now; 0 while it waits for the next answer. */
+  #offeredBytes = 0
   #running = 0
   /** True when the first item has been let in. The limits of the caller were checked for it when the call arrived. */
   #isCallUsed = false
@@ -88,8 +99,10 @@ export class BatchAnswers<Item> {
         const settled = await waiting(this.#options.order === 'input' ? oldest : Promise.race(open.values()))
         open.delete(settled.index)
         if ('text' in settled) {
+          this.#offer(settled.bytes)
           yield settled.text
-          settled.release()
+          this.#offer(0)
+          this.#count(-settled.bytes)
         } else yield* this.#textOf(settled.large, waiting)
       }
     } finally {
@@ -118,7 +131,12 @@ export class BatchAnswers<Item> {
       }
       arrival.end(status)
       const bytes = Buffer.from(text)
-      for (let at = 0; at < bytes.length; at += sliceBytes) yield bytes.subarray(at, at + sliceBytes)
+      for (let at = 0; at < bytes.length; at += sliceBytes) {
+        const slice = bytes.subarray(at, at + sliceBytes)
+        this.#offer(slice.length)
+        yield slice
+        this.#offer(0)
+      }
     } finally {
       release()
     }
@@ -131,7 +149,25 @@ export class BatchAnswers<Item> {
 
   /** A text in memory, which counts until the caller has taken it. */
   #settled(index: number, text: string): Settled<Item> {
-    return { index, text, release: text.length < leastHeldBytes ? () => {} : this.#options.memory.hold(text.length, this.#readerOf()) }
+    const bytes = Buffer.byteLength(text)
+    this.#count(bytes)
+    return { index, text, bytes }
+  }
+
+  #count(bytes: number): void {
+    this.#textBytes += bytes
+    if (this.#held !== null) this.#held.resize(this.#textBytes)
+    else if (this.#textBytes >= leastHeldBytes) {
+      this.#held = this.#options.memory.hold(this.#textBytes, this.#readerOf())
+      this.#offer(this.#offeredBytes)
+    }
+  }
+
+  /** The caller's time for reading counts while it has something to read. An answer that waits for the one before it is not in the caller's hands. */
+  #offer(bytes: number): void {
+    this.#offeredBytes = bytes
+    if (bytes > 0) this.#held?.offer(bytes)
+    else this.#held?.pause()
   }
 
   /** The answer to an item. Never rejects. */

@@ -18,9 +18,10 @@ describe('The room for answers in memory', () => {
         closed,
         hold: (bytes: number) => room.hold(bytes, { name: caller, closed: closed.signal, cut }),
         take: (bytes: number, signal = never) =>
-          room.take(bytes, { name: caller, closed: closed.signal, cut }, signal).then((release) => {
+          room.take(bytes, { name: caller, closed: closed.signal, cut }, signal).then((held) => {
             order.push(name)
-            return release
+            held.offer(bytes)
+            return held.release
           }),
       }
     }
@@ -103,7 +104,7 @@ describe('The room for answers in memory', () => {
     const { clock, room, order, reader } = opened()
     const [slow, released, next] = [reader('slow'), reader('released'), reader('next')]
     slow.hold(90)
-    const release = released.hold(60)
+    const { release } = released.hold(60)
     const waiting = next.take(20)
     await clock.advance(1_000)
     assert.deepEqual([order, room.takenBytes], [[], 150])
@@ -126,5 +127,40 @@ describe('The room for answers in memory', () => {
     assert.deepEqual(order, ['b1', 'a1'])
     await clock.advance(10_000)
     assert.deepEqual(order, ['b1', 'a1', 'a1 is cut', 'a2'])
+  })
+
+  it('is not taken from a caller whose answer is still being fetched', async () => {
+    const { clock, room, order } = opened()
+    const one = await room.take(100, { name: '', closed: never, cut: () => void order.push('cut') }, never)
+    void room.take(1, { name: '', closed: never, cut() {} }, never)
+    await clock.advance(3_600_000)
+    assert.deepEqual(order, [])
+    one.offer(100)
+    await clock.advance(12_000)
+    assert.deepEqual(order, ['cut'])
+  })
+
+  it('is taken from an answer of more than half of it before others have waited for 20 s', async () => {
+    const mib = 1024 * 1024
+    const clock = new SimulatedClock()
+    const room = new AnswerRoom({ clock, maxBytes: 100 * mib })
+    const cuts: string[] = []
+    const take = (name: string, bytes: number) => {
+      const closed = new AbortController()
+      const cut = () => {
+        cuts.push(name)
+        closed.abort()
+      }
+      return room.take(bytes, { name, closed: closed.signal, cut }, never).then((held) => held.offer(bytes))
+    }
+    await take('small', 40 * mib)
+    await take('large', 60 * mib)
+    void take('next', 80 * mib)
+    await clock.advance(14_000)
+    assert.deepEqual(cuts, [])
+    await clock.advance(2_000)
+    assert.deepEqual(cuts, ['large'])
+    await clock.advance(36_000)
+    assert.deepEqual(cuts, ['large', 'small'])
   })
 })

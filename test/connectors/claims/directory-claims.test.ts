@@ -4,6 +4,7 @@ import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { DirectoryBytes } from '../../../connectors/claims/directory-bytes.ts'
 import { DirectoryClaims, type DirectoryClaimsOptions } from '../../../connectors/claims/directory-claims.ts'
 import { systemClock } from '../../../connectors/system/system-clock.ts'
 import { SystemRandom } from '../../../connectors/system/system-random.ts'
@@ -175,6 +176,26 @@ describe('The payloads of a data directory', () => {
       await clock.advance(6_000)
       assert.notEqual(store.refusal(900), null)
       await eventually(async () => store.refusal(900) === null)
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
+  })
+
+  it('keep the bytes of files that are being written while they are counted again', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'waggle-claims-'))
+    try {
+      const clock = new SimulatedClock()
+      const bytes = await DirectoryBytes.counted({ directory, clock, maxBytes: 1_000 })
+      bytes.add(600)
+      mkdirSync(join(directory, '5000000'))
+      writeFileSync(join(directory, '5000000', 'of another process'), new Uint8Array(100))
+      await clock.advance(6_000)
+      assert.notEqual(bytes.refusal(900), null)
+      await eventually(async () => bytes.usage.bytes === 700)
+      bytes.written(600)
+      await clock.advance(6_000)
+      assert.notEqual(bytes.refusal(900), null)
+      await eventually(async () => bytes.usage.bytes === 100)
     } finally {
       rmSync(directory, { recursive: true })
     }

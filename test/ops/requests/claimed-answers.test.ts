@@ -77,6 +77,17 @@ describe('Answers in a claim store', () => {
     assert.equal(room.takenBytes, 0)
   })
 
+  it('say so too while other answers wait for the room: time in which the store is away is not the time of a slow caller', async () => {
+    const { store, clock, large, reader, answers } = await opened()
+    store.isAway = true
+    const codes: unknown[] = []
+    for (const id of ['one', 'two'])
+      void answers.whole(id, large, reader().read).catch((thrown: { readonly code: string }) => void codes.push(thrown.code))
+    await clock.advance(25_000)
+    assert.equal(codes[0], 'WAGGLE_CLAIM_STORE_AWAY')
+    assert.ok(!codes.includes('WAGGLE_ANSWER_UNREAD'), String(codes))
+  })
+
   it('say the same while the answers of other callers fill the memory', async () => {
     const { clock, large, reader, answers } = await opened()
     const reading: AnswerReader = { ...reader().read, cut: () => {} }

@@ -33,16 +33,26 @@ export interface Answers {
 /** Counts the answers in memory that were not fetched from a claim store, so that slow callers have a bound. */
 export interface AnswerMemory {
   /**
-   * Counts an answer of this many bytes until the reader closes or the returned function is called. The answer is in memory already, so it does not wait.
-   * Beyond the bound, callers that read too slowly are cut.
+   * Counts answers of this many bytes until the reader closes or they are released. They are in memory already, so they do not wait. Beyond the bound,
+   * callers that read too slowly are cut. The caller's time for reading starts at once.
    */
-  hold(bytes: number, reader: AnswerReader): () => void
+  hold(bytes: number, reader: AnswerReader): HeldAnswers
+}
+
+/** Answers that count as memory. Calls after the release, or after the reader has closed, do nothing. */
+export interface HeldAnswers {
+  /** Starts the time that the caller has for reading so many bytes. */
+  offer(bytes: number): void
+  /** Stops that time: the caller waits for the next answer. */
+  pause(): void
+  resize(bytes: number): void
+  release(): void
 }
 
 /** A smaller answer is not counted: the buffers of its connection take about as much. */
 export const leastHeldBytes = 65_536
 
-export const uncounted: AnswerMemory = { hold: () => () => {} }
+export const uncounted: AnswerMemory = { hold: () => ({ offer() {}, pause() {}, resize() {}, release() {} }) }
 
 /** The answers of a process without a claim store. An answer that another process has put into a store is an error. */
 export const inlineAnswers: Answers = {

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { AnswerRoom } from '../../../../connectors/claims/answer-room.ts'
 import { BatchAnswers } from '../../../../connectors/gateway/http/batch-answers.ts'
 import { ProblemError } from '../../../../connectors/gateway/http/problem.ts'
 import { TracedArrival } from '../../../../connectors/gateway/traced-arrival.ts'
 import { systemClock } from '../../../../connectors/system/system-clock.ts'
+import { SimulatedClock } from '../../../../processor/simulation/simulated-clock.ts'
 import type { Tracing } from '../../../../topology/swarm/ports/tracing.ts'
 import { readBack } from '../../../../topology/swarm/request/durable.ts'
 import { inlineAnswers, uncounted } from '../../../../topology/swarm/request/whole-answers.ts'
@@ -74,5 +76,62 @@ describe('An answered request of a batch', () => {
     const texts = await Array.fromAsync(answers.of([1], { raw: { socket: { timeout: 0, setTimeout: () => {} } } } as never))
     assert.deepEqual(texts, ['WAGGLE_BODY_TOO_LARGE'])
     assert.deepEqual(ends, [413])
+  })
+})
+
+describe('The texts of a batch', () => {
+  const mib = 1024 * 1024
+  const opened = (textBytes: number, firstMs: number) => {
+    const clock = new SimulatedClock()
+    const room = new AnswerRoom({ clock, maxBytes: 4 * mib })
+    const closed = new AbortController()
+    const cuts: number[] = []
+    const answers = new BatchAnswers({
+      requests: {
+        ...echo,
+        async request(request) {
+          if (request.id === '0' && firstMs > 0) await new Promise<void>((done) => void clock.after(firstMs, done))
+          return echo.request(request)
+        },
+      },
+      answers: inlineAnswers,
+      memory: room,
+      reader: () => ({ name: '', closed: closed.signal, cut: () => void cuts.push(clock.elapsedMs()) }),
+      clock,
+      order: 'input',
+      patienceMs: 1,
+      admit: () => () => {},
+      requestOf: (_, index) => ({
+        request: newRequest(String(index)),
+        arrival: new TracedArrival({ traceparent: null, tracestate: null, baggage: null }, '/'),
+      }),
+      textOf: () => 'ü'.repeat(textBytes / 2),
+    }).of(Array.from({ length: 8 }), { raw: { socket: { timeout: 0, setTimeout: () => {} } } } as never)
+    const waits = () => void room.take(4 * mib, { name: '', closed: new AbortController().signal, cut() {} }, new AbortController().signal)
+    return { clock, room, cuts, answers, waits }
+  }
+
+  it('count together, in bytes, and a caller that stops reading is cut for them', async () => {
+    const { clock, room, cuts, answers, waits } = opened(60_000, 0)
+    await answers.next()
+    await clock.settle()
+    assert.equal(room.takenBytes, 8 * 60_000)
+    waits()
+    await clock.advance(9_000)
+    assert.equal(cuts.length, 0)
+    await clock.advance(3_000)
+    assert.equal(cuts.length, 1)
+  })
+
+  it('do not make a caller slow while they wait for the answer before them', async () => {
+    const { clock, room, cuts, answers, waits } = opened(mib / 4, 30_000)
+    const first = answers.next()
+    await clock.settle()
+    assert.equal(room.takenBytes, 7 * (mib / 4))
+    waits()
+    await clock.advance(31_000)
+    await first
+    for await (const _ of answers);
+    assert.deepEqual([cuts, room.takenBytes], [[], 4 * mib])
   })
 })
