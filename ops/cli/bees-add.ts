@@ -2,7 +2,7 @@ import { dirname, join } from 'node:path'
 import { BeeRegistry } from '../../bees/registry.ts'
 import { beePackage } from '../../connectors/packages/bee-package.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import { lockName, readBeeLock, writeBeeLock } from '../config/bee-lock.ts'
+import { lockName, readBeeLock, withBeeLock, writeBeeLock } from '../config/bee-lock.ts'
 import { beeOf, refuseConflict } from '../config/bee-registry.ts'
 import { exitStatus } from './exit-status.ts'
 
@@ -33,7 +33,7 @@ export async function beesAdd(name: string, { swarm, python = false, json }: Bee
   const directory = dirname(swarm)
   const { addPythonPackage, isPythonPackage } = await import('./python-bees-add.ts')
   const isPython = python || isPythonPackage(name, directory)
-  const added = isPython ? await addPythonPackage(name, directory) : [addNpmPackage(name, directory)]
+  const added = isPython ? await addPythonPackage(name, directory) : [withBeeLock(directory, () => addNpmPackage(name, directory))]
   const lock = join(directory, lockName)
   process.stdout.write(
     json

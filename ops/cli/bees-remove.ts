@@ -1,10 +1,10 @@
-import { readdirSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { dirname, extname, join, relative } from 'node:path'
 import { readBounded } from '../../connectors/system/bounded-file.ts'
 import { didYouMean } from '../../topology/swarm/check/nearest-name.ts'
 import { maxSwarmBytes, SwarmDocument } from '../../topology/swarm/swarm-document.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import { type LockedBee, lockName, readBeeLock, removeUnusedWheels, writeBeeLock } from '../config/bee-lock.ts'
+import { type LockedBee, lockName, readBeeLock, removeUnusedWheels, withBeeLock, writeBeeLock } from '../config/bee-lock.ts'
 import { exitStatus } from './exit-status.ts'
 
 export interface BeesRemoveOptions {
@@ -20,16 +20,24 @@ export interface BeesRemoveOptions {
 export function beesRemove(name: string, { swarm, json }: BeesRemoveOptions): number {
   const directory = dirname(swarm)
   const lock = join(directory, lockName)
-  const locked = new Map(readBeeLock(directory))
-  const removed = [...locked].filter(([type, entry]) => type === name || (entry.package === name && !locked.has(name)))
-  if (removed.length === 0) throw notThere(name, lock, locked)
-  refuseUsed(new Set(removed.map(([type]) => type)), swarm)
-  for (const [type] of removed) locked.delete(type)
-  writeBeeLock(directory, locked)
-  removeUnusedWheels(directory, locked)
-  process.stdout.write(json ? removed.map((one) => `${JSON.stringify(rowOf(one, lock))}\n`).join('') : textOf(removed, locked, lock))
+  if (swarm !== defaultSwarm && !existsSync(swarm))
+    throw new WaggleError('WAGGLE_FILE_NOT_FOUND', { message: `There is no file ${swarm}`, next: 'Name a swarm file with --swarm.' })
+  const { removed, left } = withBeeLock(directory, () => {
+    const locked = new Map(readBeeLock(directory))
+    const rows = [...locked].filter(([type, entry]) => type === name || (entry.package === name && !locked.has(name)))
+    if (rows.length === 0) throw notThere(name, lock, locked)
+    refuseUsed(new Set(rows.map(([type]) => type)), swarm)
+    for (const [type] of rows) locked.delete(type)
+    writeBeeLock(directory, locked)
+    removeUnusedWheels(directory, locked)
+    return { removed: rows, left: locked }
+  })
+  process.stdout.write(json ? removed.map((one) => `${JSON.stringify(rowOf(one, lock))}\n`).join('') : textOf(removed, left, lock))
   return exitStatus.done
 }
+
+/** The swarm file where none is named. The folder of a lock file need not have it. */
+const defaultSwarm = 'swarm.yaml'
 
 type Entry = readonly [type: string, entry: LockedBee]
 
@@ -61,7 +69,8 @@ function refuseUsed(types: ReadonlySet<string>, swarm: string): void {
   const named = relative(directory, swarm)
   for (const file of readdirSync(directory).sort()) {
     if (file !== named && !['.yaml', '.yml'].includes(extname(file))) continue
-    const used = documentOf(join(directory, file), file === named)
+    const path = join(directory, file)
+    const used = documentOf(path, (text) => file === named || [...types].some((type) => text.includes(type)))
     const bees = used === null ? [] : beesIn(used.value)
     const at = bees.findIndex((bee) => typeof bee === 'object' && bee !== null && 'type' in bee && types.has(String(bee.type)))
     if (used === null || at === -1) continue
@@ -73,12 +82,16 @@ function refuseUsed(types: ReadonlySet<string>, swarm: string): void {
   }
 }
 
-/** The document of a YAML file. Null for a file that is not YAML; only the swarm file that the user names must be YAML. */
-function documentOf(file: string, isNamed: boolean): SwarmDocument | null {
+/**
+ * The document of a YAML file. A file that cannot be read as YAML is refused if `mayUse` its text, because it may be a swarm with a mistake. Null for
+ * one that may not: the file of another program, such as a template of Helm.
+ */
+function documentOf(file: string, mayUse: (text: string) => boolean): SwarmDocument | null {
+  const bytes = readBounded(file, { maxBytes: maxSwarmBytes, next: 'Name a swarm file.' })
   try {
-    return SwarmDocument.read(readBounded(file, { maxBytes: maxSwarmBytes, next: 'Name a swarm file.' }), file)
+    return SwarmDocument.read(bytes, file)
   } catch (thrown) {
-    if (!isNamed && thrown instanceof WaggleError) return null
+    if (thrown instanceof WaggleError && !mayUse(Buffer.from(bytes).toString())) return null
     throw thrown
   }
 }

@@ -19,6 +19,7 @@ import {
   type WheelEntry,
   wheelFile,
   wheelFolder,
+  withBeeLock,
   writeBeeLock,
 } from '../config/bee-lock.ts'
 import { refuseConflict } from '../config/bee-registry.ts'
@@ -66,13 +67,17 @@ export async function addPythonPackage(target: string, directory: string): Promi
   const wanted = isOnDisk(target) ? resolve(target) : target
   return withEnvironment(resolving, [], (pip) =>
     withResolvedPackage(wanted, { ...tools, python: pip }, async (found) => {
-      const before = readBeeLock(directory)
-      refuseChanged(found, before, directory)
+      refuseChanged(found, readBeeLock(directory), directory)
       const bees = await withEnvironment(new VirtualEnvironments({ ...tools, directory: folder }), found.wheels, (python) =>
         declaredBees(python, found.name, { ...tools, limitMs: loadMs }),
       )
-      for (const bee of bees) refuseTaken(bee, found, before, directory)
-      return write(found, bees, before, directory)
+      return withBeeLock(directory, () => {
+        // Another process may have written the lock file meanwhile.
+        const before = readBeeLock(directory)
+        refuseChanged(found, before, directory)
+        for (const bee of bees) refuseTaken(bee, found, before, directory)
+        return write(found, bees, before, directory)
+      })
     }),
   )
 }

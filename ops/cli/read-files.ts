@@ -4,8 +4,9 @@ import { parse } from 'yaml'
 
 /**
  * The files in the folder of a swarm that the swarm may read. These are sources, as nodemon has them, and whatever the swarm file or `waggle.yaml` names,
- * with all files below a named folder and those beside a named file that begin with its name (`model.labels.txt` beside `model.onnx`). A file that a
- * program writes is none of them: the output of this process, data directories, logs, caches and the copies of editors.
+ * with all files below a named folder and those beside a named file that begin with its name (`model.labels.txt` beside `model.onnx`). The output of
+ * this process, data directories, logs, caches and the copies of editors are none of them. A file with the name of a source counts even if a program
+ * writes it, such as `results.json`: a module may read any such file, and nothing tells which one.
  */
 export class ReadFiles {
   readonly #root: string

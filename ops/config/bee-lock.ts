@@ -1,7 +1,9 @@
-import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { PackageBeeDeclaration } from '../../bees/python/package-bee.ts'
 import { readBounded } from '../../connectors/system/bounded-file.ts'
+import { fileError } from '../../connectors/system/file-error.ts'
+import { withFileLock } from '../../connectors/system/file-lock.ts'
 import { isFields } from '../../topology/fields.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
@@ -53,9 +55,21 @@ export function readBeeLock(directory: string): ReadonlyMap<string, LockedBee> {
   return bees
 }
 
+/** Runs `work`, which reads the bee types and writes them again, while no other process does so. Throws the errors of `withFileLock`. */
+export function withBeeLock<T>(directory: string, work: () => T): T {
+  return withFileLock(join(directory, lockName), work)
+}
+
+/** Replaces the lock file atomically: a reader finds either the whole old text or the whole new text. */
 export function writeBeeLock(directory: string, bees: ReadonlyMap<string, LockedBee>): void {
   const sorted = [...bees].sort(([a], [b]) => (a < b ? -1 : 1))
-  writeFileSync(join(directory, lockName), `${JSON.stringify({ lockfileVersion, bees: Object.fromEntries(sorted) }, null, 2)}\n`)
+  const file = join(directory, lockName)
+  try {
+    writeFileSync(`${file}.next`, `${JSON.stringify({ lockfileVersion, bees: Object.fromEntries(sorted) }, null, 2)}\n`, { flush: true })
+    renameSync(`${file}.next`, file)
+  } catch (thrown) {
+    throw fileError(thrown) ?? thrown
+  }
 }
 
 /** Deletes the wheels beside the lock file that no entry names. */

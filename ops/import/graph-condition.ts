@@ -10,12 +10,23 @@ export function conditionOf(gjson: string, inside: string): string | null {
   const parts =
     query === undefined
       ? null
-      : /^([\w.-]+)\s*(==|!=|>=|<=|>|<|=)\s*(?:"((?:[^"\\]|\\.)*)"|(-?\d+(?:\.\d+)?)|(true|false|null))\s*$/.exec(query.trim())
+      : /^([\w.-]+)\s*(==|!=|>=|<=|>|<|=)\s*(?:("(?:[^"\\]|\\.)*")|(-?\d+(?:\.\d+)?)|(true|false|null))\s*$/.exec(query.trim())
   if (parts === null) return null
-  const [, path = '', operator = '', text, number, word] = parts
+  const [, path = '', operator = '', literal, number, word] = parts
+  const text = literal === undefined ? undefined : textOf(literal)
+  if (text === null) return null
   const steps = path.split('.').map((step) => (/^\d+$/.test(step) ? `[${step}]` : `.${quotedName(step)}`))
-  const value = text === undefined ? `\`${number ?? word}\`` : `'${text.replace(/\\(.)/g, '$1').replace(/[\\']/g, '\\$&')}'`
+  const value = text === undefined ? `\`${number ?? word}\`` : `'${text.replace(/[\\']/g, '\\$&')}'`
   const condition = `${`${inside}${steps.join('')}`.replace(/^\./, '')} ${operator === '=' ? '==' : operator} ${value}`
   // If the field is missing, a comparison by order gives null in JMESPath, and false in GJSON.
   return /^[<>]/.test(operator) ? `not_null(${condition}, \`false\`)` : condition
+}
+
+/** The text that a literal of JSON stands for; null for a literal that JSON does not have. */
+function textOf(literal: string): string | null {
+  try {
+    return String(JSON.parse(literal))
+  } catch {
+    return null
+  }
 }

@@ -57,6 +57,9 @@ class GraphImport {
         `the node ${name} leads back to itself`,
         'Waggle has cycles through a loop bee: import the nodes without the way back.',
       )
+    // Each node of a chain is a level of the call stack.
+    if (above.length >= maxDepth)
+      throw at.wrong(['nodeName'], `${maxDepth} nodes lead to the node ${name}, one through the other`, 'Write the steps of a chain in one Sequence.')
     this.#reached.add(name)
     node.noteOthers(this.#draft, ['routerType', 'steps'], {})
     const type = node.text('routerType') ?? ''
@@ -273,6 +276,9 @@ class RouteDraft {
 function stepName(step: YamlObject): string {
   return step.text('name') ?? step.text('serviceName') ?? step.text('nodeName') ?? 'step'
 }
+
+/** The most nodes above a node. */
+const maxDepth = 100
 
 /** The router types that use a member of a step, by the member's name. */
 const usersOf: { readonly [key: string]: readonly string[] } = {

@@ -68,16 +68,18 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   }
 
   put(key: K, value: V | null): void {
-    this.#set(this.#entryToWrite(key, value), value)
+    // The value is checked first. An entry that is remembered without its value would hide the row on the disk.
+    this.#check(value)
+    this.#setChecked(this.#entryToWrite(key, value), value)
   }
 
   putAll(entries: Iterable<KeyValue<K, V | null>>): void {
     const rows = Array.from(entries, ([key, value]) => {
-      // An invalid key throws here, before anything is put.
+      // An invalid key or value throws here, before anything is put.
       this.#bytesOf(key)
+      this.#check(value)
       return [key, value] as const
     })
-    if (rows.some(([, value]) => value === undefined)) throw undefinedIn(this.name)
     for (const [key, value] of rows) this.put(key, value)
   }
 
@@ -233,9 +235,17 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   }
 
   #set(entry: StoreEntry<V>, value: V | null): void {
-    // The value is checked here, because the failing node is known here. In the commit, no handler could skip the record.
+    this.#check(value)
+    this.#setChecked(entry, value)
+  }
+
+  /** Throws if the value is invalid, because the failing node is known here. In the commit, no handler could skip the record. */
+  #check(value: V | null): void {
     if (value === undefined) throw undefinedIn(this.name)
     if (value !== null) this.#tryType(value)
+  }
+
+  #setChecked(entry: StoreEntry<V>, value: V | null): void {
     entry.value = value
     entry.timestamp = this.#memory.now
     this.#held.add(entry)

@@ -1,6 +1,18 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { appendFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
@@ -159,7 +171,33 @@ describe('waggle bees remove', () => {
     refused(['bees', 'remove', 'words'], /^swarm\.yaml:1:\d+: /)
     refused(['bees', 'remove', 'wrods'], /bees\.lock\.json has no bee type and no package wrods\. Did you mean words\?/)
     refused(['bees', 'remove', 'batch'], /has no bee type and no package batch\. It has words, waggle-bee-words\./)
-    refused(['bees', 'remove', 'words', '--swarm', 'elsewhere/swarm.yaml'], /elsewhere.bees\.lock\.json has no bee type/)
+    for (const file of ['elsewhere/swarm.yaml', 'swrm.yaml'])
+      refused(['bees', 'remove', 'words', '--swarm', file], /There is no file .*\. Name a swarm file with --swarm/)
+    assert.equal(existsSync(join(directory, 'elsewhere')), false)
+  })
+
+  it('refuses a type that a swarm file with a mistake names, and names the file', () => {
+    writeFileSync(join(directory, 'other.yaml'), `${swarm}  - [`)
+    refused(['bees', 'remove', 'words'], /^other\.yaml:\d+:\d+: /)
+    writeFileSync(join(directory, 'other.yaml'), `${swarm.replace('type: words', 'type: module')}  - [`)
+    assert.equal(waggle('bees', 'remove', 'words').status, 0)
+  })
+
+  it('waits for another process that writes the lock file, and replaces the file as a whole', () => {
+    const lock = join(directory, 'bees.lock.json')
+    writeFileSync(`${lock}.lock`, '1 - another-machine')
+    assert.match(waggle('bees', 'remove', 'words').stderr, /bees\.lock\.json\.lock is held by another process/)
+    assert.deepEqual(types(), ['words'])
+    rmSync(`${lock}.lock`)
+    // A second name for the old file keeps the old text only if the new text is written beside it.
+    linkSync(lock, join(directory, 'before.json'))
+    assert.equal(waggle('bees', 'remove', 'words').status, 0)
+    assert.deepEqual(types(), [])
+    assert.deepEqual(Object.keys(JSON.parse(readFileSync(join(directory, 'before.json'), 'utf8')).bees), ['words'])
+    assert.deepEqual(
+      readdirSync(directory).filter((name) => name.startsWith('bees.lock.json')),
+      ['bees.lock.json'],
+    )
   })
 })
 

@@ -28,9 +28,9 @@ describe('The files that a swarm reads', () => {
   it('are sources, what the swarm or the configuration names, what lies below or beside it, and no other files', () => {
     const read = files()
     const cases = {
-      yes: 'swarm.yaml waggle.yaml work.mjs lib/deep/part.ts bee.py requirements.txt requirements-dev.txt .env .env.local table.sql schema.avsc',
+      yes: 'swarm.yaml waggle.yaml work.mjs lib/deep/part.ts bee.py requirements.txt requirements-dev.txt .env .env.local table.sql schema.avsc results.json',
       named: 'models/bear.onnx models/bear.labels.txt models/bear.onnx.data run/serve.sh bucket bucket/deep/weights.bin',
-      no: 'out.log notes.txt models/other.onnx run/other.sh photo.jpg nohup.out bucket2/weights.bin README.md',
+      no: 'out.log notes.txt models/other.onnx run/other.sh photo.jpg nohup.out bucket2/weights.bin README.md results.jsonl',
       never: 'data/log/1.json .waggle/a.json node_modules/x/index.js .git/config.yaml a/__pycache__/b.py .venv/c.py',
       editors: '.work.mjs.swp work.mjs~ .#work.mjs #work.mjs# 4913',
     }

@@ -409,6 +409,10 @@ spec:
       { length: 30 },
       (_, at) => `    ${at === 0 ? 'root' : `n${at}`}: {routerType: Ensemble, steps: [{nodeName: n${at + 1}}, {nodeName: n${at + 1}}]}\n`,
     ).join('')
+    const chain = Array.from(
+      { length: 3000 },
+      (_, at) => `    ${at === 0 ? 'root' : `n${at}`}: {routerType: Sequence, steps: [{nodeName: n${at + 1}}]}\n`,
+    ).join('')
     for (const [text, message] of [
       [`${head}    start: {}\n`, /there is no node root/],
       [`${head}    root: {routerType: Sequence, steps: [{nodeName: root}]}\n`, /the node root leads back to itself/],
@@ -417,6 +421,10 @@ spec:
       [`${head}    root: {routerType: Sequence, steps: []}\n`, /the node root has no steps/],
       [`${head}    root: {routerType: Sequence, steps: [{name: a}]}\n`, /names no service and no node/],
       [`${head}    root: {routerType: Sequence, steps: [{serviceUrl: "not a url"}]}\n`, /not a url is not a URL/],
+      [
+        `${head}${chain}    n3000: {routerType: Sequence, steps: [{serviceName: a}]}\n`,
+        /100 nodes lead to the node n100, .*; Write the steps of a chain/,
+      ],
       [`${head}${doubling}    n30: {routerType: Sequence, steps: [{serviceName: a}]}\n`, /the graph becomes more than 500 bees/],
     ] as const)
       assert.match(refused('wrong-graph.yaml', text), message)

@@ -107,3 +107,30 @@ function emptyStore(): WriteBackStore<string, string> {
   const options = { topic: 't', maxEntries: 100, memory: new TaskMemory() }
   return new WriteBackStore(keyValueStore({ name: 'store', key: text, value: text }), disk, options)
 }
+
+it('A value that is refused leaves the row on the disk visible', () => {
+  const disk = new SimulatedDisk().store('task', 'store')
+  const open = () =>
+    new WriteBackStore<string, string>(keyValueStore({ name: 'store', key: text, value: text }), disk, {
+      topic: 't',
+      maxEntries: 100,
+      memory: new TaskMemory(),
+    })
+  const first = open()
+  first.put('a', 'x')
+  for (const [bytes, value] of first.takeChanges()) disk.change(bytes, value)
+  first.committed()
+  for (const wrong of [undefined as never, 5 as never]) {
+    const single = open()
+    assert.throws(() => single.put('a', wrong))
+    assert.equal(single.putIfAbsent('a', 'second'), 'x')
+    const several = open()
+    assert.throws(() =>
+      several.putAll([
+        ['b', 'y'],
+        ['a', wrong],
+      ]),
+    )
+    assert.deepEqual([several.get('a'), several.get('b'), several.takeChanges()], ['x', null, []])
+  }
+})
