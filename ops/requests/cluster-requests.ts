@@ -109,7 +109,7 @@ export class ClusterRequests extends SwarmRequests {
   override refusal(gateway: string): { readonly reason: string; readonly retryAfterSeconds: number } | null {
     const { log, maxPending } = this.#options
     const waiting = this.pending.waiting + this.#questions.size
-    return this.targets.refusal(gateway, { log, waiting, maxPending })
+    return this.targets.refusal(gateway, { log, waiting, maxPending, held: this.held })
   }
 
   /**
@@ -117,7 +117,7 @@ export class ClusterRequests extends SwarmRequests {
    * which request was first. So the ledger is asked after the write.
    */
   override async submit(request: NewRequest): Promise<Durable<Accepted>> {
-    if (this.targets.isHeld(request.gateway)) await this.targets.released(request.gateway)
+    if (this.held.isHeld(request.gateway)) await this.held.released(request)
     const target = this.targets.of(request.gateway)
     const accepted = await whenWritten({ id: request.id }, this.#send(target, request, []))
     // Without an idempotency key the id is new, so no earlier request can have the same id and another body.
@@ -127,9 +127,8 @@ export class ClusterRequests extends SwarmRequests {
     return accepted
   }
 
-  override async request(request: NewRequest): Promise<Durable<RequestOutcome>> {
+  protected override async sendNow(request: NewRequest): Promise<Durable<RequestOutcome>> {
     const { id } = request
-    if (this.targets.isHeld(request.gateway)) await this.targets.released(request.gateway)
     const target = this.targets.of(request.gateway)
     const known = this.pending.isWaitedFor(id) ? this.pending.get(id) : null
     if (known === null) {
