@@ -69,6 +69,11 @@ export abstract class SwarmRequests implements Requests {
     return this.held.hasPlaces(request.gateway) ? this.held.send(request, () => this.sendNow(request)) : this.sendNow(request)
   }
 
+  /** The least time by which this server's clock is behind the clock of another server, in ms; null where no other server shares the log. */
+  get clockBehindMs(): number | null {
+    return null
+  }
+
   /** Fails all waiting callers with WAGGLE_STOPPING. */
   stopWaiting(): void {
     this.pending.failAll(stopping())
