@@ -70,7 +70,8 @@ export class Intake {
       throw new ProblemError('WAGGLE_UNKNOWN_GATEWAY', `There is no gateway ${gateway}; there is ${requests.gateways.join(', ') || 'none yet'}`)
     this.#refuseOverload(gateway)
     const asked = Math.min(caller.maxPriority, priorityOf(priority) ?? caller.maxPriority)
-    return limits?.admit({ caller: caller.name, gateway, priority: asked, waits, hasPlace }) ?? (() => {})
+    const isHeld = requests.hasHeldPlaces?.(gateway) ?? false
+    return limits?.admit({ caller: caller.name, gateway, priority: asked, waits, hasPlace, isHeld }) ?? (() => {})
   }
 
   /**

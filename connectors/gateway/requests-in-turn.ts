@@ -34,6 +34,10 @@ export class RequestsInTurn implements Requests {
     return this.#options.requests.refusal(gateway)
   }
 
+  hasHeldPlaces(gateway: string): boolean {
+    return this.#options.requests.hasHeldPlaces?.(gateway) ?? false
+  }
+
   submit(request: NewRequest): ReturnType<Requests['submit']> {
     return this.#options.requests.submit(request)
   }

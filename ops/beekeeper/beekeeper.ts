@@ -312,7 +312,9 @@ export class Beekeeper {
     }
     const common = { log, clock: systemClock, targets: [], maxPending: settings.max_requests_in_flight }
     const requests: SwarmRequests =
-      settings.log === 'embedded' ? new EmbeddedRequests({ ...common, outcomes: [] }) : new ClusterRequests({ ...common, random, onError })
+      settings.log === 'embedded'
+        ? new EmbeddedRequests({ ...common, outcomes: [] })
+        : new ClusterRequests({ ...common, random, onError, onClockSkew: (message) => say('clock', 'warn', message) })
     await requests.start()
     await running.connect(requests, prepared)
     const place = server ?? { root: process.cwd(), env: process.env }
@@ -342,6 +344,7 @@ export class Beekeeper {
     const telemetry = new Telemetry({
       clock: systemClock,
       swarms: running.all,
+      requests,
       log,
       gpus,
       ...measured,

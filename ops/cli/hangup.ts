@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { settings as allSettings, type Settings } from '../config/settings.ts'
 import type { LogLine } from '../process-log/log-line.ts'
@@ -25,7 +27,7 @@ export function isAtTerminal(): boolean {
  */
 export function reloadAtHangup(options: HangupOptions): () => void {
   if (isAtTerminal()) return () => {}
-  let current = options.settings
+  let current = readOf(options.settings)
   const reload = () => {
     current = reloaded(current, options)
   }
@@ -51,11 +53,33 @@ export function holdHangups(): (options: { readonly again: boolean }) => void {
   }
 }
 
-function reloaded(current: Settings, { load, take, say }: HangupOptions): Settings {
+/** The settings as a process has read them, with the hash of the file of tokens. */
+interface ReadSettings {
+  readonly settings: Settings
+  readonly tokensHash: string
+}
+
+function readOf(settings: Settings): ReadSettings {
+  return { settings, tokensHash: hashOf(settings.tokens_file) }
+}
+
+/** The hash of a file; empty if there is no such file. */
+function hashOf(path: string | null): string {
+  if (path === null) return ''
   try {
-    const next = load()
-    take(next)
-    const changed = allSettings.filter(({ key }) => next[key] !== current[key])
+    return createHash('sha256').update(readFileSync(path)).digest('hex')
+  } catch {
+    // `take` reads the file too, and its error says why the file cannot be read.
+    return ''
+  }
+}
+
+function reloaded(current: ReadSettings, { load, take, say }: HangupOptions): ReadSettings {
+  try {
+    const next = readOf(load())
+    take(next.settings)
+    const isOtherFile = next.tokensHash !== current.tokensHash
+    const changed = allSettings.filter(({ key }) => next.settings[key] !== current.settings[key] || (key === 'tokens_file' && isOtherFile))
     const names = changed.filter(({ reloads }) => reloads === true).map(({ key }) => key)
     say('settings', 'info', `read the settings again; changed: ${names.join(', ') || 'none'}`)
     for (const { key, reloads } of changed) if (reloads !== true) say('settings', 'warn', `${key} has changed, and takes effect at the next start`)

@@ -29,6 +29,10 @@ export class ClaimedRequests implements Requests {
     return this.#requests.refusal(gateway)
   }
 
+  hasHeldPlaces(gateway: string): boolean {
+    return this.#requests.hasHeldPlaces?.(gateway) ?? false
+  }
+
   async submit(request: NewRequest): Promise<Durable<Accepted>> {
     return this.#isLarge(request) ? this.#claimed(request, (claimed) => this.#requests.submit(claimed)) : this.#requests.submit(request)
   }

@@ -6,6 +6,7 @@ import { type Durable, readBack, whenWritten } from '../../topology/swarm/reques
 import {
   asksHeader,
   bodyHashHeader,
+  clockSignHeader,
   correlationHeader,
   replyPartitionHeader,
   replyTopicHeader,
@@ -15,6 +16,7 @@ import {
 import type { RequestState } from '../../topology/swarm/request/reply.ts'
 import type { Accepted, FoundRequest, NewRequest, RequestOutcome } from '../../topology/swarm/request/requests.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
+import { ClockSigns } from './clock-signs.ts'
 import { FollowedPartition } from './followed-partition.ts'
 import { destinationOf, type GatewayTarget, gatewayRecord } from './gateway-targets.ts'
 import { isOtherBody, refuseOtherBody, stopping } from './pending-requests.ts'
@@ -28,6 +30,8 @@ export interface ClusterRequestsOptions {
   /** The most requests whose callers wait for an outcome. At this number, the gateway refuses new requests. */
   readonly maxPending: number
   readonly onError: (error: unknown) => void
+  /** Called with a message if the clocks of this server and another server differ. */
+  readonly onClockSkew?: (message: string) => void
 }
 
 /**
@@ -47,6 +51,7 @@ export class ClusterRequests extends SwarmRequests {
   /** The prefix of this process's questions. Other processes that read the same partition have other prefixes. */
   readonly #name: string
   #asked = 0
+  readonly #clocks: ClockSigns
   #producer: Producer | null = null
   #closed = false
 
@@ -54,11 +59,14 @@ export class ClusterRequests extends SwarmRequests {
     super(options)
     this.#options = options
     this.#name = Buffer.from(options.random.bytes(8)).toString('hex')
+    const { clock, onClockSkew: warn = () => {} } = options
+    this.#clocks = new ClockSigns({ clock, name: this.#name, send: (sign) => this.#sendSign(sign), warn })
   }
 
   override async start(): Promise<void> {
     this.#producer = await this.#options.log.producer()
     await this.add({ targets: this.#options.targets })
+    this.#clocks.start()
   }
 
   override async add({ targets }: Pick<SwarmEntrance, 'targets'>): Promise<void> {
@@ -95,6 +103,7 @@ export class ClusterRequests extends SwarmRequests {
 
   override async close(): Promise<void> {
     this.#closed = true
+    this.#clocks.close()
     await Promise.all([...this.#answers.values()].map(({ followed }) => followed.close()))
     await this.#producer?.close()
     this.stopWaiting()
@@ -109,7 +118,7 @@ export class ClusterRequests extends SwarmRequests {
   override refusal(gateway: string): { readonly reason: string; readonly retryAfterSeconds: number } | null {
     const { log, maxPending } = this.#options
     const waiting = this.pending.waiting + this.#questions.size
-    return this.targets.refusal(gateway, { log, waiting, maxPending })
+    return this.targets.refusal(gateway, { log, waiting, maxPending, held: this.held })
   }
 
   /**
@@ -117,7 +126,7 @@ export class ClusterRequests extends SwarmRequests {
    * which request was first. So the ledger is asked after the write.
    */
   override async submit(request: NewRequest): Promise<Durable<Accepted>> {
-    if (this.targets.isHeld(request.gateway)) await this.targets.released(request.gateway)
+    if (this.held.isHeld(request.gateway)) await this.held.released(request)
     const target = this.targets.of(request.gateway)
     const accepted = await whenWritten({ id: request.id }, this.#send(target, request, []))
     // Without an idempotency key the id is new, so no earlier request can have the same id and another body.
@@ -127,9 +136,8 @@ export class ClusterRequests extends SwarmRequests {
     return accepted
   }
 
-  override async request(request: NewRequest): Promise<Durable<RequestOutcome>> {
+  protected override async sendNow(request: NewRequest): Promise<Durable<RequestOutcome>> {
     const { id } = request
-    if (this.targets.isHeld(request.gateway)) await this.targets.released(request.gateway)
     const target = this.targets.of(request.gateway)
     const known = this.pending.isWaitedFor(id) ? this.pending.get(id) : null
     if (known === null) {
@@ -149,6 +157,21 @@ export class ClusterRequests extends SwarmRequests {
     const unknown = this.targets.unknown ?? (resting === undefined ? null : `The swarm behind ${resting.gateway} is paused`)
     if (known === null && unknown !== null) throw cannotTell(unknown)
     return known
+  }
+
+  /** The least time by which this server's clock is behind the clock of another server, in ms. */
+  override get clockBehindMs(): number {
+    return this.#clocks.behindMs
+  }
+
+  /** Sends the time of this server to all readers of the first answers topic. */
+  #sendSign(sign: string): void {
+    const [answers] = [...this.#added].flat().flatMap((target) => target.answers ?? [])
+    if (answers === undefined || this.#closed) return
+    const headers = [textHeader(clockSignHeader, sign)]
+    const record = { topic: answers.topic, key: Buffer.from(this.#name), value: null, headers, timestamp: this.#options.clock.now() }
+    // A lost sign needs no report: a later sign replaces it, and requests report a cluster that takes no records.
+    for (let partition = 0; partition < answers.partitions; partition++) this.#producer?.send({ ...record, partition }).catch(() => {})
   }
 
   async #send(target: GatewayTarget, request: NewRequest, headers: readonly Header[]): Promise<void> {
@@ -188,6 +211,11 @@ export class ClusterRequests extends SwarmRequests {
 
   #received(topic: string, { key, value, headers }: LogRecord): void {
     if (key === null) return
+    const sign = headerText(headers, clockSignHeader)
+    if (sign !== null) {
+      this.#clocks.take(sign)
+      return
+    }
     const state = headerText(headers, requestStateHeader) as RequestState | null
     const id = Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString()
     const question = this.#questions.get(headerText(headers, correlationHeader) ?? '')

@@ -73,11 +73,11 @@ export class EmbeddedRequests extends SwarmRequests {
   override refusal(gateway: string): { readonly reason: string; readonly retryAfterSeconds: number } | null {
     const { log, maxPending } = this.#options
     if (this.#failure !== null) return { reason: `Answers cannot be read: ${this.#failure}`, retryAfterSeconds: 5 }
-    return this.targets.refusal(gateway, { log, waiting: this.pending.waiting, maxPending })
+    return this.targets.refusal(gateway, { log, waiting: this.pending.waiting, maxPending, held: this.held })
   }
 
   override async submit(request: NewRequest): Promise<Durable<Accepted>> {
-    if (this.targets.isHeld(request.gateway)) await this.targets.released(request.gateway)
+    if (this.held.isHeld(request.gateway)) await this.held.released(request)
     const target = this.targets.of(request.gateway)
     const accepted = { id: request.id }
     const known = this.#known(target, request)
@@ -90,8 +90,7 @@ export class EmbeddedRequests extends SwarmRequests {
     return whenWritten(accepted, Promise.resolve())
   }
 
-  override async request(request: NewRequest): Promise<Durable<RequestOutcome>> {
-    if (this.targets.isHeld(request.gateway)) await this.targets.released(request.gateway)
+  protected override async sendNow(request: NewRequest): Promise<Durable<RequestOutcome>> {
     const target = this.targets.of(request.gateway)
     const known = this.#known(target, request)
     if (known !== null) return this.#outcomeOfKnown(known, request)

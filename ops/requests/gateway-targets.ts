@@ -13,6 +13,7 @@ import {
 } from '../../topology/swarm/request/headers.ts'
 import type { NewRequest } from '../../topology/swarm/request/requests.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
+import type { HeldRequests } from './held-requests.ts'
 
 /** The topics and the application of one gateway. */
 export interface GatewayTarget {
@@ -29,16 +30,21 @@ export interface GatewayTarget {
   readonly answers: { readonly topic: string; readonly partitions: number } | null
 }
 
+export interface RefusalOptions {
+  readonly log: Pick<Log, 'load' | 'storage'>
+  /** The number of callers that wait for an outcome. */
+  readonly waiting: number
+  readonly maxPending: number
+  readonly held: HeldRequests
+}
+
 /** The gateways of this process by name. Gateways are added and removed with their swarms. */
 export class GatewayTargets {
   readonly #targets: Map<string, GatewayTarget>
   /** The gateways of swarms that are not running, with the reason. */
   readonly #closed = new Map<string, string>()
-  /** The gateways whose new requests wait, because their swarm is changing to another version. */
-  readonly #held = new Map<string, Promise<void>>()
   /** The gateways of paused swarms. Their ledgers still give the outcomes of requests. */
   readonly #resting = new Map<string, GatewayTarget>()
-  #waiting = 0
   #names: readonly string[] | null = null
 
   constructor(targets: readonly GatewayTarget[]) {
@@ -64,11 +70,6 @@ export class GatewayTargets {
   get unknown(): string | null {
     for (const [gateway, reason] of this.#closed) if (!this.#targets.has(gateway) && !this.#resting.has(gateway)) return reason
     return null
-  }
-
-  /** The number of requests that wait because their swarm is changing to another version. */
-  get waiting(): number {
-    return this.#waiting
   }
 
   has(gateway: string): boolean {
@@ -107,31 +108,6 @@ export class GatewayTargets {
     }
   }
 
-  /** Makes new requests to these gateways wait until the returned function is called. */
-  hold(gateways: readonly string[]): () => void {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    for (const gateway of gateways) this.#held.set(gateway, promise)
-    return () => {
-      for (const gateway of gateways) if (this.#held.get(gateway) === promise) this.#held.delete(gateway)
-      resolve()
-    }
-  }
-
-  /** True while new requests to this gateway must wait, because its swarm is changing to another version. */
-  isHeld(gateway: string): boolean {
-    return this.#held.has(gateway)
-  }
-
-  /** Settles when new requests to this gateway no longer have to wait. */
-  async released(gateway: string): Promise<void> {
-    this.#waiting++
-    try {
-      for (let held = this.#held.get(gateway); held !== undefined; held = this.#held.get(gateway)) await held
-    } finally {
-      this.#waiting--
-    }
-  }
-
   of(gateway: string): GatewayTarget {
     const target = this.#targets.get(gateway)
     if (target !== undefined) return target
@@ -143,17 +119,18 @@ export class GatewayTargets {
   /** The reason why a gateway accepts no requests now; null while it accepts requests. */
   refusal(
     gateway: string,
-    { log, waiting, maxPending }: { readonly log: Pick<Log, 'load' | 'storage'>; readonly waiting: number; readonly maxPending: number },
+    { log, waiting, maxPending, held }: RefusalOptions,
   ): { readonly reason: string; readonly retryAfterSeconds: number } | null {
     const closed = this.#closed.get(gateway)
     if (closed !== undefined) return { reason: closed, retryAfterSeconds: 5 }
     const target = this.#targets.get(gateway)
-    const notReady = this.#held.has(gateway) ? null : (target?.notReady() ?? null)
+    const notReady = held.isHeld(gateway) ? null : (target?.notReady() ?? null)
     if (notReady !== null) return { reason: `The swarm is not ready: ${notReady}`, retryAfterSeconds: 2 }
     const { load, storage } = log
     if (load.pendingBytes >= load.maxPendingBytes) return { reason: 'The log has more to write than its bound allows', retryAfterSeconds: 1 }
     if (storage !== undefined && storage.refusal !== null) return { reason: storage.refusal, retryAfterSeconds: 30 }
-    const all = waiting + this.#waiting
+    if (held.hasPlaces(gateway)) return held.refusal === null ? null : { reason: held.refusal, retryAfterSeconds: 2 }
+    const all = waiting - held.sent
     if (all >= maxPending) return { reason: `${all} requests are waiting for an answer`, retryAfterSeconds: 1 }
     return null
   }

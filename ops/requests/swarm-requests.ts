@@ -5,6 +5,7 @@ import type { Durable } from '../../topology/swarm/request/durable.ts'
 import type { Accepted, FoundRequest, NewRequest, RequestOutcome, Requests } from '../../topology/swarm/request/requests.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { type GatewayTarget, GatewayTargets } from './gateway-targets.ts'
+import { HeldRequests, heldPerPlace, maxHeldBytes } from './held-requests.ts'
 import { PendingRequests, stopping } from './pending-requests.ts'
 
 /** A topic to which the swarm writes outcomes. */
@@ -21,6 +22,13 @@ export interface SwarmEntrance {
   readonly outcomes: readonly OutcomeTopic[]
 }
 
+export interface SwarmRequestsOptions {
+  readonly clock: Clock
+  readonly targets: readonly GatewayTarget[]
+  /** The most requests whose callers wait for an outcome. */
+  readonly maxPending: number
+}
+
 /**
  * The requests of a process in which swarms start and stop. Each subclass is for one kind of log, and defines where requests are sent and where
  * outcomes are read. The gateways and the waiting callers are the same for every log.
@@ -28,10 +36,12 @@ export interface SwarmEntrance {
 export abstract class SwarmRequests implements Requests {
   protected readonly targets: GatewayTargets
   protected readonly pending: PendingRequests
+  protected readonly held: HeldRequests
 
-  constructor({ clock, targets }: { readonly clock: Clock; readonly targets: readonly GatewayTarget[] }) {
+  constructor({ clock, targets, maxPending }: SwarmRequestsOptions) {
     this.targets = new GatewayTargets(targets)
     this.pending = new PendingRequests(clock)
+    this.held = new HeldRequests({ clock, maxRequests: heldPerPlace * maxPending, maxBytes: maxHeldBytes })
   }
 
   get gateways(): readonly string[] {
@@ -47,8 +57,22 @@ export abstract class SwarmRequests implements Requests {
   abstract remove(entrance: SwarmEntrance): Promise<void>
   abstract refusal(gateway: string): ReturnType<Requests['refusal']>
   abstract submit(request: NewRequest): Promise<Durable<Accepted>>
-  abstract request(request: NewRequest): Promise<Durable<RequestOutcome>>
+  /** Sends a request that does not have to wait for another version of its swarm. */
+  protected abstract sendNow(request: NewRequest): Promise<Durable<RequestOutcome>>
   abstract find(id: string): Promise<Durable<FoundRequest> | null>
+
+  hasHeldPlaces(gateway: string): boolean {
+    return this.held.hasPlaces(gateway)
+  }
+
+  request(request: NewRequest): Promise<Durable<RequestOutcome>> {
+    return this.held.hasPlaces(request.gateway) ? this.held.send(request, () => this.sendNow(request)) : this.sendNow(request)
+  }
+
+  /** The least time by which this server's clock is behind the clock of another server, in ms; null where no other server shares the log. */
+  get clockBehindMs(): number | null {
+    return null
+  }
 
   /** Fails all waiting callers with WAGGLE_STOPPING. */
   stopWaiting(): void {
@@ -72,7 +96,7 @@ export abstract class SwarmRequests implements Requests {
 
   /** Makes new requests to these gateways wait until the returned function is called. Callers notice only the wait. */
   hold(gateways: readonly string[]): () => void {
-    return this.targets.hold(gateways)
+    return this.held.hold(gateways)
   }
 }
 

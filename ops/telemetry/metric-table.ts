@@ -44,6 +44,12 @@ export const metricTable = {
     help: 'Records of the topic of swarms that were skipped, because Waggle did not write them.',
     note: 'Of `waggle serve` alone',
   },
+  waggle_clock_behind_seconds: {
+    type: 'gauge',
+    labels: [],
+    help: 'How far the clock of this process is at least behind the clock of another process on the cluster.',
+    note: 'On Kafka alone. Deadlines are wrong by this time ([cluster.md](operate/cluster.md#clocks))',
+  },
   waggle_swarm_uncommitted_seconds: {
     type: 'gauge',
     labels: ['swarm'],

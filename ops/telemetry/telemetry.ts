@@ -33,6 +33,8 @@ export interface TelemetryOptions {
   readonly gpus?: { readonly readings: readonly GpuReading[] }
   /** The definitions that a server follows. */
   readonly definitions?: { readonly skippedRecords: number }
+  /** Tells how far the clock is behind the clock of another server, in ms; null where no other server shares the log. */
+  readonly requests?: { readonly clockBehindMs: number | null }
 }
 
 interface MeasuredSwarm {
@@ -125,9 +127,15 @@ export class Telemetry {
         swarms.flatMap(({ name, metrics }) => lostRecords(name, metrics)),
       ),
       ...this.#definitions,
+      ...this.#clocks,
       ...this.#process.families,
       ...engineFamilies(swarms.flatMap(({ metrics }) => metrics.filter(({ name }) => name !== joinWaiting))),
     ]
+  }
+
+  get #clocks(): readonly Family[] {
+    const behindMs = this.#options.requests?.clockBehindMs ?? null
+    return behindMs === null ? [] : [family('waggle_clock_behind_seconds', [{ labels: {}, value: behindMs / 1000 }])]
   }
 
   get #definitions(): readonly Family[] {

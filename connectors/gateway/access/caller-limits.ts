@@ -25,6 +25,8 @@ export interface Admission {
   readonly waits: boolean
   /** True for a request that takes the place of a request that has ended. Only the rate limit applies to it. */
   readonly hasPlace?: boolean
+  /** True for a request that may wait for another version of its swarm. It takes no place of the process: `Requests` bounds such requests. */
+  readonly isHeld?: boolean
 }
 
 export const highestPriority = 9
@@ -62,10 +64,11 @@ export class CallerLimits {
   }
 
   /** Counts a request until the returned function is called, once. Throws a ProblemError: 429 at a limit of the caller, 503 if the process is full. */
-  admit({ caller, gateway, priority, waits, hasPlace = false }: Admission): () => void {
+  admit({ caller, gateway, priority, waits, hasPlace = false, isHeld = false }: Admission): () => void {
+    const takesPlace = waits && !isHeld
     const { inFlight, ratePerSecond } = this.#limits
     const own = this.#inFlightOf.get(caller) ?? 0
-    if (waits && !hasPlace) {
+    if (takesPlace && !hasPlace) {
       this.#visited(caller)
       this.#refuseWhenFull(own, priority)
     }
@@ -90,7 +93,7 @@ export class CallerLimits {
     }
     if (hasPlace) return () => {}
     bucket.inFlight++
-    if (waits) {
+    if (takesPlace) {
       this.#inFlight++
       this.#inFlightOf.set(caller, own + 1)
     }
@@ -99,7 +102,7 @@ export class CallerLimits {
       if (isOver) return
       isOver = true
       bucket.inFlight--
-      if (waits) {
+      if (takesPlace) {
         this.#inFlight--
         const left = (this.#inFlightOf.get(caller) ?? 1) - 1
         if (left > 0) this.#inFlightOf.set(caller, left)

@@ -233,3 +233,37 @@ const totals = `export default {
   connect: (input) => input.selectKey((_, value) => value.name ?? '').groupByKey().count().toStream(),
 }
 `
+
+describe('An update of a server with five places for requests in flight', () => {
+  it('answers a dozen callers that arrive during the wait, and fails a caller whose deadline passes at its deadline', async () => {
+    await using server = await ServerHere.open({ WAGGLE_MAX_REQUESTS_IN_FLIGHT: '5' })
+    server.write(
+      'one.mjs',
+      `import { existsSync } from 'node:fs'
+const gate = ${JSON.stringify(`${server.root}/gate`)}
+export default async () => {
+  while (!existsSync(gate)) await new Promise((settle) => setTimeout(settle, 5))
+  return 'one'
+}
+`,
+    )
+    server.write('two.mjs', "export default () => 'two'\n")
+    await server.call('POST', '/v1/swarms', moduleSwarm('few', './one.mjs'))
+    const first = server.answer('few', {})
+    const updated = server.call('PUT', '/v1/swarms/few', moduleSwarm('few', './two.mjs'))
+    const detailAfterOneSecond = async () => {
+      const response = await server.ask('few', {}, { 'x-timeout-seconds': '1' })
+      assert.equal(response.status, 504)
+      return ((await response.json()) as { readonly detail: string }).detail
+    }
+    const isHeld = async () => (await detailAfterOneSecond()).includes('waited for another version')
+    while (!(await isHeld())) assert.equal((await server.call('GET', '/v1/swarms/few')).status, 200)
+    const callers = Array.from({ length: 12 }, () => server.ask('few', {}))
+    // The older version still has its request, so this caller gets its 504 while the others wait.
+    assert.equal(await isHeld(), true)
+    server.write('gate', '')
+    const answers = await Promise.all(callers.map(async (caller) => `${(await caller).status} ${await (await caller).text()}`))
+    assert.deepEqual(answers, Array(12).fill('200 "two"'))
+    assert.deepEqual([await first, (await updated).status], ['one', 200])
+  })
+})

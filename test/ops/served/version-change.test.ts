@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { GatewayTargets } from '../../../ops/requests/gateway-targets.ts'
+import { HeldRequests } from '../../../ops/requests/held-requests.ts'
 import { changeVersion, type VersionChange } from '../../../ops/served/version-change.ts'
 import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
@@ -9,6 +10,8 @@ import { WaggleError } from '../../../topology/waggle-error.ts'
 function failing({ startsAgain, unrecord }: { readonly startsAgain: boolean; readonly unrecord: () => Promise<void> }) {
   const done: string[] = []
   const gateways = new GatewayTargets([])
+  const clock = new SimulatedClock()
+  const held = new HeldRequests({ clock, maxRequests: 10, maxBytes: 1000 })
   const older = {
     plan: { swarm: 'a', gateways: [{ gateway: 'g' }], topics: [] },
     topology: { subtopologies: () => [] },
@@ -25,13 +28,12 @@ function failing({ startsAgain, unrecord }: { readonly startsAgain: boolean; rea
     stop: async () => void done.push('older is gone'),
   }
   const requests = {
-    hold: (names: readonly string[]) => gateways.hold(names),
+    hold: (names: readonly string[]) => held.hold(names),
     shut: (names: readonly string[], reason: string) => gateways.close(names, reason),
   }
-  const clock = new SimulatedClock()
   const alone = { others: null, groups: null, leave: async () => {} }
   const given = { ...alone, running, requests, log: {}, clock, older, newer, before: {}, record: async () => void done.push('record'), unrecord }
-  return { done, gateways, clock, changed: changeVersion(given as unknown as VersionChange) }
+  return { done, gateways, held, clock, changed: changeVersion(given as unknown as VersionChange) }
 }
 
 describe('A change of version whose newer version fails after the older version has stopped', () => {
@@ -42,10 +44,10 @@ describe('A change of version whose newer version fails after the older version 
   })
 
   it('fails the waiting callers if the older version does not start again either', async () => {
-    const { done, changed, clock, gateways } = failing({ startsAgain: false, unrecord: async () => {} })
+    const { done, changed, clock, gateways, held } = failing({ startsAgain: false, unrecord: async () => {} })
     await Promise.all([assert.rejects(changed, { message: 'the newer one fails' }), clock.advance(100)])
     assert.deepEqual(done, ['older stops', 'record', 'older is gone'])
-    assert.equal(gateways.isHeld('g'), false)
+    assert.equal(held.isHeld('g'), false)
     assert.throws(
       () => gateways.of('g'),
       (thrown) => thrown instanceof WaggleError && thrown.code === 'WAGGLE_OVERLOADED' && thrown.message === 'a did not start',

@@ -78,6 +78,8 @@ export const replyPartitionHeader = 'waggle-reply-partition'
 export const springReplyTopicHeader = 'kafka_replyTopic'
 export const springReplyPartitionHeader = 'kafka_replyPartition'
 export const correlationHeader = 'kafka_correlationId'
+/** The time of a server, in a record of an answers topic that is no answer. */
+export const clockSignHeader = 'waggle-clock'
 /** The state of the request, and the HTTP status of the answer, in an answer on a reply topic. */
 export const requestStateHeader = 'waggle-request-state'
 export const replyStatusHeader = 'waggle-status'

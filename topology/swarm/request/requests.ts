@@ -11,6 +11,11 @@ export interface Requests {
    * are accepted.
    */
   refusal(gateway: string): { readonly reason: string; readonly retryAfterSeconds: number } | null
+  /**
+   * True while requests to a gateway have places beside those of requests in flight, because its swarm changes to another version. Undefined: a swarm
+   * does not change while it runs.
+   */
+  hasHeldPlaces?(gateway: string): boolean
   /** Settles when the input is durable, even if another process sent it first. Throws WAGGLE_KEY_REUSED if the id came before with another body. */
   submit(request: NewRequest): Promise<Durable<Accepted>>
   /**
