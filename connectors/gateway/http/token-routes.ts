@@ -45,7 +45,9 @@ export function tokenRoutes(app: FastifyInstance, tokens: TokenRegistry, bodies:
       const isOther = Object.keys(value ?? {}).some((key) => key !== 'name' && key !== 'scopes')
       if (typeof name !== 'string' || !isTexts(scopes) || isOther)
         throw new ProblemError('WAGGLE_BAD_REQUEST', 'The body is {"name": TEXT, "scopes": [TEXT, …]}')
-      return reply.code(201).header('cache-control', 'no-store').send(tokens.create(name, scopes))
+      const made = tokens.create(name, scopes)
+      request.target = made.name
+      return reply.code(201).header('cache-control', 'no-store').send(made)
     },
   )
 

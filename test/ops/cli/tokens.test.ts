@@ -74,6 +74,10 @@ describe('waggle tokens', () => {
     assert.deepEqual([refused.status, refused.out], [1, ''])
     assert.match(refused.err, /403 Not allowed: .*lacks the scope manage/)
 
+    await fetch(`${url}/v1/swarms/nothing?purge=true&other=secret`, { method: 'DELETE', headers: { authorization: `Bearer ${token}` } })
+    const { lastWords } = program
+    assert.match(lastWords, /token:\(local\) POST \/v1\/tokens 201 late\b/)
+    assert.match(lastWords, /token:early DELETE \/v1\/swarms\/nothing 403 purge=true\b(?! other)/)
     assert.equal((await waggle(['tokens', 'revoke', 'early'])).status, 0)
     assert.equal(await statusWith(`Bearer ${token}`), 401)
     assert.equal(program.lastWords.includes(token) || program.lastWords.includes(late.out), false)
