@@ -57,13 +57,13 @@ describe('waggle tokens', () => {
     assert.equal(await statusWith(`Bearer ${token}`), 200)
 
     // The command reads the address and the token of the running process from the data directory.
-    const late = await waggle(['tokens', 'create', 'late', '--scope', 'ask:door', 'read'])
+    const late = await waggle(['tokens', 'create', 'late', '--scope', 'ask:door', 'read', '--priority', '4'])
     assert.equal(late.status, 0, late.err)
     assert.match(late.err, /it is not shown again/)
     assert.equal(await statusWith(`Bearer ${late.out}`), 200)
     assert.deepEqual((await waggle(['tokens', 'list'])).out.replaceAll(/\d{4}-\S+/g, 'TIME').split('\n'), [
       'early  ask:door  TIME',
-      'late  ask:door,read  TIME',
+      'late  ask:door,read,priority:4  TIME',
     ])
 
     const asked = await waggle(['request', 'door', '--data', '"hello"', '--url', url], { WAGGLE_TOKEN: token })
