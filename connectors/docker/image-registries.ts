@@ -22,7 +22,7 @@ export class ImageRegistries {
 }
 
 /** The first part of a name is a registry if it has a dot, a colon or a capital, or is `localhost`. All other names are on Docker Hub. */
-export function registryOf(image: string): string {
+function registryOf(image: string): string {
   const slash = image.indexOf('/')
   const first = slash === -1 ? '' : image.slice(0, slash)
   if (first !== 'localhost' && !/[.:A-Z]/.test(first)) return 'docker.io'
