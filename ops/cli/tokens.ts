@@ -57,11 +57,18 @@ async function tokensOf({ url }: TokensOptions): Promise<TokenCommands> {
   if (running !== null) return remoteTokens(running)
   const here = new CreatedTokens(settings.data_dir)
   return {
-    create: async (name, scopes, priority) => here.create({ name, scopes, priority, nowMs: Date.now() }),
+    create: async (name, scopes, priority) => {
+      const made = here.create({ name, scopes, priority, nowMs: Date.now() })
+      if (settings.log === 'kafka') process.stderr.write(ownAlone)
+      return made
+    },
     list: async () => here.list(),
     revoke: async (name) => here.revoke(name),
   }
 }
+
+const ownAlone =
+  'On Kafka this token is valid at processes with this data directory alone: give a cluster its tokens by WAGGLE_TOKENS or WAGGLE_TOKENS_FILE.\n'
 
 function remoteTokens(server: Server): TokenCommands {
   return {

@@ -83,6 +83,12 @@ describe('waggle tokens', () => {
     assert.equal(program.lastWords.includes(token) || program.lastWords.includes(late.out), false)
   })
 
+  it('warns on Kafka that other processes do not know a created token', async () => {
+    const more = { WAGGLE_LOG: 'kafka', KAFKA_BROKERS: '127.0.0.1:1', WAGGLE_DATA_DIR: join(directory, 'kafka') }
+    const made = await waggle(['tokens', 'create', 'x', '--scope', 'read'], more)
+    assert.deepEqual([made.status, /valid at processes with this data directory alone: .*WAGGLE_TOKENS_FILE/.test(made.err)], [0, true], made.err)
+  })
+
   it('refuses an unknown scope and an unknown name with status 1', async () => {
     const scope = await waggle(['tokens', 'create', 'x', '--scope', 'write'], { WAGGLE_DATA_DIR: join(directory, 'other') })
     assert.deepEqual([scope.status, /"write" is not a scope/.test(scope.err)], [1, true], scope.err)
