@@ -409,6 +409,12 @@ export const errorCodes = {
     meaning: 'The service of an `http-call` bee gave an answer that cannot be used.',
     next: 'See the message: the credentials, the certificate, a redirect, or the size of the answer.',
   },
+  WAGGLE_IMAGE_REFUSED: {
+    status: 500,
+    exit: 1,
+    meaning: 'A bee names an image that is not on this machine, of a registry from which images may not be pulled.',
+    next: 'Add the registry to `WAGGLE_IMAGE_HOSTS`, or pull the image by hand.',
+  },
   WAGGLE_ID_SECRET: {
     status: 500,
     exit: 1,

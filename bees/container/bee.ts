@@ -50,7 +50,7 @@ export default defineBee({
     const mistake = boundsMistake(spec, bee)
     if (mistake !== null) throw mistake
     if (image === null) return { remarks: boundsRemarks(spec, bee) }
-    const isHere = await ports.programs.hasImage(image)
+    const isHere = await ports.programs.hasImage(image, bee)
     if (isHere !== true) throw missingImage(bee, image, isHere)
     return undefined
   },

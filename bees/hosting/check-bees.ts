@@ -40,6 +40,7 @@ export async function checkBees(swarm: CheckedSwarm, { registry, mayBeMissing, .
   const found = new Map<string, BeeFindings>()
   const missing = new Set([
     'WAGGLE_NOT_RESOLVED',
+    'WAGGLE_IMAGE_REFUSED',
     'WAGGLE_MODEL_SERVER_AWAY',
     'WAGGLE_POSTGRES_AWAY',
     ...(mayBeMissing ? ['WAGGLE_FILE_NOT_FOUND', 'WAGGLE_MODEL_NOT_FOUND'] : []),

@@ -59,7 +59,7 @@ export default defineBee({
     const file = { file: await resolve(spec.file), name: spec.bee, requirements, env: spec.env ?? {}, runsElsewhere }
     const { missing, ...types } = await ports.programs.checkPython(file)
     if (image === null) return { ...types, remarks: [...boundsRemarks(spec, bee), ...(missing === undefined ? [] : [notImported(bee, missing)])] }
-    const isHere = await ports.programs.hasImage(image)
+    const isHere = await ports.programs.hasImage(image, bee)
     if (isHere !== true) throw missingImage(bee, image, isHere)
     return undefined
   },

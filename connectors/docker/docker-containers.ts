@@ -7,6 +7,7 @@ import { CallBalances } from '../processes/call-balance.ts'
 import { WatchedProcess } from '../processes/watched-process.ts'
 import { ContainerRun } from './container-run.ts'
 import type { DockerEngine } from './docker-engine.ts'
+import type { ImageRegistries } from './image-registries.ts'
 import { type FoundImage, Images } from './images.ts'
 import { Leftovers } from './leftover-containers.ts'
 
@@ -15,6 +16,8 @@ export interface DockerContainersOptions {
   readonly clock: Clock
   /** The data directory of this process. A later process with the same data directory removes the containers that this process has left behind. */
   readonly dataDirectory: string
+  /** The registries from which images may be pulled. Undefined: all. */
+  readonly registries?: ImageRegistries
   /**
    * True: a container that asks for GPUs does not start without them. False: the container runs without them, and a warning is logged. Default:
    * false.

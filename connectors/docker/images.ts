@@ -4,6 +4,7 @@ import type { Clock } from '../../processor/ports.ts'
 import type { ProcessOptions } from '../../topology/swarm/ports/processes.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { type DockerEngine, dockerSays, patientMs, statusOf, within } from './docker-engine.ts'
+import type { ImageRegistries } from './image-registries.ts'
 import { PullProgress } from './pull-progress.ts'
 
 /** An image that this Docker has. */
@@ -21,20 +22,27 @@ export interface FoundImage {
 export interface ImagesOptions {
   readonly engine: DockerEngine
   readonly clock: Clock
+  /** The registries from which images may be pulled. Undefined: all. */
+  readonly registries?: ImageRegistries
 }
 
 /** Finds images in this machine's Docker, and pulls missing ones. Bees that name the same image share one pull. */
 export class Images {
   readonly #engine: DockerEngine
   readonly #clock: Clock
+  readonly #registries: ImageRegistries | undefined
   readonly #pulls = new Map<string, Promise<void>>()
 
-  constructor({ engine, clock }: ImagesOptions) {
+  constructor({ engine, clock, registries }: ImagesOptions) {
+    this.#registries = registries
     this.#engine = engine
     this.#clock = clock
   }
 
-  /** Throws WAGGLE_NOT_RESOLVED if there is no Docker, or if neither Docker nor the registry has the image. */
+  /**
+   * Throws WAGGLE_NOT_RESOLVED if there is no Docker, or if neither Docker nor the registry has the image. Throws WAGGLE_IMAGE_REFUSED for a missing
+   * image of a registry that is not allowed.
+   */
   async find(name: string, { bee, log }: Pick<ProcessOptions, 'bee' | 'log'>): Promise<FoundImage> {
     const absence = await this.#engine.absence()
     if (absence !== null) throw notResolved(bee, name, `and ${absence}`, 'Start Docker, or')
@@ -42,7 +50,10 @@ export class Images {
     const refused = (thrown: unknown): never => {
       throw notResolved(bee, name, `about which Docker says: ${dockerSays(thrown)}`, 'See that Docker runs, or')
     }
-    if (!(await this.#isHere(docker, name).catch(refused))) await this.#pullOnce(docker, name, { bee, log })
+    if (!(await this.#isHere(docker, name).catch(refused))) {
+      this.#registries?.check(name, bee)
+      await this.#pullOnce(docker, name, { bee, log })
+    }
     return this.#found(docker, name).catch(refused)
   }
 

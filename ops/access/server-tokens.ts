@@ -86,14 +86,14 @@ export class ServerTokens implements Callers, TokenRegistry {
     return this.#created.list()
   }
 
-  create(name: string, scopes: readonly string[]): NewToken {
+  create(name: string, scopes: readonly string[], priority?: number): NewToken {
     if (this.#given.has(name)) {
       throw new WaggleError('WAGGLE_TOKEN_EXISTS', {
         message: `The settings have a token ${name} already`,
         next: 'Take another name: requests belong to the name of a token.',
       })
     }
-    const made = this.#created.create({ name, scopes, nowMs: this.#clock.now() })
+    const made = this.#created.create({ name, scopes, priority, nowMs: this.#clock.now() })
     this.#readCreated()
     return made
   }

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { BeePorts } from '../../bees/define-bee.ts'
 import { DockerContainers } from '../../connectors/docker/docker-containers.ts'
 import { DockerEngine } from '../../connectors/docker/docker-engine.ts'
+import { ImageRegistries } from '../../connectors/docker/image-registries.ts'
 import { GuardedHttpCalls } from '../../connectors/http-calls/guarded-http-calls.ts'
 import { ServerHosts } from '../../connectors/models/serving/server-hosts.ts'
 import { TensorFlowServing } from '../../connectors/models/serving/tensorflow-serving.ts'
@@ -15,7 +16,7 @@ import type { Settings } from '../config/settings.ts'
 import { pythonSdk } from './python-sdk-folder.ts'
 
 export interface BeePortsOptions {
-  readonly settings: Pick<Settings, 'gpu' | 'model_hosts' | 'model_memory_bytes' | 'data_dir' | 'dev' | 'http_call_hosts'>
+  readonly settings: Pick<Settings, 'gpu' | 'model_hosts' | 'model_memory_bytes' | 'data_dir' | 'dev' | 'http_call_hosts' | 'image_hosts'>
   /** The number of threads for each model. */
   readonly threads: number
   readonly database: BeePorts['database']
@@ -31,6 +32,7 @@ export function beePorts({ settings, threads, database, signal }: BeePortsOption
     engine: new DockerEngine(),
     clock: systemClock,
     dataDirectory: settings.data_dir,
+    registries: new ImageRegistries(settings.image_hosts),
     requireGpu: settings.gpu === 'require',
   })
   return {

@@ -1,3 +1,4 @@
+import { Option } from 'commander'
 import type { CommandGroup } from './command-group.ts'
 import { json, onProcess } from './common-options.ts'
 
@@ -10,10 +11,11 @@ export function addCredentialCommands({ program, finish }: CommandGroup): void {
     .command('create')
     .argument('<name>', 'letters, digits, dots, dashes and underscores')
     .requiredOption('--scope <scope...>', 'ask:GATEWAY, ask:*, read or manage')
+    .addOption(new Option('--priority <digit>', 'the highest priority of its requests; default: 9').choices([...'0123456789']))
     .description('creates a token and prints it, this once')
     .addOption(onProcess())
     .addOption(json())
-    .action(async (name: string, options: import('./tokens.ts').TokensOptions & { scope: readonly string[] }) =>
+    .action(async (name: string, options: import('./tokens.ts').TokensOptions & { scope: readonly string[]; priority?: string }) =>
       finish(await (await import('./tokens.ts')).createToken(name, options)),
     )
   tokens

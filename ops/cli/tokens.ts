@@ -11,9 +11,15 @@ export interface TokensOptions {
   readonly json: boolean
 }
 
+interface NewTokenArguments extends TokensOptions {
+  readonly scope: readonly string[]
+  /** A digit. Default: no limit. */
+  readonly priority?: string
+}
+
 /** `waggle tokens create NAME --scope SCOPE…`: prints the secret of a new token. */
-export async function createToken(name: string, { scope, ...options }: TokensOptions & { readonly scope: readonly string[] }): Promise<number> {
-  const made = await (await tokensOf(options)).create(name, scope)
+export async function createToken(name: string, { scope, priority, ...options }: NewTokenArguments): Promise<number> {
+  const made = await (await tokensOf(options)).create(name, scope, priority === undefined ? undefined : Number(priority))
   process.stdout.write(`${options.json ? JSON.stringify(made) : made.token}\n`)
   if (!options.json)
     process.stderr.write('Keep it: it is not shown again. Clients send it as Authorization: Bearer TOKEN, commands take it from WAGGLE_TOKEN.\n')
@@ -25,7 +31,9 @@ export async function listTokens(options: TokensOptions): Promise<number> {
   const rows = await (await tokensOf(options)).list()
   if (options.json) process.stdout.write(`${JSON.stringify(rows)}\n`)
   else if (rows.length === 0) process.stdout.write('No token was created.\n')
-  else for (const { name, scopes, created_at } of rows) process.stdout.write(`${name}  ${scopes.join(',')}  ${created_at}\n`)
+  else
+    for (const { name, scopes, priority, created_at } of rows)
+      process.stdout.write(`${name}  ${[...scopes, ...(priority === undefined ? [] : [`priority:${priority}`])].join(',')}  ${created_at}\n`)
   return exitStatus.done
 }
 
@@ -37,7 +45,7 @@ export async function revokeToken(name: string, options: TokensOptions): Promise
 }
 
 interface TokenCommands {
-  create(name: string, scopes: readonly string[]): Promise<NewToken>
+  create(name: string, scopes: readonly string[], priority: number | undefined): Promise<NewToken>
   list(): Promise<readonly TokenRow[]>
   revoke(name: string): Promise<void>
 }
@@ -49,15 +57,27 @@ async function tokensOf({ url }: TokensOptions): Promise<TokenCommands> {
   if (running !== null) return remoteTokens(running)
   const here = new CreatedTokens(settings.data_dir)
   return {
-    create: async (name, scopes) => here.create({ name, scopes, nowMs: Date.now() }),
+    create: async (name, scopes, priority) => {
+      const made = here.create({ name, scopes, priority, nowMs: Date.now() })
+      if (settings.log === 'kafka') process.stderr.write(ownAlone)
+      return made
+    },
     list: async () => here.list(),
     revoke: async (name) => here.revoke(name),
   }
 }
 
+const ownAlone =
+  'On Kafka this token is valid at processes with this data directory alone: give a cluster its tokens by WAGGLE_TOKENS or WAGGLE_TOKENS_FILE.\n'
+
 function remoteTokens(server: Server): TokenCommands {
   return {
-    create: async (name, scopes) => (await callServer(server, { method: 'POST', path: '/v1/tokens', body: { name, scopes } })) as NewToken,
+    create: async (name, scopes, priority) =>
+      (await callServer(server, {
+        method: 'POST',
+        path: '/v1/tokens',
+        body: { name, scopes, ...(priority === undefined ? {} : { priority }) },
+      })) as NewToken,
     list: async () => (await callServer(server, { method: 'GET', path: '/v1/tokens' })) as readonly TokenRow[],
     revoke: async (name) => {
       await callServer(server, { method: 'DELETE', path: `/v1/tokens/${encodeURIComponent(name)}` })

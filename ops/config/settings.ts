@@ -34,6 +34,7 @@ export interface Settings {
   readonly model_cache_bytes: number
   readonly model_memory_bytes: number | null
   readonly http_call_hosts: string | null
+  readonly image_hosts: string | null
   readonly secrets_dir: string | null
   readonly secrets_key: string | null
   readonly secrets_key_file: string | null
@@ -315,6 +316,14 @@ export const settings: readonly Setting[] = [
     schema: Type.String({ minLength: 1 }),
     default: null,
     about: 'Servers that http-call bees may call, written as in WAGGLE_MODEL_HOSTS. Without it: this machine alone.',
+  },
+  {
+    key: 'image_hosts',
+    variable: 'WAGGLE_IMAGE_HOSTS',
+    schema: Type.String({ minLength: 1 }),
+    default: null,
+    about:
+      'Registries from which the images of bees may be pulled, written as in WAGGLE_MODEL_HOSTS; docker.io is Docker Hub. Without it: docker.io, ghcr.io, quay.io, gcr.io, registry.k8s.io, registry.gitlab.com, mcr.microsoft.com, public.ecr.aws and nvcr.io. An image that Docker has already is not pulled.',
   },
   {
     key: 'secrets_dir',

@@ -23,6 +23,10 @@ export interface LogFields {
   readonly next?: string
   /** Only in the line with the number of omitted failures: how many failures of this swarm, module and code have no line. */
   readonly left_out?: number
+  /** Only in a line of the audit log: the name of what the call created, if its path does not have it. */
+  readonly target?: string
+  /** Only in a line of the audit log: the options of the call, such as `purge=true`, with spaces between them. */
+  readonly flags?: string
   /** Only in a line of the audit log: the caller had no permission for the call. */
   readonly refused?: true
   /** The stack of the error. It is shown only at the level `debug`. */

@@ -1,4 +1,5 @@
 import { type BeeCheckOptions, type CheckedBees, checkBees } from '../../bees/hosting/check-bees.ts'
+import { ImageRegistries } from '../../connectors/docker/image-registries.ts'
 import { GuardedHttpCalls } from '../../connectors/http-calls/guarded-http-calls.ts'
 import { ServerHosts } from '../../connectors/models/serving/server-hosts.ts'
 import { TensorFlowServing } from '../../connectors/models/serving/tensorflow-serving.ts'
@@ -56,7 +57,7 @@ export async function checkedSource(
           modelServers: modelServers ?? new TensorFlowServing({ clock: systemClock, hosts: new ServerHosts(config.settings.model_hosts) }),
           http: new GuardedHttpCalls({ clock: systemClock, hosts: config.settings.http_call_hosts }),
           postgres: postgres ?? new PostgresServers({ clock: systemClock }),
-          programs,
+          programs: withRegistries(programs, new ImageRegistries(config.settings.image_hosts)),
         },
         resolve: (uri, kind, fetch) => places.path(uri, kind, fetch),
         resolveCommand: (image) => config.resolve.command(image),
@@ -66,6 +67,20 @@ export async function checkedSource(
     return { swarm, found, warnings: [...missing, ...secretWarnings(swarm), ...warnings].map((warning) => redacted(warning, redaction)) }
   } catch (thrown) {
     throw redaction.error(thrown)
+  }
+}
+
+/** The same checks. An image that is missing on this machine must come from an allowed registry. */
+function withRegistries(programs: Programs, registries: ImageRegistries): Programs {
+  return {
+    checkModule: (module) => programs.checkModule(module),
+    checkPython: (bee) => programs.checkPython(bee),
+    checkCommand: (command, env) => programs.checkCommand(command, env),
+    async hasImage(image, bee) {
+      const isHere = await programs.hasImage(image, bee)
+      if (isHere === false) registries.check(image, bee)
+      return isHere
+    },
   }
 }
 

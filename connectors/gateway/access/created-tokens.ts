@@ -11,6 +11,8 @@ import { isScope, type Scope, Scopes } from './scopes.ts'
 export interface TokenRow {
   readonly name: string
   readonly scopes: readonly Scope[]
+  /** The highest priority of the token's requests, 0 to 9. Missing: the highest. */
+  readonly priority?: number
   /** ISO 8601. */
   readonly created_at: string
 }
@@ -23,6 +25,7 @@ export interface NewToken extends TokenRow {
 export interface NewTokenOptions {
   readonly name: string
   readonly scopes: readonly string[]
+  readonly priority?: number | undefined
   readonly nowMs: number
 }
 
@@ -50,20 +53,27 @@ export class CreatedTokens {
 
   /** Throws WAGGLE_TOKENS_DAMAGED for a file that Waggle did not write. Throws WAGGLE_FILE_FOREIGN for a link and for a file of another user. */
   read(): readonly AccessToken[] {
-    return this.#read().map(({ name, scopes, sha256 }) => ({ name, scopes: new Scopes(scopes), digest: Buffer.from(sha256, 'hex') }))
+    return this.#read().map(({ name, scopes, priority, sha256 }) => ({
+      name,
+      scopes: new Scopes(scopes),
+      digest: Buffer.from(sha256, 'hex'),
+      ...(priority === undefined ? {} : { maxPriority: priority }),
+    }))
   }
 
   list(): readonly TokenRow[] {
-    return this.#read().map(({ name, scopes, created_at }) => ({ name, scopes, created_at }))
+    return this.#read().map(({ sha256: _, ...row }) => row)
   }
 
   /** Creates a token durably. Throws WAGGLE_TOKEN_INVALID, WAGGLE_TOKEN_EXISTS, WAGGLE_FILE_LOCKED, and the errors of `read`. */
-  create({ name, scopes, nowMs }: NewTokenOptions): NewToken {
+  create({ name, scopes, priority, nowMs }: NewTokenOptions): NewToken {
     if (!isTokenName(name)) throw invalid('The name of a token has 1 to 100 letters, digits, dots, dashes and underscores')
     if (scopes.length === 0) throw invalid('A token needs a scope')
     const unknown = scopes.find((scope) => !isScope(scope))
     if (unknown !== undefined) throw invalid(`${JSON.stringify(unknown.slice(0, 100))} is not a scope`)
-    const row: TokenRow = { name, scopes: [...new Set(scopes.filter(isScope))], created_at: new Date(nowMs).toISOString() }
+    if (priority !== undefined && !isPriority(priority)) throw invalid('The priority of a token is a whole number from 0 to 9')
+    const known = [...new Set(scopes.filter(isScope))]
+    const row: TokenRow = { name, scopes: known, ...(priority === undefined ? {} : { priority }), created_at: new Date(nowMs).toISOString() }
     const token = `wgl_${randomBytes(32).toString('base64url')}`
     this.#change((tokens) => {
       if (tokens.every((one) => one.name !== name)) return [...tokens, { ...row, sha256: Buffer.from(digestOf(token)).toString('hex') }]
@@ -127,16 +137,21 @@ function tokensIn(text: string): readonly StoredToken[] | null {
 
 function isStored(value: unknown): value is StoredToken {
   if (!isFields(value)) return false
-  const { name, scopes, created_at, sha256 } = value
+  const { name, scopes, priority, created_at, sha256 } = value
   return (
     typeof name === 'string' &&
     isTokenName(name) &&
     Array.isArray(scopes) &&
     scopes.every((scope) => typeof scope === 'string' && isScope(scope)) &&
+    (priority === undefined || isPriority(priority)) &&
     typeof created_at === 'string' &&
     typeof sha256 === 'string' &&
     /^[0-9a-f]{64}$/.test(sha256)
   )
+}
+
+function isPriority(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 9
 }
 
 function invalid(message: string): WaggleError {

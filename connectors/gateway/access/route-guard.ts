@@ -26,6 +26,8 @@ declare module 'fastify' {
     isPermitted: boolean
     /** The caller; `anybody` if there are no tokens, or on open routes for a call without a token. */
     caller: Caller
+    /** The name of what the call creates, which the path does not have; empty for none. The audit log has it. */
+    target: string
   }
 }
 
@@ -36,6 +38,10 @@ export interface ManagedCall {
   readonly method: string
   /** The path as the caller sent it, without the query. */
   readonly path: string
+  /** The name of what the call created, if the path does not have it; else empty. */
+  readonly target: string
+  /** The options of the query that change what the call does, such as `purge=true`. */
+  readonly flags: readonly string[]
   readonly status: number
   readonly requestId: string
   /** True if the call was refused before its route ran, because the caller had no permission or was over a rate limit. */
@@ -56,6 +62,7 @@ export interface RouteGuardOptions {
 export function guardRoutes(app: FastifyInstance, options: RouteGuardOptions): void {
   app.decorateRequest('caller')
   app.decorateRequest('isPermitted', false)
+  app.decorateRequest('target', '')
   app.addHook('onRoute', (route) => {
     const scope = route.config?.scope
     if (scope === undefined) throw new TypeError(`The route ${route.url} has no scope: give it config.scope`)
@@ -63,10 +70,10 @@ export function guardRoutes(app: FastifyInstance, options: RouteGuardOptions): v
     if (scope !== 'open') route.schema = { ...route.schema, security: [{ bearer: [scope] }] }
   })
   // Fastify does not call the hook `onResponse` for a caller that leaves before its answer.
-  app.addHook('onSend', ({ is404, routeOptions, caller, isPermitted, method, url, id }, { statusCode: status }, _payload, done) => {
+  app.addHook('onSend', ({ is404, routeOptions, caller, isPermitted, method, url, id, target }, { statusCode: status }, _payload, done) => {
     if (!is404 && routeOptions.config.scope === 'manage') {
-      const path = url.split('?', 1)[0] ?? ''
-      options.onManaged?.({ caller: caller?.name ?? '', method, path, status, requestId: id, isRefused: !isPermitted })
+      const [path = '', query = ''] = url.split('?', 2)
+      options.onManaged?.({ caller: caller?.name ?? '', method, path, target, flags: flagsIn(query), status, requestId: id, isRefused: !isPermitted })
     }
     done()
   })
@@ -104,6 +111,15 @@ export function guardRoutes(app: FastifyInstance, options: RouteGuardOptions): v
     reply.header('www-authenticate', challenge(missing))
     throw scopeMissing(missing)
   }
+}
+
+/** Each known flag once. A value is cut, because callers choose it. The rest of a query may have anything in it, and logs keep it out. */
+function flagsIn(query: string): readonly string[] {
+  const values = new URLSearchParams(query)
+  return ['accept', 'purge', 'version'].flatMap((name) => {
+    const value = values.get(name)
+    return value === null ? [] : [`${name}=${encodeURIComponent(value.slice(0, 20).toWellFormed())}`]
+  })
 }
 
 async function callerOf({ headers }: FastifyRequest, reply: FastifyReply, callers: Callers): Promise<Caller> {

@@ -33,6 +33,8 @@ export function backupRoutes(app: FastifyInstance, backups: Backups, bodies: Bod
       const { directory } = (value ?? {}) as { readonly directory?: unknown }
       if (typeof directory !== 'string' || !directory.startsWith('/') || directory.includes('\0') || directory.length > longestPath)
         throw new ProblemError('WAGGLE_BAD_REQUEST', 'The body is {"directory": ABSOLUTE PATH}')
+      // A path may have any characters; quotes keep it on its line.
+      request.target = JSON.stringify(directory)
       return sendJson(reply.code(201), await backups.write(directory))
     },
   )

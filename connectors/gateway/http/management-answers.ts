@@ -179,7 +179,12 @@ export const processProfile = Type.Object({
 
 export const logLevel = Type.Object({ level: Type.String() })
 
-const token = { name: Type.String(), scopes: texts, created_at: Type.String() }
+const token = {
+  name: Type.String(),
+  scopes: texts,
+  priority: Type.Optional(Type.Integer({ minimum: 0, maximum: 9 })),
+  created_at: Type.String(),
+}
 export const tokenRows = Type.Array(Type.Object(token))
 export const newTokenAnswer = Type.Object({ ...token, token: Type.String() })
 

@@ -35,6 +35,7 @@ export function swarmRoutes(app: FastifyInstance, { swarms, bodies }: SwarmRoute
     { ...manageText, schema: { ...about('Creates a swarm, and answers when it is ready', { 201: swarmRow }), querystring: textQuery } },
     async (request, reply) => {
       const created = await swarms.create(await text(request, reply))
+      request.target = created.name
       return sendJson(reply.code(201).header('location', `/v1/swarms/${created.name}`), created)
     },
   )

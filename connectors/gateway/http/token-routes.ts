@@ -12,7 +12,7 @@ import { readJson } from './request-body.ts'
 export interface TokenRegistry {
   list(): readonly TokenRow[]
   /** Throws WAGGLE_TOKEN_INVALID or WAGGLE_TOKEN_EXISTS. */
-  create(name: string, scopes: readonly string[]): NewToken
+  create(name: string, scopes: readonly string[], priority?: number): NewToken
   /** Throws WAGGLE_UNKNOWN_TOKEN. */
   revoke(name: string): void
 }
@@ -23,7 +23,11 @@ export function tokenRoutes(app: FastifyInstance, tokens: TokenRegistry, bodies:
   const name = Type.String({ minLength: 1, maxLength: 100 })
   const scope = Type.String({ pattern: '^(read|manage|ask:(\\*|[A-Za-z0-9._-]{1,255}))$' })
   const newToken = Type.Object(
-    { name: Type.String({ pattern: '^[A-Za-z0-9._-]{1,100}$' }), scopes: Type.Array(scope, { minItems: 1 }) },
+    {
+      name: Type.String({ pattern: '^[A-Za-z0-9._-]{1,100}$' }),
+      scopes: Type.Array(scope, { minItems: 1 }),
+      priority: Type.Optional(Type.Integer({ minimum: 0, maximum: 9 })),
+    },
     { additionalProperties: false },
   )
 
@@ -39,17 +43,19 @@ export function tokenRoutes(app: FastifyInstance, tokens: TokenRegistry, bodies:
       config: { scope: 'manage', body: { consumes: ['application/json'], schema: newToken } },
       schema: {
         tags,
-        summary: 'Creates a token ({name, scopes}); the answer alone has its secret',
+        summary: 'Creates a token ({name, scopes, priority}); the answer alone has its secret',
         response: jsonAnswer(newTokenAnswer, { status: 201, description: 'The token.' }),
       },
     },
     async (request, reply) => {
       const value = await readJson(request, reply, bodies)
-      const { name, scopes } = (value ?? {}) as { readonly name?: unknown; readonly scopes?: unknown }
-      const isOther = Object.keys(value ?? {}).some((key) => key !== 'name' && key !== 'scopes')
-      if (typeof name !== 'string' || !isTexts(scopes) || isOther)
-        throw new ProblemError('WAGGLE_BAD_REQUEST', 'The body is {"name": TEXT, "scopes": [TEXT, …]}')
-      return sendJson(reply.code(201), tokens.create(name, scopes))
+      const { name, scopes, priority } = (value ?? {}) as { readonly name?: unknown; readonly scopes?: unknown; readonly priority?: unknown }
+      const isOther = Object.keys(value ?? {}).some((key) => key !== 'name' && key !== 'scopes' && key !== 'priority')
+      if (typeof name !== 'string' || !isTexts(scopes) || !(priority === undefined || typeof priority === 'number') || isOther)
+        throw new ProblemError('WAGGLE_BAD_REQUEST', 'The body is {"name": TEXT, "scopes": [TEXT, …], "priority": 0 to 9 or nothing}')
+      const made = tokens.create(name, scopes, priority)
+      request.target = made.name
+      return sendJson(reply.code(201), made)
     },
   )
 

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { absenceOf, DockerEngine } from '../../../connectors/docker/docker-engine.ts'
+import { ImageRegistries } from '../../../connectors/docker/image-registries.ts'
 import { Images } from '../../../connectors/docker/images.ts'
 import { systemClock } from '../../../connectors/system/system-clock.ts'
 import type { WaggleError } from '../../../topology/waggle-error.ts'
@@ -29,8 +30,8 @@ describe('The image of a bee', () => {
     return new DockerEngine({ socketPath })
   }
 
-  function find(engine: DockerEngine, image: string, lines: string[] = []) {
-    return new Images({ engine, clock: systemClock }).find(image, { bee: 'svm', log: (_, line) => void lines.push(line) })
+  function find(engine: DockerEngine, image: string, lines: string[] = [], registries = new ImageRegistries(null)) {
+    return new Images({ engine, clock: systemClock, registries }).find(image, { bee: 'svm', log: (_, line) => void lines.push(line) })
   }
 
   it('cannot be found without Docker, and the error says how to continue without Docker', async () => {
@@ -53,6 +54,32 @@ describe('The image of a bee', () => {
     assert.match(refusal('EACCES'), /^this user may not use the Docker at \/var\/run\/docker\.sock: add it to the socket’s group/)
     assert.equal(refusal('ECONNREFUSED'), 'no Docker listens at /var/run/docker.sock')
     assert.equal(refusal('ECONNRESET'), 'the Docker at /var/run/docker.sock does not answer (connect)')
+  })
+
+  it('is pulled from an allowed registry alone, and an image that Docker has needs none', async () => {
+    const engine = await engineOf({ 'GET /_ping': [200, 'OK'], 'POST /images/create': [404, { message: 'asked the registry' }] })
+    const names = [
+      'localhost/a:1',
+      'localhost:5000/a:1',
+      '127.0.0.1:5000/a:1',
+      '169.254.169.254/a',
+      '[::1]:5000/a',
+      'db.inside/a',
+      'docker.io.evil.example/a',
+    ]
+    for (const name of names) await assert.rejects(find(engine, name), { code: 'WAGGLE_IMAGE_REFUSED', next: /WAGGLE_IMAGE_HOSTS=/ }, name)
+    const asked = { code: 'WAGGLE_NOT_RESOLVED', message: /asked the registry/ }
+    for (const name of ['a', 'far/a:1', 'docker.io/far/a', 'index.docker.io/far/a', 'ghcr.io/far/a@sha256:00'])
+      await assert.rejects(find(engine, name), asked, name)
+    const named = new ImageRegistries('localhost:5000,10.0.0.0/8')
+    for (const name of ['localhost:5000/a:1', '10.1.2.3:5000/a']) await assert.rejects(find(engine, name, [], named), asked, name)
+    for (const name of ['localhost:5001/a:1', 'far/a:1']) await assert.rejects(find(engine, name, [], named), { code: 'WAGGLE_IMAGE_REFUSED' }, name)
+    const has = await engineOf({
+      'GET /_ping': [200, 'OK'],
+      'GET /images/localhost:5000/a:1/json': [200, { Id: 'a', Os: 'linux', Architecture: 'amd64' }],
+      'GET /version': [200, { Os: 'linux', Arch: 'amd64' }],
+    })
+    assert.equal((await find(has, 'localhost:5000/a:1')).id, 'a')
   })
 
   it('leads to an error with Docker’s reason and the next step if it does not exist', async () => {

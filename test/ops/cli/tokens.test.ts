@@ -57,13 +57,13 @@ describe('waggle tokens', () => {
     assert.equal(await statusWith(`Bearer ${token}`), 200)
 
     // The command reads the address and the token of the running process from the data directory.
-    const late = await waggle(['tokens', 'create', 'late', '--scope', 'ask:door', 'read'])
+    const late = await waggle(['tokens', 'create', 'late', '--scope', 'ask:door', 'read', '--priority', '4'])
     assert.equal(late.status, 0, late.err)
     assert.match(late.err, /it is not shown again/)
     assert.equal(await statusWith(`Bearer ${late.out}`), 200)
     assert.deepEqual((await waggle(['tokens', 'list'])).out.replaceAll(/\d{4}-\S+/g, 'TIME').split('\n'), [
       'early  ask:door  TIME',
-      'late  ask:door,read  TIME',
+      'late  ask:door,read,priority:4  TIME',
     ])
 
     const asked = await waggle(['request', 'door', '--data', '"hello"', '--url', url], { WAGGLE_TOKEN: token })
@@ -74,9 +74,19 @@ describe('waggle tokens', () => {
     assert.deepEqual([refused.status, refused.out], [1, ''])
     assert.match(refused.err, /403 Not allowed: .*lacks the scope manage/)
 
+    await fetch(`${url}/v1/swarms/nothing?purge=true&other=secret`, { method: 'DELETE', headers: { authorization: `Bearer ${token}` } })
+    const { lastWords } = program
+    assert.match(lastWords, /token:\(local\) POST \/v1\/tokens 201 late\b/)
+    assert.match(lastWords, /token:early DELETE \/v1\/swarms\/nothing 403 purge=true\b(?! other)/)
     assert.equal((await waggle(['tokens', 'revoke', 'early'])).status, 0)
     assert.equal(await statusWith(`Bearer ${token}`), 401)
     assert.equal(program.lastWords.includes(token) || program.lastWords.includes(late.out), false)
+  })
+
+  it('warns on Kafka that other processes do not know a created token', async () => {
+    const more = { WAGGLE_LOG: 'kafka', KAFKA_BROKERS: '127.0.0.1:1', WAGGLE_DATA_DIR: join(directory, 'kafka') }
+    const made = await waggle(['tokens', 'create', 'x', '--scope', 'read'], more)
+    assert.deepEqual([made.status, /valid at processes with this data directory alone: .*WAGGLE_TOKENS_FILE/.test(made.err)], [0, true], made.err)
   })
 
   it('refuses an unknown scope and an unknown name with status 1', async () => {

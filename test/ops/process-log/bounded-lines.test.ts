@@ -34,8 +34,8 @@ it('The last log lines of a process contain the numbers of omitted lines', () =>
 it('Calls without permission cannot hide a call with permission from the audit log', async () => {
   const { said, clock, lines } = scene()
   const call = { method: 'POST', path: '/v1/backups', requestId: 'r' }
-  for (let at = 0; at < 5000; at++) auditLine(lines.say, { ...call, caller: '', status: 401, isRefused: true })
-  for (let at = 0; at < 2000; at++) auditLine(lines.say, { ...call, caller: 'token:root', status: 201, isRefused: false })
+  for (let at = 0; at < 5000; at++) auditLine(lines.say, { ...call, caller: '', status: 401, isRefused: true, target: '', flags: [] })
+  for (let at = 0; at < 2000; at++) auditLine(lines.say, { ...call, caller: 'token:root', status: 201, isRefused: false, target: '', flags: [] })
   assert.equal(said.filter(({ message }) => message === 'token:root POST /v1/backups 201').length, 2000)
   assert.deepEqual(said[0], { module: 'audit', message: 'anybody POST /v1/backups 401', fields: { request_id: 'r', refused: true } })
   await clock.advance(10_000)

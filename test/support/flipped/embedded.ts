@@ -245,6 +245,30 @@ export const embeddedFlips = {
     await assert.rejects(SwarmHere.open({ WAGGLE_HTTP_CALL_HOSTS: 'prices.example' }, { bees }), { code: 'WAGGLE_HTTP_CALL_ADDRESS' })
   },
 
+  async image_hosts() {
+    await using directory = temporaryDirectory()
+    const socket = join(directory.path, 'docker.sock')
+    const docker = createServer(({ url = '' }, response) => {
+      response.writeHead(url.endsWith('/_ping') ? 200 : 404, { 'content-type': 'application/json' }).end('{"message":"asked the registry"}')
+    }).listen(socket)
+    const before = process.env.DOCKER_HOST
+    process.env.DOCKER_HOST = `unix://${socket}`
+    await using _ = {
+      async [Symbol.asyncDispose]() {
+        if (before === undefined) delete process.env.DOCKER_HOST
+        else process.env.DOCKER_HOST = before
+        docker.close()
+      },
+    }
+    await once(docker, 'listening')
+    const bees = `  - {name: model, type: container, input: {name: entrance}, spec: {image: "localhost:5000/a:1"}}\n${answer}`
+    await assert.rejects(SwarmHere.open({}, { bees }), { code: 'WAGGLE_IMAGE_REFUSED' })
+    await assert.rejects(SwarmHere.open({ WAGGLE_IMAGE_HOSTS: 'localhost:5000' }, { bees }), {
+      code: 'WAGGLE_NOT_RESOLVED',
+      message: /asked the registry/,
+    })
+  },
+
   async secrets_dir() {
     await using directory = temporaryDirectory()
     writeFileSync(join(directory.path, 'KEY'), 'honey\n')

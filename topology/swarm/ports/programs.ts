@@ -15,8 +15,11 @@ export interface Programs {
   checkPython(bee: PythonFileToCheck): Promise<PythonTypes>
   /** Checks the program of a command. Throws WAGGLE_BEE_NOT_STARTED if the program is missing or may not be executed. */
   checkCommand(command: readonly string[], env: { readonly [name: string]: string }): Promise<void>
-  /** True if this machine's Docker has the image; null if no Docker answers. */
-  hasImage(image: string): Promise<boolean | null>
+  /**
+   * True if this machine's Docker has the image; null if no Docker answers. Throws WAGGLE_IMAGE_REFUSED, with the bee's name, for a missing image of a
+   * registry that is not allowed.
+   */
+  hasImage(image: string, bee: string): Promise<boolean | null>
 }
 
 export interface PythonFileToCheck {

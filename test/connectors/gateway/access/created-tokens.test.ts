@@ -26,6 +26,17 @@ describe('Created tokens', () => {
     assert.deepEqual(accepted.find(token)?.scopes.names, ['ask:teddy', 'read'])
   })
 
+  it('may limit the priority of their requests', () => {
+    const tokens = at('priorities')
+    const { token } = tokens.create({ name: 'batch', scopes: ['ask:*'], priority: 3, nowMs })
+    assert.deepEqual(at('priorities').list(), [{ name: 'batch', scopes: ['ask:*'], priority: 3, created_at: '2026-11-30T00:00:00.000Z' }])
+    const accepted = new AccessTokens()
+    accepted.replace('created', at('priorities').read())
+    assert.equal(accepted.find(token)?.maxPriority, 3)
+    for (const priority of [-1, 10, 1.5, Number.NaN])
+      assert.throws(() => tokens.create({ name: 'other', scopes: ['read'], priority, nowMs }), { code: 'WAGGLE_TOKEN_INVALID' }, String(priority))
+  })
+
   it('have different secrets', () => {
     const tokens = at('new')
     const made = ['a', 'b'].map((name) => tokens.create({ name, scopes: ['read'], nowMs }).token)
