@@ -103,7 +103,8 @@ describeWithDocker('A swarm with a container bee', (docker) => {
   })
 
   it('does not start if the image exists nowhere, and the error names the bee, the image and the next step', async () => {
-    await assert.rejects(SwarmHere.open({}, { bees: beesOf({ image: '127.0.0.1:1/no-such-image:1' }) }), (error: Error & { next: string }) => {
+    const allowed = { WAGGLE_IMAGE_HOSTS: '127.0.0.1:1' }
+    await assert.rejects(SwarmHere.open(allowed, { bees: beesOf({ image: '127.0.0.1:1/no-such-image:1' }) }), (error: Error & { next: string }) => {
       assert.match(error.message, /svm names the image 127\.0\.0\.1:1\/no-such-image:1, which is not on this machine and cannot be pulled/)
       assert.match(error.next, /resolve: \{"127\.0\.0\.1:1\/no-such-image:1": \[program, argument\]\}/)
       return true
