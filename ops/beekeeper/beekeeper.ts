@@ -315,6 +315,7 @@ export class Beekeeper {
       settings.log === 'embedded'
         ? new EmbeddedRequests({ ...common, outcomes: [] })
         : new ClusterRequests({ ...common, random, onError, onClockSkew: (message) => say('clock', 'warn', message) })
+    this.#closeLater('requests', () => requests.close())
     await requests.start()
     await running.connect(requests, prepared)
     const place = server ?? { root: process.cwd(), env: process.env }
@@ -352,7 +353,6 @@ export class Beekeeper {
     })
     this.#closeLater('telemetry', async () => telemetry.close())
     this.#options.otlp?.useMetrics(() => telemetry.families())
-    this.#closeLater('requests', () => requests.close())
     const { requests_at_work: atWork, max_requests_in_flight: maxInFlight } = settings
     const claimed = stored === null ? requests : new ClaimedRequests(requests, { claims: stored.claims, clock: systemClock })
     const answers = stored === null ? inlineAnswers : new ClaimedAnswers({ claims: stored.claims, room, clock: systemClock })

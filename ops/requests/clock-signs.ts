@@ -21,13 +21,15 @@ export class ClockSigns {
   readonly #signs = new Map<string, { readonly aheadMs: number; readonly seenAtMs: number }>()
   #isTold = false
   #cancel = () => {}
+  #isClosed = false
 
   constructor(options: ClockSignsOptions) {
     this.#options = options
   }
 
-  /** Sends a sign now and every 30 s, until `close`. */
+  /** Sends a sign now and every 30 s, until `close`. A server may be closed while it starts, and then sends none. */
   start(): void {
+    if (this.#isClosed) return
     const { clock, name, send } = this.#options
     send(`${name} ${Math.round(clock.now())}`)
     this.#forgetOld()
@@ -35,6 +37,7 @@ export class ClockSigns {
   }
 
   close(): void {
+    this.#isClosed = true
     this.#cancel()
   }
 

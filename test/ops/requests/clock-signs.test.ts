@@ -76,4 +76,14 @@ describe('The signs of other servers', () => {
     assert.equal(signs.behindMs, 0)
     signs.close()
   })
+
+  it('are not sent by a server that was closed while it started', async () => {
+    const clock = new SimulatedClock()
+    const sent: string[] = []
+    const signs = new ClockSigns({ clock, name: 'aa', send: (sign) => sent.push(sign), warn: () => {} })
+    signs.close()
+    signs.start()
+    await clock.advance(100_000)
+    assert.deepEqual(sent, [])
+  })
 })
