@@ -104,8 +104,11 @@ export interface AsyncStep<K, V, R, W> {
  * the repeat at once, because a record that waits there would hold up all others.
  */
 export interface Repeats<K, V> {
-  /** True if an earlier record with the key was forwarded. The function may read the stores that were connected to the node, and must not write. */
-  isRepeat(record: Record<K, V>, context: ProcessorContext<unknown, unknown>): boolean
+  /**
+   * True if an earlier record with the key was forwarded. `read` gives the value of a key in a key-value store that was connected to the node, or null.
+   * There is no way to write: state may not lie before an asynchronous node, because a record that is read again would change it twice.
+   */
+  isRepeat(record: Record<K, V>, read: (store: string, key: unknown) => unknown): boolean
   /** The error that becomes the outcome of a repeat. */
   refusal(): WaggleError
 }

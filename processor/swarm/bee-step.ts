@@ -2,7 +2,6 @@ import type { AsyncStep, BatchPolicy, CallReport, Outcome, Repeats } from '../..
 import type { FailureListener } from '../../topology/failed-record.ts'
 import type { ProcessorContext } from '../../topology/processor-api.ts'
 import type { Record } from '../../topology/record.ts'
-import type { KeyValueStore } from '../../topology/state-store.ts'
 import type { BeeHost } from '../../topology/swarm/bee-host.ts'
 import type { SwarmBee } from '../../topology/swarm/checked-swarm.ts'
 import { claimedBytes } from '../../topology/swarm/payload/claimed-payload.ts'
@@ -135,7 +134,7 @@ export function beeStep({
  */
 function repeatsIn(store: string): Repeats<string, Payload> {
   return {
-    isRepeat: ({ key }, context) => context.getStateStore<KeyValueStore<string, number>>(store).get(key) !== null,
+    isRepeat: ({ key }, read) => read(store, key) !== null,
     refusal: () => new RepeatedRequest(),
   }
 }

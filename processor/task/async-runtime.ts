@@ -2,6 +2,7 @@ import type { Admission, AsyncStep, Outcome } from '../../topology/async-step.ts
 import { Fifo } from '../../topology/fifo.ts'
 import type { AsyncNode } from '../../topology/graph.ts'
 import type { Record } from '../../topology/record.ts'
+import type { KeyValueStore } from '../../topology/state-store.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { RecordRows } from '../async/record-rows.ts'
 import { bitsOf, Resumption, type Unfinished } from '../async/unfinished-entries.ts'
@@ -33,6 +34,8 @@ export class AsyncRuntime implements NodeRuntime {
   readonly #chains = new Map<unknown, Fifo<Waiting>>()
   /** Records that are not forwarded yet, by key, in order; null if records with the same key are called side by side. */
   readonly #repeats: Map<unknown, Fifo<Waiting>> | null
+  /** The value of a key in a store of this node. */
+  readonly #read = (store: string, key: unknown): unknown => this.#context.getStateStore<KeyValueStore<unknown, unknown>>(store).get(key)
   /** Records that wait until the outcomes of earlier records with their key were forwarded. */
   #held: Waiting[] = []
   /** Records that are the first in their chain and have an outcome, in the order in which the outcomes came. */
@@ -245,7 +248,7 @@ export class AsyncRuntime implements NodeRuntime {
 
   #admissionOf({ record }: Waiting): Admission {
     const { repeats } = this.#step
-    if (repeats?.isRepeat(record, this.#context) === true) return repeats.refusal()
+    if (repeats?.isRepeat(record, this.#read) === true) return repeats.refusal()
     return this.#step.admit(record, this.#surroundings.clock.now())
   }
 

@@ -43,7 +43,7 @@ function holds(property: (plan: SwarmPlan, reordered: string) => void): void {
   )
 }
 
-/** The nodes of a sub-topology that write to a store. An asynchronous node only reads a store. */
+/** The nodes of a sub-topology that write to a store. An asynchronous node can only read a store (`Repeats.isRepeat`). */
 function withState(topology: Topology, { stores, nodes }: Subtopology): ReadonlySet<string> {
   const readers = new Set(nodes.filter(({ kind }) => kind === 'async').map(({ name }) => name))
   return new Set(stores.flatMap(({ name }) => [...topology.usersOf(name)]).filter((name) => !readers.has(name)))
