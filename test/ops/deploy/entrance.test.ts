@@ -84,34 +84,13 @@ describe('The entrance of docker-compose.yml', () => {
   })
 
   describe('run by nginx', { skip }, () => {
-    const directory = mkdtempSync(join(tmpdir(), 'waggle-entrance-'))
-    let child: ChildProcess | null = null
+    let entrance: Entrance
     let port = 0
-
     before(async () => {
-      if ('missing' in nginx) throw new Error(nginx.missing)
-      port = await freePort()
-      const folders = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${directory}/temp;`).join(' ')
-      const text = conf
-        .replace('access_log off;', `access_log off; ${folders}`)
-        .replace('listen 8088;', `listen 127.0.0.1:${port};`)
-        .replace('http://127.0.0.1:8080', server.url.replace('localhost', '127.0.0.1'))
-      mkdirSync(join(directory, 'temp'))
-      writeFileSync(join(directory, 'nginx.conf'), text)
-      const own = `daemon off; master_process off; pid ${directory}/pid; error_log stderr;`
-      child = spawnEnding(nginx.program, ['-e', 'stderr', '-p', directory, '-c', join(directory, 'nginx.conf'), '-g', own], {
-        stdio: ['ignore', 'inherit', 'inherit'],
-        env: { ...process.env, ...nginx.env },
-      })
-      await eventually(async () => (await answerOf(port, 'GET /healthz').catch(() => null))?.status === 200)
+      entrance = await Entrance.open(server.url)
+      port = entrance.port
     })
-    after(async () => {
-      if (child !== null && child.exitCode === null) {
-        child.kill()
-        await once(child, 'exit')
-      }
-      rmSync(directory, { recursive: true, force: true })
-    })
+    after(() => entrance[Symbol.asyncDispose]())
 
     it('passes on public calls alone, and refuses each other call with a problem that says what to do', async () => {
       for (const { call, isOpen } of calls) assert.equal((await answerOf(port, call)).isStopped, !isOpen, call)
@@ -131,5 +110,50 @@ describe('The entrance of docker-compose.yml', () => {
       assert.equal(status, 200)
       assert.match(text, /event: shape/)
     })
+
+    it('passes on operators’ calls without its `if`, for a Waggle that requires tokens', async () => {
+      await using guarded = await ServerHere.open({ WAGGLE_TOKENS: 'page=a-secret-of-a-page:read' })
+      await using open = await Entrance.open(guarded.url, conf.replace(/ {4}if [^{]+\{[\s\S]*?\n {4}\}\n/, ''))
+      assert.equal((await answerOf(open.port, 'GET /v1/topics')).status, 401)
+      assert.equal((await answerOf(open.port, 'GET /v1/topics', { authorization: 'Bearer a-secret-of-a-page' })).status, 200)
+    })
   })
 })
+
+/** The proxy with the file of the repository, on free ports. */
+class Entrance {
+  readonly port: number
+  readonly #directory: string
+  readonly #child: ChildProcess
+
+  private constructor(port: number, directory: string, child: ChildProcess) {
+    this.port = port
+    this.#directory = directory
+    this.#child = child
+  }
+
+  static async open(url: string, text = conf): Promise<Entrance> {
+    if ('missing' in nginx) throw new Error(nginx.missing)
+    const port = await freePort()
+    const directory = mkdtempSync(join(tmpdir(), 'waggle-entrance-'))
+    mkdirSync(join(directory, 'temp'))
+    const folders = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${directory}/temp;`).join(' ')
+    const own = text
+      .replace('access_log off;', `access_log off; ${folders}`)
+      .replace('listen 8088;', `listen 127.0.0.1:${port};`)
+      .replace('http://127.0.0.1:8080', url.replace('localhost', '127.0.0.1'))
+    writeFileSync(join(directory, 'nginx.conf'), own)
+    const directives = `daemon off; master_process off; pid ${directory}/pid; error_log stderr;`
+    const child = spawnEnding(nginx.program, ['-e', 'stderr', '-p', directory, '-c', join(directory, 'nginx.conf'), '-g', directives], {
+      stdio: ['ignore', 'inherit', 'inherit'],
+      env: { ...process.env, ...nginx.env },
+    })
+    await eventually(async () => (await answerOf(port, 'GET /healthz').catch(() => null))?.status === 200)
+    return new Entrance(port, directory, child)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#child.exitCode === null && this.#child.kill()) await once(this.#child, 'exit')
+    rmSync(this.#directory, { recursive: true, force: true })
+  }
+}
