@@ -1,4 +1,4 @@
-import { ModelDied, type ModelRow, type OpenModel } from '../../topology/swarm/ports/models.ts'
+import { type ModelCall, ModelDied, type ModelRow, type OpenModel } from '../../topology/swarm/ports/models.ts'
 import { saidBy, WaggleError } from '../../topology/waggle-error.ts'
 import { modelRowOf, zeroRow } from '../model/model-input.ts'
 import { type ModelPrediction, type ModelReading, predictionOf } from '../model/model-reading.ts'
@@ -43,15 +43,11 @@ export class LoadedVersion {
     this.loadedAt = loadedAt
   }
 
-  /** The prediction or the error of each input. `deadline` is the time, in epoch ms, after which nobody needs the predictions. */
-  async predict(
-    inputs: readonly unknown[],
-    signal: AbortSignal,
-    deadline: number | null = null,
-  ): Promise<readonly (ModelPrediction | WaggleError)[]> {
+  /** The prediction or the error of each input. */
+  async predict(inputs: readonly unknown[], signal: AbortSignal, call: Partial<ModelCall> = {}): Promise<readonly (ModelPrediction | WaggleError)[]> {
     const rows = inputs.map((input) => attempt(() => modelRowOf(input, this.model.signature)))
     const good = rows.filter((row): row is ModelRow => !(row instanceof WaggleError))
-    const results = good.length === 0 ? [] : await this.#run(good, signal, deadline)
+    const results = good.length === 0 ? [] : await this.#run(good, signal, call)
     let next = 0
     return rows.map((row) => {
       if (row instanceof WaggleError) return row
@@ -100,15 +96,15 @@ export class LoadedVersion {
     })
   }
 
-  async #run(rows: readonly ModelRow[], signal: AbortSignal, deadline: number | null): ReturnType<OpenModel['run']> {
+  async #run(rows: readonly ModelRow[], signal: AbortSignal, call: Partial<ModelCall>): ReturnType<OpenModel['run']> {
     this.#calls++
     try {
       await this.#secondTries
-      return await this.model.run(rows, signal, deadline)
+      return await this.model.run(rows, signal, call)
     } catch (thrown) {
       // After a failure of a larger batch, the engine calls again with each row alone. So only a single row is tried again here.
       if (!(thrown instanceof ModelDied) || rows.length > 1) throw thrown
-      return await this.#tryAgainAlone(rows, signal, deadline)
+      return await this.#tryAgainAlone(rows, signal, call)
     } finally {
       this.#calls--
       if (this.#calls === 0) this.#retired?.()
@@ -119,8 +115,8 @@ export class LoadedVersion {
    * Runs a row again that was in the model when the thread died. All other calls wait until this run has ended, so a row that crashes the thread
    * fails alone.
    */
-  #tryAgainAlone(rows: readonly ModelRow[], signal: AbortSignal, deadline: number | null): ReturnType<OpenModel['run']> {
-    const again = this.#secondTries.then(() => this.model.run(rows, signal, deadline))
+  #tryAgainAlone(rows: readonly ModelRow[], signal: AbortSignal, call: Partial<ModelCall>): ReturnType<OpenModel['run']> {
+    const again = this.#secondTries.then(() => this.model.run(rows, signal, call))
     this.#secondTries = again.then(
       () => {},
       () => {},

@@ -1,5 +1,6 @@
 import type { PayloadType } from '../../topology/swarm/bee-type.ts'
 import type { LateModel, ServerModel as OpenServerModel, ServerModelOptions, ServingTls } from '../../topology/swarm/ports/model-servers.ts'
+import { traceHeaders } from '../../topology/swarm/request/trace-context.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Bee, BeeCheckContext, BeeContext, BeeFindings, BeeRequest, RunningModel, TakenPicture } from '../define-bee.ts'
 import { exampleOf, rowType } from '../model/model-input.ts'
@@ -72,7 +73,7 @@ class ServerModel implements RunningModel {
   async predict(inputs: readonly unknown[], requests: readonly BeeRequest[]): Promise<readonly (ModelPrediction | WaggleError)[]> {
     try {
       const loaded = await this.#open()
-      return await loaded.predict(inputs, requests[0]?.signal ?? neverAborted, latestDeadline(requests))
+      return await loaded.predict(inputs, requests[0]?.signal ?? neverAborted, { deadline: latestDeadline(requests), trace: traceOf(requests) })
     } catch (thrown) {
       if (!(thrown instanceof WaggleError) || !ofServer.has(thrown.code)) throw thrown
       return inputs.map(() => thrown)
@@ -233,6 +234,12 @@ function latestDeadline(requests: readonly BeeRequest[]): number | null {
   const deadlines = requests.map(({ deadline }) => deadline ?? Number.POSITIVE_INFINITY)
   const latest = Math.max(...deadlines)
   return Number.isFinite(latest) ? latest : null
+}
+
+/** The headers that continue the trace of a request. A batch of several requests has none, because a call can belong to one trace alone. */
+function traceOf(requests: readonly BeeRequest[]): ReturnType<typeof traceHeaders> {
+  const [first, ...more] = requests
+  return first === undefined || more.length > 0 ? {} : traceHeaders(first.headers)
 }
 
 /** Errors that the server causes, instead of a row. */

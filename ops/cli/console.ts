@@ -102,6 +102,7 @@ export class Console {
     const lines = [
       `${this.#colors.green('✔')} Waggle serves ${names}`,
       '',
+      `  Page             ${gateway}/`,
       `  Gateway and API  ${gateway}  (${gateway}/openapi.json)`,
       ...(grpc === null ? [] : [`  gRPC             ${grpc}`]),
       '',

@@ -30,21 +30,37 @@ export type Labels = { readonly [name: string]: string }
 /** `text`: Prometheus' text format 0.0.4. `openmetrics`: OpenMetrics 1.0, which can contain exemplars. */
 export type MetricsFormat = 'text' | 'openmetrics'
 
-/** The most series of one family. Further series are left out, so that no swarm can make the response endless. */
+/** The most series of one family. Further series are left out, so that no swarm can make the response endless. A histogram is left out as a whole. */
 export const maxSeriesAFamily = 10_000
+
+/** The samples of a family that are sent. Samples of one histogram stand together, and either all of them or none are sent. */
+export function sentSamples({ type, samples }: Family): readonly Sample[] {
+  let end = Math.min(samples.length, maxSeriesAFamily)
+  if (type === 'histogram') while (end > 0 && isOneHistogram(samples[end - 1], samples[end])) end--
+  return samples.slice(0, end)
+}
+
+function isOneHistogram(one: Sample | undefined, other: Sample | undefined): boolean {
+  return one !== undefined && other !== undefined && ownLabels(one) === ownLabels(other)
+}
+
+/** The labels of a histogram, without the bound of a bucket. */
+function ownLabels({ labels: { le: _, ...own } }: Sample): string {
+  return JSON.stringify(own)
+}
 
 /** Writes families in a format. Families without samples are left out. */
 export function exposition(families: readonly Family[], format: MetricsFormat = 'text'): string {
   const lines: string[] = []
   const isOpen = format === 'openmetrics'
-  for (const family of [...families, leftOut(families)]) {
+  for (const family of [...families, leftOutSeries(families)]) {
     const { help, type, samples } = family
     if (samples.length === 0) continue
     const name = nameText(family.name)
     // OpenMetrics names a counter's family without the suffix of its samples.
     const shown = isOpen && type === 'counter' ? name.replace(/_total$/, '') : name
     lines.push(`# HELP ${shown} ${helpText(help, isOpen)}`, `# TYPE ${shown} ${type}`)
-    for (const { labels, value, suffix = '', exemplar } of samples.slice(0, maxSeriesAFamily)) {
+    for (const { labels, value, suffix = '', exemplar } of sentSamples(family)) {
       const told = isOpen && exemplar !== undefined ? exemplarText(exemplar) : ''
       lines.push(`${name}${suffix}${labelText(labels)} ${numberText(value)}${told}`)
     }
@@ -53,10 +69,12 @@ export function exposition(families: readonly Family[], format: MetricsFormat = 
   return lines.length === 0 ? '' : `${lines.join('\n')}\n`
 }
 
-function leftOut(families: readonly Family[]): Family {
-  const samples = families.flatMap(({ name, samples: { length } }) =>
-    length > maxSeriesAFamily ? [{ labels: { metric: name }, value: length - maxSeriesAFamily }] : [],
-  )
+/** The number of series that each family has beyond the limit. */
+export function leftOutSeries(families: readonly Family[]): Family {
+  const samples = families.flatMap((family) => {
+    const value = family.samples.length - sentSamples(family).length
+    return value > 0 ? [{ labels: { metric: family.name }, value }] : []
+  })
   return { name: 'waggle_metrics_series_left_out', type: 'gauge', help: leftOutHelp, samples }
 }
 

@@ -14,7 +14,7 @@ import { metricsOf } from '../streams/application-metrics.ts'
 import { beeFamilies, instantFamilies, partFamilies } from './bee-families.ts'
 import { claimFamilies, type MeasuredClaims } from './claim-families.ts'
 import { engineFamilies } from './engine-families.ts'
-import { exposition, type Family, type MetricsFormat, type Sample } from './exposition.ts'
+import { exposition, type Family, type Labels, type MetricsFormat, type Sample } from './exposition.ts'
 import { gpuFamilies } from './gpu-families.ts'
 import { logFamilies } from './log-families.ts'
 import { family, type MetricName } from './metric-table.ts'
@@ -102,7 +102,7 @@ export class Telemetry {
       ofSwarms('waggle_swarm_restored_records_total', ({ application }) => application.restoredRecords),
       family(
         'waggle_swarm_dead_letters_total',
-        swarms.flatMap(({ name, metrics }) => deadLetters(name, metrics)),
+        swarms.flatMap((swarm) => deadLetters(swarm)),
       ),
       family(
         'waggle_join_pending',
@@ -124,7 +124,7 @@ export class Telemetry {
       ...claimFamilies(this.#options.claims),
       family(
         'waggle_swarm_lost_records_total',
-        swarms.flatMap(({ name, metrics }) => lostRecords(name, metrics)),
+        swarms.flatMap((swarm) => lostRecords(swarm)),
       ),
       ...this.#definitions,
       ...this.#clocks,
@@ -150,11 +150,26 @@ function sumOf(metrics: readonly Metric[], group: string, name: string): number 
   return metrics.reduce((sum, one) => (one.group === group && one.name === name && one.value > 0 ? sum + one.value : sum), 0)
 }
 
-function lostRecords(swarm: string, metrics: readonly Metric[]): readonly Sample[] {
-  return metrics.flatMap(({ name, tags, value }) => {
-    if (name !== lostRecordsTotal) return []
-    return [{ labels: { swarm, thread_id: tags['thread-id'] ?? '', topic: tags.topic ?? '', partition: tags.partition ?? '' }, value }]
-  })
+/** A swarm with the metrics of its engine. */
+interface ReadSwarm {
+  readonly name: string
+  readonly application: Pick<Application, 'threads'>
+  readonly metrics: readonly Metric[]
+}
+
+/**
+ * Lost records by partition. Each input of each open task has a series from the start, because an alert on an increase does not see a series that
+ * begins with a count.
+ */
+function lostRecords({ name: swarm, application, metrics }: ReadSwarm): readonly Sample[] {
+  const counts = new Counts()
+  for (const { name: thread_id, tasks } of application.threads.here)
+    for (const { topic, partition } of tasks.flatMap(({ inputs }) => inputs)) counts.add({ swarm, thread_id, topic, partition: String(partition) }, 0)
+  for (const { name, tags, value } of metrics) {
+    if (name !== lostRecordsTotal) continue
+    counts.add({ swarm, thread_id: tags['thread-id'] ?? '', topic: tags.topic ?? '', partition: tags.partition ?? '' }, value)
+  }
+  return counts.samples
 }
 
 /**
@@ -171,18 +186,31 @@ function pendingJoins(swarm: string, metrics: readonly Metric[]): readonly Sampl
 
 /**
  * Dead letters of bees, and of records that a handler skipped. Each task and thread has its own series, because a sum would fall when a task moves to
- * another process.
+ * another process. Each open task has a series before its first dead letter, for the same reason as lost records.
  */
-function deadLetters(swarm: string, metrics: readonly Metric[]): readonly Sample[] {
+function deadLetters({ name: swarm, application, metrics }: ReadSwarm): readonly Sample[] {
   const topic = deadLetterTopic(swarm)
-  const byTask = new Map<string, { readonly labels: Sample['labels']; value: number }>()
+  const counts = new Counts()
+  for (const { name: thread_id, tasks } of application.threads.here) for (const { id: task_id } of tasks) counts.add({ swarm, thread_id, task_id }, 0)
   for (const { name, tags, value } of metrics) {
     const isLetter = name === 'dead-letters-total' || (name === 'records-produced-total' && tags.topic === topic)
-    if (!isLetter) continue
-    const labels = { swarm, thread_id: tags['thread-id'] ?? '', task_id: tags['task-id'] ?? '' }
-    const sample = byTask.get(JSON.stringify(labels)) ?? { labels, value: 0 }
-    byTask.set(JSON.stringify(labels), sample)
+    if (isLetter) counts.add({ swarm, thread_id: tags['thread-id'] ?? '', task_id: tags['task-id'] ?? '' }, value)
+  }
+  return counts.samples
+}
+
+/** Sums of counts, one for each set of labels. */
+class Counts {
+  readonly #samples = new Map<string, { readonly labels: Labels; value: number }>()
+
+  add(labels: Labels, value: number): void {
+    const key = JSON.stringify(labels)
+    const sample = this.#samples.get(key) ?? { labels, value: 0 }
+    this.#samples.set(key, sample)
     sample.value += value
   }
-  return [...byTask.values()]
+
+  get samples(): readonly Sample[] {
+    return [...this.#samples.values()]
+  }
 }

@@ -146,6 +146,24 @@ describeWithChromium('The page of a strange server', (browser) => {
     }
   })
 
+  it('says that a proxy keeps calls back, if the proxy answers with HTML', async () => {
+    const here = await SwarmHere.open({})
+    const closed = { status: 403, contentType: 'text/html', body: '<html><h1>403 Forbidden</h1></html>' }
+    try {
+      await onPage(browser(), { url: `${here.url}/` }, async (page) => {
+        await page.route('**/v1/topics', (route) => route.fulfill(closed))
+        await page.getByText('Live', { exact: true }).waitFor()
+        await page.getByRole('link', { name: 'Topics' }).click()
+        await page.getByText(/^Status 403.*Let the proxy before Waggle pass on this call/).waitFor()
+        await page.route('**/v1/live', (route) => route.fulfill(closed))
+        await page.reload()
+        await page.getByText('Not shown here', { exact: true }).waitFor()
+      })
+    } finally {
+      await here[Symbol.asyncDispose]()
+    }
+  })
+
   it('works below a path prefix of a proxy', async () => {
     const [port, own] = [await freePort(), await freePort()]
     const here = await SwarmHere.open({

@@ -1,4 +1,4 @@
-import { Client, connectivityState, credentials, type ServiceError, status } from '@grpc/grpc-js'
+import { Client, connectivityState, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js'
 import { boundedTensors } from './metadata-bounds.ts'
 import { decodeMessage, encodeMessage, type RawModelSpec, type RawTensorInfo } from './prediction-schema.ts'
 import {
@@ -117,8 +117,10 @@ export class GrpcClient implements ServingClient {
   }
 
   /** Makes a call on one connection. If the connection is not open within `connectMs`, the server counts as unreachable. */
-  #callOn(client: Client, method: string, request: Buffer, { signal, deadline }: CallLimit): Promise<Buffer> {
+  #callOn(client: Client, method: string, request: Buffer, { signal, deadline, trace }: CallLimit): Promise<Buffer> {
     const { connectMs, after } = this.#options
+    const metadata = new Metadata()
+    for (const [name, value] of Object.entries(trace)) metadata.set(name, value)
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(new ServingFailure('late', 'gave no answer in time'))
       let isSlowToConnect = false
@@ -127,6 +129,7 @@ export class GrpcClient implements ServingClient {
         (bytes: Buffer) => bytes,
         (bytes: Buffer) => bytes,
         request,
+        metadata,
         deadline === null ? {} : { deadline },
         (error, answer) => {
           cancelTimer()

@@ -41,7 +41,7 @@ export class HttpClient implements ServingClient {
   }
 
   /** Makes a call, and returns the body of the response. If the connection is not open within `connectMs`, the server counts as unreachable. */
-  #call(method: 'GET' | 'POST', action: string, body: string, { signal }: CallLimit): Promise<string> {
+  #call(method: 'GET' | 'POST', action: string, body: string, { signal, trace }: CallLimit): Promise<string> {
     const { address, connectMs, after } = this.#options
     const bytes = Buffer.from(body)
     const options: RequestOptions = {
@@ -51,6 +51,7 @@ export class HttpClient implements ServingClient {
       port: address.port,
       path: `${this.#path}${action}`,
       headers: {
+        ...trace,
         accept: 'application/json',
         ...(method === 'POST' ? { 'content-type': 'application/json', 'content-length': bytes.length } : {}),
       },

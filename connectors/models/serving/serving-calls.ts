@@ -27,13 +27,14 @@ export class ServingCalls {
   }
 
   /** Makes the call, in several attempts if needed. The signal of an attempt also aborts at the deadline. Throws a ServingFailure. */
-  async call<T>(attempt: (limit: CallLimit) => Promise<T>, { signal, deadline }: CallLimit): Promise<T> {
-    if (deadline === null) return this.#call(attempt, { signal, deadline })
+  async call<T>(attempt: (limit: CallLimit) => Promise<T>, limit: CallLimit): Promise<T> {
+    const { signal, deadline } = limit
+    if (deadline === null) return this.#call(attempt, limit)
     const { clock } = this.#options
     const late = new AbortController()
     const cancel = clock.after(Math.max(0, deadline - clock.now()), () => late.abort())
     try {
-      return await this.#call(attempt, { signal: AbortSignal.any([signal, late.signal]), deadline })
+      return await this.#call(attempt, { ...limit, signal: AbortSignal.any([signal, late.signal]) })
     } finally {
       cancel()
     }

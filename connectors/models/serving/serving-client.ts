@@ -20,11 +20,13 @@ export interface ServingClientOptions {
   readonly after: (delayMs: number, callback: () => void) => () => void
 }
 
-/** The limits of one call. */
+/** The limits of one call, and the trace that it belongs to. */
 export interface CallLimit {
   readonly signal: AbortSignal
   /** The deadline in epoch milliseconds; null if there is none. */
   readonly deadline: number | null
+  /** The headers with which the server continues the trace of a request. */
+  readonly trace: { readonly [header: string]: string }
 }
 
 export interface NamedTensors {

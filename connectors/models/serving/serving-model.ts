@@ -1,5 +1,5 @@
 import type { ServerModel } from '../../../topology/swarm/ports/model-servers.ts'
-import type { ModelResult, ModelRow, ModelSignature } from '../../../topology/swarm/ports/models.ts'
+import type { ModelCall, ModelResult, ModelRow, ModelSignature } from '../../../topology/swarm/ports/models.ts'
 import { Refused, WaggleError } from '../../../topology/waggle-error.ts'
 import { bytesOfRows, packRows } from '../packed-rows.ts'
 import type { PictureInput } from '../picture-input.ts'
@@ -58,9 +58,13 @@ export class ServingModel implements ServerModel {
     this.device = `the TensorFlow Serving at ${address.shown}${called.version === null ? '' : `, version ${called.version}`}`
   }
 
-  async run(rows: readonly ModelRow[], signal: AbortSignal, deadline: number | null = null): Promise<readonly ModelResult[]> {
+  async run(
+    rows: readonly ModelRow[],
+    signal: AbortSignal,
+    { deadline = null, trace = {} }: Partial<ModelCall> = {},
+  ): Promise<readonly ModelResult[]> {
     const run = this.#free.pop() ?? this.#newRun()
-    run.limit = { signal, deadline }
+    run.limit = { signal, deadline, trace }
     try {
       const drawn = (await this.#drawn?.of(rows)) ?? rows
       const buffer = new SharedArrayBuffer(bytesOfRows(drawn))
@@ -79,7 +83,7 @@ export class ServingModel implements ServerModel {
 
   #newRun(): Run {
     const run: Run = {
-      limit: { signal: neverAborted, deadline: null },
+      limit: { signal: neverAborted, deadline: null, trace: {} },
       runs: new RowRuns({ run: (inputs) => this.#outputsOf(inputs, run.limit) }, this.#options.layout, null),
     }
     return run

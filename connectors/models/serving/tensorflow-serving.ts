@@ -55,7 +55,7 @@ export class TensorFlowServing implements ModelServers {
     const limit = new AbortController()
     const cancelTimer = clock.after(metadataMs, () => limit.abort())
     try {
-      const metadata = await client.metadata({ signal: AbortSignal.any([limit.signal, closing]), deadline: clock.now() + metadataMs })
+      const metadata = await client.metadata({ signal: AbortSignal.any([limit.signal, closing]), deadline: clock.now() + metadataMs, trace: {} })
       const called = calledSignature(address, metadata, signature, output)
       const layout = rowLayoutOf(called.inputs, called.outputs)
       const picture = pictureInputOf(address.shown, layout.inputs, fit)

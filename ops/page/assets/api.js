@@ -11,13 +11,37 @@ export function call(path, init = {}) {
   return fetch(path, { ...init, headers: { ...init.headers, ...(token === null ? {} : { authorization: `Bearer ${token}` }) } })
 }
 
-/** The JSON of a response of the API. Throws the problem's text. */
+/** Calls the API, and returns the JSON of the response. Throws the problem's text. */
 export async function answered(path, init) {
-  const response = await call(path, init)
+  return answerIn(await call(path, init))
+}
+
+/** The JSON of a response; null for a response without a body. Throws the problem's text. */
+export async function answerIn(response) {
+  if (!response.ok) throw new Error((await problemIn(response)).detail)
   if (response.status === 204) return null
-  const body = await response.json()
-  if (!response.ok) throw new Error(body.detail ?? response.statusText)
-  return body
+  if (!hasJson(response)) throw new Error(`The answer with status ${response.status} is not JSON. ${notByWaggle(response.status)}`)
+  return response.json()
+}
+
+/** The problem of a response that is an error. Waggle's own problems are JSON with a code; a proxy may answer with HTML, which has none. */
+export async function problemIn(response) {
+  const { status, statusText } = response
+  const body = hasJson(response) ? await response.json().catch(() => null) : null
+  const title = `Status ${status}${statusText === '' ? '' : ` ${statusText}`}`
+  return typeof body?.detail === 'string' ? body : { title, detail: `${title}. ${notByWaggle(status)}` }
+}
+
+function hasJson(response) {
+  return /^application\/([\w.+-]+\+)?json\b/i.test(response.headers.get('content-type') ?? '')
+}
+
+function notByWaggle(status) {
+  const next =
+    status >= 500
+      ? 'Look whether Waggle runs, and into the log of the proxy before it.'
+      : 'Let the proxy before Waggle pass on this call, or open the page on the machine that Waggle runs on.'
+  return `Waggle did not write this answer. ${next}`
 }
 
 /** The server-sent events of a response. */

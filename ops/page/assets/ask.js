@@ -1,5 +1,5 @@
 import { html, useRef, useState } from 'htm/preact/standalone'
-import { call, eventsIn, failureOf } from './api.js'
+import { answerIn, call, eventsIn, failureOf, problemIn } from './api.js'
 import { timeText } from './live.js'
 
 /** The form that sends a request. `onProgress` gets each bee that has finished. `onDone` gets the request's id at the end. */
@@ -72,8 +72,8 @@ async function asked({ gateway, answers, bee: entrance, respond, body, contentTy
   const path = `./v1/gateways/${encodeURIComponent(gateway)}/${answers ? 'request' : 'submit'}`
   const response = await call(path, { method: 'POST', body, headers: { 'content-type': contentType, accept: 'text/event-stream' } })
   const id = response.headers.get('x-request-id')
-  if (!response.ok) return { id, problem: await response.json() }
-  if (!answers) return { id, answer: await response.json() }
+  if (!response.ok) return { id, problem: await problemIn(response) }
+  if (!answers) return { id, answer: await answerIn(response) }
   for await (const { event, data } of eventsIn(response)) {
     if (event === 'accepted') onProgress(entrance, 'done')
     if (event === 'bee') onProgress(data.bee, data.error === null ? 'done' : 'failed')

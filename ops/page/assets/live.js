@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'htm/preact/standalone'
-import { call, eventsIn } from './api.js'
+import { call, eventsIn, problemIn } from './api.js'
 
 /**
  * The swarms of the process and their counts, which arrive every second. `state` is `connecting`, `live`, `away`, `signed-out` (the server requires a
@@ -27,8 +27,10 @@ async function follow(signal, setLive) {
     try {
       const response = await call('./v1/live', { signal })
       if (response.status === 401 || response.status === 403) {
-        const { code } = await response.json()
-        setLive({ ...nothing, state: code === 'WAGGLE_NOT_LOCAL' ? 'elsewhere' : 'signed-out' })
+        const { code } = await problemIn(response)
+        // A 403 without a code comes from a proxy that keeps the page's calls back.
+        const isElsewhere = code === 'WAGGLE_NOT_LOCAL' || (code === undefined && response.status === 403)
+        setLive({ ...nothing, state: isElsewhere ? 'elsewhere' : 'signed-out' })
         return
       }
       let before = null

@@ -1,15 +1,16 @@
 import type { HrTime } from '@opentelemetry/api'
 import { AggregationTemporality, DataPointType, InstrumentType, type MetricData } from '@opentelemetry/sdk-metrics'
-import { type Family, type Labels, maxSeriesAFamily, type Sample } from '../exposition.ts'
+import { type Family, type Labels, leftOutSeries, type Sample, sentSamples } from '../exposition.ts'
 
 /** The families of `GET /metrics` as OpenTelemetry metrics. The names are the same, so one dashboard fits both. */
 export function metricPoints(families: readonly Family[], times: { readonly startTime: HrTime; readonly endTime: HrTime }): MetricData[] {
-  return families.filter(({ samples }) => samples.length > 0).map((family) => ({ ...pointsOf(family, times) }))
+  return [...families, leftOutSeries(families)].filter(({ samples }) => samples.length > 0).map((family) => ({ ...pointsOf(family, times) }))
 }
 
-function pointsOf({ name, help, type, samples }: Family, times: { readonly startTime: HrTime; readonly endTime: HrTime }): MetricData {
+function pointsOf(family: Family, times: { readonly startTime: HrTime; readonly endTime: HrTime }): MetricData {
+  const { name, help, type } = family
   const unit = /_seconds(_total)?$/.test(name) ? 's' : /_bytes(_total)?$/.test(name) ? 'By' : '1'
-  const kept = samples.slice(0, maxSeriesAFamily)
+  const kept = sentSamples(family)
   const descriptor = { name, description: help, unit, valueType: 1, type: instruments[type], advice: {} }
   const common = { descriptor, aggregationTemporality: AggregationTemporality.CUMULATIVE }
   if (type === 'histogram')

@@ -1,3 +1,5 @@
+import { unreadVariables } from './unread-variables.ts'
+
 /** One kind of telemetry that a collector accepts. */
 export type Signal = (typeof signals)[number]
 
@@ -9,6 +11,7 @@ const protocols = ['grpc', 'http/protobuf', 'http/json'] as const
 
 /** The values of OpenTelemetry's variables, under their names in the specification. */
 export interface OtlpSettings {
+  readonly serviceName: string
   /** The protocol of each signal; null for a signal that is not sent. */
   readonly protocols: { readonly [signal in Signal]: Protocol | null }
   readonly sampler: { readonly isParentBased: boolean; readonly root: 'on' | 'off' | 'ratio'; readonly ratio: number }
@@ -16,7 +19,7 @@ export interface OtlpSettings {
   readonly spans: QueueSettings
   readonly logs: QueueSettings
   readonly metrics: { readonly exportIntervalMillis: number; readonly exportTimeoutMillis: number }
-  /** Ignored values, as sentences for the log. The specification requires a warning instead of a failure. */
+  /** Ignored values and variables, as sentences for the log. The specification requires a warning instead of a failure. */
   readonly remarks: readonly string[]
 }
 
@@ -37,6 +40,8 @@ export function otlpSettings(env: Env): OtlpSettings | null {
   const sent = Object.fromEntries(signals.map((signal) => [signal, protocolOf(signal, read)])) as OtlpSettings['protocols']
   if (signals.every((signal) => sent[signal] === null)) return null
   return {
+    // The specification: an empty value counts as unset.
+    serviceName: read.text('OTEL_SERVICE_NAME') ?? 'waggle',
     protocols: sent,
     sampler: samplerOf(read),
     maxLinks: read.number('OTEL_SPAN_LINK_COUNT_LIMIT', 128, { most: 1024 }),
@@ -46,7 +51,7 @@ export function otlpSettings(env: Env): OtlpSettings | null {
       exportIntervalMillis: read.number('OTEL_METRIC_EXPORT_INTERVAL', 60_000),
       exportTimeoutMillis: Math.min(read.number('OTEL_METRIC_EXPORT_TIMEOUT', 30_000), read.number('OTEL_METRIC_EXPORT_INTERVAL', 60_000)),
     },
-    remarks: [...new Set(read.remarks)],
+    remarks: [...new Set([...read.remarks, ...unreadVariables(env)])],
   }
 }
 

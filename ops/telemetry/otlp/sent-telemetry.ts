@@ -27,11 +27,11 @@ export class SentTelemetry implements Otlp {
   readonly #options: OtlpOptions
   readonly #parts: { shutdown(): Promise<void> }[] = []
 
-  private constructor(options: OtlpOptions) {
+  private constructor(serviceName: string, options: OtlpOptions) {
     this.#options = options
     this.#startedAtMs = options.clock.now()
     this.#resource = resourceFromAttributes({
-      'service.name': options.env.OTEL_SERVICE_NAME ?? 'waggle',
+      'service.name': serviceName,
       'service.version': ownPackage.version,
       'service.instance.id': options.instance,
       'host.name': hostname(),
@@ -42,7 +42,7 @@ export class SentTelemetry implements Otlp {
   }
 
   static async open(settings: OtlpSettings, options: OtlpOptions): Promise<SentTelemetry> {
-    const telemetry = new SentTelemetry(options)
+    const telemetry = new SentTelemetry(settings.serviceName, options)
     await Promise.all([telemetry.#openTraces(settings), telemetry.#openMetrics(settings), telemetry.#openLogs(settings)])
     return telemetry
   }

@@ -40,6 +40,33 @@ describe('A swarm whose model is on a TensorFlow Serving', { skip }, () => {
     }
   })
 
+  it('sends the server the trace of a request over both protocols, and no trace with a batch of several requests', async () => {
+    const server = await start()
+    const traceId = '4bf92f3577b34da6a3ce929d0e0e4736'
+    const headers = { traceparent: `00-${traceId}-00f067aa0ba902b7-01`, tracestate: 'vendor=1', baggage: 'shop=7' }
+    for (const url of addresses(server)) {
+      const before = server.calls.length
+      {
+        await using swarm = await SwarmHere.open({}, { bees: bees(url) })
+        assert.equal((await ask(swarm, headers)).label, 'low')
+        assert.equal((await ask(swarm)).label, 'low')
+      }
+      const [traced, untraced] = await server.callsFrom(before, 2)
+      assert.match(traced?.trace.traceparent ?? '', new RegExp(`^00-${traceId}-[0-9a-f]{16}-01$`))
+      assert.deepEqual([traced?.trace.tracestate, traced?.trace.baggage], ['vendor=1', 'shop=7'])
+      assert.deepEqual(untraced?.trace, {})
+      const pair = `  - {name: pair, type: batch, input: {name: entrance}, spec: {batch_size: 2, timeout_seconds: 20, release: full}}\n${bees(url).replace('{name: entrance}', '{name: pair}')}`
+      await using swarm = await SwarmHere.open({ WAGGLE_PARTITIONS: '1' }, { bees: pair })
+      const both = await Promise.all([ask(swarm, headers), ask(swarm, headers)])
+      assert.deepEqual(
+        both.map(({ label }) => label),
+        ['low', 'low'],
+      )
+      const [batch] = await server.callsFrom(before + 2, 1)
+      assert.deepEqual([batch?.rows, batch?.trace], [[2], {}])
+    }
+  })
+
   it('shows the version in its model’s address, and no version if the server chooses the version', async () => {
     const server = await start()
     for (const [url, version] of addresses(server).flatMap((url) => [[`${url}/versions/3`, '3'] as const, [url, undefined] as const])) {

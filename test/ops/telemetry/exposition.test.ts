@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
+import { histogramSamples } from '../../../ops/telemetry/bee-families.ts'
 import { exposition, maxSeriesAFamily } from '../../../ops/telemetry/exposition.ts'
+import { Histogram } from '../../../processor/metrics/histogram.ts'
 import { lintExposition, parseExposition } from '../../support/exposition-parser.ts'
 
 it('The text of a metric’s label or help line is read back unchanged', () => {
@@ -48,6 +50,27 @@ it('A metric with more than ten thousand series is cut, and the response reports
   assert.equal(families.get('many')?.samples.length, maxSeriesAFamily)
   const left = families.get('waggle_metrics_series_left_out')?.samples[0]
   assert.deepEqual([left?.value, left?.labels.get('metric')], [5, 'many'])
+  assert.deepEqual(lintExposition(families), [])
+})
+
+it('A metric with too many histograms has each of them as a whole, or not at all', () => {
+  const histogram = new Histogram([1, 2, 4])
+  histogram.observe(3)
+  const linesEach = histogramSamples({}, histogram).length
+  const kept = Math.floor(maxSeriesAFamily / linesEach)
+  assert.notEqual(maxSeriesAFamily % linesEach, 0)
+  const samples = Array.from({ length: kept + 10 }, (_, at) => histogramSamples({ bee: `bee-${at}` }, histogram)).flat()
+  const families = parseExposition(exposition([{ name: 'took_seconds', help: 'Time.', type: 'histogram', samples }]))
+  const names = Map.groupBy(families.get('took_seconds')?.samples ?? [], ({ labels }) => labels.get('bee'))
+  assert.equal(names.size, kept)
+  for (const [bee, lines] of names) {
+    assert.equal(lines.length, linesEach, bee)
+    assert.ok(
+      lines.some(({ labels }) => labels.get('le') === '+Inf'),
+      bee,
+    )
+  }
+  assert.equal(families.get('waggle_metrics_series_left_out')?.samples[0]?.value, 10 * linesEach)
   assert.deepEqual(lintExposition(families), [])
 })
 

@@ -86,6 +86,21 @@ function tellsOf(env: () => { readonly [variable: string]: string }) {
     )
   })
 
+  it('count from 0 the dead letters of each task and the lost records of each input, so that an alert sees the first one', async () => {
+    let families = await scraped()
+    const samplesOf = (name: string) => families.get(name)?.samples ?? []
+    const inputs = () =>
+      new Set(samplesOf('waggle_swarm_lost_records_total').map(({ labels }) => `${labels.get('topic')} ${labels.get('partition')}`))
+    // Tasks open after the start.
+    await eventually(async () => {
+      families = await scraped()
+      return ['0', '1'].every((partition) => inputs().has(`waggle.gateway.${told} ${partition}`))
+    })
+    const letters = samplesOf('waggle_swarm_dead_letters_total')
+    assert.equal(letters.length, sum(families, 'waggle_swarm_tasks', { swarm: told }))
+    for (const { name, value } of [...letters, ...samplesOf('waggle_swarm_lost_records_total')]) assert.equal(value, 0, name)
+  })
+
   it('count answered requests by status, with their durations', async () => {
     const statuses = await Promise.all([1, 2, 3].map((number) => ask(told, { number }, 'request')))
     assert.deepEqual(statuses, [200, 200, 502])

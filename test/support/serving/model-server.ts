@@ -22,6 +22,8 @@ export interface ServedCall {
   readonly signature: string
   readonly rows: readonly number[]
   readonly remaining?: number | null
+  /** The headers that continue a trace. */
+  readonly trace: { readonly [header: string]: string }
 }
 
 /** The program server.py in a process: both protocols of TensorFlow Serving, with messages and a gRPC library that are not Waggle's. */

@@ -170,7 +170,7 @@ class Predictions(prediction_service_pb2_grpc.PredictionServiceServicer):
 
     def Predict(self, request, context):
         spec = request.model_spec
-        say(protocol="grpc", signature=spec.signature_name, rows=[dim.size for dim in next(iter(request.inputs.values())).tensor_shape.dim][:1], remaining=context.time_remaining())
+        say(protocol="grpc", signature=spec.signature_name, rows=[dim.size for dim in next(iter(request.inputs.values())).tensor_shape.dim][:1], remaining=context.time_remaining(), trace=trace_of(dict(context.invocation_metadata())))
 
         def predict():
             chosen(spec.name, spec.version.value if spec.HasField("version") else None, spec.version_label)
@@ -186,6 +186,10 @@ class Predictions(prediction_service_pb2_grpc.PredictionServiceServicer):
             return answer
 
         return answered(context, predict)
+
+
+def trace_of(headers):
+    return {name: headers[name] for name in ("traceparent", "tracestate", "baggage") if name in headers}
 
 
 def answered(context, make):
@@ -243,7 +247,7 @@ class Rest(BaseHTTPRequestHandler):
         for key, tensor in named(name).inputs.items():
             shape, values = flat(body["inputs"][key])
             inputs[key] = (tensor.dtype, shape, values)
-        say(protocol="http", signature=name, rows=next(iter(inputs.values()))[1][:1])
+        say(protocol="http", signature=name, rows=next(iter(inputs.values()))[1][:1], trace=trace_of(self.headers))
         outputs = {key: nested(shape, values) for key, (_, shape, values) in compute(name, inputs).items()}
         return {"outputs": outputs if len(outputs) > 1 else next(iter(outputs.values()))}
 

@@ -135,6 +135,14 @@ export interface ModelOutput {
 /** A call that was in flight when its model's thread died. The call itself may be innocent. */
 export class ModelDied extends WaggleError {}
 
+/** The part of a call that a model on another machine is told. */
+export interface ModelCall {
+  /** The time, in epoch milliseconds, after which nobody needs the results; null if there is none. */
+  readonly deadline: number | null
+  /** The headers with which the server continues the trace of the request. */
+  readonly trace: { readonly [header: string]: string }
+}
+
 export interface OpenModel {
   readonly signature: ModelSignature
   /** The device and library that run the model, for logs. */
@@ -142,9 +150,8 @@ export interface OpenModel {
   /** The reason why this library runs the model; null if there is no choice. */
   readonly choice: string | null
   /**
-   * `deadline` is the time, in epoch milliseconds, after which nobody needs the results. A model on another machine is told the deadline. Throws
-   * `ModelDied` if the model's thread dies meanwhile. The next call starts the thread again.
+   * A model on another machine is told `call`. Throws `ModelDied` if the model's thread dies meanwhile. The next call starts the thread again.
    */
-  run(rows: readonly ModelRow[], signal: AbortSignal, deadline?: number | null): Promise<readonly ModelResult[]>
+  run(rows: readonly ModelRow[], signal: AbortSignal, call?: Partial<ModelCall>): Promise<readonly ModelResult[]>
   close(): Promise<void>
 }

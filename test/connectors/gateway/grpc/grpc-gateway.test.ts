@@ -352,6 +352,20 @@ describe('A gRPC gateway with limits', () => {
     assert.deepEqual([status, error], ['RESOURCE_EXHAUSTED', 'WAGGLE_RATE_LIMIT'])
   })
 
+  it('passes the trace in the metadata of a call to the request, for both services', async () => {
+    const { requests, seen, answer } = heldRequests()
+    await using here = await opened({ requests })
+    const { caller } = here
+    answer()
+    const headers = { traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01', tracestate: 'vendor=1', baggage: 'shop=7' }
+    assert.equal((await caller.call(infer, numbers, { headers })).status, 'OK')
+    assert.equal((await caller.call(ask, hello, { headers })).status, 'OK')
+    assert.equal((await caller.call(ask, hello, { headers: { ...headers, traceparent: 'something else' } })).status, 'OK')
+    const [one, two, invalid] = seen.map(({ traceparent, tracestate, baggage }) => ({ traceparent, tracestate, baggage }))
+    assert.deepEqual([one, two], [headers, headers])
+    assert.deepEqual(invalid, { traceparent: null, tracestate: undefined, baggage: 'shop=7' })
+  })
+
   it('passes the deadline of the call to the request, and ends the call at its deadline', async () => {
     const { requests, seen, answer } = heldRequests()
     await using here = await opened({ requests })

@@ -196,7 +196,7 @@ describe('A TensorFlow Serving over HTTP', () => {
   it('is not called for a request whose deadline has passed', async () => {
     let asked = 0
     const model = await openHttp(() => asked++)
-    await assert.rejects(model.run([row], signal, 1), { code: 'WAGGLE_DEADLINE' })
+    await assert.rejects(model.run([row], signal, { deadline: 1 }), { code: 'WAGGLE_DEADLINE' })
     assert.equal(asked, 0)
   })
 
@@ -330,7 +330,7 @@ describe('A TensorFlow Serving over gRPC', () => {
   it('that gives no answer is called once, and the call fails at its deadline', async () => {
     let asked = 0
     const model = await openGrpc(() => asked++)
-    await assert.rejects(model.run([row], signal, Date.now() + 300), { code: 'WAGGLE_DEADLINE', message: /gave no answer in time/ })
+    await assert.rejects(model.run([row], signal, { deadline: Date.now() + 300 }), { code: 'WAGGLE_DEADLINE', message: /gave no answer in time/ })
     assert.equal(asked, 1)
   })
 })
@@ -346,7 +346,7 @@ describe('A TensorFlow Serving over HTTP that gives no answer', () => {
     })
     const model = await openedBefore(server, await listening(server, { close: true }))
     const from = performance.now()
-    await assert.rejects(model.run([row], signal, Date.now() + 300), { code: 'WAGGLE_DEADLINE', message: /gave no answer in time/ })
+    await assert.rejects(model.run([row], signal, { deadline: Date.now() + 300 }), { code: 'WAGGLE_DEADLINE', message: /gave no answer in time/ })
     assert.ok(performance.now() - from < 5000)
     assert.equal(asked, 1)
     await closeServer(server)

@@ -123,7 +123,7 @@ describe('A model on a server that speaks TensorFlow Serving’s published messa
   it('gets the deadline of a call over gRPC', async () => {
     await withModel({ url: `grpc://127.0.0.1:${server.grpc}/v1/models/measures` }, async (model) => {
       const before = server.calls.length
-      await model.run([floats(1, 0, 0, 0)], signal, Date.now() + 20_000)
+      await model.run([floats(1, 0, 0, 0)], signal, { deadline: Date.now() + 20_000 })
       const remaining = (await server.callsFrom(before, 1))[0]?.remaining ?? 0
       assert.ok(remaining > 10 && remaining <= 20, `${remaining} s`)
     })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { histogramSamples } from '../../../../ops/telemetry/bee-families.ts'
+import { maxSeriesAFamily } from '../../../../ops/telemetry/exposition.ts'
 import { metricPoints } from '../../../../ops/telemetry/otlp/metric-points.ts'
 import { Histogram } from '../../../../processor/metrics/histogram.ts'
 
@@ -33,4 +34,20 @@ it('Counters are monotonic sums, and gauges are gauges', () => {
   )
   assert.ok(counter !== undefined && 'isMonotonic' in counter && counter.isMonotonic)
   assert.deepEqual([gauge?.descriptor.name, gauge?.descriptor.unit], ['held_bytes', 'By'])
+})
+
+it('Too many histograms are cut between two of them, and a metric says how many series are missing', () => {
+  const histogram = new Histogram([1, 2, 4])
+  histogram.observe(9)
+  const kept = Math.floor(maxSeriesAFamily / histogramSamples({}, histogram).length)
+  const samples = Array.from({ length: kept + 2 }, (_, at) => histogramSamples({ bee: `bee-${at}` }, histogram)).flat()
+  const [metric, left] = metricPoints([{ name: 'took_seconds', help: 'Time.', type: 'histogram', samples }], times)
+  assert.equal(metric?.dataPoints.length, kept)
+  for (const { value } of metric?.dataPoints ?? [])
+    assert.deepEqual(value, { buckets: { boundaries: [1, 2, 4], counts: [0, 0, 0, 1] }, sum: 9, count: 1 })
+  assert.equal(left?.descriptor.name, 'waggle_metrics_series_left_out')
+  assert.deepEqual(
+    left?.dataPoints.map(({ attributes, value }) => ({ attributes, value })),
+    [{ attributes: { metric: 'took_seconds' }, value: 2 * 6 }],
+  )
 })

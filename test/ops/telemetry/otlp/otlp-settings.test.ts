@@ -52,4 +52,46 @@ describe('The variables of OpenTelemetry', () => {
       ['OTEL_EXPORTER_OTLP_PROTOCOL', 'OTEL_TRACES_SAMPLER', 'OTEL_BSP_MAX_QUEUE_SIZE'],
     )
   })
+
+  it('name the service `waggle` if the name is unset or empty', () => {
+    assert.deepEqual(
+      [{}, { OTEL_SERVICE_NAME: '' }, { OTEL_SERVICE_NAME: ' ' }, { OTEL_SERVICE_NAME: 'shop' }].map(
+        (env) => otlpSettings({ ...endpoint, ...env })?.serviceName,
+      ),
+      ['waggle', 'waggle', 'waggle', 'shop'],
+    )
+  })
+
+  it('get a remark if nothing reads them, unless they ask for what holds anyway', () => {
+    const remarks = (env: { readonly [name: string]: string }) => otlpSettings({ ...endpoint, ...env })?.remarks
+    const unread = {
+      OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT: '100',
+      OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE: 'delta',
+      OTEL_LOG_LEVEL: 'debug',
+      OTEL_PROPAGATORS: 'b3',
+      OTEL_TRACE_SAMPLER: 'always_off',
+    }
+    assert.deepEqual(
+      remarks(unread)?.map((remark) => remark.split(' is ignored, because ', 1)[0]),
+      Object.keys(unread),
+    )
+    assert.match(remarks({ OTEL_PROPAGATORS: 'b3' })?.[0] ?? '', /Waggle has tracecontext,baggage alone$/)
+    const fitting = { OTEL_PROPAGATORS: 'baggage, tracecontext', OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE: 'CUMULATIVE' }
+    const others = { OTEL_PYTHON_LOG_LEVEL: 'info', OTEL_RESOURCE_ATTRIBUTES_POD_NAME: 'pod', OTEL_LOG_LEVEL: '' }
+    assert.deepEqual(remarks({ ...fitting, ...others }), [])
+  })
+
+  it('get no remark if the table in docs/telemetry.md has them', () => {
+    const names = [
+      ...['SDK_DISABLED', 'SERVICE_NAME', 'RESOURCE_ATTRIBUTES', 'TRACES_SAMPLER_ARG', 'SPAN_LINK_COUNT_LIMIT', 'METRIC_EXPORT_INTERVAL'],
+      ...['METRIC_EXPORT_TIMEOUT', 'EXPORTER_OTLP_HEADERS', 'EXPORTER_OTLP_LOGS_TIMEOUT', 'EXPORTER_OTLP_TRACES_COMPRESSION', 'LOGS_EXPORTER'],
+      ...['EXPORTER_OTLP_METRICS_CERTIFICATE', 'EXPORTER_OTLP_METRICS_PROTOCOL', 'BSP_SCHEDULE_DELAY', 'BLRP_MAX_EXPORT_BATCH_SIZE'],
+    ].map((name) => `OTEL_${name}`)
+    // The value is wrong for some, and each remark about a value says so.
+    const remarks = otlpSettings({ ...Object.fromEntries(names.map((name) => [name, '1'])), ...endpoint })?.remarks ?? []
+    assert.ok(
+      remarks.every((remark) => remark.includes('because it is not ')),
+      remarks.join('\n'),
+    )
+  })
 })

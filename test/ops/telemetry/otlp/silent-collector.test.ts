@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { it } from 'node:test'
 import { MeasuredProgram } from '../../../../ops/bench/measured-program.ts'
+import { signals } from '../../../../ops/telemetry/otlp/otlp-settings.ts'
 import { eventually } from '../../../support/swarm-here.ts'
 
 const main = resolve(import.meta.dirname, '..', '..', '..', '..', 'ops', 'cli', 'main.ts')
@@ -26,7 +27,7 @@ bees:
   - {name: answer, type: respond, input: {name: work}}
 `,
   )
-  writeFileSync(join(directory, 'work.mjs'), 'export default (input) => input\n')
+  writeFileSync(join(directory, 'work.mjs'), 'export default (input) => { if (input.number < 0) throw new Error("negative"); return input }\n')
   const program = await MeasuredProgram.start([main, 'run', join(directory, 'swarm.yaml'), '--json'], {
     WAGGLE_DATA_DIR: join(directory, 'data'),
     WAGGLE_HTTP_PORT: '0',
@@ -35,8 +36,11 @@ bees:
     OTEL_BSP_SCHEDULE_DELAY: '50',
     OTEL_BSP_EXPORT_TIMEOUT: '400',
     OTEL_BSP_MAX_QUEUE_SIZE: '8',
-    OTEL_LOGS_EXPORTER: 'none',
-    OTEL_METRICS_EXPORTER: 'none',
+    OTEL_BLRP_SCHEDULE_DELAY: '50',
+    OTEL_BLRP_EXPORT_TIMEOUT: '400',
+    OTEL_BLRP_MAX_QUEUE_SIZE: '8',
+    OTEL_METRIC_EXPORT_INTERVAL: '400',
+    OTEL_METRIC_EXPORT_TIMEOUT: '400',
   })
   try {
     const ask = async (number: number) => {
@@ -45,11 +49,14 @@ bees:
     }
     const statuses = await Promise.all(Array.from({ length: 50 }, (_, at) => ask(at)))
     assert.deepEqual(new Set(statuses), new Set([200]))
-    const linesAbout = () => program.lastWords.split('\n').filter((line) => line.includes('takes no traces'))
-    await eventually(async () => linesAbout().length === 1)
+    // The failure of a bee is a line of the log, which the collector does not take either.
+    assert.equal(await ask(-1), 502)
+    const linesAbout = (signal: string) => program.lastWords.split('\n').filter((line) => line.includes(`takes no ${signal}: `))
+    const counts = () => signals.map((signal) => linesAbout(signal).length)
+    await eventually(async () => counts().every((count) => count > 0))
     assert.deepEqual(new Set(await Promise.all([50, 51].map(ask))), new Set([200]))
     assert.equal(await program.stop(), 0)
-    assert.equal(linesAbout().length, 1, program.lastWords)
+    assert.deepEqual(counts(), [1, 1, 1], program.lastWords)
   } finally {
     await program.stop()
     for (const socket of sockets) socket.destroy()
