@@ -418,7 +418,7 @@ describe('The module of a program', () => {
 
   it('is refused if it cannot be imported, exports no topology, or contradicts the settings', async () => {
     await refused({ module: moduleOf('prices') }, /another than that of the module/)
-    await refused({ module: new URL('./nowhere.ts', import.meta.url) }, /cannot be imported/)
+    await refused({ module: new URL('./nowhere.ts', import.meta.url) }, /nowhere\.ts cannot be imported: Cannot find module/)
     await refused({ module: import.meta.filename }, /exports no topology/)
     await refused({ module: moduleOf('visits'), processingHandler: () => 'resume' }, /processingHandler is given/)
   })
