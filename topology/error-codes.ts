@@ -1001,8 +1001,8 @@ export const errorCodes = {
     status: 502,
     exit: 1,
     meaning:
-      'A bee that computes at once made a result, or reads a join with a payload, that is too large for the log. It cannot wait for a claim store.',
-    next: 'Make large results in a bee that takes time (`module`, `python`, `container`), or raise `WAGGLE_MAX_INLINE_BYTES` and the `max.message.bytes` of the topics.',
+      'A synchronous bee, such as `map`, made a result, or reads a join with a payload, that is too large for the log. It cannot wait for a claim store.',
+    next: 'Make large results in an asynchronous bee (`module`, `python`, `container`), or raise `WAGGLE_MAX_INLINE_BYTES` and the `max.message.bytes` of the topics.',
   },
   WAGGLE_SCHEMA_INCOMPATIBLE: {
     status: 500,
