@@ -270,8 +270,8 @@ export type Bee<In, Out> = {
   /** The model that the bee runs, if the model can be reloaded. */
   readonly model?: RunningModel
   /**
-   * The picture that the bee takes; null if it takes no picture. Without this member, Waggle runs the type's `check` when another bee asks for its
-   * readers.
+   * The picture that the bee takes; null if it takes no picture. Undefined: Waggle runs the type's `check` whenever a bee before this one needs to know
+   * which picture it takes.
    */
   readonly picture?: TakenPicture | null
 } & (

@@ -45,8 +45,8 @@ export const errorCodes = {
   WAGGLE_ASYNC_AFTER_STATE: {
     status: 500,
     exit: 1,
-    meaning: 'An asynchronous step has state before it in its sub-topology.',
-    next: 'Repartition the stream in front of the asynchronous step.',
+    meaning: 'A step before an asynchronous step keeps state, in the same sub-topology. After a crash it would count records twice.',
+    next: 'Repartition the stream between the step with state and the asynchronous step.',
   },
   WAGGLE_ASYNC_IN_PUNCTUATION: {
     status: 500,
@@ -455,7 +455,7 @@ export const errorCodes = {
     status: 500,
     exit: 1,
     meaning: 'A setting or an option has a value that cannot be.',
-    next: 'Correct it; `waggle run --help` lists every setting.',
+    next: 'Correct the value; `waggle run --help` lists every setting.',
   },
   WAGGLE_INVALID_INTERVAL: {
     status: 500,
@@ -1001,8 +1001,8 @@ export const errorCodes = {
     status: 502,
     exit: 1,
     meaning:
-      'A bee that computes at once made a result, or reads a join with a payload, that is too large for the log. It cannot wait for a claim store.',
-    next: 'Make large results in a bee that takes time (`module`, `python`, `container`), or raise `WAGGLE_MAX_INLINE_BYTES` and the `max.message.bytes` of the topics.',
+      'A synchronous bee, such as `map`, made a result, or reads a join with a payload, that is too large for the log. It cannot wait for a claim store.',
+    next: 'Make large results in an asynchronous bee (`module`, `python`, `container`), or raise `WAGGLE_MAX_INLINE_BYTES` and the `max.message.bytes` of the topics.',
   },
   WAGGLE_SCHEMA_INCOMPATIBLE: {
     status: 500,

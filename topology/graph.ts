@@ -255,7 +255,7 @@ export class Topology {
     return this.#give(name, options)
   }
 
-  /** Adds a node whose work takes time. Kafka Streams has no such node. */
+  /** Adds an asynchronous node: its results come from a call that the stream thread does not wait for. Kafka Streams has no such node. */
   addAsync<K, V, R, W>(name: string, step: AsyncStep<K, V, R, W>, parents: readonly string[]): this {
     return this.#add({ kind: 'async', name, step: step as unknown as AsyncNode['step'], parents: this.#known(name, parents) })
   }

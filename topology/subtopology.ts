@@ -75,15 +75,16 @@ export function parentsOf(node: GraphNode): readonly string[] {
  * state would count it twice.
  */
 function refuseAsyncAfterState(nodes: readonly GraphNode[], stateful: ReadonlySet<string>): void {
-  const behindState = new Set<string>()
+  /** For each node behind a node with state: the name of the node with state. */
+  const stateBefore = new Map<string, string>()
   for (const node of nodes) {
-    const parents = parentsOf(node)
-    if (!parents.some((parent) => behindState.has(parent) || stateful.has(parent))) continue
-    behindState.add(node.name)
+    const before = parentsOf(node).flatMap((parent) => (stateful.has(parent) ? parent : (stateBefore.get(parent) ?? [])))[0]
+    if (before === undefined) continue
+    stateBefore.set(node.name, before)
     if (node.kind !== 'async') continue
     throw new WaggleError('WAGGLE_ASYNC_AFTER_STATE', {
-      message: `${node.name} takes time and has state before it (${parents.join(', ')})`,
-      next: 'Put a topic between them: repartition the stream in front of the asynchronous step.',
+      message: `${node.name} is asynchronous, but ${before} before it keeps state: after a crash, ${before} would count records twice`,
+      next: `Repartition the stream between ${before} and ${node.name}.`,
     })
   }
 }

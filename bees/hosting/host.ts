@@ -166,7 +166,10 @@ export class SwarmHost implements BeeHost {
         try {
           return made.connect(input, builder)
         } catch (thrown) {
-          const error = WaggleError.from('WAGGLE_INVALID_BEE', thrown, { message: `connect of ${bee.name} failed`, next: 'Correct it.' })
+          const error = WaggleError.from('WAGGLE_INVALID_BEE', thrown, {
+            message: `connect of ${bee.name} failed`,
+            next: `Correct the function connect of the bee type ${bee.type.type}.`,
+          })
           throw error.at(this.#options.fileAndLineOf(bee, error))
         }
       },

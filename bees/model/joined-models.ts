@@ -1,7 +1,10 @@
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { ErrorInput } from '../define-bee.ts'
 
-/** The results of the models that a bee joins, and the names of the bees without a result. */
+/**
+ * The results of the models that a bee joins, and the names of the bees without a result. Before the swarm starts, `label-agreement.ts` checks that
+ * these models have the same labels.
+ */
 export interface JoinedModels<T> {
   readonly results: ReadonlyMap<string, T>
   /** The joined bees that failed, or whose result arrived too late. A bee on a branch that the request did not take is not in this list. */

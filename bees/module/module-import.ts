@@ -146,7 +146,7 @@ function syntaxErrorIn(file: string): string | null {
 function adviceFor(thrown: unknown, said: string): string {
   return (
     advice.find(({ when }) => when.test(said))?.next ??
-    (hasCode(thrown, 'ERR_MODULE_NOT_FOUND') ? missing(said) : 'Correct it, or the path in spec.file.')
+    (hasCode(thrown, 'ERR_MODULE_NOT_FOUND') ? missing(said) : 'Correct the module, or its path in spec.file.')
   )
 }
 

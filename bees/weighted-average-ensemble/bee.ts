@@ -2,7 +2,7 @@ import { Type } from 'typebox'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { defineBee } from '../define-bee.ts'
 import { checkWeights, joinedModels, weightsOf } from '../model/joined-models.ts'
-import { labelRemarks } from '../model/label-remarks.ts'
+import { labelRemarks } from '../model/label-agreement.ts'
 import { predictionType } from '../model/model-spec.ts'
 
 interface Prediction {

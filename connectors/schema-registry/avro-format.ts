@@ -20,7 +20,10 @@ export class AvroFormat implements Format {
     try {
       this.#own = this.#avro.Type.forSchema(JSON.parse(this.schema))
     } catch (thrown) {
-      throw WaggleError.from('WAGGLE_SCHEMA_REFUSED', thrown, { message: 'The Avro schema is wrong', next: 'Correct it.' })
+      throw WaggleError.from('WAGGLE_SCHEMA_REFUSED', thrown, {
+        message: 'The Avro schema of the serde cannot be parsed',
+        next: 'Correct the schema that the serde is given.',
+      })
     }
   }
 
@@ -39,6 +42,6 @@ export class AvroFormat implements Format {
 function unreadable(id: number): WaggleError {
   return new WaggleError('WAGGLE_SCHEMA_REFUSED', {
     message: `The schema ${id} is not an Avro schema that can be read`,
-    next: 'Correct it in the registry.',
+    next: 'Correct the schema in the registry.',
   })
 }

@@ -22,7 +22,10 @@ export class JsonFormat implements Format {
     try {
       this.#own = new Ajv({ strict: false, validateFormats: false }).compile(JSON.parse(this.schema))
     } catch (thrown) {
-      throw WaggleError.from('WAGGLE_SCHEMA_REFUSED', thrown, { message: 'The JSON Schema is wrong', next: 'Correct it.' })
+      throw WaggleError.from('WAGGLE_SCHEMA_REFUSED', thrown, {
+        message: 'The JSON Schema of the serde cannot be compiled',
+        next: 'Correct the schema that the serde is given.',
+      })
     }
   }
 
@@ -37,7 +40,7 @@ export class JsonFormat implements Format {
     if (parsed === null) {
       throw new WaggleError('WAGGLE_SCHEMA_REFUSED', {
         message: `The schema ${id} is not a JSON Schema that can be used`,
-        next: 'Correct it in the registry, or give the serde a schema of its own.',
+        next: 'Correct the schema in the registry, or give the serde a schema of its own.',
       })
     }
     return { encode: (value) => parsed.toBuffer(value as object), decode: (body) => parsed.fromBuffer(body) }

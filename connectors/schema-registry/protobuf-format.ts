@@ -30,8 +30,8 @@ export class ProtobufFormat implements Format {
       this.#own = { protobuf, type, indexes: indexesOf(protobuf, type) }
     } catch (thrown) {
       throw WaggleError.from('WAGGLE_SCHEMA_REFUSED', thrown, {
-        message: 'The Protobuf schema is wrong',
-        next: 'Correct it, or the name of the message.',
+        message: 'The Protobuf schema of the serde cannot be used',
+        next: 'Correct the schema that the serde is given, or the name of the message.',
       })
     }
   }

@@ -15,9 +15,9 @@ import { schemaRegistry } from '../../connectors/schema-registry/schema-registry
 import { Application } from '../../processor/application/application.ts'
 import type { KillingRecordSearch } from '../../processor/async/killing-record-search.ts'
 import type { Clock, Log, Producer, Random, StateDirectory } from '../../processor/ports.ts'
-import { type InstantMeters, type InstantRows, instantRows } from '../../processor/swarm/instant-meters.ts'
 import { PartLog } from '../../processor/swarm/part-log.ts'
 import { type GraphSettings, swarmTopology } from '../../processor/swarm/swarm-topology.ts'
+import { type SynchronousMeters, type SynchronousRows, synchronousRows } from '../../processor/swarm/synchronous-meters.ts'
 import { beeCapability, type Capabilities } from '../../topology/capabilities.ts'
 import { decorated } from '../../topology/decorated.ts'
 import type { FailureListener } from '../../topology/failed-record.ts'
@@ -93,7 +93,7 @@ export class RunningSwarm {
   readonly application: Application
   readonly topology: Topology
   /** The numbers of bees that are computing at the moment. */
-  readonly instantMeters: InstantMeters
+  readonly synchronousMeters: SynchronousMeters
   /** The parts that bees of this process have published, by bee. */
   readonly publishedParts: PartLog['published']
   readonly #payloads: HandingSerde<Payload>
@@ -113,11 +113,11 @@ export class RunningSwarm {
     host: SwarmHost,
     models: RemoteModels,
     redaction: Redaction,
-    instantMeters: InstantMeters,
+    synchronousMeters: SynchronousMeters,
     publishedParts: PartLog['published'],
   ) {
     this.publishedParts = publishedParts
-    this.instantMeters = instantMeters
+    this.synchronousMeters = synchronousMeters
     this.plan = plan
     this.topology = topology
     this.application = application
@@ -222,7 +222,7 @@ export class RunningSwarm {
     const predictions = predictionsOf(swarm.name, bees, settings.schema_registry_url)
     const own = new Map(plan.repliesTopic === null ? [] : [[plan.repliesTopic, settings.answer_partitions]])
     const replyTopics = new KnownReplyTopics({ log, clock, allowed: settings.reply_topics, own })
-    const instantMeters = new Map<string, InstantRows>()
+    const synchronousMeters = new Map<string, SynchronousRows>()
     const redacted = redactedHost(host, secrets.redactions)
     const graph = swarmTopology(plan, claims === null ? redacted : claimedHost(redacted, claims), {
       answersRetentionMs: settings.answers_retention_seconds * 1000,
@@ -235,9 +235,9 @@ export class RunningSwarm {
       // The embedded log takes a record of any size. A broker would refuse it, and nobody would know which bee made it.
       ...(claims === null || settings.log === 'embedded' ? {} : { maxResultBytes: claims.maxInlineBytes }),
       onFailure: onRecordFailure,
-      instantRows: (bee) => {
-        const rows = instantMeters.get(bee) ?? instantRows()
-        instantMeters.set(bee, rows)
+      synchronousRows: (bee) => {
+        const rows = synchronousMeters.get(bee) ?? synchronousRows()
+        synchronousMeters.set(bee, rows)
         return rows
       },
     })
@@ -283,7 +283,7 @@ export class RunningSwarm {
       host,
       models,
       secrets.redactions.errors,
-      instantMeters,
+      synchronousMeters,
       parts?.published ?? new Map(),
     )
   }

@@ -20,7 +20,9 @@ export async function modelsBenchmark({ seconds, clients }: { readonly seconds: 
   ]
 }
 
-/** A factor for the seconds of a load. The default duration becomes a minute: once before versions change, and once while they change. */
+/**
+ * `--seconds` (default 10) is multiplied by this, so that each of the two loads runs for a minute: one before versions change, one while they change.
+ */
 const reloadWindows = 6
 
 /**

@@ -79,7 +79,7 @@ class SavedFile {
   unseen(error: Error): void {
     const unwatched = new WaggleError('WAGGLE_FILE_UNUSABLE', {
       message: `The folder of ${this.#file} cannot be watched: ${error.message}`,
-      next: 'Correct that, and start `waggle dev` again.',
+      next: 'Remove the cause, and start `waggle dev` again.',
       cause: error,
     })
     reportError(this.#show.redaction.error(unwatched), { json: this.#show.json })

@@ -86,7 +86,7 @@ function reloaded(current: ReadSettings, { load, take, say }: HangupOptions): Re
     return next
   } catch (thrown) {
     // A file may change between its check and its use, and a reload must not end the process.
-    const error = WaggleError.from('WAGGLE_INVALID_CONFIG', thrown, { next: 'Correct it, and send the signal again.' })
+    const error = WaggleError.from('WAGGLE_INVALID_CONFIG', thrown, { next: 'Correct the settings, and send the signal again.' })
     const mistakes = mistakesOf(error).map(({ place, message, next }) => `${place ?? ''}: ${message}. ${next}`)
     say('settings', 'error', `the settings stay as they were: ${mistakes.join(' ')}`)
     return current

@@ -106,7 +106,7 @@ export function useProfile(command: Command): void {
 function readProfiles(): ReadonlyMap<string, Profile> {
   const file = profilesFile()
   if (privateFileStats(file) === undefined) return new Map()
-  const next = 'Correct it, or delete it and write the profiles again.'
+  const next = `Correct ${file}, or delete it and write the profiles again.`
   const profiles = profilesIn(Buffer.from(readPrivateFile(file, { maxBytes: maxFileBytes, next })).toString())
   if (profiles !== null) return profiles
   throw new WaggleError('WAGGLE_PROFILE', {

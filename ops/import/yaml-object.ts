@@ -29,35 +29,35 @@ export class YamlObject {
     if (value === undefined || value === null) return null
     if (typeof value === 'string') return value
     if (typeof value === 'number' || typeof value === 'boolean') return String(value)
-    throw this.wrong([key], `${key} must be a text`)
+    throw this.wrong([key], `${key} must be a text`, 'Write a text.')
   }
 
   number(key: string): number | null {
     const value = this.#member(key)
     if (value === undefined || value === null) return null
     if (typeof value === 'number') return value
-    throw this.wrong([key], `${key} must be a number`)
+    throw this.wrong([key], `${key} must be a number`, 'Write a number.')
   }
 
   texts(key: string): readonly string[] {
     const value = this.#member(key) ?? []
     if (Array.isArray(value) && value.every((item): item is string => typeof item === 'string')) return value
-    throw this.wrong([key], `${key} must be a list of texts`)
+    throw this.wrong([key], `${key} must be a list of texts`, 'Write a list of texts.')
   }
 
   object(key: string): YamlObject | null {
     const value = this.#member(key)
     if (value === undefined || value === null) return null
     if (isFields(value)) return new YamlObject(this.#document, [...this.#path, key], value)
-    throw this.wrong([key], `${key} must be a map`)
+    throw this.wrong([key], `${key} must be a map`, 'Write a map.')
   }
 
   objects(key: string): readonly YamlObject[] {
     const value = this.#member(key) ?? []
-    if (!Array.isArray(value)) throw this.wrong([key], `${key} must be a list`)
+    if (!Array.isArray(value)) throw this.wrong([key], `${key} must be a list`, 'Write a list.')
     return value.map((item: unknown, at) => {
       if (isFields(item)) return new YamlObject(this.#document, [...this.#path, key, at], item)
-      throw this.wrong([key, at], `each item of ${key} must be a map`)
+      throw this.wrong([key, at], `each item of ${key} must be a map`, 'Write a map.')
     })
   }
 
@@ -74,7 +74,7 @@ export class YamlObject {
     return new Map(Object.entries(this.#value).flatMap(([key, value]) => (typeof value === 'string' ? [[key, value] as const] : [])))
   }
 
-  wrong(path: Path, message: string, next = 'Correct it.') {
+  wrong(path: Path, message: string, next: string) {
     return invalidSwarm(this.#document.file, [mistakeAt(this.place(...path), message, next)])
   }
 

@@ -1,8 +1,6 @@
-import { createHash } from 'node:crypto'
 import { eventLoopTurn } from '../../processor/event-loop-turn.ts'
-import { partitionForKey } from '../../processor/partitioner.ts'
-import { type Clock, DamagedValue, type Log, type LogRecord, type Producer, type ProducerRecord, valueBytes } from '../../processor/ports.ts'
-import { type Header, headerText, textHeader } from '../../topology/record.ts'
+import { type Clock, type Log, type LogRecord, type Producer, type ProducerRecord, valueBytes } from '../../processor/ports.ts'
+import { headerText, textHeader } from '../../topology/record.ts'
 import type { DeadLetter, DeadLetterOptions, DeadLetterPage, Retried, SettledLetters } from '../../topology/swarm/log-management.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 import {
@@ -14,18 +12,15 @@ import {
   deadLetterPartitionHeader,
   deadLetterSettledHeader,
   deadLetterTopicHeader,
-  deadlineHeader,
-  requestIdHeader,
 } from '../../topology/swarm/request/headers.ts'
-import { applicationIdOf, deadLetterTopic, idSecretTopic, swarmOfDeadLetters } from '../../topology/topic-names.ts'
-import { uuidOf } from '../../topology/uuid.ts'
+import { applicationIdOf, deadLetterTopic, swarmOfDeadLetters } from '../../topology/topic-names.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { cursorOf, idOf, type LetterPlace, letterOfCursor, newestFirst, type OpenLetter, parsedLetterId, unknownLetter } from './letter-place.ts'
+import { letterRetry } from './letter-retry.ts'
 import { OpenLetters, settledOffset } from './open-letters.ts'
 import { PageSize } from './page-size.ts'
 import { type ShownValues, textOrCount } from './shown-value.ts'
-import { isOwnTopic, isReadBy } from './swarm-topics.ts'
-import { eachRun } from './topic-pages.ts'
+import { recordAt } from './single-record.ts'
 
 interface DeadLettersOptions {
   readonly log: Log
@@ -71,7 +66,7 @@ export class DeadLetters {
     for (const place of found.slice(0, max)) {
       if (size.isFull) break
       last = place
-      const record = await this.#recordAt(deadLetterTopic(place.swarm), place.partition, place.offset)
+      const record = await recordAt(this.#log, deadLetterTopic(place.swarm), place.partition, place.offset)
       // Retention may have deleted the letter after it was listed.
       if (record === null || (code !== null && headerText(record.headers, deadLetterCodeHeader) !== code)) continue
       const letter = await this.#letter(place, record, listedCharacters)
@@ -97,7 +92,7 @@ export class DeadLetters {
   }
 
   retry(id: string): Promise<Retried> {
-    return this.#once(id, (place) => this.#sendAgain(idOf(place), place))
+    return this.#once(id, (place) => this.#sendAgain(place))
   }
 
   discard(id: string): Promise<void> {
@@ -142,30 +137,11 @@ export class DeadLetters {
     }
   }
 
-  async #sendAgain(id: string, place: LetterPlace): Promise<Retried> {
+  async #sendAgain(place: LetterPlace): Promise<Retried> {
     const letter = await this.#letter(place, await this.#read(place), 0)
-    const { topic, partition, offset } = letter
-    // The headers name the topic for the retry, and anybody who writes to a dead-letter topic can set these headers. So the topic is checked.
-    if (topic === '' || topic === idSecretTopic || topic.endsWith('.dead-letters')) throw withoutInput(id)
-    const known = { plans: this.#plans, swarms: () => this.#swarms() }
-    if (!(await isReadBy(place.swarm, topic, known))) throw foreignInput(id, place.swarm, topic)
-    const input = await this.#recordAt(topic, partition, offset)
-    if (input === null) throw inputGone(id, topic)
-    if (input.value instanceof DamagedValue) throw input.value.error
-    const own = isOwnTopic(place.swarm, topic)
-    const key = own ? input.key : Buffer.from(idOfRetry(letter))
-    if (key === null) throw withoutInput(id)
-    const partitions = (await this.#log.topic(topic))?.partitions ?? 1
-    const sent = {
-      topic,
-      partition: own ? partition : partitionForKey(key, partitions),
-      key,
-      value: input.value,
-      headers: headersOfRetry(input.headers, own ? null : key),
-      timestamp: this.#clock.now(),
-    }
-    const sentTo = await this.#send(place.swarm, [sent, this.#settlement(place, 'retried')])
-    return { request_id: Buffer.from(key).toString(), topic, partition: sent.partition, offset: sentTo }
+    const retry = await letterRetry(letter, { log: this.#log, clock: this.#clock, plans: this.#plans, swarms: () => this.#swarms() })
+    const offset = await this.#send(place.swarm, [retry, this.#settlement(place, 'retried')])
+    return { request_id: Buffer.from(retry.key).toString(), topic: retry.topic, partition: retry.partition, offset }
   }
 
   async #swarms(): Promise<readonly string[]> {
@@ -183,20 +159,9 @@ export class DeadLetters {
   }
 
   async #read(place: LetterPlace): Promise<LogRecord> {
-    const record = await this.#recordAt(deadLetterTopic(place.swarm), place.partition, place.offset)
+    const record = await recordAt(this.#log, deadLetterTopic(place.swarm), place.partition, place.offset)
     if (record === null || settledOffset(record) !== null) throw unknownLetter(idOf(place))
     return record
-  }
-
-  async #recordAt(topic: string, partition: number, offset: number): Promise<LogRecord | null> {
-    const kept = (await this.#log.topic(topic))?.offsets[partition]
-    if (kept === undefined || !Number.isInteger(offset) || offset < kept.start || offset >= kept.end) return null
-    let found: LogRecord | null = null
-    await eachRun(this.#log.read({ topic, partition, from: offset, to: offset + 1 }), async ({ records }) => {
-      found = records.find((record) => record.offset === offset) ?? null
-      return 'stop'
-    })
-    return found
   }
 
   #settlement({ swarm, partition, offset }: LetterPlace, outcome: 'retried' | 'discarded'): ProducerRecord {
@@ -275,49 +240,10 @@ function insert(sorted: OpenLetter[], letter: OpenLetter, most: number): void {
   if (sorted.length > most) sorted.pop()
 }
 
-/**
- * The id of the request that a retry makes. A letter always has the same id for its retry. If a crash happens between the two records of a retry, a
- * second retry has the same id, and the swarm computes the request only once. Only somebody who knows the id of the failed request can compute the
- * new id.
- */
-function idOfRetry({ id, request_id, timestamp }: DeadLetter): string {
-  const hash = createHash('sha256')
-    .update(JSON.stringify([id, request_id, timestamp]))
-    .digest()
-  return uuidOf(hash, 8)
-}
-
-/** The headers for a retry: the headers of the input without the deadline, which has passed. If the retry is a new request, it gets the new id. */
-function headersOfRetry(headers: readonly Header[], newId: Uint8Array | null): readonly Header[] {
-  const kept = headers.filter(({ key }) => key !== deadlineHeader && (newId === null || key !== requestIdHeader))
-  return newId === null ? kept : [...kept, { key: requestIdHeader, value: newId }]
-}
-
 function settledBefore(id: string): WaggleError {
   return new WaggleError('WAGGLE_DEAD_LETTER_SETTLED', {
     message: `The dead letter ${id} was retried or discarded before`,
     next: 'See `waggle dead-letters list` for those that are open.',
-  })
-}
-
-function withoutInput(id: string): WaggleError {
-  return new WaggleError('WAGGLE_DEAD_LETTER_EMPTY', {
-    message: `The dead letter ${id} says no input that could be sent again`,
-    next: 'Send its request again by hand, or discard it.',
-  })
-}
-
-function foreignInput(id: string, swarm: string, topic: string): WaggleError {
-  return new WaggleError('WAGGLE_DEAD_LETTER_EMPTY', {
-    message: `The dead letter ${id} names an input in ${topic.slice(0, 300)}, which is not known as a topic that the swarm ${swarm} reads`,
-    next: 'If the swarm reads it, start the swarm, and retry there (`--url`). Otherwise find out who wrote the letter, and discard it.',
-  })
-}
-
-function inputGone(id: string, topic: string): WaggleError {
-  return new WaggleError('WAGGLE_RECORDS_GONE', {
-    message: `The input of the dead letter ${id} is in ${topic} no longer`,
-    next: 'Send what `waggle dead-letters show` shows by hand, or discard the letter.',
   })
 }
 

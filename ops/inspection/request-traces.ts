@@ -9,7 +9,7 @@ import { deadLetterTopic, gatewayTopic } from '../../topology/topic-names.ts'
 import { timeOfUuid } from '../../topology/uuid.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { BatchMates } from './batch-mates.ts'
-import { retriedInputs } from './letter-retries.ts'
+import { retriedInputs } from './past-retries.ts'
 import { type RequestRecord, RequestSearch, type SoughtTime } from './request-search.ts'
 import { beeIn, entranceStep, gatewayIn, innerSteps, stepOf, withWait } from './trace-steps.ts'
 

@@ -10,7 +10,7 @@ function isRepartitionOf(swarm: string, topic: string): boolean {
   return topic.startsWith(`waggle.${swarm}-`) && /^waggle\.[a-z0-9-]+-repartition$/.test(topic)
 }
 
-interface KnownSwarms {
+export interface KnownSwarms {
   /** The plans of the swarms that run in this process. */
   readonly plans: readonly SwarmPlan[]
   /** Lists the names of all swarms of the log. */

@@ -13,8 +13,7 @@ interface OpenThread {
 
 /**
  * Samples all JavaScript threads of this process until `ended` settles. `begun` is called when all threads are being sampled, except those that do not
- * answer. V8 samples the threads through Node's inspector, which opens no port, so the
- * threads need not cooperate.
+ * answer. V8 samples the threads through Node's inspector, which opens no port, so the threads need not cooperate.
  */
 export async function threadProfiles(
   clock: Clock,

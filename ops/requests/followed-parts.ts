@@ -26,8 +26,8 @@ export interface FollowedPartsOptions {
 }
 
 /**
- * The parts of one request in their order, from the records that the log already contains and from new records. If a record cannot be judged without
- * earlier records, the earlier records are read first.
+ * The parts of one request in their order, from the records that the log already contains and from new records. If it takes earlier records to decide
+ * whether a record is a part (`PartSequence`), these are read first.
  */
 export class FollowedParts {
   readonly #options: FollowedPartsOptions
@@ -120,7 +120,7 @@ export class FollowedParts {
     this.#options.onGap()
   }
 
-  /** False if earlier records are needed. */
+  /** Passes the record on if it is a part that counts. False if it takes earlier records to decide this. */
   #judge({ record, part }: FoundPart): boolean {
     if (record.offset < this.#next) return true
     const counts = this.#sequence.take(part)

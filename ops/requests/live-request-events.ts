@@ -85,7 +85,8 @@ export class LiveRequestEvents implements RequestEvents {
   async await(gateway: string, id: string, listener: EventListener): Promise<FollowedRequest> {
     const { plans } = this.#options
     const plan = plans.find(({ gateways }) => gateways.some((one) => one.gateway === gateway))
-    if (plan === undefined) throw new WaggleError('WAGGLE_UNKNOWN_GATEWAY', { message: `There is no gateway ${gateway}`, next: 'Correct its name.' })
+    if (plan === undefined)
+      throw new WaggleError('WAGGLE_UNKNOWN_GATEWAY', { message: `There is no gateway ${gateway}`, next: 'Correct the name of the gateway.' })
     const { events, end } = await this.#live({ id, plan, sent: new SentEvents(), listener })
     return { finish: () => events.finish(), end }
   }

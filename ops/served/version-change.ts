@@ -36,7 +36,7 @@ export interface VersionChange {
   readonly before: ConfiguredSwarm | null
   /** Makes the newer version durable. Called when the older version has stopped, and before the newer version reads any record. */
   readonly record: () => Promise<void>
-  /** Makes the older version the one to run again. */
+  /** Undoes `record`: the next start runs the older version. */
   readonly unrecord: () => Promise<void>
 }
 
@@ -74,7 +74,7 @@ export async function changeVersion(change: VersionChange): Promise<RunningSwarm
         // If the log cannot be written, the older version runs until the next start. The next start then tries the newer version again.
         await unrecord().catch(() => {})
         const again = await running.prepare(before)
-        // On a cluster the positions of the older version are unchanged.
+        // Only on the embedded log did `movePositions` delete positions of the older version, so only there are they restored.
         await running.startBeside(older, again, async () => (groups === null ? movePositions(log, newer, again, null) : undefined))
       } catch {
         // Waiting callers get an error, and the older version counts as stopped.

@@ -10,7 +10,10 @@ export async function loadStreamsModule(url: string): Promise<StreamsModule> {
   try {
     loaded = await import(url)
   } catch (cause) {
-    throw new WaggleError('WAGGLE_INVALID_CONFIG', { message: `The module ${url} cannot be imported`, next: 'Correct it, or its place.', cause })
+    throw WaggleError.from('WAGGLE_INVALID_CONFIG', cause, {
+      message: `The module ${url} cannot be imported`,
+      next: 'Correct the module, or its path.',
+    })
   }
   const { topology, handlers = {} } = loaded
   if (!(topology instanceof Topology)) {

@@ -1,7 +1,7 @@
 import type { CallMeters } from '../../processor/metrics/call-meters.ts'
 import type { Histogram } from '../../processor/metrics/histogram.ts'
-import type { InstantMeters } from '../../processor/swarm/instant-meters.ts'
 import type { PartCount, PartLog } from '../../processor/swarm/part-log.ts'
+import type { SynchronousMeters } from '../../processor/swarm/synchronous-meters.ts'
 import type { Exemplar, Family, Labels, Sample } from './exposition.ts'
 import { family } from './metric-table.ts'
 
@@ -55,7 +55,7 @@ export function beeFamilies(bees: readonly BeeCounts[]): readonly Family[] {
 }
 
 /** Metrics of the bees that compute directly in the stream thread. */
-export function instantFamilies(swarms: readonly { readonly swarm: string; readonly meters: InstantMeters }[]): readonly Family[] {
+export function synchronousFamilies(swarms: readonly { readonly swarm: string; readonly meters: SynchronousMeters }[]): readonly Family[] {
   return [
     family(
       'waggle_bee_instant_rows_total',

@@ -109,7 +109,7 @@ export const metricTable = {
   waggle_bee_instant_rows_total: {
     type: 'counter',
     labels: ['swarm', 'bee', 'outcome'],
-    help: 'Inputs of a bee that computes at once in the stream thread, such as map, by their outcome.',
+    help: 'Inputs of a synchronous bee, which computes in the stream thread, such as map, by their outcome.',
   },
   waggle_bee_parts_total: {
     type: 'counter',

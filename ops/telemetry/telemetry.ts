@@ -5,13 +5,13 @@ import type { Application } from '../../processor/application/application.ts'
 import type { Metric } from '../../processor/metrics/meters.ts'
 import { joinWaiting } from '../../processor/metrics/task-meters.ts'
 import type { Clock, Log } from '../../processor/ports.ts'
-import type { InstantMeters } from '../../processor/swarm/instant-meters.ts'
 import type { PartLog } from '../../processor/swarm/part-log.ts'
+import type { SynchronousMeters } from '../../processor/swarm/synchronous-meters.ts'
 import { lostRecordsTotal } from '../../processor/thread/skipped-records.ts'
 import { deadLetterTopic } from '../../topology/topic-names.ts'
 import { type ModelSwarm, RunningModels } from '../inspection/running-models.ts'
 import { metricsOf } from '../streams/application-metrics.ts'
-import { beeFamilies, instantFamilies, partFamilies } from './bee-families.ts'
+import { beeFamilies, partFamilies, synchronousFamilies } from './bee-families.ts'
 import { claimFamilies, type MeasuredClaims } from './claim-families.ts'
 import { engineFamilies } from './engine-families.ts'
 import { exposition, type Family, type Labels, type MetricsFormat, type Sample } from './exposition.ts'
@@ -44,7 +44,7 @@ interface MeasuredSwarm {
   readonly notReady: string | null
   readonly models: ModelSwarm['models']
   readonly replicas: readonly ({ readonly bee: string } & ReplicaCounts)[]
-  readonly instantMeters: InstantMeters
+  readonly synchronousMeters: SynchronousMeters
   readonly publishedParts: PartLog['published']
 }
 
@@ -115,7 +115,7 @@ export class Telemetry {
           ),
         ),
       ),
-      ...instantFamilies(swarms.map(({ name, instantMeters }) => ({ swarm: name, meters: instantMeters }))),
+      ...synchronousFamilies(swarms.map(({ name, synchronousMeters }) => ({ swarm: name, meters: synchronousMeters }))),
       ...partFamilies(swarms.map(({ name, publishedParts }) => ({ swarm: name, published: publishedParts }))),
       ...replicaFamilies(this.#options.swarms.flatMap(({ plan, replicas }) => replicas.map((counts) => ({ swarm: plan.swarm, ...counts })))),
       ...modelFamilies(new RunningModels(this.#options.swarms).list()),

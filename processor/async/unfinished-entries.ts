@@ -18,7 +18,7 @@ export interface Ahead {
   readonly nodes: readonly (readonly [code: number, unfinished: Unfinished])[]
 }
 
-/** Encodes one bit an entry as base64. */
+/** Packs the entries into base64, one bit per entry; empty if no entry is true. */
 export function bitsOf(entries: readonly boolean[]): string {
   const last = entries.lastIndexOf(true)
   if (last < 0) return ''

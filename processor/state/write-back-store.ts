@@ -251,7 +251,10 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     this.#held.add(entry)
   }
 
-  /** Serialises the first value of each type at once. A value of a wrong type then fails in the node that made it. */
+  /**
+   * Serialises a value here if its type differs from the type of the value before it. A value of a wrong type then fails in the node that made it, and
+   * values of one type in a row are serialised only by the commit.
+   */
   #tryType(value: V): void {
     const type = typeof (this.#isTimestamped ? (value as ValueAndTimestamp<unknown>).value : value)
     if (type === this.#triedType) return

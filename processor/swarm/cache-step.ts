@@ -12,7 +12,7 @@ import { cachedRequestHeader, cacheKeysHeader } from '../../topology/swarm/reque
 import { DueIndex } from '../operators/due-index.ts'
 import { OpenedProcessor } from '../operators/opened-processor.ts'
 import { answeredBefore, resultMark } from './cache-key-step.ts'
-import { instantCall, outputRecord } from './output-record.ts'
+import { outputRecord, synchronousCall } from './output-record.ts'
 
 export interface CacheOptions {
   readonly bee: string
@@ -83,7 +83,7 @@ export class CacheProcessor extends OpenedProcessor<string, Payload, string, Pay
     const { bee, exits, onOutput } = this.#options
     const key = headerText(record.headers, cachedRequestHeader) ?? record.key
     const note = isAnswered(record) ? `${record.key}${answeredBefore}` : record.key
-    const made = outputRecord({ ...record, key }, value, value.kind === 'error' ? null : instantCall(context.currentSystemTime))
+    const made = outputRecord({ ...record, key }, value, value.kind === 'error' ? null : synchronousCall(context.currentSystemTime))
     const headers = withNote(made.headers, cacheKeysHeader, bee, readers === exits ? null : note).filter(
       (header) => header.key !== cachedRequestHeader,
     )

@@ -4,7 +4,7 @@ import { payloadHeaders } from '../../topology/swarm/payload/payload-serde.ts'
 import { contentTypeHeader } from '../../topology/swarm/request/headers.ts'
 
 /**
- * The claims of payloads that were fetched for bees that compute at once. A bee such as `filter` passes on the same object that it got. A topic
+ * The claims of payloads that were fetched for synchronous bees. A bee such as `filter` passes on the same object that it got. A topic
  * behind the bee then gets the claim again, and not the large payload.
  */
 export class ClaimOrigins {

@@ -28,8 +28,8 @@ export interface ClaimStepOptions {
 }
 
 /**
- * An asynchronous node that fetches large payloads for bees that compute at once, which cannot wait. It stands behind the source of their
- * sub-topology. A payload without a claim passes without a call. A bee that takes time fetches its payloads itself (`bees/hosting/claimed-host.ts`).
+ * An asynchronous node that fetches large payloads for synchronous bees, which cannot wait. It stands behind the source of their sub-topology. A
+ * payload without a claim passes without a call. An asynchronous bee fetches its payloads itself (`bees/hosting/claimed-host.ts`).
  */
 export function claimStep({
   claims,
@@ -86,8 +86,8 @@ export function claimStep({
 
 function tooLargeForJoin(bee: string, bytes: number, maxBytes: number): WaggleError {
   return new WaggleError('WAGGLE_RESULT_TOO_LARGE', {
-    message: `A payload of ${bytes} bytes would wait in a join for ${bee}. This bee computes at once, so the join keeps the payload itself, and at most ${maxBytes} bytes travel in the log`,
-    next: 'Let a bee that takes time (module, python, container) read the join. Or raise WAGGLE_MAX_INLINE_BYTES, and max.message.bytes of the topics.',
+    message: `A payload of ${bytes} bytes would wait in a join for ${bee}. This bee is synchronous, so the join keeps the payload itself, and at most ${maxBytes} bytes travel in the log`,
+    next: 'Let an asynchronous bee (module, python, container) read the join. Or raise WAGGLE_MAX_INLINE_BYTES, and max.message.bytes of the topics.',
   })
 }
 

@@ -10,8 +10,8 @@ import { deadLetter } from '../../topology/swarm/request/dead-letter.ts'
 import { roundIn, withRound } from '../../topology/swarm/request/rounds.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { failedAt } from './failed-at.ts'
-import type { InstantSpans } from './instant-spans.ts'
-import { instantCall, outputRecord } from './output-record.ts'
+import { outputRecord, synchronousCall } from './output-record.ts'
+import type { SynchronousSpans } from './synchronous-spans.ts'
 
 export interface LoopStepOptions {
   readonly bee: SwarmBee
@@ -22,7 +22,7 @@ export interface LoopStepOptions {
   readonly deadLetters: string
   readonly onFailure: FailureListener
   readonly onOutput: (bee: string, output: Payload) => void
-  readonly spans: InstantSpans
+  readonly spans: SynchronousSpans
 }
 
 /**
@@ -42,7 +42,7 @@ export function loopStep({ bee, host, body, exits, children, deadLetters, onFail
         if (value.kind !== 'error') onOutput(bee.name, value)
         const isCall = value.kind !== 'error' || cause !== null
         const inSpan = isCall ? spans.called({ bee, id: record.key, input: record, place, at: now, error: cause }) : unchanged
-        const made = inSpan(outputRecord(record, value, instantCall(now)))
+        const made = inSpan(outputRecord(record, value, synchronousCall(now)))
         const headers = withBranches(withRound(made.headers, bee.name, next), { by: bee.name, readers })
         return children.map((child) => ({ record: { ...made, headers }, child }))
       }

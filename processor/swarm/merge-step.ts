@@ -15,9 +15,9 @@ import { DueIndex } from '../operators/due-index.ts'
 import { partSeparator } from '../operators/join-by-key.ts'
 import { OpenedProcessor } from '../operators/opened-processor.ts'
 import { failedAt } from './failed-at.ts'
-import type { InstantSpans } from './instant-spans.ts'
 import { joinTimeout } from './join-step.ts'
-import { instantCall, outputRecord } from './output-record.ts'
+import { outputRecord, synchronousCall } from './output-record.ts'
+import type { SynchronousSpans } from './synchronous-spans.ts'
 
 export interface MergeOptions {
   readonly bee: SwarmBee
@@ -32,7 +32,7 @@ export interface MergeOptions {
   readonly duplicateRetentionMs: number | null
   readonly onFailure: FailureListener
   readonly onOutput: (bee: string, output: Payload) => void
-  readonly spans: InstantSpans
+  readonly spans: SynchronousSpans
 }
 
 type Entry = JoinEntry<Payload>
@@ -85,7 +85,7 @@ export class MergeProcessor extends OpenedProcessor<string, Payload, string, Pay
     if (isResult && !wasSent) {
       const at = context.currentSystemTime
       const inSpan = spans.called({ bee, id: key, input: record, place: context.recordMetadata, at, error: null })
-      context.forward(inSpan(outputRecord(record, value, instantCall(at))))
+      context.forward(inSpan(outputRecord(record, value, synchronousCall(at))))
     }
     if (isLast && !wasSent && !isResult) context.forward(outputRecord(record, outcomeOf(parts), null))
     if (before !== null) dues.remove(row, before.due)

@@ -35,7 +35,7 @@ export function outputRecord<K>(
 
 const batchOfOne = textHeader(batchSizeHeader, '1')
 
-/** The report of a step that computes at once. */
-export function instantCall(now: number): CallReport {
+/** The report of a call in the stream thread, which begins and ends at the same time. */
+export function synchronousCall(now: number): CallReport {
   return { startedAt: now, finishedAt: now, batchSize: 1, reason: 'alone', attempts: 1 }
 }

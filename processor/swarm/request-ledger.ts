@@ -23,7 +23,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import { DueIndex } from '../operators/due-index.ts'
 import { OpenedProcessor } from '../operators/opened-processor.ts'
 import { failedAt } from './failed-at.ts'
-import { instantCall, outputRecord } from './output-record.ts'
+import { outputRecord, synchronousCall } from './output-record.ts'
 import { expectReachable } from './reply-to.ts'
 
 export interface RequestLedgerOptions {
@@ -195,7 +195,8 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
   /** The record of an outcome. An error keeps the times of the bee that failed. */
   #outcome(record: Record<string, Payload>, now: number): Record<string, Payload> {
     const isDirect = this.parts.context.recordMetadata?.topic === this.#options.acceptedTopic
-    if (record.value.kind !== 'error') return outputRecord(record, record.value, instantCall(now), isDirect ? null : (this.#options.before ?? null))
+    if (record.value.kind !== 'error')
+      return outputRecord(record, record.value, synchronousCall(now), isDirect ? null : (this.#options.before ?? null))
     return { ...record, headers: [...record.headers.filter(({ key }) => !ownHeaders.has(key)), ...payloadHeaders(record.value)] }
   }
 

@@ -17,7 +17,7 @@ import { deadLetter } from '../../topology/swarm/request/dead-letter.ts'
 import { requestIdHeader, streamBeeHeader } from '../../topology/swarm/request/headers.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { failedAt } from './failed-at.ts'
-import { instantCall, outputRecord } from './output-record.ts'
+import { outputRecord, synchronousCall } from './output-record.ts'
 
 export interface StreamStepOptions {
   readonly bee: SwarmBee
@@ -117,7 +117,7 @@ function outputOf({ bee, made, children, deadLetters, onFailure, onOutput }: Str
     try {
       const payload = made.payloadOf(given.value)
       onOutput?.(bee.name, payload)
-      return children.map((child) => ({ record: outputRecord({ ...record, value: payload }, payload, instantCall(now)), child }))
+      return children.map((child) => ({ record: outputRecord({ ...record, value: payload }, payload, synchronousCall(now)), child }))
     } catch (thrown) {
       const cause = WaggleError.from('WAGGLE_BEE_OUTPUT', thrown, { next: `Correct the result of ${bee.name}.` })
       const error = beeError(cause, bee.name)

@@ -36,14 +36,14 @@ import { ClaimOrigins } from './claim-origins.ts'
 import { claimStep } from './claim-step.ts'
 import { DeduplicateProcessor } from './deduplicate-step.ts'
 import { entranceSerde } from './entrance-serde.ts'
-import type { InstantRows } from './instant-meters.ts'
-import { InstantSpans } from './instant-spans.ts'
 import { joinStep, joinTimeoutMs } from './join-step.ts'
 import { loopStep } from './loop-step.ts'
 import { MergeProcessor } from './merge-step.ts'
 import { type OutputEvent, outputTopicRecord } from './output-topic-record.ts'
 import { RequestLedgerProcessor } from './request-ledger.ts'
 import { addStreamStep } from './stream-step.ts'
+import type { SynchronousRows } from './synchronous-meters.ts'
+import { SynchronousSpans } from './synchronous-spans.ts'
 import { unansweredStep } from './unanswered-step.ts'
 import { valueStep } from './value-step.ts'
 
@@ -64,14 +64,14 @@ export interface GraphSettings {
   readonly onOutput?: (bee: string, output: Payload) => void
   /** Begins the trace of a record at a gateway that has none. Undefined: spans are not recorded. */
   readonly beginTrace?: (record: AcceptedRecord) => TraceContext
-  /** Fetches large payloads for the bees that compute at once. Undefined: every payload is in its record. */
+  /** Fetches large payloads for synchronous bees, which cannot wait for a store. Undefined: there is no store, so every payload is in its record. */
   readonly claims?: Claims
-  /** The most bytes of a result that a bee which computes at once writes to the log. Undefined: no bound. */
+  /** The most bytes of a result that a synchronous bee writes to the log. Undefined: no bound. */
   readonly maxResultBytes?: number
-  /** Records the call of a bee that computes at once. Undefined: spans are not recorded. */
+  /** Records the call of a synchronous bee. Undefined: spans are not recorded. */
   readonly recordCall?: (call: TracedCall) => void
-  /** The counts of the inputs of a bee that computes at once. Every call with a name returns the same object. */
-  readonly instantRows?: (bee: string) => InstantRows
+  /** The counts of the inputs of a synchronous bee. Every call with a name returns the same object. Undefined: inputs are not counted. */
+  readonly synchronousRows?: (bee: string) => SynchronousRows
 }
 
 /** Turns a plan into a topology for the engine. */
@@ -98,7 +98,7 @@ class SubtopologyBuilder {
   /** The names of the steps that fetch large payloads, by source. */
   readonly #claimSteps = new Map<string, string>()
   readonly #claimOrigins = new ClaimOrigins()
-  readonly #spans: InstantSpans
+  readonly #spans: SynchronousSpans
   /** The steps that each step feeds, in the plan's order. */
   readonly #children = new Map<string, string[]>()
 
@@ -117,7 +117,7 @@ class SubtopologyBuilder {
     this.#host = host
     this.#settings = settings
     this.#deadLetters = `dead-letters.${subtopology.id}`
-    this.#spans = new InstantSpans(plan.swarm, settings.recordCall === undefined ? null : { called: settings.recordCall })
+    this.#spans = new SynchronousSpans(plan.swarm, settings.recordCall === undefined ? null : { called: settings.recordCall })
     this.#payloads = settings.predictions?.serde ?? payloadSerde
     for (const { name, parents } of subtopology.steps) for (const parent of parents) this.#childrenOf(parent).push(name)
   }
@@ -224,7 +224,7 @@ class SubtopologyBuilder {
             children,
             spans: this.#spans,
             ...this.#resultCheck(step),
-            ...(this.#settings.instantRows === undefined ? {} : { rows: this.#settings.instantRows(step.bee) }),
+            ...(this.#settings.synchronousRows === undefined ? {} : { rows: this.#settings.synchronousRows(step.bee) }),
             ...this.#failing,
           }),
           parents,
@@ -362,7 +362,7 @@ class SubtopologyBuilder {
     this.#topology.addAsync(name, claimStep({ claims, origins: this.#claimOrigins, bee, children, deadLetters, onFailure, ...bound }), [source])
   }
 
-  /** The check of a bee that computes at once, if its results are written to the log. A result that is passed on as its claim may have any size. */
+  /** The check of a synchronous bee, if its results are written to the log. A result that is passed on as its claim may have any size. */
   #resultCheck({ name, bee }: Step & { readonly kind: 'value' }): { readonly check?: (result: Payload) => void } {
     const { maxResultBytes } = this.#settings
     if (maxResultBytes === undefined || !this.#isWritten(name)) return {}
@@ -444,8 +444,8 @@ function eventOf({ name, spec }: SwarmBee, swarm: string): OutputEvent | null {
 function resultTooLarge(bee: string, result: Payload, maxBytes: number): WaggleError {
   const bytes = payloadSerde.serialize('', result).length
   return new WaggleError('WAGGLE_RESULT_TOO_LARGE', {
-    message: `${bee} made a result of ${bytes} bytes. It computes at once, so the result cannot wait for the claim store, and at most ${maxBytes} bytes travel in the log`,
-    next: 'Make large results in a bee that takes time (module, python, container). Or raise WAGGLE_MAX_INLINE_BYTES, and max.message.bytes of the topics.',
+    message: `${bee} made a result of ${bytes} bytes. The bee is synchronous, so the result cannot wait for the claim store, and at most ${maxBytes} bytes travel in the log`,
+    next: 'Make large results in an asynchronous bee (module, python, container). Or raise WAGGLE_MAX_INLINE_BYTES, and max.message.bytes of the topics.',
   })
 }
 

@@ -9,9 +9,9 @@ import { withBranches } from '../../topology/swarm/request/branches.ts'
 import { deadLetter } from '../../topology/swarm/request/dead-letter.ts'
 import { Refused, WaggleError } from '../../topology/waggle-error.ts'
 import { failedAt } from './failed-at.ts'
-import { type InstantRows, instantRows } from './instant-meters.ts'
-import { InstantSpans } from './instant-spans.ts'
-import { instantCall, outputRecord } from './output-record.ts'
+import { outputRecord, synchronousCall } from './output-record.ts'
+import { type SynchronousRows, synchronousRows } from './synchronous-meters.ts'
+import { SynchronousSpans } from './synchronous-spans.ts'
 
 export interface ValueStepOptions {
   readonly bee: SwarmBee
@@ -23,14 +23,14 @@ export interface ValueStepOptions {
   readonly onFailure: FailureListener
   readonly onOutput?: (bee: string, output: Payload) => void
   /** The counts of this bee's inputs, for metrics. */
-  readonly rows?: InstantRows
-  readonly spans?: InstantSpans
+  readonly rows?: SynchronousRows
+  readonly spans?: SynchronousSpans
   /** Throws for a result that must not be written to the log. Default: every result may be written. */
   readonly check?: (result: Payload) => void
 }
 
 /**
- * A bee that computes at once, as a node of the stream thread. Error records pass without a call. A failure becomes a dead letter and an error
+ * A synchronous bee: it computes in the stream thread, without waiting. Error records pass without a call. A failure becomes a dead letter and an error
  * record.
  */
 export function valueStep({
@@ -41,7 +41,7 @@ export function valueStep({
   deadLetters,
   onFailure,
   onOutput = () => {},
-  rows = instantRows(),
+  rows = synchronousRows(),
   spans = noSpans,
   check = () => {},
 }: ValueStepOptions): Transform {
@@ -57,7 +57,7 @@ export function valueStep({
         rows.result++
         if (payload.kind !== 'error') onOutput(bee.name, payload)
         const inSpan = spans.called({ bee, id: record.key, input: record, place, at: now, error: null })
-        const made = inSpan(outputRecord(record, payload, instantCall(now), before))
+        const made = inSpan(outputRecord(record, payload, synchronousCall(now), before))
         const output = readers === null ? made : { ...made, headers: withBranches(made.headers, { by: bee.name, readers }) }
         return children.map((child) => ({ record: output, child }))
       } catch (thrown) {
@@ -67,10 +67,10 @@ export function valueStep({
         onFailure(cause, failedAt(record, bee.name, taskId, place))
         const inSpan = spans.called({ bee, id: record.key, input: record, place, at: now, error: cause })
         const letters = isFailure(error.error) ? [{ record: deadLetter(record, cause, bee.name, { recordMetadata: place }), child: deadLetters }] : []
-        return [...letters, ...children.map((child) => ({ record: inSpan(outputRecord(record, error, instantCall(now), before)), child }))]
+        return [...letters, ...children.map((child) => ({ record: inSpan(outputRecord(record, error, synchronousCall(now), before)), child }))]
       }
     },
   }
 }
 
-const noSpans = new InstantSpans('', null)
+const noSpans = new SynchronousSpans('', null)

@@ -372,7 +372,7 @@ function identityOf(key: unknown): unknown {
 /** The error of a punctuation that forwards to an asynchronous node. A crash would lose the record, because no committed input gives it again. */
 function notInAPunctuation(node: string): WaggleError {
   return new WaggleError('WAGGLE_ASYNC_IN_PUNCTUATION', {
-    message: `A punctuation forwards to ${node}, which takes time`,
+    message: `A punctuation forwards to ${node}, which is asynchronous: a crash would lose the record`,
     next: `Send what the punctuation makes to a topic, and read it from there into ${node}.`,
   })
 }

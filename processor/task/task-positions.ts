@@ -28,7 +28,7 @@ export class TaskPositions {
     this.#maxNoteBytes = maxNoteBytes
   }
 
-  /** Unfinished entries of asynchronous nodes at the start, by queue. */
+  /** The entries that were unfinished at the last commit before this task opened, by queue; null if a queue had none. */
   get aheads(): readonly (Ahead | null)[] {
     return this.#aheads
   }

@@ -10,7 +10,10 @@ export interface FuzzTarget {
   readonly seeds: readonly Uint8Array[]
   /** Byte strings with a meaning for the parser: magic numbers, field names, limits. */
   readonly dictionary?: readonly Uint8Array[]
-  /** Passes one input to the parser. Throws when a promise is broken. The parser may refuse an input with a proper error. */
+  /**
+   * Passes one input to the parser. Throws if the parser breaks a guarantee, such as a round trip. An error with which the parser refuses the input is
+   * not a finding.
+   */
   attempt(input: Uint8Array): Promise<void> | void
   close?(): Promise<void>
 }

@@ -8,10 +8,10 @@ import { Consumed, Produced, Serdes, Streams, StreamsBuilder, type Topology } fr
 import { openKafkaLog } from '../../connectors/log/kafka/kafka-log.ts'
 import type { MeasuredProgram } from '../../ops/bench/measured-program.ts'
 import { smallModel } from '../../ops/bench/small-model.ts'
-import { TemporaryDirectories } from '../support/kafka-application.ts'
 import { describeWithKafka } from '../support/kafka-cluster.ts'
 import { kafkaUnderTest } from '../support/kafka-log.ts'
 import { SwarmProcesses } from '../support/swarm-processes.ts'
+import { TemporaryDirectories } from '../support/temporary-directories.ts'
 
 /** The module of the large bee throws when it is loaded on a machine without a GPU. */
 const functions = `export const small = (input) => input
@@ -122,7 +122,7 @@ describeWithKafka('Capabilities on a Kafka cluster', {}, (cluster) => {
   })
 
   it('a step of a program runs only in processes whose configuration has the capability that it needs', async () => {
-    const directories = new TemporaryDirectories()
+    const directories = new TemporaryDirectories('kafka-state')
     const { log, close } = await kafkaUnderTest(cluster(), (options) => openKafkaLog({ ...options, processing: 'at_least_once' }))
     const [input, between, output] = [`in-${randomUUID()}`, `between-${randomUUID()}`, `out-${randomUUID()}`]
     await log.createTopics([input, between, output].map((name) => ({ name, partitions: 4, cleanup: 'delete', retentionMs: null })))

@@ -91,7 +91,7 @@ describeWithKafka('Payloads that a broker refuses', { own: true }, (cluster) => 
       }
     })
 
-    it('are refused with the way out where a bee that computes at once makes them, or reads them from a join', { timeout: 240_000 }, async () => {
+    it('are refused with the way out where a synchronous bee makes them, or reads them from a join', { timeout: 240_000 }, async () => {
       await s3().makeBucket('refused')
       const swarm = new SwarmProcesses({
         bees: `  - {name: make, type: module, input: {name: entrance}, spec: {file: ./functions.mjs, bee: make}}

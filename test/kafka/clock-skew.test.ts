@@ -5,15 +5,16 @@ import { openKafkaLog } from '../../connectors/log/kafka/kafka-log.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import type { Clock, Log } from '../../processor/ports.ts'
 import { countedIn, keys, newCount, recounted, sendKeys } from '../support/counting-program.ts'
-import { KafkaApplication, TemporaryDirectories } from '../support/kafka-application.ts'
+import { KafkaApplication } from '../support/kafka-application.ts'
 import { describeWithKafka } from '../support/kafka-cluster.ts'
 import { quickOptions } from '../support/kafka-log.ts'
+import { TemporaryDirectories } from '../support/temporary-directories.ts'
 
 const text = Serdes.string()
 const hourMs = 3_600_000
 
 describeWithKafka('Hosts whose clocks are hours apart', {}, (cluster) => {
-  const directories = new TemporaryDirectories()
+  const directories = new TemporaryDirectories('kafka-state')
   const running: KafkaApplication[] = []
   afterEach(() => Promise.all(running.splice(0).map((one) => one.close().catch(() => {}))))
   after(() => directories.remove())

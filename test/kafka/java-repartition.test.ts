@@ -10,9 +10,10 @@ import { partitionForKey } from '../../processor/partitioner.ts'
 import type { Log } from '../../processor/ports.ts'
 import { readWhole } from '../support/followed-topic.ts'
 import { JavaStreams } from '../support/java-streams.ts'
-import { KafkaApplication, TemporaryDirectories } from '../support/kafka-application.ts'
+import { KafkaApplication } from '../support/kafka-application.ts'
 import { describeWithKafka } from '../support/kafka-cluster.ts'
 import { kafkaUnderTest, newName, sendRow } from '../support/kafka-log.ts'
+import { TemporaryDirectories } from '../support/temporary-directories.ts'
 import { read, tableToOut, text } from '../support/text-program.ts'
 
 const partitions = 4
@@ -38,7 +39,7 @@ function countsByValue(): Topology {
 }
 
 describeWithKafka('A repartition topic of an application that moves', {}, (cluster) => {
-  const directories = new TemporaryDirectories()
+  const directories = new TemporaryDirectories('kafka-state')
   after(() => directories.remove())
 
   it('is read to the end by Waggle when Kafka Streams has left records in it, and Kafka Streams goes on with the counts', async (test) => {

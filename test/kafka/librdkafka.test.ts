@@ -9,9 +9,10 @@ import { partitionForKey } from '../../processor/partitioner.ts'
 import type { Log } from '../../processor/ports.ts'
 import { programOfDebian } from '../support/debian-program.ts'
 import { readWhole } from '../support/followed-topic.ts'
-import { KafkaApplication, TemporaryDirectories } from '../support/kafka-application.ts'
+import { KafkaApplication } from '../support/kafka-application.ts'
 import { describeWithKafka } from '../support/kafka-cluster.ts'
 import { kafkaUnderTest, newName } from '../support/kafka-log.ts'
+import { TemporaryDirectories } from '../support/temporary-directories.ts'
 import { read, text, written } from '../support/text-program.ts'
 
 const partitions = 6
@@ -31,7 +32,7 @@ function ordersWithNames(): Topology {
 }
 
 describeWithKafka('Records of librdkafka', {}, (cluster) => {
-  const directories = new TemporaryDirectories()
+  const directories = new TemporaryDirectories('kafka-state')
   let log: Log
   let clear: () => Promise<void>
   let running: KafkaApplication

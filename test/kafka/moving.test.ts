@@ -6,9 +6,10 @@ import { openKafkaLog } from '../../connectors/log/kafka/kafka-log.ts'
 import { withKafkaStreams } from '../../ops/bench/kafka-streams/java.ts'
 import type { Log } from '../../processor/ports.ts'
 import { JavaStreams } from '../support/java-streams.ts'
-import { KafkaApplication, TemporaryDirectories } from '../support/kafka-application.ts'
+import { KafkaApplication } from '../support/kafka-application.ts'
 import { describeWithKafka } from '../support/kafka-cluster.ts'
 import { kafkaUnderTest, newName, outputsIn, sendRow } from '../support/kafka-log.ts'
+import { TemporaryDirectories } from '../support/temporary-directories.ts'
 import { type Row, read, TextProgram, tableToOut, text } from '../support/text-program.ts'
 
 /** The same program as in `Mover.java`. */
@@ -41,7 +42,7 @@ const lives: readonly (readonly Row[])[] = [
 ]
 
 describeWithKafka('An application that moves between Kafka Streams and Waggle', {}, (cluster) => {
-  const directories = new TemporaryDirectories()
+  const directories = new TemporaryDirectories('kafka-state')
   let log: Log
   let clear: () => Promise<void>
 

@@ -4,9 +4,9 @@ import { AclOperations, AclPermissionTypes, Admin, ResourcePatternTypes, Resourc
 import { Consumed, Grouped, Materialized, Produced, Serdes, Streams, StreamsBuilder } from 'waggle-streams'
 import { openKafkaLog } from '../../connectors/log/kafka/kafka-log.ts'
 import { countedIn, sendKeys } from '../support/counting-program.ts'
-import { TemporaryDirectories } from '../support/kafka-application.ts'
 import { describeWithKafka } from '../support/kafka-cluster.ts'
 import { quickOptions } from '../support/kafka-log.ts'
+import { TemporaryDirectories } from '../support/temporary-directories.ts'
 
 const text = Serdes.string()
 const operator = { name: 'operator', password: 'operator-secret' }
@@ -28,7 +28,7 @@ const rights = [
 ] as const
 
 describeWithKafka('An application whose user has few rights', { clientListener: 'SASL_PLAINTEXT', settings: () => settings }, (cluster) => {
-  const directories = new TemporaryDirectories()
+  const directories = new TemporaryDirectories('kafka-state')
   after(() => directories.remove())
 
   const admin = () =>

@@ -3,9 +3,10 @@ import { after, afterEach, before, it } from 'node:test'
 import { Consumed, EmitStrategy, Grouped, Materialized, Produced, Serdes, StreamsBuilder, TimeWindows, type Topology } from 'waggle-streams'
 import { openKafkaLog } from '../../connectors/log/kafka/kafka-log.ts'
 import type { Log } from '../../processor/ports.ts'
-import { KafkaApplication, TemporaryDirectories } from '../support/kafka-application.ts'
+import { KafkaApplication } from '../support/kafka-application.ts'
 import { describeWithKafka } from '../support/kafka-cluster.ts'
 import { newName, outputsIn, quickOptions, sendRow } from '../support/kafka-log.ts'
+import { TemporaryDirectories } from '../support/temporary-directories.ts'
 
 const text = Serdes.string()
 const counts = 100
@@ -27,7 +28,7 @@ function manyCounts(input: string, output: string): Topology {
   return builder.build()
 }
 
-const directories = new TemporaryDirectories()
+const directories = new TemporaryDirectories('kafka-state')
 
 describeWithKafka('The note beside a position', {}, (cluster) => {
   let log: Log

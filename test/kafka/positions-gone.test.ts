@@ -4,12 +4,13 @@ import { Consumed, Produced, Serdes, StreamsBuilder } from 'waggle-streams'
 import { openKafkaLog } from '../../connectors/log/kafka/kafka-log.ts'
 import type { Log } from '../../processor/ports.ts'
 import type { OffsetReset } from '../../topology/consumed.ts'
-import { KafkaApplication, TemporaryDirectories } from '../support/kafka-application.ts'
+import { KafkaApplication } from '../support/kafka-application.ts'
 import { describeWithKafka } from '../support/kafka-cluster.ts'
 import { deleteRecords, deleteTopic, newName, outputsIn, quickOptions, sendRow } from '../support/kafka-log.ts'
+import { TemporaryDirectories } from '../support/temporary-directories.ts'
 
 const text = Serdes.string()
-const directories = new TemporaryDirectories()
+const directories = new TemporaryDirectories('kafka-state')
 
 describeWithKafka('A position whose records are past their retention', {}, (cluster) => {
   let log: Log

@@ -5,17 +5,17 @@ import { openKafkaLog } from '../../connectors/log/kafka/kafka-log.ts'
 import { startApicurio } from '../support/apicurio.ts'
 import { field, type Sale, saleSchema, type Total, text, totalSchema, totals } from '../support/avro-totals.ts'
 import { readWhole } from '../support/followed-topic.ts'
-import { TemporaryDirectories } from '../support/kafka-application.ts'
 import { describeWithKafka } from '../support/kafka-cluster.ts'
 import { kafkaUnderTest, newName } from '../support/kafka-log.ts'
 import { SwitchableProxy } from '../support/switchable-proxy.ts'
+import { TemporaryDirectories } from '../support/temporary-directories.ts'
 
 const server = await startApicurio()
 const skip = 'missing' in server ? server.missing : false
 const url = 'missing' in server ? '' : server.url
 
 describeWithKafka('A program on Kafka whose serdes have a schema registry', {}, (cluster) => {
-  const directories = new TemporaryDirectories()
+  const directories = new TemporaryDirectories('kafka-state')
   after(async () => {
     directories.remove()
     if (!('missing' in server)) await server.stop()

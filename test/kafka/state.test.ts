@@ -6,11 +6,12 @@ import { openKafkaLog } from '../../connectors/log/kafka/kafka-log.ts'
 import type { Log } from '../../processor/ports.ts'
 import { CountingChild, type CountingOptions } from '../support/counting-child.ts'
 import { countedIn, countOf, keys, newCount, recounted, sendKeys } from '../support/counting-program.ts'
-import { KafkaApplication, type KafkaApplicationOptions, TemporaryDirectories } from '../support/kafka-application.ts'
+import { KafkaApplication, type KafkaApplicationOptions } from '../support/kafka-application.ts'
 import { describeWithKafka } from '../support/kafka-cluster.ts'
 import { deleteRecords, deleteTopic, dismissMembers, quickOptions } from '../support/kafka-log.ts'
+import { TemporaryDirectories } from '../support/temporary-directories.ts'
 
-const directories = new TemporaryDirectories()
+const directories = new TemporaryDirectories('kafka-state')
 
 describeWithKafka('State on Kafka', {}, (cluster) => {
   let log: Log

@@ -18,9 +18,10 @@ import {
 } from 'waggle-streams'
 import { openKafkaLog } from '../../connectors/log/kafka/kafka-log.ts'
 import type { Log } from '../../processor/ports.ts'
-import { KafkaApplication, TemporaryDirectories } from '../support/kafka-application.ts'
+import { KafkaApplication } from '../support/kafka-application.ts'
 import { describeWithKafka } from '../support/kafka-cluster.ts'
 import { kafkaUnderTest, newName, outputsIn, sendRow } from '../support/kafka-log.ts'
+import { TemporaryDirectories } from '../support/temporary-directories.ts'
 import { type Row, read, TextProgram, tableToOut, text, toOut } from '../support/text-program.ts'
 
 type Write = (builder: StreamsBuilder) => void
@@ -237,7 +238,7 @@ const programs: { readonly [name: string]: Program } = {
 }
 
 describeWithKafka('Each kind of store on Kafka', {}, (cluster) => {
-  const directories = new TemporaryDirectories()
+  const directories = new TemporaryDirectories('kafka-state')
   let log: Log
   let clear: () => Promise<void>
   let running: KafkaApplication | null = null

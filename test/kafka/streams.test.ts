@@ -20,9 +20,9 @@ import {
 } from 'waggle-streams'
 import { openKafkaLog } from '../../connectors/log/kafka/kafka-log.ts'
 import type { Log, TopicSpec } from '../../processor/ports.ts'
-import { TemporaryDirectories } from '../support/kafka-application.ts'
 import { describeWithKafka } from '../support/kafka-cluster.ts'
 import { kafkaUnderTest } from '../support/kafka-log.ts'
+import { TemporaryDirectories } from '../support/temporary-directories.ts'
 
 const text = Serdes.string()
 const read = Consumed.with(text, text)
@@ -41,7 +41,7 @@ function wordCount(options: { readonly logging?: { readonly [setting: string]: s
 }
 
 describeWithKafka('Streams on Kafka', {}, (cluster) => {
-  const directories = new TemporaryDirectories()
+  const directories = new TemporaryDirectories('kafka-state')
   let log: Log
   let clear: () => Promise<void>
   const running: Streams[] = []

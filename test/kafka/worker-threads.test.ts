@@ -9,9 +9,9 @@ import { MeasuredProgram } from '../../ops/bench/measured-program.ts'
 import { partitionForKey } from '../../processor/partitioner.ts'
 import { bytesIn, type Log, type Producer } from '../../processor/ports.ts'
 import { type Order, topology } from '../ops/streams/worker-programs/visits.ts'
-import { TemporaryDirectories } from '../support/kafka-application.ts'
 import { describeWithKafka } from '../support/kafka-cluster.ts'
 import { kafkaUnderTest } from '../support/kafka-log.ts'
+import { TemporaryDirectories } from '../support/temporary-directories.ts'
 
 const programs = resolve(import.meta.dirname, '..', 'ops', 'streams', 'worker-programs')
 const module = join(programs, 'visits.ts')
@@ -19,7 +19,7 @@ const pageOf = (at: number) => `page-${(at * 7) % 23}`
 const partitions = 4
 
 describeWithKafka('A program whose threads are workers, on Kafka', {}, (cluster) => {
-  const directories = new TemporaryDirectories()
+  const directories = new TemporaryDirectories('kafka-state')
   let log: Log
   let clear: () => Promise<void>
   let producer: Producer

@@ -45,7 +45,7 @@ export interface FunctionSwarmOptions {
   /** The number of gateways of other processes. They use another random source. */
   readonly otherGateways?: number
   readonly commitIntervalMs?: number
-  /** The bound of results of bees that compute at once, in bytes. Default: no bound. */
+  /** The bound of results of synchronous bees, in bytes. Default: no bound. */
   readonly maxResultBytes?: number
   /** The number of partitions of each topic, and therefore of tasks of each sub-topology. Default: 2. */
   readonly partitions?: number

@@ -1,6 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { type KafkaLogOptions, openKafkaLog } from '../../connectors/log/kafka/kafka-log.ts'
 import { openStateDirectory } from '../../connectors/rocksdb/state-directory.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
@@ -67,20 +64,5 @@ export class KafkaApplication {
     await this.application.close({ timeoutMs: 20_000 })
     await this.log.close()
     await this.states.close()
-  }
-}
-
-/** Directories that are removed after the tests. */
-export class TemporaryDirectories {
-  readonly #made: string[] = []
-
-  make(): string {
-    const directory = mkdtempSync(join(tmpdir(), 'waggle-kafka-state-'))
-    this.#made.push(directory)
-    return directory
-  }
-
-  remove(): void {
-    for (const directory of this.#made) rmSync(directory, { recursive: true, force: true })
   }
 }

@@ -1,6 +1,7 @@
 import { Application } from '../../processor/application/application.ts'
 import type { ApplicationOptions } from '../../processor/application/options.ts'
 import type { Log } from '../../processor/ports.ts'
+import { settled } from './settled.ts'
 import type { SimulatedWorld } from './simulated-world.ts'
 
 /** Moves simulated time in steps, with some turns of the event loop after each step. */
@@ -18,22 +19,13 @@ export async function send(world: SimulatedWorld, log: Log, topic: string, count
   const producer = await log.producer()
   const record = { topic, partition: 0, key: Buffer.from('k'), value: Buffer.from(value), timestamp: 1, headers: [] }
   // All of them become durable together with the last one.
-  await done(world, Promise.all(Array.from({ length: count }, (_, at) => producer.send(record, { durable: at === count - 1 }))))
+  await settled(world.clock, Promise.all(Array.from({ length: count }, (_, at) => producer.send(record, { durable: at === count - 1 }))))
 }
 
 export async function running(world: SimulatedWorld, options: Pick<ApplicationOptions, 'topology' | 'log'> & Partial<ApplicationOptions>) {
   const application = new Application({ applicationId: 'app', clock: world.clock, topics: [], ...options })
-  await done(world, application.start())
-  return { application, close: () => done(world, application.close({ timeoutMs: 60_000 })) }
-}
-
-/** Waits for a promise in simulated time. */
-async function done(world: SimulatedWorld, promise: Promise<unknown>): Promise<void> {
-  let isDone = false
-  void promise.then(() => {
-    isDone = true
-  })
-  await world.clock.until(() => isDone)
+  await settled(world.clock, application.start())
+  return { application, close: () => settled(world.clock, application.close({ timeoutMs: 60_000 })) }
 }
 
 /** A copy of an object with some members replaced. */

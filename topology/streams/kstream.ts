@@ -132,7 +132,7 @@ export interface KStream<K, V> {
    * orders.foreach((id, order) => console.log(`${id} costs ${order.total}`))
    * ```
    *
-   * @remarks After a crash the function may be called again for a record. For calls that take time use `mapAsync`.
+   * @remarks After a crash the function may be called again for a record. For asynchronous calls use `mapAsync`.
    */
   foreach(action: (key: K, value: V) => void, named?: Named): void
   /**

@@ -6,7 +6,7 @@ import type { SwarmBee } from './checked-swarm.ts'
 import type { Payload } from './payload/payload.ts'
 import type { BeeResult } from './request/answered.ts'
 
-/** The result of a bee that computes at once. */
+/** The result of a synchronous bee. */
 export interface BeeValue {
   readonly payload: Payload
   /** The readers that the bee chose; null if all readers get the value. */
@@ -15,11 +15,11 @@ export interface BeeValue {
 
 /** Runs the bees of a swarm. The graph of steps only says how the bees are connected. */
 export interface BeeHost {
-  /** Opens a bee that takes time (role `call` or `sink`), once in a process. A row is a payload. A call has at most `batchSize` rows. */
+  /** Opens an asynchronous bee (role `call` or `sink`), once in a process. A row is a payload. A call has at most `batchSize` rows. */
   open(bee: SwarmBee, batchSize: number): Promise<AsyncWorker<string, Payload, Payload, BeeResult>>
   /** The number of replicas of a bee now. The replicas compute side by side. Default: the number in the swarm file. */
   replicasOf?(bee: SwarmBee): number
-  /** Computes the result of a bee of role `value` or `loop`, at once. Throws if the bee has no result. */
+  /** Computes the result of a synchronous bee (role `value` or `loop`), without waiting. Throws if the bee has no result. */
   valueOf(
     bee: SwarmBee,
   ): (input: Payload, request: { readonly id: string; readonly headers: readonly Header[]; readonly place: RecordMetadata | null }) => BeeValue

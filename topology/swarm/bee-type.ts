@@ -4,15 +4,15 @@ import type { TSchema } from 'typebox'
  * The role of a bee type. The planner knows nothing else about the work of a bee:
  *  - `gateway`: an entrance without input. It reads the topic that its spec names, or else the topic of the gateway that its spec names
  *  - `batch`: adds no step, but sets the batch policy of the bees that read it
- *  - `call`: takes time (a model, a process, a module, a query)
- *  - `value`: computes its output from its input at once (an ensemble)
+ *  - `call`: asynchronous: each input is a call for whose result the request waits (a model, a process, a module, a query)
+ *  - `value`: synchronous: computes its output from its input in the stream thread, without waiting (an ensemble)
  *  - `merge`: passes on the first result of several bees for each request
  *  - `loop`: sends a request round and round through the bees that lead back to the loop, and then to the other readers
  *  - `cache`: sends a request to the readers behind the cache. If no result is known for the input, the request first goes through the bees that lead
  *    back to the cache
  *  - `stream`: adds steps of the DSL to the topology (keyed counts, windows, joins)
  *  - `respond`: answers the caller
- *  - `sink`: takes time and has no output (a database)
+ *  - `sink`: asynchronous, and has no output (a database)
  *  - `output`: writes to the topic of its spec and has no other output
  */
 export type BeeRole = 'gateway' | 'batch' | 'call' | 'value' | 'merge' | 'loop' | 'cache' | 'stream' | 'respond' | 'sink' | 'output'

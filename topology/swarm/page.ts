@@ -55,7 +55,7 @@ export interface PageCounts {
     readonly topics: { readonly [topic: string]: number }
     /** Records that wait before the bee, by bee and topic. Bees without waiting records have no entry. Only tasks of this process are counted. */
     readonly waiting: { readonly [bee: string]: { readonly [topic: string]: number } }
-    /** The calls of the bees that take time, in this process. */
+    /** The calls of the asynchronous bees, in this process. */
     readonly bees: { readonly [bee: string]: BeeCalls }
   }[]
 }

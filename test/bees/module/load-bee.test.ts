@@ -23,17 +23,17 @@ const broken: { readonly [what: string]: Broken } = {
   'a syntax error in TypeScript': {
     files: { 'a.ts': 'const a = 1\nconst b: number = ;\nexport default () => 1' },
     message: /a\.ts cannot be loaded: .*\(\S*\/a\.ts:2\)$/,
-    next: /Correct it/,
+    next: /^Correct the module, or its path in spec\.file\.$/,
   },
   'a syntax error in JavaScript': {
     files: { 'b.mjs': 'const a = 1\n\nconst b = ;\nexport default () => 1' },
     message: /b\.mjs cannot be loaded: Unexpected token ';' \(\S*\/b\.mjs:3\)$/,
-    next: /Correct it/,
+    next: /^Correct the module, or its path in spec\.file\.$/,
   },
   'a syntax error in JavaScript that it imports': {
     files: { 'c.ts': "import './c-helper.js'\nexport default () => 1", 'c-helper.js': "import './c-fine.mjs'\nexport const a = {", 'c-fine.mjs': '' },
     message: /c\.ts cannot be loaded: .*\(\S*\/c-helper\.js:2\)$/,
-    next: /Correct it/,
+    next: /^Correct the module, or its path in spec\.file\.$/,
   },
   'an import of a missing file': {
     files: { 'd.ts': "// Imports.\nimport {\n  x,\n} from './nowhere.ts'\nexport default () => x" },
@@ -63,19 +63,19 @@ const broken: { readonly [what: string]: Broken } = {
   'an error while it loads': {
     files: { 'i.ts': 'const read = (): void => {\n  JSON.parse("{")\n}\nread()\nexport default () => 1' },
     message: /i\.ts cannot be loaded: Expected property name .* \(\S*\/i\.ts:2:8\)$/,
-    next: /Correct it/,
+    next: /^Correct the module, or its path in spec\.file\.$/,
   },
   'an error while a module with require loads': {
     files: { 'j.ts': "import './j.cjs'\nexport default () => 1", 'j.cjs': '\nthrow new Error("at once")' },
     message: /at once \(\S*\/j\.cjs:2:7\)$/,
-    next: /Correct it/,
+    next: /^Correct the module, or its path in spec\.file\.$/,
   },
   'a misuse of Waggle’s API while it loads': {
     files: { 'k.ts': `import { JoinWindows } from '${index}'\n\nJoinWindows.ofTimeDifferenceWithNoGrace(-1)\nexport default () => 1` },
     message: / \(\S*\/k\.ts:3:\d+\)$/,
-    next: /Correct it/,
+    next: /^Correct the module, or its path in spec\.file\.$/,
   },
-  'a thrown text': { files: { 'l.ts': 'throw "no bear"' }, message: /l\.ts cannot be loaded: no bear$/, next: /Correct it/ },
+  'a thrown text': { files: { 'l.ts': 'throw "no bear"' }, message: /l\.ts cannot be loaded: no bear$/, next: /^Correct the module, or its path in spec\.file\.$/ },
   'require in a module with import': {
     files: { 'm.mjs': '\nconst fs = require("node:fs")\nexport default () => fs' },
     message: /require is not defined .* \(\S*\/m\.mjs:2:\d+\)$/,

@@ -176,7 +176,7 @@ describe('A payload that is too large for the log', () => {
   }
 })
 
-describe('A bee that computes at once', () => {
+describe('A synchronous bee', () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-claims-'))
   after(() => rmSync(directory, { recursive: true, force: true }))
   const env: Env = { WAGGLE_CLAIM_STORE: 'data-directory', WAGGLE_MAX_INLINE_BYTES: '2048', WAGGLE_DATA_DIR: join(directory, 'data') }

@@ -32,7 +32,7 @@ describe('The list of requests', () => {
     rmSync(directory, { recursive: true })
   })
 
-  it('has a page of the newest requests after a look at about as many records of each partition', async () => {
+  it('reads about one page of records from each partition to give a page of the newest requests', async () => {
     let records = 0
     const counted = changed(log, {
       read: (options) => {

@@ -5,6 +5,7 @@ import { ClusterRequests } from '../../../ops/requests/cluster-requests.ts'
 import type { Application } from '../../../processor/application/application.ts'
 import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
 import { SimulatedRandom } from '../../../processor/simulation/simulated-random.ts'
+import { settled } from '../../support/settled.ts'
 import { changed } from '../../support/simulated-application.ts'
 import { SimulatedWorld } from '../../support/simulated-world.ts'
 
@@ -29,13 +30,7 @@ async function afterOneMinute(aheadMs: number) {
     return { said, requests }
   }
   const servers = [server(0, 1), server(aheadMs, 2)]
-  const done = async (what: Promise<unknown>) => {
-    let isDone = false
-    void what.then(() => {
-      isDone = true
-    })
-    await world.clock.until(() => isDone, 10_000)
-  }
+  const done = (what: Promise<unknown>) => settled(world.clock, what, 10_000)
   for (const { requests } of servers) await done(requests.start())
   await world.clock.advance(60_000)
   const found = servers.map(({ said, requests }) => ({ said, behindMs: requests.clockBehindMs }))

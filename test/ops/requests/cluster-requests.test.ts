@@ -7,6 +7,7 @@ import { SimulatedRandom } from '../../../processor/simulation/simulated-random.
 import { textHeader } from '../../../topology/record.ts'
 import type { RequestOutcome } from '../../../topology/swarm/request/requests.ts'
 import { newRequest } from '../../support/function-swarm.ts'
+import { settled } from '../../support/settled.ts'
 import { changed } from '../../support/simulated-application.ts'
 import { SimulatedWorld } from '../../support/simulated-world.ts'
 
@@ -79,13 +80,7 @@ it('The answers of a swarm still arrive after a newer version has failed before 
     }
   }
   const requests = new ClusterRequests({ log, clock: world.clock, random: new SimulatedRandom(1), targets: [], maxPending: 10, onError: () => {} })
-  const done = async (what: Promise<unknown>) => {
-    let isDone = false
-    void what.then(() => {
-      isDone = true
-    })
-    await world.clock.until(() => isDone, 10_000)
-  }
+  const done = (what: Promise<unknown>) => settled(world.clock, what, 10_000)
   const [older, newer] = [version(), version()]
   await done(requests.start())
   await done(requests.add(older))

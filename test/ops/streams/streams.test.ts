@@ -1,8 +1,5 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import {
   Consumed,
@@ -22,19 +19,17 @@ import {
   WindowKeyQuery,
   WindowRangeQuery,
 } from 'waggle-streams'
+import { TemporaryDirectories } from '../../support/temporary-directories.ts'
 
 const text = Serdes.string()
 const read = Consumed.with(text, text)
 const written = Produced.with(text, text)
 const counts = Consumed.with(text, Serdes.long())
-const directories: string[] = []
-after(() => {
-  for (const directory of directories) rmSync(directory, { recursive: true, force: true })
-})
+const directories = new TemporaryDirectories('streams')
+after(() => directories.remove())
 
 function config(more: Partial<StreamsConfig> = {}): StreamsConfig {
-  const stateDir = mkdtempSync(join(tmpdir(), 'waggle-streams-'))
-  directories.push(stateDir)
+  const stateDir = directories.make()
   return { applicationId: 'words', log: 'embedded', stateDir, commitIntervalMs: 5, ...more }
 }
 

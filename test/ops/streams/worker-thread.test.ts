@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import {
@@ -22,22 +21,20 @@ import { openEmbeddedLog } from '../../../connectors/log/embedded/embedded-log.t
 import { systemClock } from '../../../connectors/system/system-clock.ts'
 import { spawnEnding } from '../../../ops/bench/ending-child.ts'
 import { shareEmbeddedLog } from '../../../ops/streams/shared-log.ts'
+import { TemporaryDirectories } from '../../support/temporary-directories.ts'
 import { topology as prices } from './worker-programs/prices.ts'
 import { type Order, topology as visits } from './worker-programs/visits.ts'
 
 const text = Serdes.string()
 const written = Produced.with(text, text)
-const directories: string[] = []
-after(() => {
-  for (const directory of directories) rmSync(directory, { recursive: true, force: true })
-})
+const directories = new TemporaryDirectories('workers')
+after(() => directories.remove())
 
 const moduleOf = (name: string) => new URL(`./worker-programs/${name}.ts`, import.meta.url)
 
 /** Makes a directory whose log has these topics, each with four partitions. */
 async function prepared(topics: readonly string[]): Promise<string> {
-  const stateDir = mkdtempSync(join(tmpdir(), 'waggle-workers-'))
-  directories.push(stateDir)
+  const stateDir = directories.make()
   const log = await openEmbeddedLog({ directory: join(stateDir, 'log'), clock: systemClock })
   await log.createTopics(topics.map((name) => ({ name, partitions: 4, cleanup: 'delete', retentionMs: null })))
   await log.close()
@@ -418,7 +415,7 @@ describe('The module of a program', () => {
 
   it('is refused if it cannot be imported, exports no topology, or contradicts the settings', async () => {
     await refused({ module: moduleOf('prices') }, /another than that of the module/)
-    await refused({ module: new URL('./nowhere.ts', import.meta.url) }, /cannot be imported/)
+    await refused({ module: new URL('./nowhere.ts', import.meta.url) }, /nowhere\.ts cannot be imported: Cannot find module/)
     await refused({ module: import.meta.filename }, /exports no topology/)
     await refused({ module: moduleOf('visits'), processingHandler: () => 'resume' }, /processingHandler is given/)
   })

@@ -28,7 +28,7 @@ const numbers = Array.from({ length: count }, (_, number) => String(number))
 
 describe('A commit that is refused for one record', () => {
   for (const [name, traits] of Object.entries({ embedded, exactlyOnce, atLeastOnce })) {
-    for (const [kind, topology] of Object.entries({ 'a plain step': plain, 'a step that takes time': slow })) {
+    for (const [kind, topology] of Object.entries({ 'a plain step': plain, 'an asynchronous step': slow })) {
       it(`loses only that record, if the record comes from ${kind}, ${name}`, async () => {
         const scene = await Scene.open({ traits, topology: topology(), refuses: ({ topic, value }) => topic === 'out' && value === '123' })
         await scene.send(numbers)

@@ -12,7 +12,7 @@ import { contentTypeHeader, deadLetterCodeHeader } from '../../../topology/swarm
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { MemoryClaims } from '../../support/memory-claims.ts'
 
-describe('The step that fetches payloads for bees that compute at once', () => {
+describe('The step that fetches payloads for synchronous bees', () => {
   const opened = (more: Partial<ClaimStepOptions> = {}) => {
     const store = new MemoryClaims()
     const options = {
@@ -99,7 +99,7 @@ describe('The step that fetches payloads for bees that compute at once', () => {
     )
     assert.ok(refused instanceof WaggleError && fetched !== undefined && !(fetched instanceof WaggleError))
     assert.deepEqual([refused.code, fetched.kind, store.gets], ['WAGGLE_RESULT_TOO_LARGE', 'bytes', [small.key]])
-    assert.match(`${refused.message} ${refused.next}`, /21 bytes would wait in a join for reader.*at most 20 bytes.*Let a bee that takes time/)
+    assert.match(`${refused.message} ${refused.next}`, /21 bytes would wait in a join for reader.*at most 20 bytes.*Let an asynchronous bee/)
   })
 
   it('makes a dead letter and an error for a missing payload, so a join still completes', async () => {

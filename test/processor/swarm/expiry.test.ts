@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import type { LogTraits } from '../../../processor/ports.ts'
 import { applicationIdOf } from '../../../topology/topic-names.ts'
 import { type FunctionSwarm, type Functions, newRequest, predictionsOf, startSwarm, threeModels } from '../../support/function-swarm.ts'
+import { settled } from '../../support/settled.ts'
 import { SimulatedWorld } from '../../support/simulated-world.ts'
 
 const answersRetentionMs = 60_000
@@ -40,22 +41,12 @@ class Scene {
     return new Scene(world, swarm, () => calls)
   }
 
-  async settled<T>(promise: Promise<T>): Promise<T> {
-    const found: T[] = []
-    promise.then(
-      (value) => found.push(value),
-      (error: unknown) => assert.fail(error as Error),
-    )
-    await this.world.clock.until(() => found.length > 0)
-    return found[0] as T
-  }
-
   async ask(id: string): Promise<string> {
-    return (await this.settled(this.swarm.requests.request(newRequest(id, { bodyHash: 'h' })))).state
+    return (await settled(this.world.clock, this.swarm.requests.request(newRequest(id, { bodyHash: 'h' })))).state
   }
 
   async stateOf(id: string): Promise<string | null> {
-    return (await this.settled(this.swarm.requests.find(id)))?.state ?? null
+    return (await settled(this.world.clock, this.swarm.requests.find(id)))?.state ?? null
   }
 
   /** Entries of a store over all tasks, as the last commit left them. */
@@ -66,7 +57,7 @@ class Scene {
 
   async end(): Promise<void> {
     assert.deepEqual(this.swarm.failures, [])
-    await this.settled(this.swarm.close())
+    await settled(this.world.clock, this.swarm.close())
   }
 }
 

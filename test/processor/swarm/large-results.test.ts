@@ -5,7 +5,7 @@ import type { RequestOutcome } from '../../../topology/swarm/request/requests.ts
 import { type FunctionSwarm, type Functions, newRequest, startSwarm } from '../../support/function-swarm.ts'
 import { SimulatedWorld } from '../../support/simulated-world.ts'
 
-describe('A result of a bee that computes at once', () => {
+describe('A result of a synchronous bee', () => {
   const opened = async (bees: string, functions: Functions, maxResultBytes: number | null = 100) => {
     const world = new SimulatedWorld()
     const yaml = `name: s\nbees:\n  - {name: entrance, type: gateway-input, spec: {name: door}}\n${bees}`
@@ -40,14 +40,14 @@ describe('A result of a bee that computes at once', () => {
     const answer = await ask('two', { text: 'x'.repeat(100) })
     assert.ok(answer.kind === 'error')
     assert.deepEqual([answer.error.code, answer.error.status, answer.error.bee], ['WAGGLE_RESULT_TOO_LARGE', 502, 'map'])
-    assert.match(answer.error.detail, /^map made a result of 111 bytes\. It computes at once.* at most 100 bytes/)
+    assert.match(answer.error.detail, /^map made a result of 111 bytes\. The bee is synchronous.* at most 100 bytes/)
     assert.deepEqual(
       failedRecords.map((record) => record.split(' ').slice(0, 3).join(' ')),
       ['WAGGLE_RESULT_TOO_LARGE map two'],
     )
   })
 
-  it('may have any size on a log that takes it, and for a bee behind it that computes at once', async () => {
+  it('may have any size on a log that takes it, and for a synchronous bee behind it', async () => {
     const inline = await opened(map, functions, null)
     assert.equal((await inline.ask('one', { text: 'x'.repeat(1_000) })).kind, 'joined')
     const chained = `  - {name: twice, type: map, input: {name: entrance}, spec: {expression: '{one: text, two: text}'}}
@@ -57,7 +57,7 @@ describe('A result of a bee that computes at once', () => {
     assert.deepEqual(await ask('one', { text: 'x'.repeat(90) }), { kind: 'json', json: 90 })
   })
 
-  it('is not refused for a bee that takes time', async () => {
+  it('is not refused for an asynchronous bee', async () => {
     const { ask } = await opened(
       `  - {name: work, type: function, input: {name: entrance}}
   - {name: answer, type: respond, input: {name: work}}`,

@@ -6,6 +6,7 @@ import type { SimulatedLog } from '../../../processor/simulation/simulated-log.t
 import { PartSequence, partRecordOf } from '../../../topology/swarm/request/part.ts'
 import type { Requests } from '../../../topology/swarm/request/requests.ts'
 import { type FunctionSwarm, newRequest, startSwarm } from '../../support/function-swarm.ts'
+import { settled } from '../../support/settled.ts'
 import { SimulatedWorld } from '../../support/simulated-world.ts'
 
 const yaml = `
@@ -82,16 +83,6 @@ class Scene {
     for (let left = count * 20; left > 0; left--) await this.world.clock.advance(50)
   }
 
-  async settled<T>(promise: Promise<T>): Promise<T> {
-    const found: T[] = []
-    promise.then(
-      (value) => found.push(value),
-      (error: unknown) => assert.fail(error as Error),
-    )
-    await this.world.clock.until(() => found.length > 0)
-    return found[0] as T
-  }
-
   /** The parts of the request, as each reader of the log finds them. */
   get told(): string {
     const sequence = new PartSequence()
@@ -126,7 +117,7 @@ describe('A request that is sent again to another process', () => {
       const first = scene.send('one')
       await scene.seconds(after)
       const second = scene.send('other')
-      scene.expectParts([await scene.settled(first), await scene.settled(second)])
+      scene.expectParts([await settled(scene.world.clock, first), await settled(scene.world.clock, second)])
       assert.deepEqual(scene.calls, ['chat in 1', 'sign in 1'])
     })
 
@@ -143,7 +134,7 @@ describe('A request that is sent again to another process', () => {
       await scene.seconds(5)
       await scene.start()
       const [first, second] = [scene.send('one'), scene.send('other')]
-      scene.expectParts([await scene.settled(first), await scene.settled(second)])
+      scene.expectParts([await settled(scene.world.clock, first), await settled(scene.world.clock, second)])
       assert.deepEqual(
         scene.calls.filter((call) => call.endsWith(' in 2')),
         ['chat in 2', 'sign in 2'],

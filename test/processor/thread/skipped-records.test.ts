@@ -6,6 +6,7 @@ import type { Log } from '../../../processor/ports.ts'
 import { SkippedRecords } from '../../../processor/thread/skipped-records.ts'
 import type { OffsetReset } from '../../../topology/consumed.ts'
 import type { WaggleError } from '../../../topology/waggle-error.ts'
+import { settled } from '../../support/settled.ts'
 import { SimulatedWorld } from '../../support/simulated-world.ts'
 
 const text = Serdes.string()
@@ -14,22 +15,14 @@ const text = Serdes.string()
 async function readsOn({ offsetReset = 'earliest', hasPosition = true }: { offsetReset?: OffsetReset; hasPosition?: boolean } = {}) {
   const world = new SimulatedWorld({ traits: { atomicCommit: true, repeatsRecords: true, handsOn: false } })
   const log = world.boot()
-  const settled = async <Value>(promise: Promise<Value>): Promise<Value> => {
-    let isDone = false
-    const noted = promise.finally(() => {
-      isDone = true
-    })
-    await world.clock.until(() => isDone)
-    return noted
-  }
   await log.createTopics(['in', 'out'].map((name) => ({ name, partitions: 1, cleanup: 'delete', retentionMs: null })))
   const producer = await log.producer()
   for (let at = 0; at < 10; at++) {
-    await settled(producer.send({ topic: 'in', partition: 0, key: null, value: Buffer.from(`${at}`), timestamp: at, headers: [] }))
+    await settled(world.clock, producer.send({ topic: 'in', partition: 0, key: null, value: Buffer.from(`${at}`), timestamp: at, headers: [] }))
   }
   if (hasPosition) {
     const tasks = await log.taskProducer({ group: 'app' })
-    await settled(tasks.commit({ positions: [{ topic: 'in', partition: 0, offset: 2, metadata: '' }], state: [] }))
+    await settled(world.clock, tasks.commit({ positions: [{ topic: 'in', partition: 0, offset: 2, metadata: '' }], state: [] }))
   }
   await log.deleteBefore?.([{ topic: 'in', partition: 0, offset: 5 }])
   let failsOnce = true
@@ -57,7 +50,7 @@ async function readsOn({ offsetReset = 'earliest', hasPosition = true }: { offse
   void application.start()
   const values = () => (world.disk.topics.get('out')?.partitions[0]?.records ?? []).map(({ value }) => String(value))
   const lost = () => application.metrics(world.clock.now()).filter(({ name }) => name === 'lost-records-total')
-  return { world, log: log as Log, application, failures, values, lost, end: () => settled(application.close({ timeoutMs: 1000 })) }
+  return { world, log: log as Log, application, failures, values, lost, end: () => settled(world.clock, application.close({ timeoutMs: 1000 })) }
 }
 
 describe('Records that were deleted before an application read them', () => {

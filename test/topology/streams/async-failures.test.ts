@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { type AsyncCall, type KStream, Produced, Serdes, StreamsBuilder, WaggleError } from 'waggle-streams'
+import { type AsyncCall, type KStream, Materialized, Named, Produced, Serdes, StreamsBuilder, WaggleError } from 'waggle-streams'
 import { read, TextProgram, text } from '../../support/text-program.ts'
 
 type Text = KStream<string | null, string | null>
@@ -183,16 +183,20 @@ describe('A batch of an asynchronous step', () => {
 })
 
 describe('An asynchronous step', () => {
-  it('is refused by build behind a stateful step, with the advice to put a topic between the two', () => {
+  it('is refused by build behind a stateful step, with the names of both and the advice to repartition between them', () => {
     const builder = new StreamsBuilder()
     builder
       .stream('in', read)
       .groupByKey()
-      .count()
+      .count(Materialized.as('seen'), Named.as('visits'))
       .toStream()
-      .mapAsync(async (value) => value, usual)
+      .mapAsync(async (value) => value, { ...usual, name: 'enrich' })
       .to('out', Produced.with(text, Serdes.long()))
-    assert.throws(() => builder.build(), { code: 'WAGGLE_ASYNC_AFTER_STATE', next: /repartition/ })
+    assert.throws(() => builder.build(), {
+      code: 'WAGGLE_ASYNC_AFTER_STATE',
+      message: 'enrich is asynchronous, but visits before it keeps state: after a crash, visits would count records twice',
+      next: 'Repartition the stream between visits and enrich.',
+    })
   })
 
   it('is refused where it is added if a limit is invalid', () => {

@@ -16,9 +16,9 @@ export function withAnswer(bees: readonly SwarmBee[], respond: BeeTypeInfo | nul
 }
 
 /**
- * The way in which an answer of the bee itself (`Answered`) becomes the answer of the request. `direct`: the ledger gets the answer at once, and the
- * bees behind this bee get the value that it publishes. `result`: the answer is the bee's result, because only the respond bee reads the bee. `none`:
- * the answer is not passed on, because the bee may not answer, or the swarm answers nobody.
+ * The way of an answer that a bee gives with `swarm.respond`, without the respond bee. `direct`: the ledger gets the answer at once, and the bees
+ * behind this bee get the value that it publishes. `result`: the answer is the bee's result, because only the respond bee reads the bee. `none`: the
+ * answer is not passed on, because the bee may not answer, or the swarm answers nobody; every bee that `answerWays` does not list has this way.
  */
 export type AnswerWay = 'direct' | 'result' | 'none'
 

@@ -88,7 +88,7 @@ export class SchemaChecker {
         add(
           here,
           `${name} ${error.message ?? 'does not fit'}${error.data !== null && typeof error.data === 'object' ? '' : `, not ${shown(error.data)}`}`,
-          'Correct it.',
+          `Correct ${name}.`,
         )
     }
   }

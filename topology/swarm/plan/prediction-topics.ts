@@ -2,7 +2,7 @@ import { beeTopic } from '../../topic-names.ts'
 import type { PayloadType } from '../bee-type.ts'
 import { readersIn, type SwarmBee } from '../checked-swarm.ts'
 
-/** The topics of bees that make predictions. A bee makes predictions if its type says so, or if it takes time and feeds an ensemble or a database. */
+/** The topics of bees that make predictions. A bee makes predictions if its type says so, or if it is asynchronous and feeds an ensemble or a database. */
 export function predictionTopics(swarm: string, bees: readonly SwarmBee[]): ReadonlySet<string> {
   const readersOf = readersIn(bees)
   return new Set(bees.filter((bee) => isModel(bee, readersOf)).map(({ name }) => beeTopic(swarm, name)))

@@ -20,7 +20,7 @@ export class Answered {
   }
 }
 
-/** The result of a bee that takes time. */
+/** The result of an asynchronous bee. */
 export type BeeResult = Payload | Answered
 
 /**

@@ -16,7 +16,7 @@ class RegisterBee(unittest.TestCase):
         self.assertIs(register_bee(double), double)
         self.assertEqual(waggle.bee.bee_names(), ["double"])
 
-    def test_a_bee_of_a_package_declares_its_spec_and_gets_it_by_its_context(self) -> None:
+    def test_a_package_bee_declares_a_spec_and_reads_it_from_the_context(self) -> None:
         @register_bee(summary="Multiplies.", delivery="It only computes.", spec={"type": "object"}, examples=[{"factor": 3}])
         def multiply(payload, context):
             return payload * context.spec.get("factor", 1)

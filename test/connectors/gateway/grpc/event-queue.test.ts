@@ -4,8 +4,8 @@ import { EventQueue } from '../../../../connectors/gateway/grpc/event-queue.ts'
 
 const open = () => new EventQueue<string | number>(new AbortController().signal)
 
-describe('Events that wait for a gRPC caller', () => {
-  it('end after the waiting events if too many events arrive', async () => {
+describe('The event queue of a gRPC caller', () => {
+  it('closes after the events it already holds if too many events arrive', async () => {
     const queue = open()
     let taken = 0
     while (queue.push(taken, 0)) taken++
@@ -17,19 +17,19 @@ describe('Events that wait for a gRPC caller', () => {
     )
   })
 
-  it('end after the waiting events if their texts exceed the bound, counted at two bytes per character', async () => {
+  it('closes after the events it already holds if their texts exceed the bound, at two bytes per character', async () => {
     const queue = open()
     while (queue.push('x', 50_000));
     assert.equal((await Array.fromAsync(queue)).length, 11)
   })
 
-  it('may each be larger than the bound, one event at a time', async () => {
+  it('takes an event that is larger than the bound if it holds no other event', async () => {
     const queue = open()
     assert.deepEqual([queue.push('large', 5_000_000), queue.push('next', 1)], [true, false])
     assert.deepEqual(await Array.fromAsync(queue), ['large'])
   })
 
-  it('may be any number if the caller reads them', async () => {
+  it('takes any number of events if the caller reads them', async () => {
     const queue = open()
     const events = queue[Symbol.asyncIterator]()
     for (let at = 0; at < 30_000; at++) {
@@ -38,7 +38,7 @@ describe('Events that wait for a gRPC caller', () => {
     }
   })
 
-  it('end with the call', async () => {
+  it('closes when the call ends', async () => {
     const abort = new AbortController()
     const queue = new EventQueue<number>(abort.signal)
     const events = Array.fromAsync(queue)

@@ -160,8 +160,8 @@ export const lenient = () => judged('lenient', 0.6)
 export const less = ({ left }) => ({ left: left - 1 })
 `
 
-describe('The trace of a request through bees that compute at once', { skip, timeout: 120_000 }, () => {
-  const directory = mkdtempSync(join(tmpdir(), 'waggle-instant-'))
+describe('The trace of a request through synchronous bees', { skip, timeout: 120_000 }, () => {
+  const directory = mkdtempSync(join(tmpdir(), 'waggle-synchronous-'))
   let running: MeasuredProgram
   let collector: OtelCollector
 

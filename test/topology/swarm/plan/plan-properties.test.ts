@@ -67,9 +67,9 @@ function countOf(bee: SwarmBee, bees: readonly SwarmBee[]): number {
   if (bee.type.role === 'batch') return bees.filter(({ input }) => input?.bees.includes(bee.name)).length
   // A cache takes part in two sub-topologies. It sets the keys of its records before a topic, and has its store behind the topic.
   if (bee.type.role === 'cache') return 2
-  // A bee that joins and takes time is in two sub-topologies. Its join is before a topic, and its call is behind the topic.
-  const takesTime = bee.type.role === 'call' || bee.type.role === 'sink'
-  return bee.input?.kind === 'join' && takesTime ? 2 : 1
+  // An asynchronous bee that joins is in two sub-topologies. Its join is before a topic, and its call is behind the topic.
+  const isAsynchronous = bee.type.role === 'call' || bee.type.role === 'sink'
+  return bee.input?.kind === 'join' && isAsynchronous ? 2 : 1
 }
 
 /** A sub-topology without its number, and without the order of its topics. Both depend on the order of the bees in the file. */

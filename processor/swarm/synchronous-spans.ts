@@ -4,8 +4,8 @@ import type { Tracing } from '../../topology/swarm/ports/tracing.ts'
 import { callSpan, traceContextOf, withTraceContext } from '../../topology/swarm/request/trace-context.ts'
 import type { WaggleError } from '../../topology/waggle-error.ts'
 
-/** A call of a bee that computes at once. */
-export interface InstantCall {
+/** A call of a synchronous bee. */
+export interface SynchronousCall {
   readonly bee: SwarmBee
   /** The id of the request. */
   readonly id: string
@@ -17,10 +17,10 @@ export interface InstantCall {
 }
 
 /**
- * Records the spans of bees that compute at once, which have no call of their own. Their time in the thread is below a millisecond, so a span has one
- * time. The id of a span is that of any call (`callSpan`), so a record that is read again gets the same.
+ * Records the spans of synchronous bees, which have no call of their own. Their time in the thread is below a millisecond, so a span has one time. The
+ * id of a span is that of any call (`callSpan`), so a record that is read again gets the same.
  */
-export class InstantSpans {
+export class SynchronousSpans {
   readonly #swarm: string
   readonly #tracing: Pick<Tracing, 'called'> | null
 
@@ -31,7 +31,7 @@ export class InstantSpans {
   }
 
   /** Records the span of a call. The returned function moves an output of the call to the span's place in the trace. */
-  called({ bee, id, input, place, at, error }: InstantCall): <R extends Pick<Record<string, unknown>, 'headers'>>(output: R) => R {
+  called({ bee, id, input, place, at, error }: SynchronousCall): <R extends Pick<Record<string, unknown>, 'headers'>>(output: R) => R {
     const parent = this.#tracing === null ? null : traceContextOf(input.headers)
     const context = parent === null ? null : callSpan(input.headers, { swarm: this.#swarm, bee: bee.name, id, attempt: 1 })
     if (parent === null || context === null) return (output) => output
