@@ -3,14 +3,16 @@
  * Waggle does anyway gets no remark.
  */
 export function unreadVariables(env: { readonly [name: string]: string | undefined }): readonly string[] {
-  const names = Object.keys(env).filter((name) => /^OTEL_[A-Z0-9_]+$/.test(name) && !isRead.test(name) && !isForOthers.test(name))
-  return names.sort().flatMap((name) => {
-    const text = env[name]?.trim() ?? ''
-    const only = Object.hasOwn(onlyValues, name) ? onlyValues[name] : undefined
-    if (text === '' || (only !== undefined && wordsOf(text) === wordsOf(only))) return []
-    const why = only === undefined ? 'Waggle does not read it; docs/telemetry.md lists the variables that it reads' : `Waggle has ${only} alone`
-    return [`${name} is ignored, because ${why}`]
-  })
+  const unread = Object.entries(env).filter(([name]) => /^OTEL_[A-Z0-9_]+$/.test(name) && !isRead.test(name) && !isForOthers.test(name))
+  return unread
+    .toSorted(([one], [other]) => (one < other ? -1 : 1))
+    .flatMap(([name, value]) => {
+      const text = value?.trim() ?? ''
+      const only = onlyValues.get(name)
+      if (text === '' || (only !== undefined && wordsOf(text) === wordsOf(only))) return []
+      const why = only === undefined ? 'Waggle does not read it; docs/telemetry.md lists the variables that it reads' : `Waggle has ${only} alone`
+      return [`${name} is ignored, because ${why}`]
+    })
 }
 
 /** The words of a list, in an order that does not depend on how the list was written. */
@@ -38,8 +40,8 @@ const isRead = new RegExp(
 const isForOthers = /^OTEL_(CPP|DOTNET|ERLANG|GO|JAVA|JAVAAGENT|PHP|PYTHON|RUBY|RUST|SWIFT|RESOURCE_ATTRIBUTES)_/
 
 /** The only value that holds in Waggle, of variables that choose among several in other programs. */
-const onlyValues: { readonly [name: string]: string } = {
-  OTEL_PROPAGATORS: 'tracecontext,baggage',
-  OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE: 'cumulative',
-  OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION: 'explicit_bucket_histogram',
-}
+const onlyValues = new Map([
+  ['OTEL_PROPAGATORS', 'tracecontext,baggage'],
+  ['OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE', 'cumulative'],
+  ['OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION', 'explicit_bucket_histogram'],
+])

@@ -75,7 +75,11 @@ const broken: { readonly [what: string]: Broken } = {
     message: / \(\S*\/k\.ts:3:\d+\)$/,
     next: /^Correct the module, or its path in spec\.file\.$/,
   },
-  'a thrown text': { files: { 'l.ts': 'throw "no bear"' }, message: /l\.ts cannot be loaded: no bear$/, next: /^Correct the module, or its path in spec\.file\.$/ },
+  'a thrown text': {
+    files: { 'l.ts': 'throw "no bear"' },
+    message: /l\.ts cannot be loaded: no bear$/,
+    next: /^Correct the module, or its path in spec\.file\.$/,
+  },
   'require in a module with import': {
     files: { 'm.mjs': '\nconst fs = require("node:fs")\nexport default () => fs' },
     message: /require is not defined .* \(\S*\/m\.mjs:2:\d+\)$/,
