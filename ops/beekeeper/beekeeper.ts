@@ -364,8 +364,10 @@ export class Beekeeper {
     }
     const { plans } = running
     const acceptedAt = (id: string) => running.all.map((swarm) => swarm.acceptedAt(id)).find((time) => time !== null) ?? null
-    const idSecret = await idSecretOf(log, { clock: systemClock, random })
-    const requestIds = new RequestIds(systemClock, random, idSecret)
+    const secret = await idSecretOf(log, { clock: systemClock, random })
+    // On a cluster, the partitions are spread over processes, and so are the requests.
+    const sticky = settings.log === 'embedded' ? { partitions: settings.partitions } : {}
+    const requestIds = new RequestIds({ clock: systemClock, random, secret, ...sticky })
     const management = await LocalManagement.open({
       log,
       clock: systemClock,
@@ -396,8 +398,7 @@ export class Beekeeper {
       ...this.#tracing,
       onNotice: (notice: string) => say('gateway', 'warn', notice),
       clock: systemClock,
-      random,
-      idSecret,
+      requestIds,
       host: settings.host,
       requestTimeoutMs: settings.request_timeout_seconds * 1000,
       maxBodyBytes: settings.max_body_bytes,
