@@ -26,6 +26,7 @@ import type { SwarmManagement } from '../../topology/swarm/swarm-management.ts'
 import { applicationIdOf } from '../../topology/topic-names.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { ServerTokens } from '../access/server-tokens.ts'
+import { SharedTokens } from '../access/shared-tokens.ts'
 import { type BackupReport, writeBackup } from '../backup/backup.ts'
 import type { Settings } from '../config/settings.ts'
 import { storedSecrets } from '../config/stored-secrets.ts'
@@ -202,6 +203,11 @@ export class Beekeeper {
     const onNotice = (notice: string) => say('', 'warn', notice)
     const log = await openLog(settings, { processId: first?.processId ?? null, acceptLoss: this.#options.acceptLoss ?? false, onNotice })
     this.#closeLater('log', () => log.close())
+    if (settings.log === 'kafka') {
+      const shared = await SharedTokens.open({ log, clock: systemClock, say })
+      this.#closeLater('shared tokens', () => shared.close())
+      this.#tokens.share(shared)
+    }
     for (const line of closePlaces(privatePlaces(settings))) say('', 'warn', line)
     const recorder = FileFlightRecorder.open(join(settings.data_dir, 'flights'), { onNotice })
     this.#closeLater('flights', async () => recorder.close())

@@ -15,7 +15,7 @@ import { eventually } from '../../../support/swarm-here.ts'
 const secrets = { asker: 'asker-0123456789', other: 'other-0123456789', reader: 'reader-0123456789', manager: 'manager-0123456789' }
 
 /** A registry in which no token can be created. */
-const registry = { list: () => [], create: () => assert.fail('no token is created here'), revoke: () => {} }
+const registry = { list: () => [], create: () => assert.fail('no token is created here'), revoke: async () => {} }
 
 describe('A gateway with tokens', () => {
   const tokens = new AccessTokens()
