@@ -149,12 +149,18 @@ function withPath(thrown: unknown, file: string): unknown {
   return new WaggleError(thrown.code, { message: thrown.message, next: thrown.next, cause: new AggregateError(mistakes) })
 }
 
-function differenceText({ swarm, version, needs_accept: needs, ...parts }: SwarmDifference): string {
+function differenceText({ swarm, version, needs_accept: needs, requests_in_flight: inFlight, remarks, ...parts }: SwarmDifference): string {
   const lines = (['bees', 'gateways', 'topics', 'stores'] as const).flatMap((kind) => changeLines(kind, parts[kind]))
   const begin = `${swarm} against ${version === null ? 'what runs' : `version ${version}, which runs`}`
-  if (lines.length === 0) return `${begin}: nothing changes`
-  const warnings = needs.map((need) => `! ${need}`)
-  return [begin, ...lines, ...warnings, ...(needs.length === 0 ? [] : ['An update needs --accept.'])].join('\n')
+  const requests = `${inFlight} ${inFlight === 1 ? 'request is' : 'requests are'} in flight at the server that answers; the version that runs answers them`
+  return [
+    lines.length === 0 ? `${begin}: nothing changes` : begin,
+    ...lines,
+    ...needs.map((need) => `! ${need}`),
+    ...remarks.map((remark) => `* ${remark}`),
+    ...(needs.length === 0 ? [] : ['An update needs --accept.']),
+    ...(lines.length === 0 ? [] : [requests]),
+  ].join('\n')
 }
 
 function changeLines(kind: string, { added, removed, changed }: Changes): readonly string[] {

@@ -19,7 +19,7 @@ import { dataRemoval } from './removed-data.ts'
 import type { OwnClaim } from './swarm-claims.ts'
 import { needsAccept, noSuchSwarm, notStarted } from './swarm-errors.ts'
 import { changeVersion } from './version-change.ts'
-import { differenceOf } from './version-difference.ts'
+import { differenceOf, type PlanDifference } from './version-difference.ts'
 
 export interface ServedSwarmOptions {
   readonly running: RunningSwarms
@@ -238,6 +238,24 @@ export class ServedSwarm {
     }
   }
 
+  /** The effects of another version. Throws the error with which `change` refuses the version before anything moves. */
+  async compare(configured: ConfiguredSwarm): Promise<PlanDifference> {
+    const { running } = this.#options
+    try {
+      const newer = await running.look(configured)
+      const older = this.#running ?? (this.#configured === null ? null : await running.look(this.#configured).catch(() => null))
+      return await this.#checked(older ?? newer, newer)
+    } catch (thrown) {
+      throw notStarted(configured, thrown)
+    }
+  }
+
+  /** The checks of a comparison and of a change. */
+  async #checked(older: RunningSwarm, newer: RunningSwarm): Promise<PlanDifference> {
+    await newer.application.checkTopics()
+    return differenceOf(older, newer)
+  }
+
   async #changeRunning(
     older: RunningSwarm,
     configured: ConfiguredSwarm,
@@ -248,10 +266,12 @@ export class ServedSwarm {
     this.#state = 'updating'
     try {
       const newer = await running.prepare(configured)
-      const { needs_accept: needs } = differenceOf(older, newer, this.#version)
-      if (needs.length > 0 && !accept) {
+      try {
+        const { needs_accept: needs } = await this.#checked(older, newer)
+        if (needs.length > 0 && !accept) throw needsAccept(this.name, needs)
+      } catch (refused) {
         running.discard(newer)
-        throw needsAccept(this.name, needs)
+        throw refused
       }
       const others =
         claim === null || groups === null || version === null
@@ -323,7 +343,7 @@ export class ServedSwarm {
     // Nothing is known about a version whose text is no longer a valid swarm.
     const older = before === null ? null : await running.look(before).catch(() => null)
     const newer = await running.look(configured)
-    const needs = older === null ? [] : differenceOf(older, newer, this.#version).needs_accept
+    const { needs_accept: needs } = await this.#checked(older ?? newer, newer)
     if (needs.length > 0 && !accept) throw needsAccept(this.name, needs)
     this.#configured = configured
     try {

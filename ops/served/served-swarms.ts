@@ -22,7 +22,6 @@ import { type ChangeOptions, ServedSwarm, type ServedSwarmOptions } from './serv
 import type { OwnClaim } from './swarm-claims.ts'
 import { fixed, noSuchSwarm, otherName, otherWasFaster, swarmExists, unknownBee, unknownVersion } from './swarm-errors.ts'
 import { SwarmLocks } from './swarm-locks.ts'
-import { differenceOf } from './version-difference.ts'
 
 export interface ServedSwarmsOptions extends ServedSwarmOptions {
   readonly place: ServerPlace
@@ -126,9 +125,11 @@ export class ServedSwarms implements SwarmManagement {
     const served = this.#served(name)
     const configured = this.#configured(text)
     if (configured.swarm.name !== name) throw otherName(configured.swarm, name)
-    const older = served.running ?? (served.configured === null ? null : await this.#options.running.look(served.configured))
-    const newer = await this.#options.running.look(configured)
-    return differenceOf(older ?? newer, newer, served.version)
+    this.#checkBeside(configured)
+    const difference = await served.compare(configured)
+    const { state, row, gateways } = served
+    const remarks = state === 'failed' ? [`the swarm has failed, so an update starts it: ${row.error?.detail ?? ''}`] : []
+    return { swarm: name, version: served.version, ...difference, requests_in_flight: this.#options.requests.inFlight(gateways), remarks }
   }
 
   async rollback(name: string, version: number | null, options: UpdateOptions = {}): Promise<UpdatedSwarm> {

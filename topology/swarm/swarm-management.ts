@@ -16,7 +16,10 @@ export interface SwarmManagement {
    * WAGGLE_SWARM_NOT_STARTED if the older version goes on.
    */
   update(name: string, definition: SwarmText, options?: UpdateOptions): Promise<UpdatedSwarm>
-  /** Compares a definition with the version that runs. The swarm is not changed. */
+  /**
+   * Compares a definition with the version that runs. The swarm is not changed. Throws the errors with which `update` refuses the definition before
+   * it opens the bees.
+   */
   compare(name: string, definition: SwarmText): Promise<SwarmDifference>
   /** Makes an earlier version the newest one. Throws WAGGLE_UNKNOWN_VERSION, and the errors of `update`. */
   rollback(name: string, version: number | null, options?: UpdateOptions): Promise<UpdatedSwarm>
@@ -121,6 +124,10 @@ export interface SwarmDifference {
   readonly stores: Changes
   /** Effects that need `accept`. */
   readonly needs_accept: readonly string[]
+  /** The requests that this process has accepted, and whose outcome it does not know yet. Other processes have requests of their own. */
+  readonly requests_in_flight: number
+  /** Facts about the update beside its effects, each as a sentence without its full stop. */
+  readonly remarks: readonly string[]
 }
 
 export interface Changes {

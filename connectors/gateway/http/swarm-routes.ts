@@ -267,6 +267,8 @@ const difference = Type.Object({
   topics: changes,
   stores: changes,
   needs_accept: Type.Array(Type.String()),
+  requests_in_flight: Type.Integer({ description: 'The requests that this process has accepted, and whose outcome it does not know yet.' }),
+  remarks: Type.Array(Type.String()),
 })
 const beeRow = Type.Object({
   swarm: Type.String(),

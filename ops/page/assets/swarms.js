@@ -92,14 +92,16 @@ function Detail({ name, onChange }) {
   </section>`
 }
 
-function Difference({ bees, gateways, topics, stores, needs_accept: needs }) {
+function Difference({ bees, gateways, topics, stores, needs_accept: needs, requests_in_flight: inFlight, remarks }) {
   const parts = Object.entries({ bees, gateways, topics, stores }).flatMap(([what, changes]) =>
     Object.entries(changes).flatMap(([how, names]) => (names.length === 0 ? [] : [{ what, how, names }])),
   )
   return html`<h3>What the edit changes</h3>
     ${parts.length === 0 && html`<p class="quiet">Nothing.</p>`}
     <ul class="difference">${parts.map(({ what, how, names }) => html`<li class=${how}><b>${signs[how]} ${what} ${how}</b>: ${names.join(', ')}</li>`)}</ul>
-    ${needs.length > 0 && html`<p class="bad">${needs.join('. ')}.</p>`}`
+    ${needs.length > 0 && html`<p class="bad">${needs.join('. ')}.</p>`}
+    ${remarks.map((remark) => html`<p class="quiet">${remark}.</p>`)}
+    ${parts.length > 0 && html`<p class="quiet">Requests in flight at this process: ${inFlight}. The version that runs answers them.</p>`}`
 }
 
 const signs = { added: '+', removed: '−', changed: '~' }
