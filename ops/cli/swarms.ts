@@ -100,7 +100,7 @@ export async function switchSwarm(name: string, verb: 'pause' | 'resume', option
 export async function rollbackSwarm(name: string, options: ServerOptions & { readonly to?: number; readonly accept: boolean }): Promise<number> {
   const query = new URLSearchParams({ ...(options.to === undefined ? {} : { version: String(options.to) }), accept: String(options.accept) })
   const row = (await call(options, { method: 'POST', path: `${pathOf(name)}/rollback?${query}` })) as UpdatedSwarm
-  const said = row.changed ? `${name} is ${row.state}, version ${row.version}` : `${name} is unchanged: that version runs`
+  const said = row.changed ? `${name} is ${row.state}, version ${row.version}` : `${name} is unchanged: the text of that version runs`
   print(options, row, [said, ...remarkLines(row)].join('\n'))
   return exitStatus.done
 }

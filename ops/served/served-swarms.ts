@@ -112,7 +112,7 @@ export class ServedSwarms implements SwarmManagement {
       const { version, created_at } = one
       rows.push({ version, created_at, current: version === served.version, changed_files: await this.#filesNotAs(one) })
     }
-    return { ...served.row, definition: served.text, versions: rows }
+    return { ...served.row, definition: served.text, directory: served.current?.directory ?? null, versions: rows }
   }
 
   validate(text: SwarmText): Promise<SwarmFindings> {

@@ -87,6 +87,8 @@ export interface SwarmFailure {
 export interface SwarmDetail extends SwarmRow {
   /** The text of the swarm's file. */
   readonly definition: string
+  /** The directory of relative paths, relative to the server's directory; null for a swarm of a file. */
+  readonly directory: string | null
   readonly versions: readonly SwarmVersionRow[]
 }
 

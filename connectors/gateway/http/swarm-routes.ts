@@ -214,7 +214,9 @@ const textQuery = Type.Object({
   ),
 })
 const reloadQuery = Type.Object({
-  reload: Type.Optional(Type.String({ description: 'true: the same text makes a new version too, which loads changed files.' })),
+  reload: Type.Optional(
+    Type.String({ description: 'true: the same text with the same files of code makes a new version too, which loads other changed files.' }),
+  ),
 })
 
 const acceptQuery = Type.Object({ accept: Type.Optional(Type.String({ description: 'true: effects that need it are wanted.' })) })
@@ -253,7 +255,7 @@ const version = Type.Object({
     }),
   ),
 })
-const swarmDetail = Type.Object({ ...row, definition: Type.String(), versions: Type.Array(version) })
+const swarmDetail = Type.Object({ ...row, definition: Type.String(), directory: nullable(Type.String()), versions: Type.Array(version) })
 const mistake = Type.Object({
   file: nullable(Type.String()),
   line: nullable(Type.Integer()),

@@ -51,10 +51,11 @@ function Detail({ name, onChange }) {
       onChange()
     }
   }
-  const compare = async () => setDifference(await call('Compare', 'POST', '/compare', text))
+  const place = detail.directory === null ? '' : `directory=${encodeURIComponent(detail.directory)}`
+  const compare = async () => setDifference(await call('Compare', 'POST', `/compare?${place}`, text))
   const apply = async () => {
     const needs = difference?.needs_accept ?? []
-    const row = await call('Update', 'PUT', needs.length > 0 ? '?accept=true' : '', text)
+    const row = await call('Update', 'PUT', `?${place}${needs.length > 0 ? '&accept=true' : ''}`, text)
     if (row === null) return
     setEdit(null)
     setDifference(null)
@@ -72,7 +73,7 @@ function Detail({ name, onChange }) {
       setDifference(null)
     }}></textarea></label>
     <p class="row">
-      <button onClick=${compare} disabled=${edit === null}>Compare with what runs</button>
+      <button onClick=${compare}>Compare with what runs</button>
       ${!isFixed && html`<button class="main" onClick=${apply} disabled=${difference === null}>${difference?.needs_accept.length > 0 ? 'Update, and accept the losses' : 'Update'}</button>`}
       <button onClick=${() => {
         setEdit(null)
