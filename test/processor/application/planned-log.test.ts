@@ -14,7 +14,11 @@ const topic = (name: string, partitions: number): TopicSpec => ({ name, partitio
 it('A planned log knows the topics that were created on it, refuses what the log refuses with the same error, and changes nothing', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-planned-'))
   const log = await openEmbeddedLog({ directory, clock: systemClock })
-  const errorOf = (work: Promise<void>) => work.then(assert.fail, ({ code, message, next }: WaggleError) => ({ code, message, next }))
+  const errorOf = (work: Promise<void>) =>
+    work.then(
+      () => assert.fail('nothing was refused'),
+      ({ code, message, next }: WaggleError) => ({ code, message, next }),
+    )
   try {
     await log.createTopics([topic('there', 2)])
     const planned = new PlannedLog(log)
