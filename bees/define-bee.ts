@@ -14,6 +14,7 @@ import type { ModelServers } from '../topology/swarm/ports/model-servers.ts'
 import type { Models } from '../topology/swarm/ports/models.ts'
 import type { Pictures } from '../topology/swarm/ports/pictures.ts'
 import type { Postgres } from '../topology/swarm/ports/postgres.ts'
+import type { Printing } from '../topology/swarm/ports/printing.ts'
 import type { LineOrigin, Processes } from '../topology/swarm/ports/processes.ts'
 import type { Programs } from '../topology/swarm/ports/programs.ts'
 import type { PythonBees } from '../topology/swarm/ports/python.ts'
@@ -34,6 +35,8 @@ export interface BeePorts {
   readonly database: Database
   readonly postgres: Postgres
   readonly http: HttpCalls
+  /** Connects printed lines with bees. Undefined: printed text goes to the streams of the process as it is. */
+  readonly printing?: Printing
 }
 
 export interface BeeContext<Spec> {

@@ -1,10 +1,17 @@
+import { isAsyncIterable } from '../../topology/async-iterable.ts'
 import { isPromiseLike } from '../../topology/promise-like.ts'
+import type { Printing } from '../../topology/swarm/ports/printing.ts'
+import type { LineOrigin } from '../../topology/swarm/ports/processes.ts'
 import type { BeeRequest } from '../define-bee.ts'
+import { BeePrinter } from './bee-printer.ts'
+import { printedIterable } from './printed-iterable.ts'
 
 export interface BeeCallsOptions {
   /** A clock in ms. */
   readonly now: () => number
-  readonly log: (bee: string, level: 'warn', message: string) => void
+  readonly log: (bee: string, level: 'info' | 'warn', message: string, origin?: LineOrigin) => void
+  /** Connects the lines that bees print with their calls. Undefined: printed lines are not connected. */
+  readonly printing?: Printing
 }
 
 /** The work of the bees since the last `takeActivity`. */
@@ -31,21 +38,56 @@ export class BeeCalls {
 
   /** Calls a bee by `act`. Returns what the bee returns, and throws what it throws. For a bee that returns no promise, no promise is made. */
   call<T>(bee: string, requests: readonly Pick<BeeRequest, 'id'>[], act: () => T | PromiseLike<T>): T | Promise<T> {
+    const { printing, log } = this.#options
+    const printer = printing === undefined ? null : new BeePrinter((level, message, origin) => log(bee, level, message, origin), requests)
     this.#active.add(bee)
     const startedAt = this.#options.now()
-    const result = act()
+    const result = this.#begun(printer, act)
     this.#report(bee, requests, this.#options.now() - startedAt)
-    return isPromiseLike(result) ? this.#opened(bee, result) : result
+    return isPromiseLike(result) ? this.#opened(bee, result, printer) : this.#ended(result, printer)
   }
 
-  async #opened<T>(bee: string, result: PromiseLike<T>): Promise<T> {
+  async #opened<T>(bee: string, result: PromiseLike<T>, printer: BeePrinter | null): Promise<T> {
     this.#open.set(bee, (this.#open.get(bee) ?? 0) + 1)
     try {
-      return await result
+      return this.#ended(await result, printer)
+    } catch (thrown) {
+      printer?.end()
+      throw thrown
     } finally {
       this.#active.add(bee)
       this.#open.set(bee, (this.#open.get(bee) ?? 1) - 1)
     }
+  }
+
+  /** The result of `act`. Lines that `act` prints go to the printer. */
+  #begun<T>(printer: BeePrinter | null, act: () => T): T {
+    if (printer === null) return act()
+    try {
+      return this.#printing(printer, act)
+    } catch (thrown) {
+      printer.end()
+      throw thrown
+    }
+  }
+
+  /** The output of a call that is over. If the output is a generator, the call is over when its last part is made. */
+  #ended<T>(output: T, printer: BeePrinter | null): T {
+    if (printer === null) return output
+    if (!isAsyncIterable(output)) {
+      printer.end()
+      return output
+    }
+    return printedIterable(
+      output,
+      (step) => this.#printing(printer, step),
+      () => printer.end(),
+    ) as T
+  }
+
+  #printing<T>(printer: BeePrinter, act: () => T): T {
+    const { printing } = this.#options
+    return printing === undefined ? act() : printing.call(printer, act)
   }
 
   /** The bees that had calls since the last call of `takeActivity`. */

@@ -2,12 +2,16 @@ import type { SwarmBee } from '../../topology/swarm/checked-swarm.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Bee, BeeContext, BeeFindings, BeeType } from '../define-bee.ts'
 import { BeeReplicas } from '../replicas/bee-replicas.ts'
+import { BeePrinter } from './bee-printer.ts'
 import type { HostOptions } from './host-options.ts'
 
 /** The result of a type's `create`. An error gets the line of the swarm file that caused it. */
 export async function createBee(options: HostOptions, bee: SwarmBee, opening: Opening, readers: ReaderFindings): Promise<Bee<unknown, unknown>> {
+  const { printing } = options.ports
+  const create = async () => madeBy(options, bee, opening, readers)
   try {
-    return await madeBy(options, bee, opening, readers)
+    if (printing === undefined) return await create()
+    return await printing.call(new BeePrinter((level, message, origin) => options.log(bee.name, level, message, origin), []), create)
   } catch (thrown) {
     throw thrown instanceof WaggleError ? thrown.at(options.fileAndLineOf(bee, thrown)) : thrown
   }

@@ -14,6 +14,7 @@ import { type Bee, type BeeFindings, type BeeType, NotTaken, PassedOn, type Runn
 import { BeeReplicas } from '../replicas/bee-replicas.ts'
 import type { ReplicaCounts } from '../replicas/replicas.ts'
 import { BeeCalls } from './bee-calls.ts'
+import { BeePrinter } from './bee-printer.ts'
 import { beeRequest } from './bee-request.ts'
 import { BeeStates } from './bee-states.ts'
 import { callBee } from './called-bee.ts'
@@ -41,7 +42,9 @@ export class SwarmHost implements BeeHost {
     this.#made = made
     this.#replicas = new Map(options.bees.map((bee) => [bee.name, new BeeReplicas(bee, { ...options, least: leastReplicas(options, bee) })]))
     this.#gates = new Map(options.bees.flatMap(({ shadows }) => (shadows === undefined ? [] : [[shadows, new ShadowGate(options)] as const])))
-    this.calls = new BeeCalls(options)
+    const { now, log } = options
+    const { printing } = options.ports
+    this.calls = new BeeCalls({ now, log, ...(printing === undefined ? {} : { printing }) })
   }
 
   /** Creates the host and all bees of the roles `value`, `loop` and `stream`. These bees are part of the topology, which cannot wait for `create`. */
@@ -130,6 +133,8 @@ export class SwarmHost implements BeeHost {
       })
     }
     const given = inputs(typeOf(this.#options, bee))
+    const { log } = this.#options
+    const { printing } = this.#options.ports
     return (input, { id, headers, place }) => {
       const call = { key: id, headers, metadata: place ?? nowhere, signal: neverAborted, attempt: 1, timestamp: 0 }
       const request = beeRequest(
@@ -140,7 +145,11 @@ export class SwarmHost implements BeeHost {
           () => neverAborted,
         ),
       )
-      const output = made.process(given(input), request)
+      const act = () => made.process(given(input), request)
+      const output =
+        printing === undefined
+          ? act()
+          : printing.callNow(new BeePrinter((level, message, origin) => log(bee.name, level, message, origin), [request]), act)
       if (output instanceof Promise)
         throw new WaggleError('WAGGLE_INVALID_BEE', {
           message: `The bee type ${bee.type.type} has the role "${bee.type.role}", which must not return a promise`,

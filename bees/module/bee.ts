@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
-import { defineBee } from '../define-bee.ts'
+import { type BeeRequest, defineBee } from '../define-bee.ts'
+import { BeePrinter } from '../hosting/bee-printer.ts'
 import { loadBee, loadMs, withoutSteps } from './load-bee.ts'
 import { openThreadedBee } from './threaded-bee.ts'
 
@@ -35,9 +36,11 @@ export default defineBee({
   },
   codeFiles: ({ file }) => [file],
   leastReplicas: ({ workers }) => workers ?? 1,
-  create: async ({ spec, bee, resolve, log, replicas, replicate }) => {
+  create: async ({ spec, bee, resolve, log, replicas, replicate, ports: { printing: port } }) => {
     const module = { path: await resolve(spec.file), export: spec.bee ?? 'default' }
     const isThreaded = spec.workers !== undefined || replicas.max > 1
-    return isThreaded ? openThreadedBee({ module, bee, log: (line) => log('error', line) }, replicate) : withoutSteps(await loadBee(module, loadMs))
+    if (!isThreaded) return withoutSteps(await loadBee(module, loadMs))
+    const printing = port === undefined ? {} : { printing: { port, printer: (requests: readonly BeeRequest[]) => new BeePrinter(log, requests) } }
+    return openThreadedBee({ module, bee, log: (line) => log('error', line), ...printing }, replicate)
   },
 })

@@ -1,6 +1,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { ErrorCode } from '../../topology/error-codes.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
+import type { PrintedStream } from '../../topology/swarm/ports/printing.ts'
 import type { BeeRequest } from '../define-bee.ts'
 import type { BeeModule } from './load-bee.ts'
 
@@ -11,6 +12,8 @@ export interface ModuleThreadData {
   readonly bee: string
   /** The thread's end of the channel for messages. Waggle does not use `parentPort`, because the module may use it. */
   readonly port: MessagePort
+  /** True if the thread sends the text that the module prints. False if the text goes to the streams of the process as it is. */
+  readonly sendsPrints: boolean
 }
 
 /** A request without the members that cannot be sent to a thread. */
@@ -31,7 +34,7 @@ export type ToModule =
 
 /**
  * A message from the thread. The outcomes of a call are in the order of its inputs. The outcome is null for a request whose result is its parts. A
- * request's first part follows a `begin`.
+ * request's first part follows a `begin`. The call of `printed` is null for text that the module prints outside of a call.
  */
 export type FromModule =
   | { readonly kind: 'ready'; readonly isBatch: boolean; readonly example: unknown }
@@ -41,6 +44,7 @@ export type FromModule =
   | { readonly kind: 'part'; readonly call: number; readonly request: number; readonly part: Payload; readonly number: number }
   | { readonly kind: 'failed'; readonly call: number; readonly error: SentError }
   | { readonly kind: 'pong'; readonly call: number }
+  | { readonly kind: 'printed'; readonly call: number | null; readonly stream: PrintedStream; readonly text: string }
 
 /** The parts of an error that can be sent. A message would lose the error's class. */
 export interface SentError {

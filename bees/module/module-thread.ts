@@ -10,15 +10,17 @@ import { loadBee, loadMs, withoutSteps } from './load-bee.ts'
 import type { FromModule, ModuleThreadData, SentError, ToModule } from './module-messages.ts'
 import { sentError } from './sent-error.ts'
 import { isPartAnswer, ThreadParts } from './thread-parts.ts'
+import { ThreadPrints } from './thread-prints.ts'
 
 /**
  * The program of one thread of a module bee with `workers`. The thread loads the module itself, so the module's variables belong to this thread
  * alone.
  */
-const { module, bee, port } = workerData as ModuleThreadData
+const { module, bee, port, sendsPrints } = workerData as ModuleThreadData
 // The port is removed from `workerData`, so that the module cannot use it.
 Object.assign(workerData as object, { port: null })
 const say = (message: FromModule) => port.postMessage(message)
+const prints = sendsPrints ? new ThreadPrints(say) : null
 serveOwnPackage()
 try {
   const made = withoutSteps(await loadBee(module, loadMs))
@@ -33,7 +35,8 @@ try {
       const parts = message.requests.map((_, request) => new ThreadParts({ bee, call, request, earlier: [], say }))
       const open = { abort: new AbortController(), parts }
       calls.set(call, open)
-      void outcomesOf(made, message, open)
+      const outcomes = () => outcomesOf(made, message, open)
+      void (prints === null ? outcomes() : prints.during(call, outcomes))
         .then(
           (outcomes) => say({ kind: 'done', call: message.call, outcomes }),
           (thrown: unknown) => say({ kind: 'failed', call: message.call, error: sentError(thrown) }),

@@ -1,19 +1,22 @@
-import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
+import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads'
 import { moduleFile } from '../../topology/module-file.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import { saidBy, WaggleError } from '../../topology/waggle-error.ts'
 import type { BeeRequest } from '../define-bee.ts'
+import type { BeePrinter } from '../hosting/bee-printer.ts'
 import { outputOf, payloadOfInput } from '../hosting/payload-input.ts'
 import { wholeOfParts } from '../hosting/request-parts.ts'
 import { loadMs } from './load-bee.ts'
 import type { FromModule, ModuleThreadData, SentError, SentRequest, ToModule } from './module-messages.ts'
 import { receivedError } from './sent-error.ts'
-import type { ThreadOptions } from './threaded-bee.ts'
+import type { ThreadOptions, ThreadPrinting } from './threaded-bee.ts'
 import { WorkerParts } from './worker-parts.ts'
 
 type Ready = Extract<FromModule, { kind: 'ready' }>
 
 interface OpenCall {
+  /** Takes what the module prints during the call; null if nobody takes it. */
+  readonly printer: BeePrinter | null
   readonly parts: readonly WorkerParts[]
   resolve(outcomes: readonly (Payload | SentError | null)[]): void
   reject(error: WaggleError): void
@@ -27,6 +30,9 @@ export class ModuleWorker {
   readonly ready: Promise<Ready>
   readonly #worker: Worker
   readonly #port: MessagePort
+  readonly #printing: ThreadPrinting | null
+  /** Takes what the module prints outside of calls. */
+  readonly #printer: BeePrinter | null
   readonly #errorOf: (why: string) => WaggleError
   readonly #open = new Map<number, OpenCall>()
   #next = 0
@@ -34,11 +40,13 @@ export class ModuleWorker {
   #failStart: (error: WaggleError) => void = () => {}
 
   /** `errorOf` makes the error for the calls that are open when the thread ends. */
-  constructor({ module, bee, log }: ThreadOptions, errorOf: (why: string) => WaggleError) {
+  constructor({ module, bee, log, printing }: ThreadOptions, errorOf: (why: string) => WaggleError) {
     this.#errorOf = errorOf
+    this.#printing = printing ?? null
+    this.#printer = printing?.printer([]) ?? null
     const { port1, port2 } = new MessageChannel()
     this.#port = port1
-    const workerData: ModuleThreadData = { module, bee, port: port2 }
+    const workerData: ModuleThreadData = { module, bee, port: port2, sendsPrints: printing !== undefined }
     this.#worker = new Worker(moduleFile(new URL('./module-thread.ts', import.meta.url)), { workerData, transferList: [port2] })
     const ended = (why: string) => {
       if (!this.#isEnded) log(`A thread of ${bee} ended, and starts again with the next call: ${why}`)
@@ -56,6 +64,7 @@ export class ModuleWorker {
           void this.end(receivedError(message.error))
         } else if (message.kind === 'done') this.#open.get(message.call)?.resolve(message.outcomes)
         else if (message.kind === 'failed') this.#open.get(message.call)?.reject(receivedError(message.error))
+        else if (message.kind === 'printed') this.#print(message)
         else if (message.kind === 'begin' || message.kind === 'part') this.#open.get(message.call)?.parts[message.request]?.take(message)
         else this.#open.get(message.call)?.pong()
       })
@@ -92,7 +101,7 @@ export class ModuleWorker {
           reject(notEnded())
         }
         const parts = requests.map((request, at) => new WorkerParts(request, { call, request: at, say: (message) => this.#say(message) }))
-        this.#open.set(call, { resolve, reject, pong, parts })
+        this.#open.set(call, { resolve, reject, pong, parts, printer: this.#printing?.printer(requests) ?? null })
         const payloads = inputs.map((input, at) => ownBytes(payloadOfInput(input, requests[at]?.contentType ?? '')))
         this.#say({ kind: 'call', call, inputs: payloads, requests: requests.map(sentRequest) })
         if (signals.some((signal) => signal.aborted)) aborted()
@@ -112,12 +121,22 @@ export class ModuleWorker {
   async end(error: WaggleError): Promise<void> {
     if (!this.#isEnded) {
       this.#isEnded = true
+      // The last lines of a thread say most about its end, and may not have been read.
+      for (let left = receiveMessageOnPort(this.#port); left !== undefined; left = receiveMessageOnPort(this.#port)) {
+        const message = left.message as FromModule
+        if (message.kind === 'printed') this.#print(message)
+      }
       this.#failStart(error)
       for (const { reject } of [...this.#open.values()]) reject(error)
       this.#open.clear()
       this.#port.close()
     }
     await this.#worker.terminate()
+  }
+
+  #print({ call, stream, text }: Extract<FromModule, { kind: 'printed' }>): void {
+    const printer = (call === null ? null : this.#open.get(call)?.printer) ?? this.#printer
+    if (printer !== null) this.#printing?.port.write(printer, stream, text)
   }
 
   #say(message: ToModule): void {

@@ -1,5 +1,7 @@
+import type { Printing } from '../../topology/swarm/ports/printing.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Bee, BeeContext, BeeRequest } from '../define-bee.ts'
+import type { BeePrinter } from '../hosting/bee-printer.ts'
 import type { BeeModule } from './load-bee.ts'
 import { ModuleWorker } from './module-worker.ts'
 
@@ -28,6 +30,13 @@ export interface ThreadOptions {
   readonly bee: string
   /** Receives a line for each thread that ends by itself, because no error reports the end if no call is open. */
   readonly log: (message: string) => void
+  /** Takes the text that the module prints. Default: the text goes to the streams of the process as it is. */
+  readonly printing?: ThreadPrinting
+}
+
+export interface ThreadPrinting {
+  readonly port: Printing
+  readonly printer: (requests: readonly BeeRequest[]) => BeePrinter
 }
 
 /** One thread of a bee. If its worker dies, another worker replaces it. */

@@ -20,12 +20,13 @@ export interface BeePortsOptions {
   /** The number of threads for each model. */
   readonly threads: number
   readonly database: BeePorts['database']
+  readonly printing?: BeePorts['printing']
   /** When this signal aborts, the installation of a Python bee's requirements stops. */
   readonly signal?: AbortSignal
 }
 
 /** The ports through which bees of this process reach the outside world. */
-export function beePorts({ settings, threads, database, signal }: BeePortsOptions): BeePorts {
+export function beePorts({ settings, threads, database, printing, signal }: BeePortsOptions): BeePorts {
   const processes = new LocalProcesses({ clock: systemClock })
   const directory = join(settings.data_dir, 'python')
   const containers = new DockerContainers({
@@ -53,6 +54,7 @@ export function beePorts({ settings, threads, database, signal }: BeePortsOption
     database,
     http: new GuardedHttpCalls({ clock: systemClock, hosts: settings.http_call_hosts }),
     postgres: new PostgresServers({ clock: systemClock }),
+    ...(printing === undefined ? {} : { printing }),
   }
 }
 

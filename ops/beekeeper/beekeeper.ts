@@ -19,6 +19,7 @@ import { SystemRandom } from '../../connectors/system/system-random.ts'
 import { KillingRecordSearch } from '../../processor/async/killing-record-search.ts'
 import type { Log, StateDirectory } from '../../processor/ports.ts'
 import { ownPackage } from '../../topology/own-package.ts'
+import type { Printing } from '../../topology/swarm/ports/printing.ts'
 import type { Tracing } from '../../topology/swarm/ports/tracing.ts'
 import { inlineAnswers } from '../../topology/swarm/request/whole-answers.ts'
 import type { Redaction } from '../../topology/swarm/secrets/redaction.ts'
@@ -81,6 +82,8 @@ export interface BeekeeperOptions {
   readonly logLevels?: LogLevels
   /** The connection to an OpenTelemetry collector; null if there is none. */
   readonly otlp?: Otlp | null
+  /** Connects the lines that modules print with their bees. Undefined: printed lines have no bee. */
+  readonly printing?: Printing
   /** Hides secrets in the lines that callers may read. */
   readonly redaction: Redaction
   /** If true, a damaged log opens with the records that remain. */
@@ -214,8 +217,14 @@ export class Beekeeper {
     const killingRecordSearch = new KillingRecordSearch(recorder)
     const database = this.#database
     this.#closeLater('database', () => database.close())
-    const { signal, swarms } = this.#options
-    const ports = beePorts({ settings, threads: 1, database, ...(signal === undefined ? {} : { signal }) })
+    const { signal, swarms, printing } = this.#options
+    const ports = beePorts({
+      settings,
+      threads: 1,
+      database,
+      ...(signal === undefined ? {} : { signal }),
+      ...(printing === undefined ? {} : { printing }),
+    })
     const open = await openClaims(settings, { log, clock: systemClock, random, onNotice: (notice) => say('claims', 'warn', notice) })
     if (open !== null) this.#closeLater('claims', () => open.close())
     const claims = open?.claims ?? null

@@ -10,6 +10,7 @@ import type { Settings } from '../config/settings.ts'
 import { BoundedLines } from '../process-log/bounded-lines.ts'
 import type { LogLevel, LogLevels, LogLine } from '../process-log/log-line.ts'
 import { LogThreshold } from '../process-log/log-threshold.ts'
+import { PrintSources } from '../process-log/print-sources.ts'
 import { type Otlp, openOtlp } from '../telemetry/otlp/otlp.ts'
 import { CapturedOutput } from './captured-output.ts'
 import { Console } from './console.ts'
@@ -41,13 +42,14 @@ export async function inForeground(
 ): Promise<number> {
   const { settings } = options
   const redaction = new Redaction(new Map(configs.flatMap((config) => [...hiddenValues(config)])))
-  const { out, release } = consoleOf(json, settings, redaction)
+  const printing = new PrintSources()
+  const { out, release } = consoleOf(json, settings, { printing, printed: (line) => say('', 'info', line) })
   const stop = new StopSignal(() => out.stopping())
   let otlp: Otlp | null = null
   const lines = new BoundedLines({
     clock: systemClock,
-    say: (module, level, message, fields) => {
-      out.log(module, level, message, fields)
+    say: (module, level, message, { is_shown: isShown, ...fields } = {}) => {
+      if (isShown !== true) out.log(module, level, message, fields)
       otlp?.log(module, level, message, fields)
     },
   })
@@ -74,6 +76,7 @@ export async function inForeground(
       logLevels: levelsOf(out),
       otlp,
       redaction,
+      printing,
       onProgress,
     }).catch((thrown: unknown) => {
       // The signal has ended a start that was waiting for a model, which is not a failure.
@@ -101,6 +104,8 @@ export async function inForeground(
     await otlp?.close()
     stop.release()
     release()
+    // The last lines of a module may have opened windows again, whose timers would keep the process alive.
+    lines.close()
   }
 }
 
@@ -116,25 +121,40 @@ function levelsOf(out: Console): LogLevels {
   }
 }
 
-/** The console of a process. If programs read a stream, lines that modules print to the stream become lines of the log. */
-function consoleOf(json: boolean, settings: Settings, redaction: Redaction): { readonly out: Console; release(): void } {
-  const printed = (line: string) => out.log('', 'info', redaction.text(line))
+/**
+ * The console of a process. A line that a module prints becomes a line of its bee's log. If people read the stream, the stream also shows the text as
+ * it is.
+ */
+function consoleOf(
+  json: boolean,
+  settings: Settings,
+  { printing, printed }: { readonly printing: PrintSources; readonly printed: (line: string) => void },
+): { readonly out: Console; release(): void } {
   const logForm = settings.log_format === 'auto' ? (process.stderr.isTTY === true ? 'text' : 'json') : settings.log_format
-  const taken = json ? new CapturedOutput(process.stdout, printed) : null
-  const takenLog = json || logForm === 'json' ? new CapturedOutput(process.stderr, printed) : null
-  const captured = [taken, takenLog].filter((one) => one !== null)
+  const captured = (stream: NodeJS.WriteStream, isShown: boolean) =>
+    new CapturedOutput(stream, {
+      isShown,
+      printer: () => printing.current,
+      onLine(line, printer) {
+        if (printer !== null) printer.print(line, isShown)
+        else if (!isShown) printed(line)
+      },
+    })
+  const stdout = captured(process.stdout, !json)
+  const stderr = captured(process.stderr, !json && logForm === 'text')
   const out = new Console({
     json,
     logForm,
-    stdout: taken?.own ?? process.stdout,
-    stderr: takenLog?.own ?? process.stderr,
+    stdout: stdout.own,
+    stderr: stderr.own,
     clock: systemClock,
     threshold: LogThreshold.parse(settings.log_level),
   })
   return {
     out,
     release() {
-      for (const one of captured) one.release()
+      stdout.release()
+      stderr.release()
     },
   }
 }

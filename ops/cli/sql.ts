@@ -27,19 +27,21 @@ export async function sql(given: string, options: SqlOptions): Promise<number> {
     throw new WaggleError('WAGGLE_BAD_REQUEST', { message: 'The query is empty', next: 'Give one statement, as in: SELECT 1.' })
   const { settings } = loadConfig({ directories: [process.cwd()], env: process.env })
   return withClickHouse(settings, options.url ?? null, async (url) => {
-    const { names, rows } = await rowsOf(url, query)
-    const shown = rows.slice(0, options.max)
+    const { names, rows, cut } = await rowsOf(url, query, options)
     if (options.json) {
-      for (const row of shown) process.stdout.write(`${JSON.stringify(Object.fromEntries(names.map((name, at) => [name, row[at]])))}\n`)
+      for (const row of rows) process.stdout.write(`${JSON.stringify(Object.fromEntries(names.map((name, at) => [name, row[at]])))}\n`)
     } else if (names.length > 0)
       process.stdout.write(
         `${textTable(
           names,
-          shown.map((row) => row.map(cellOf)),
+          rows.map((row) => row.map(cellOf)),
         )}\n`,
       )
-    const more = rows.length - shown.length
-    if (more > 0) process.stderr.write(`There are ${more} more rows: --max ${rows.length} prints them.\n`)
+    if (cut === 'rows') process.stderr.write(`There are more rows: these are the first ${rows.length}. A greater --max prints more.\n`)
+    if (cut === 'bytes')
+      process.stderr.write(
+        `There are more rows: these are the first ${rows.length}, with ${maxBytes / mebibyte} MiB. Select fewer columns, or ask with LIMIT and OFFSET.\n`,
+      )
     return exitStatus.done
   })
 }
@@ -74,15 +76,39 @@ async function withClickHouse(settings: Settings, url: string | null, work: (url
 interface Rows {
   readonly names: readonly string[]
   readonly rows: readonly (readonly unknown[])[]
+  /** The bound that has ended the rows before the last one; null if these are all rows. */
+  readonly cut: 'rows' | 'bytes' | null
 }
 
-async function rowsOf(url: string, query: string): Promise<Rows> {
+/**
+ * The first rows of a query. Rows are read as they come, up to `max` rows and `maxBytes`. The connection is then closed, so neither this process nor
+ * the database goes on with the rest.
+ */
+async function rowsOf(url: string, query: string, { max }: Pick<SqlOptions, 'max'>): Promise<Rows> {
   const client = createClient({ url, request_timeout: 60_000, application: 'waggle-sql', log: { level: ClickHouseLogLevel.OFF } })
+  const stop = new AbortController()
   try {
-    // The client appends a FORMAT clause, which would follow the semicolon.
-    const found = await client.query({ query: query.trim().replace(/;$/, ''), format: 'JSONCompactEachRowWithNames' })
-    const [names = [], ...rows] = await found.json<unknown[]>()
-    return { names: names.map(String), rows }
+    const found = await client.query({
+      // The client appends a FORMAT clause, which would follow the semicolon.
+      query: query.trim().replace(/;$/, ''),
+      format: 'JSONCompactEachRowWithNames',
+      abort_signal: stop.signal,
+    })
+    let names: readonly string[] | null = null
+    const rows: (readonly unknown[])[] = []
+    let bytes = 0
+    for await (const chunk of found.stream<unknown[]>()) {
+      for (const row of chunk) {
+        if (names === null) {
+          names = row.json<unknown[]>().map(String)
+          continue
+        }
+        bytes += row.text.length
+        if (rows.length === max || bytes > maxBytes) return { names, rows, cut: rows.length === max ? 'rows' : 'bytes' }
+        rows.push(row.json())
+      }
+    }
+    return { names: names ?? [], rows, cut: null }
   } catch (error) {
     if (error instanceof ClickHouseError) {
       throw WaggleError.from('WAGGLE_BAD_REQUEST', error, {
@@ -95,6 +121,7 @@ async function rowsOf(url: string, query: string): Promise<Rows> {
       next: 'See that it runs. The embedded one of another machine listens only there: set CLICKHOUSE_URL, or run the command there.',
     })
   } finally {
+    stop.abort()
     await client.close()
   }
 }
@@ -107,3 +134,6 @@ function cellOf(value: unknown): string {
 }
 
 const maxCellCharacters = 120
+const mebibyte = 1024 * 1024
+/** The most characters of rows, as ClickHouse sends them. */
+const maxBytes = 64 * mebibyte

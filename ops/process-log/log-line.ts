@@ -11,6 +11,8 @@ export interface LogFields {
   readonly request_ids?: string
   /** The number of all requests of the batch. Only lines with `request_ids` have this member. */
   readonly requests?: number
+  /** A module has printed the line to a stream that people read, which has shown it already. The console does not show it again. */
+  readonly is_shown?: true
   readonly code?: string
   /** The place in a user’s file where the error was thrown: `file:line:column`. */
   readonly place?: string

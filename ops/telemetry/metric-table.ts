@@ -78,7 +78,7 @@ export const metricTable = {
   waggle_join_pending: {
     type: 'gauge',
     labels: ['swarm', 'bee', 'thread_id', 'task_id'],
-    help: 'Requests that wait in a join for their other inputs, of those that came since the task was opened.',
+    help: 'Requests that wait in a join for their other inputs.',
   },
   waggle_bee_calls_total: {
     type: 'counter',

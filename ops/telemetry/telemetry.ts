@@ -172,14 +172,11 @@ function lostRecords({ name: swarm, application, metrics }: ReadSwarm): readonly
   return counts.samples
 }
 
-/**
- * The number of requests that wait in joins. The name of a join's node is the name of its bee. If the bee has further nodes, the node's name has a
- * suffix.
- */
+/** The number of requests that wait in joins. The name of a join's node is the name of its bee with a suffix. */
 function pendingJoins(swarm: string, metrics: readonly Metric[]): readonly Sample[] {
   return metrics.flatMap(({ name, tags, value }) => {
     if (name !== joinWaiting) return []
-    const bee = tags['processor-node-id'] ?? ''
+    const bee = (tags['processor-node-id'] ?? '').replace(/\.join$/, '')
     return [{ labels: { swarm, bee, thread_id: tags['thread-id'] ?? '', task_id: tags['task-id'] ?? '' }, value }]
   })
 }

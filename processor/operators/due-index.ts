@@ -8,26 +8,22 @@ import type { KeyValueStore } from '../../topology/state-store.ts'
 export class DueIndex {
   readonly #store: KeyValueStore<string, string>
   readonly #context: ProcessorContext<never, never>
-  readonly #fire: (key: string, isDue: (time: number) => boolean) => void
+  readonly #fire: DueListener
   #next = Number.POSITIVE_INFINITY
   /** No key is due before this time. A scan starts here and so avoids deleted rows. */
   #floor = 0
   #timer: Cancellable | null = null
 
-  /** `isDue` tells whether an indexed time is still the key's due time. A crash may have left earlier times of the same key. */
-  constructor(
-    store: KeyValueStore<string, string>,
-    context: ProcessorContext<never, never>,
-    fire: (key: string, isDue: (time: number) => boolean) => void,
-  ) {
+  constructor(store: KeyValueStore<string, string>, context: ProcessorContext<never, never>, fire: DueListener) {
     this.#store = store
     this.#context = context
     this.#fire = fire
     this.#lookAhead()
   }
 
-  add(key: string, due: number): void {
-    this.#store.put(dueKey(due, key), '')
+  /** Adds a key. `mark` is the value of its row in the index. */
+  add(key: string, due: number, mark = ''): void {
+    this.#store.put(dueKey(due, key), mark)
     if (due < this.#floor) this.#floor = due
     if (due < this.#next) this.#wakeAt(due)
   }
@@ -44,16 +40,16 @@ export class DueIndex {
   }
 
   #fireDue(now: number): void {
-    const due: [string, number][] = []
-    for (const [row] of this.#store.range(dueKey(this.#floor, ''), dueKey(now + 1, ''))) {
-      due.push([row.slice(timeDigits), Number.parseInt(row.slice(0, timeDigits), 16)])
+    const due: [string, number, string][] = []
+    for (const [row, mark] of this.#store.range(dueKey(this.#floor, ''), dueKey(now + 1, ''))) {
+      due.push([row.slice(timeDigits), Number.parseInt(row.slice(0, timeDigits), 16), mark])
       if (due.length === maxAtOnce) break
     }
     try {
-      for (const [key, at] of due) {
+      for (const [key, at, mark] of due) {
         this.#floor = at
         this.#store.put(dueKey(at, key), null)
-        this.#fire(key, (time) => indexed(time) === at)
+        this.#fire(key, (time) => indexed(time) === at, { at, mark })
       }
     } finally {
       // The next schedule is set even after a failure, so that one failing key does not delay the others.
@@ -85,13 +81,22 @@ export class DueIndex {
   }
 }
 
+/**
+ * Called with a key at an indexed time. `isDue` tells whether this time is still the key's due time, because a crash may have left earlier times of
+ * the same key.
+ */
+type DueListener = (key: string, isDue: (time: number) => boolean, row: { readonly at: number; readonly mark: string }) => void
+
+/** The mark of a row whose due time is the time at which a finished key is forgotten. */
+export const forgetMark = 'forget'
+
 const timeDigits = 12
 const latest = 2 ** 48 - 1
 /** The most keys that fire in one punctuation. The other keys fire in the next punctuation, after records that wait. */
 const maxAtOnce = 1000
 
 /** The key of a row: the due time in epoch ms in hexadecimal, so that bytes sort as times (until the year 10889), and then the key. */
-function dueKey(due: number, key: string): string {
+export function dueKey(due: number, key: string): string {
   return indexed(due).toString(16).padStart(timeDigits, '0') + key
 }
 

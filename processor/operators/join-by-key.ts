@@ -2,16 +2,16 @@ import type { JoinByKey, JoinEntry } from '../../topology/operators/join-by-key.
 import type { ProcessorContext } from '../../topology/processor-api.ts'
 import type { Record } from '../../topology/record.ts'
 import type { KeyValueStore } from '../../topology/state-store.ts'
-import { DueIndex } from './due-index.ts'
+import { DueIndex, forgetMark } from './due-index.ts'
 import { OpenedProcessor } from './opened-processor.ts'
 import type { OperatorContext } from './operator-context.ts'
+import { WaitingRows } from './waiting-rows.ts'
 
 interface Parts<V, R> {
   readonly context: ProcessorContext<string, R>
   readonly entries: KeyValueStore<string, JoinEntry<V>>
   readonly dues: DueIndex
-  /** Counts the keys that wait, for metrics. */
-  readonly waiting: { count: number }
+  readonly waiting: WaitingRows
 }
 
 /**
@@ -32,9 +32,13 @@ export class JoinByKeyProcessor<V, R> extends OpenedProcessor<string, V, string,
 
   override open(context: ProcessorContext<string, R> & Pick<OperatorContext, 'meters'>): Parts<V, R> {
     const entries = context.getStateStore<KeyValueStore<string, JoinEntry<V>>>(this.#operator.store)
-    const dues = new DueIndex(context.getStateStore(this.#operator.dueStore), context, (key, isDue) => this.#due(key, isDue))
-    const { waiting } = context.meters
-    waiting.count = 0
+    const { dueStore, timeoutMs } = this.#operator
+    const store = context.getStateStore<KeyValueStore<string, string>>(dueStore)
+    const dues = new DueIndex(store, context, (key, isDue, { at, mark }) => {
+      if (mark !== forgetMark) this.parts.waiting.left(key, at)
+      this.#due(key, isDue)
+    })
+    const waiting = new WaitingRows({ store, context, timeoutMs, waiting: context.meters.waiting })
     return { context, entries, dues, waiting }
   }
 
@@ -62,13 +66,13 @@ export class JoinByKeyProcessor<V, R> extends OpenedProcessor<string, V, string,
       entries.put(row, entry)
       if (before === null) {
         dues.add(row, due)
-        waiting.count++
+        waiting.came(row, due)
       }
       return
     }
     if (before !== null) {
       dues.remove(row, due)
-      this.#leaves()
+      waiting.left(row, due)
     }
     this.#send(row, entry)
   }
@@ -78,16 +82,7 @@ export class JoinByKeyProcessor<V, R> extends OpenedProcessor<string, V, string,
     const entry = entries.get(row)
     if (entry === null || !isDue(entry.due)) return
     if (entry.sent) entries.delete(row)
-    else {
-      this.#leaves()
-      this.#send(row, entry)
-    }
-  }
-
-  /** Counts one waiting key less. The count may already be 0, because it does not include keys that waited when the task was opened. */
-  #leaves(): void {
-    const { waiting } = this.parts
-    waiting.count = Math.max(0, waiting.count - 1)
+    else this.#send(row, entry)
   }
 
   #send(row: string, entry: JoinEntry<V>): void {
@@ -100,7 +95,7 @@ export class JoinByKeyProcessor<V, R> extends OpenedProcessor<string, V, string,
     else {
       const due = context.currentSystemTime + retentionMs
       entries.put(row, { parts: new Map(), headers: [], timestamp: entry.timestamp, due, sent: true })
-      dues.add(row, due)
+      dues.add(row, due, forgetMark)
     }
     if (missing.length > 0) onMissing?.(key, missing, context.taskId)
     const value = combine(entry.parts, missing)

@@ -51,6 +51,7 @@ describe('Records that no reader has read', () => {
       assert.match(detail, /reader absent-sink is 17 records of rows, partition 0, behind/)
       assert.ok(response.headers.get('retry-after'))
       const metrics = await (await fetch(`${program.ready.gateway}/metrics`)).text()
+      assert.match(metrics, /waggle_log_reader_behind_seconds\{group="absent-sink",topic="rows",partition="0"\} [1-9]\d\d(\.\d+)?\n/)
       assert.match(metrics, /waggle_log_reader_behind_records\{group="absent-sink",topic="rows",partition="0"\} 17\n/)
       assert.match(metrics, /waggle_log_refuses 1\n/)
       assert.match(program.lastWords, /WAGGLE_LOG_MAX_BYTES.*absent-sink.*waggle reset --reader absent-sink/)

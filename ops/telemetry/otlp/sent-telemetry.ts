@@ -104,7 +104,9 @@ export class SentTelemetry implements Otlp {
   get #producer(): MetricProducer {
     return {
       collect: async () => {
-        const times = { startTime: hrTime(this.#startedAtMs), endTime: hrTime(this.#options.clock.now()) }
+        // A clock that has gone back would give points that end before they begin.
+        const endedAtMs = Math.max(this.#startedAtMs, this.#options.clock.now())
+        const times = { startTime: hrTime(this.#startedAtMs), endTime: hrTime(endedAtMs) }
         const metrics = metricPoints(this.#families(), times)
         const scope = { name: 'waggle-streams', version: ownPackage.version }
         return { resourceMetrics: { resource: this.#resource, scopeMetrics: [{ scope, metrics }] }, errors: [] }

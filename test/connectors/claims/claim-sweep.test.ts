@@ -9,6 +9,7 @@ import { ClaimSweep } from '../../../connectors/claims/claim-sweep.ts'
 import { DirectoryClaims } from '../../../connectors/claims/directory-claims.ts'
 import { systemClock } from '../../../connectors/system/system-clock.ts'
 import { SystemRandom } from '../../../connectors/system/system-random.ts'
+import { claimFamilies } from '../../../ops/telemetry/claim-families.ts'
 import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
 import { claimKey } from '../../../topology/swarm/payload/claim-codec.ts'
 import { MemoryClaims } from '../../support/memory-claims.ts'
@@ -63,6 +64,8 @@ describe('A sweep of a claim store', () => {
     for (let at = 0; at < 2_500; at++) put(clock.now() - 3 * day - at)
     assert.equal(await sweep.sweep(), 2_500)
     assert.equal(counts.expiredObjects, 2_500)
+    const families = claimFamilies({ counts, answers: { takenBytes: 0, maxBytes: 0 }, usage: () => null })
+    assert.equal(families.find(({ name }) => name === 'waggle_claims_expired_total')?.samples[0]?.value, 2_500)
     assert.equal(store.objects.size, 0)
   })
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { PayloadClaims } from '../../../connectors/claims/payload-claims.ts'
+import { claimFamilies } from '../../../ops/telemetry/claim-families.ts'
 import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
 import { SimulatedRandom } from '../../../processor/simulation/simulated-random.ts'
 import { decodeClaim, encodeClaim, mostPayloadBytes } from '../../../topology/swarm/payload/claim-codec.ts'
@@ -159,6 +160,12 @@ describe('A payload in a claim store', () => {
     const { putObjects, putBytes, fetchedObjects, fetchedBytes, refusedObjects, awayErrors } = claims.counts
     assert.deepEqual([putObjects, putBytes, fetchedObjects, fetchedBytes, refusedObjects], [1, honey.length, 2, 2 * honey.length, 1])
     assert.equal(awayErrors, 2)
+    const families = claimFamilies({ counts: claims.counts, answers: { takenBytes: 0, maxBytes: 7 }, usage: () => null })
+    const value = (metric: string) => families.find(({ name }) => name === metric)?.samples[0]?.value
+    const told = ['waggle_claims_fetched_total', 'waggle_claims_refused_total', 'waggle_claims_away_total', 'waggle_claims_answer_max_bytes'].map(
+      value,
+    )
+    assert.deepEqual(told, [2, 1, 2, 7])
   })
 
   it('gets room in memory in the order in which readers ask, and a very large one gets all of the room', async () => {

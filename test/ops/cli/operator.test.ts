@@ -74,7 +74,7 @@ describe('An operator’s first hour with the commands', () => {
     }
     const work = bees.find(({ bee }) => bee === 'work')
     assert.deepEqual([work?.state, work?.results_per_second], ['running', 0])
-    write('loud.mjs', 'export default ({ say }) => {\n  throw new Error(say)\n}\n')
+    write('loud.mjs', 'export default async ({ say }) => {\n  await null\n  console.log("says", say)\n  throw new Error(say)\n}\n')
     write('loud.yaml', moduleSwarm('loud', './loud.mjs'))
     await done('swarms', 'create', 'loud.yaml')
     assert.equal((await waggle('request', 'loud', '--data', '{"say":"first"}')).status, 3)
@@ -86,9 +86,11 @@ describe('An operator’s first hour with the commands', () => {
     const gone = new Promise<number | null>((settle) => void follower.once('exit', settle))
     try {
       const lines = createInterface(follower.stdout)[Symbol.asyncIterator]()
-      assert.match((await lines.next()).value ?? '', /first/)
+      assert.match((await lines.next()).value ?? '', / info +says first \(request \S+\)$/)
+      assert.match((await lines.next()).value ?? '', / error +first/)
       assert.equal((await waggle('request', 'loud', '--data', '{"say":"second"}')).status, 3)
-      assert.match((await lines.next()).value ?? '', /second/)
+      assert.match((await lines.next()).value ?? '', / info +says second \(request \S+\)$/)
+      assert.match((await lines.next()).value ?? '', / error +second/)
     } finally {
       follower.kill('SIGINT')
     }

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { promisify } from 'node:util'
 import { MeasuredProgram } from '../../../ops/bench/measured-program.ts'
 import { judgedBees, judgedFiles } from '../../support/judged-swarm.ts'
 import { patient } from '../../support/patient.ts'
@@ -48,7 +51,7 @@ describe('waggle sql', () => {
     })
   }
 
-  it('prints the rows of the running process as a table, and names the number of omitted rows', async () => {
+  it('prints the rows of the running process as a table, and says that there are more rows', async () => {
     const { status, out, err } = await waggle(
       'sql',
       'SELECT bee, label, count() AS rows FROM inferences GROUP BY bee, label ORDER BY bee, label;',
@@ -60,7 +63,9 @@ describe('waggle sql', () => {
     assert.match(lines[0] ?? '', /^bee +label +rows$/)
     assert.match(lines[1] ?? '', /^a-judge-\S+ +cheap +2$/)
     assert.equal(lines.length, 4)
-    assert.match(err, /There are 2 more rows: --max 4/)
+    assert.match(err, /There are more rows: these are the first 2\. A greater --max prints more\./)
+    const all = await waggle('sql', 'SELECT bee FROM inferences', '--max', '6')
+    assert.deepEqual([all.out.split('\n').length, all.err], [8, ''])
     assert.match((await waggle('sql', '-')).out, /^from_input\n1\n$/)
   })
 
@@ -126,3 +131,51 @@ describe('waggle sql', () => {
     assert.match(none.err, /it has no ClickHouse/)
   })
 })
+
+describe('waggle sql with a result that does not end', () => {
+  const row = `["${'x'.repeat(1000)}"]\n`
+  /** Settles with the bytes that a client has taken, when the client closes the connection. */
+  let taken = Promise.withResolvers<number>()
+  // A server that sends rows as long as somebody reads them. An embedded ClickHouse refuses such a query by its own bound.
+  const server = createServer((_, response) => {
+    response.writeHead(200, { 'content-type': 'application/x-ndjson' })
+    response.write('["text"]\n')
+    response.once('close', () => taken.resolve(response.socket?.bytesWritten ?? bytes))
+    let bytes = 0
+    const send = () => {
+      while (!response.closed && response.write(row)) bytes += row.length
+      bytes += row.length
+    }
+    response.on('drain', send)
+    send()
+  })
+  before(() => new Promise<void>((settle) => void server.listen(0, '127.0.0.1', settle)))
+  after(() => void server.close())
+
+  async function ask(...argv: readonly string[]) {
+    const { port } = server.address() as AddressInfo
+    taken = Promise.withResolvers()
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, [main, 'sql', 'SELECT text FROM endless', ...argv], {
+      env: { ...process.env, CLICKHOUSE_URL: `http://127.0.0.1:${port}` },
+      maxBuffer: 256 * mebibyte,
+    })
+    return { lines: stdout.split('\n').length - 1, stderr, bytes: await taken.promise }
+  }
+
+  it('reads little more than the rows that it prints, and closes the connection', async () => {
+    const { lines, stderr, bytes } = await ask('--max', '3', '--json')
+    assert.equal(lines, 3)
+    assert.match(stderr, /There are more rows: these are the first 3\. A greater --max prints more\./)
+    assert.ok(bytes < 16 * mebibyte, String(bytes))
+  })
+
+  it('ends after 64 MiB', async () => {
+    const { lines, stderr, bytes } = await ask('--max', '100000000')
+    const rows = Math.floor((64 * mebibyte) / (row.length - 1))
+    assert.equal(lines, rows + 1)
+    assert.match(stderr, new RegExp(`There are more rows: these are the first ${rows}, with 64 MiB\\.`))
+    assert.ok(bytes < 80 * mebibyte, String(bytes))
+  })
+})
+
+const mebibyte = 1024 * 1024

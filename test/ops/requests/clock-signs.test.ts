@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { ClockSigns } from '../../../ops/requests/clock-signs.ts'
 import { ClusterRequests } from '../../../ops/requests/cluster-requests.ts'
+import { Telemetry } from '../../../ops/telemetry/telemetry.ts'
 import type { Application } from '../../../processor/application/application.ts'
 import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
 import { SimulatedRandom } from '../../../processor/simulation/simulated-random.ts'
@@ -33,7 +34,13 @@ async function afterOneMinute(aheadMs: number) {
   const done = (what: Promise<unknown>) => settled(world.clock, what, 10_000)
   for (const { requests } of servers) await done(requests.start())
   await world.clock.advance(60_000)
-  const found = servers.map(({ said, requests }) => ({ said, behindMs: requests.clockBehindMs }))
+  const found = servers.map(({ said, requests }) => {
+    const telemetry = new Telemetry({ clock: world.clock, swarms: [], requests })
+    const metric = telemetry.families().find(({ name }) => name === 'waggle_clock_behind_seconds')
+    telemetry.close()
+    assert.equal(metric?.samples[0]?.value, requests.clockBehindMs / 1000)
+    return { said, behindMs: requests.clockBehindMs }
+  })
   for (const { requests } of servers) await done(requests.close())
   return found
 }

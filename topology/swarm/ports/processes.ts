@@ -36,6 +36,8 @@ export interface LineOrigin {
   readonly request_ids?: string
   /** The number of all requests of the batch. */
   readonly requests?: number
+  /** A stream of the process has shown the line already, so that the log need only keep it. */
+  readonly is_shown?: true
 }
 
 export interface ProcessCall {
