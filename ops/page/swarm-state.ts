@@ -1,6 +1,7 @@
 import type { Application } from '../../processor/application/application.ts'
 import { isFields } from '../../topology/fields.ts'
 import type { Topology } from '../../topology/graph.ts'
+import type { KeyValue } from '../../topology/record.ts'
 import type { PageSwarmState } from '../../topology/swarm/page.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 
@@ -62,9 +63,9 @@ function entriesOf(
     for (const task of thread.tasks) {
       const own = task.store(store)
       if (!isFields(own) || typeof own.all !== 'function') continue
-      for (const one of own.all() as Iterable<unknown>) {
+      for (const [, value] of own.all() as Iterable<KeyValue<unknown, unknown>>) {
         if (read++ === maxRead) return { entries, is_cut: true }
-        if (isFields(one) && counts(one.value)) entries++
+        if (counts(value)) entries++
       }
     }
   return { entries, is_cut: false }
