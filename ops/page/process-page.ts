@@ -49,7 +49,13 @@ export class ProcessPage implements Page {
           })),
           bees: shown.map(({ name, type }): PageBee => {
             const topic = gateways.find(({ bee }) => bee === name)?.topic ?? beeTopic(swarm, name)
-            return { name, type: type.type, after: inputsOf(name, running.plan), topic: topics.some((one) => one.name === topic) ? topic : null }
+            return {
+              name,
+              type: type.type,
+              after: inputsOf(name, running.plan),
+              stacks: stacksInputs(name, running.plan),
+              topic: topics.some((one) => one.name === topic) ? topic : null,
+            }
           }),
         }
       }),
@@ -121,16 +127,27 @@ function waitingOf(plan: RunningSwarm['plan'], application: RunningSwarm['applic
 function callsOf({ threads }: RunningSwarm['application']): { readonly [bee: string]: BeeCalls } {
   const bees = new Map<string, BeeCalls>()
   for (const thread of threads.here) {
-    for (const [bee, { sent, rows, sumSeconds, batchLimit }] of thread.callMeters) {
-      const { calls, rows: before, failed, seconds } = bees.get(bee) ?? { calls: 0, rows: 0, failed: 0, seconds: 0 }
+    for (const [bee, { sent, rows, sumSeconds, waits, batchLimit }] of thread.callMeters) {
+      const { calls, rows: before, failed, seconds, started, waited_seconds: waited } = bees.get(bee) ?? noCalls
       bees.set(bee, {
         calls: calls + Object.values(sent).reduce((sum, one) => sum + one, 0),
         rows: before + rows.result + rows.refused + rows.failed,
         failed: failed + rows.failed,
         seconds: seconds + sumSeconds,
+        started: started + waits.count,
+        waited_seconds: waited + waits.sum,
         batch_limit: batchLimit,
       })
     }
   }
   return Object.fromEntries(bees)
+}
+
+const noCalls: Omit<BeeCalls, 'batch_limit'> = { calls: 0, rows: 0, failed: 0, seconds: 0, started: 0, waited_seconds: 0 }
+
+/** True if the bee, or the batch before it, takes the results of several bees one by one. */
+function stacksInputs(name: string, { bees }: RunningSwarm['plan']): boolean {
+  const input = bees.find((bee) => bee.name === name)?.input
+  if (input?.kind !== 'name') return input?.kind === 'stack'
+  return bees.some((bee) => bee.type.role === 'batch' && bee.input?.kind === 'stack' && input.bees.includes(bee.name))
 }

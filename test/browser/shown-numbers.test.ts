@@ -97,6 +97,33 @@ describeWithChromium('The numbers on the page', (browser) => {
     })
   })
 
+  it('are the wait for a call, and the failures, on the edge to the bee', async () => {
+    await onPage(browser(), { url: `${here.url}/` }, async (page) => {
+      // Three rows wait for the fourth of their batch, for longer than the second between two counts.
+      await shownBee(page, 'tidy', /0\/s/).waitFor()
+      const submit = async () => (await patient(() => here.ask({ text: 'good' }, { verb: 'submit' }))).body?.cancel()
+      for (let at = 0; at < 3; at++) await submit()
+      await shownBee(page, 'tidy', /[1-9]/)
+        .or(shownBee(page, 'tidy', /0\.[1-9]/))
+        .waitFor()
+      await shownBee(page, 'tidy', /0\/s/).waitFor()
+      await submit()
+      const facts = page.locator('.facts-of-edge', { has: page.locator('title', { hasText: /^tidy → batched: [\d.]+ m?s until the call$/ }) })
+      await facts.waitFor()
+      const [, time = '', unit = ''] = /: ([\d.]+) (m?s) until/.exec((await facts.locator('title').textContent()) ?? '') ?? []
+      assert.equal(await facts.locator('text').textContent(), `${time} ${unit}`)
+      const ms = Number(time) * (unit === 's' ? 1000 : 1)
+      assert.ok(ms >= 500, `three of four rows have waited for a second, and the mean is ${ms} ms`)
+      assert.match(await labelOf(shownBee(page, 'batched', /.*/)), new RegExp(`, ${time} ${unit} until a call`))
+      const failing = page.locator('.facts-of-edge.failing')
+      await sendUntil(failing, { text: 'bad' })
+      assert.match((await failing.locator('title').textContent()) ?? '', /^tidy → flaky: .*\d\/s failed$/)
+      assert.match((await failing.locator('.bad').textContent()) ?? '', /^✕ [\d.]+\/s$/)
+      // A join has no calls.
+      assert.equal(await page.locator('.facts-of-edge title', { hasText: '→ answer' }).count(), 0)
+    })
+  })
+
   it('count the records that wait before a bee, on the bee, on its edge, on its card and in the table of readers', async () => {
     await using held = await opened()
     // A bee without batches holds 256 inputs at once.

@@ -39,6 +39,8 @@ export interface PageBee {
   readonly type: string
   /** The bees whose results this bee takes. */
   readonly after: readonly string[]
+  /** True if the bee takes the results of several bees one by one. Its calls are then not counted by the bee before it. */
+  readonly stacks: boolean
   /** The topic of the bee's results, or of a gateway's requests; null if there is none. */
   readonly topic: string | null
 }
@@ -96,5 +98,8 @@ export interface BeeCalls {
   readonly rows: number
   readonly failed: number
   readonly seconds: number
+  /** Rows of started calls, and the time that they waited at the bee for their calls, added up. */
+  readonly started: number
+  readonly waited_seconds: number
   readonly batch_limit: number
 }
