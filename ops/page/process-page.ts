@@ -104,6 +104,7 @@ export class ProcessPage implements Page {
       lags: lagsOf(plan, application),
       joins: pendingJoins(plan, application),
       stores: storesOf(plan, topology, application),
+      database: application.stateBytes === null ? null : { bytes: application.stateBytes.bytes, has_log: application.stateBytes.hasLog },
       parts: [...publishedParts].map(([bee, count]) => ({ bee, ...count })),
       replicas: replicas.map(({ bee, replicas: count, changes }) => ({ bee, replicas: count, grown: changes.grown, shrunk: changes.shrunk })),
       log: log.storage === undefined ? null : { bytes: log.storage.bytes, max_bytes: log.storage.maxBytes },

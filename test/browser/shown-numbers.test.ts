@@ -134,7 +134,13 @@ describeWithChromium('The numbers on the page', (browser) => {
       assert.equal(await page.locator('.waits').count(), 1)
       await page.getByRole('region', { name: 'Consumer lag' }).locator('tr', { hasText: 'slow' }).getByText('44', { exact: true }).waitFor()
       await page.getByRole('region', { name: 'Pending joins' }).locator('tr', { hasText: 'answer' }).getByText('300', { exact: true }).waitFor()
-      await page.getByRole('region', { name: 'Stores' }).locator('tr', { hasText: 'requests' }).first().getByText('300', { exact: true }).waitFor()
+      const stores = page.getByRole('region', { name: 'Stores' })
+      const requests = stores.locator('tr', { has: page.getByRole('rowheader', { name: 'requests', exact: true }) })
+      await requests.getByText('300', { exact: true }).waitFor()
+      // Each row has at least the id of its request.
+      const [, size = '', unit = ''] = /^([\d.]+) (\w+)$/.exec((await requests.locator('td').last().textContent()) ?? '') ?? []
+      assert.ok(Number(size) * (unit === 'KB' ? 1000 : 1) > 300 * 36, `${size} ${unit} in 300 rows`)
+      await page.getByText(/^[\d.]+ [KM]B of stores of all swarms and records of the log, by RocksDB’s estimate$/).waitFor()
       await page.getByRole('button', { name: /^slow, module/ }).click()
       await page.getByText('44 records', { exact: true }).waitFor()
     })

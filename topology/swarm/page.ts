@@ -83,7 +83,12 @@ export interface PageSwarmState {
     readonly kind: string
     readonly entries: number
     readonly is_cut: boolean
+    /** The bytes of keys and values as of the last commit. The number of rows that are read is limited, too. */
+    readonly bytes: number
+    readonly bytes_are_cut: boolean
   }[]
+  /** RocksDB's estimate of the bytes of the database with these stores. `has_log`: the database contains the records of the log too. Null: unknown. */
+  readonly database: { readonly bytes: number; readonly has_log: boolean } | null
   /** The parts that bees of this process have published. A bee that has published none is missing. */
   readonly parts: readonly { readonly bee: string; readonly parts: number; readonly bytes: number }[]
   readonly replicas: readonly { readonly bee: string; readonly replicas: number; readonly grown: number; readonly shrunk: number }[]

@@ -30,7 +30,8 @@ describe('The pending requests of a join on the page', () => {
         yield [String(read), { sent }] satisfies KeyValue<string, object>
       }
     }
-    const [join] = pendingJoins(plan, { threads: { here: [{ tasks: [{ store: () => ({ all }) }] }] } })
+    const store = () => ({ name: 'both-join', persistent: true, all })
+    const [join] = pendingJoins(plan, { threads: { here: [{ tasks: [{ store }] }] } })
     return { pending: join?.pending, is_cut: join?.is_cut, read }
   }
 
