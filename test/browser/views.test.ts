@@ -66,7 +66,7 @@ const views: { readonly [name: string]: (page: Page, here: SwarmHere) => Promise
 async function profiled(page: Page, here: SwarmHere): Promise<void> {
   await page.getByLabel('Seconds').fill('1')
   await page.getByRole('button', { name: 'Profile', exact: true }).click()
-  const graph = page.getByRole('group', { name: 'Flame graph' })
+  const graph = page.getByRole('group', { name: 'CPU time' })
   let isDone = false
   const drawn = graph.waitFor().finally(() => {
     isDone = true
@@ -151,8 +151,23 @@ describeWithChromium('Each view of the page', (browser) => {
       // The bees had calls within that second.
       const bees = page.getByRole('table', { name: /Where the time of a request goes/ })
       await bees.getByRole('rowheader', { name: 'strict', exact: true }).waitFor()
-      const graph = page.getByRole('group', { name: 'Flame graph' })
-      const whole = page.getByRole('button', { name: 'Whole' })
+      const request = page.getByRole('group', { name: `Time of a request of ${here.name}` })
+      await request.getByRole('button', { name: /^request [\d.]+ m?s, 100\.0 % of the request’s time, mean of \d+$/ }).waitFor()
+      await request.getByRole('button', { name: /^strict [\d.]+ m?s, / }).waitFor()
+      // A batch of four waits for its rows, and its bee is called; a join works without a call.
+      await request.getByRole('button', { name: /^waited .*, strict$/ }).waitFor()
+      await request
+        .getByRole('button', { name: /^called .*, tidy$/ })
+        .or(request.getByRole('button', { name: /^called .*, strict$/ }))
+        .first()
+        .waitFor()
+      const allocations = page.getByRole('group', { name: 'Allocations' })
+      await allocations
+        .getByRole('button', { name: /^\S.* [\d.]+ [KM]B, [\d.]+ % of the sampled bytes, / })
+        .first()
+        .waitFor()
+      const graph = page.getByRole('group', { name: 'CPU time' })
+      const whole = page.getByRole('button', { name: 'Whole: CPU time' })
       assert.equal(await whole.isDisabled(), true)
       const bars = graph.getByRole('button')
       const labels = await bars.evaluateAll((found) =>
