@@ -57,7 +57,7 @@ export function requestFlames(traces, called, options) {
   return flames({ own: 0, children: [request] }, { isOrdered: true, ...options })
 }
 
-function flames(root, { least = 0.001, maxDepth = 60, isOrdered = false } = {}) {
+function flames(root, { least = 0.003, maxDepth = 60, isOrdered = false } = {}) {
   const sums = new Map()
   // A stack may be deeper than a recursion can go, so the tree is walked, and sums are computed on the way back.
   const order = []

@@ -53,7 +53,7 @@ function TracedRequests({ swarm, profile }) {
   if (found === null) return html`<p class="quiet">Reading traces …</p>`
   if (found.problem) return html`<p class="bad">${found.problem.detail}</p>`
   const called = new Set(profile.bees.flatMap((one) => (one.swarm === swarm ? one.bee : [])))
-  return html`<${Flames} title=${`Time of a request of ${swarm}`} of=${found.traces} graphOf=${(traces) => requestFlames(traces, called)} amountText=${msText} wholeText="of the request’s time" none="No request was answered in that time." />`
+  return html`<${Flames} title=${`Time of a request of ${swarm}`} of=${found.traces} graphOf=${(traces) => requestFlames(traces, called)} amountText=${msText} wholeText="of the request’s time" note=${`, the mean of ${found.traces.length} requests; bees that work at the same time add up`} none="No request was answered in that time." />`
 }
 
 /** Reads at most `mostTraces` traces, one after the other, so that the process has little work with them. */
@@ -98,7 +98,7 @@ function Bees({ bees }) {
 }
 
 /** A flame graph: callers above, the widest bar first. A click, or Enter, widens a bar to the width of the graph. */
-function Flames({ title, of, graphOf, amountText, wholeText, none }) {
+function Flames({ title, of, graphOf, amountText, wholeText, none, note = '' }) {
   const [view, setView] = useState({ start: 0, width: 1 })
   const [told, setTold] = useState(null)
   const [graph, setGraph] = useState(null)
@@ -126,7 +126,7 @@ function Flames({ title, of, graphOf, amountText, wholeText, none }) {
   return html`<h3>${title}</h3>
     <div class="row">
       <button type="button" aria-label=${`Whole: ${title}`} disabled=${view.width === 1} onClick=${() => setView({ start: 0, width: 1 })}>Whole</button>
-      <span class="quiet" aria-live="polite">${told ?? amountText(total)}</span>
+      <span class="quiet" aria-live="polite">${told ?? `${amountText(total)}${note}`}</span>
     </div>
     <div class="flames" role="group" aria-label=${title}>
       ${rows.map((row, depth) => html`<div class="flame-row" key=${depth}>${row.filter(inView).map(bar)}</div>`)}
