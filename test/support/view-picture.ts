@@ -10,7 +10,7 @@ export interface ExpectedPicture {
 
 /**
  * Fails if the picture of a view is not as expected: blank, in the wrong scheme, or without the colours of its parts. Fails too if texts overlap, or if
- * an element is outside of the window where nobody can scroll to it. Fonts and numbers differ between machines, so pixels are not compared.
+ * an element is outside of the window or of its section, where nobody can scroll to it. Fonts and numbers differ between machines, so pixels are not compared.
  */
 export async function checkPicture(page: Page, { isDark, colours }: ExpectedPicture): Promise<void> {
   const shot = await page.screenshot({ fullPage: true, animations: 'disabled' })
@@ -36,7 +36,7 @@ export async function checkPicture(page: Page, { isDark, colours }: ExpectedPict
 const leastColours = 40
 const leastPixels = 20
 
-/** Runs in the page: the texts that overlap, and the elements that are outside of the window. */
+/** Runs in the page: the texts that overlap, and the elements that are outside of the window or of their section. */
 const faultsOfTheView = `(() => {
   const faults = []
   const clipOf = (element) => {
@@ -79,8 +79,14 @@ const faultsOfTheView = `(() => {
   for (const element of document.body.querySelectorAll('*')) {
     if (!isShown(element)) continue
     const seen = cut(clipOf(element.parentElement), element.getBoundingClientRect())
-    if (hasArea(seen, [1, 1]) && (seen.right > innerWidth + 1 || seen.left < -1))
-      faults.push('<' + element.localName + ' class="' + (element.getAttribute('class') ?? '') + '"> is outside of the window')
+    if (!hasArea(seen, [1, 1])) continue
+    const named = '<' + element.localName + ' class="' + (element.getAttribute('class') ?? '') + '"> is outside of '
+    if (seen.right > innerWidth + 1 || seen.left < -1) faults.push(named + 'the window')
+    const section = element.parentElement.closest('section')
+    if (section === null) continue
+    const { paddingLeft, paddingRight } = getComputedStyle(section)
+    const frame = section.getBoundingClientRect()
+    if (seen.right > frame.right - parseFloat(paddingRight) + 1 || seen.left < frame.left + parseFloat(paddingLeft) - 1) faults.push(named + 'its section')
   }
   return faults.slice(0, 20)
 })()`
