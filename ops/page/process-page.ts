@@ -47,13 +47,14 @@ export class ProcessPage implements Page {
             respond,
             example: running.exampleInput(gateway),
           })),
-          bees: shown.map(({ name, type }): PageBee => {
+          bees: shown.map(({ name, type, input }): PageBee => {
             const topic = gateways.find(({ bee }) => bee === name)?.topic ?? beeTopic(swarm, name)
             return {
               name,
               type: type.type,
               after: inputsOf(name, running.plan),
-              stacks: stacksInputs(name, running.plan),
+              // A batch reads one bee, so a bee behind a batch takes no stack.
+              stacks: input?.kind === 'stack',
               topic: topics.some((one) => one.name === topic) ? topic : null,
             }
           }),
@@ -145,10 +146,3 @@ function callsOf({ threads }: RunningSwarm['application']): { readonly [bee: str
 }
 
 const noCalls: Omit<BeeCalls, 'batch_limit'> = { calls: 0, rows: 0, failed: 0, seconds: 0, started: 0, waited_seconds: 0 }
-
-/** True if the bee, or the batch before it, takes the results of several bees one by one. */
-function stacksInputs(name: string, { bees }: RunningSwarm['plan']): boolean {
-  const input = bees.find((bee) => bee.name === name)?.input
-  if (input?.kind !== 'name') return input?.kind === 'stack'
-  return bees.some((bee) => bee.type.role === 'batch' && bee.input?.kind === 'stack' && input.bees.includes(bee.name))
-}
