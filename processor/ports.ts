@@ -163,6 +163,8 @@ export interface ChangelogRecord {
 
 /** The stores of tasks as of the last commit. */
 export interface StateDisk {
+  /** The database's estimate of the bytes of all rows, with the records of a log in the same database. Undefined where the database gives none. */
+  readonly liveBytes?: number
   open(task: string, store: string): StoreBytes
   /** Changes rows outside of any task's commit. No task that has these rows may be running. Undefined if no older program left rows to change. */
   readonly migrate?: (changes: readonly StoreChange[]) => Promise<void>
@@ -172,6 +174,8 @@ export interface StateDisk {
 export interface StateDirectory {
   /** The id of the process. The id stays the same while the process has this directory. */
   readonly processId: string
+  /** The database's estimate of the bytes of all rows. Undefined where the database gives none. */
+  readonly liveBytes?: number
   /** Opens a task's disk. Handles from earlier calls for this task write nothing any more. */
   open(task: string): TaskDisk
   /** The copies in this directory by task: for each changelog, the next offset that the copy lacks. */

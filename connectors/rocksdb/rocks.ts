@@ -71,6 +71,11 @@ export class Rocks {
     return this.#db.sequence
   }
 
+  /** RocksDB's estimate of the bytes of all rows: the newest version of each row in its files, and the memory of rows that are in no file yet. */
+  get liveBytes(): number {
+    return Number(this.#db.getProperty('rocksdb.estimate-live-data-size')) + Number(this.#db.getProperty('rocksdb.cur-size-all-mem-tables'))
+  }
+
   /** The open database. Throws after `close`, because a call to a closed database would end the process. */
   get #db(): RocksLevel {
     if (this.#closed) throw new WaggleError('WAGGLE_CLOSED', { message: `${this.directory} is closed`, next: 'Open it again.' })

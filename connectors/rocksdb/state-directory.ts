@@ -68,6 +68,10 @@ class RocksStateDirectory implements StateDirectory {
     }
   }
 
+  get liveBytes(): number {
+    return this.#rocks.liveBytes
+  }
+
   open(task: string): TaskDisk {
     this.#disks.get(task)?.letGo()
     const disk = new RocksTaskDisk(task, this.#rocks, {

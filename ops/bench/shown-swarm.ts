@@ -88,7 +88,15 @@ export class ShownSwarm {
           const calls = turn * 40 + ((turn * (index + 5)) % 23)
           return [
             bee.name,
-            { calls, rows: calls * 10 + ((turn * (index + 3)) % 37), failed: 0, seconds: turn * 0.12 + ((turn * index) % 7) / 100, batch_limit: 16 },
+            {
+              calls,
+              rows: calls * 10 + ((turn * (index + 3)) % 37),
+              failed: 0,
+              seconds: turn * 0.12 + ((turn * index) % 7) / 100,
+              started: calls * 10,
+              waited_seconds: turn * 6 + ((turn * (index + 1)) % 11) / 10,
+              batch_limit: 16,
+            },
           ]
         }),
       ),
@@ -103,6 +111,12 @@ function layers(count: number): readonly PageBee[] {
   return [...Array(count).keys()].map((at) => {
     const first = Math.floor((at - 1) / width) * width + 1 - width
     const before = at === 0 ? [] : first < 1 ? [0] : [first + ((at - 1) % width), first + (at % width)]
-    return { name: `bee-${at}`, type: at === 0 ? 'gateway-input' : 'module', after: before.map((one) => `bee-${one}`), topic: `bee-${at}` }
+    return {
+      name: `bee-${at}`,
+      type: at === 0 ? 'gateway-input' : 'module',
+      after: before.map((one) => `bee-${one}`),
+      stacks: false,
+      topic: `bee-${at}`,
+    }
   })
 }

@@ -47,9 +47,16 @@ export class ProcessPage implements Page {
             respond,
             example: running.exampleInput(gateway),
           })),
-          bees: shown.map(({ name, type }): PageBee => {
+          bees: shown.map(({ name, type, input }): PageBee => {
             const topic = gateways.find(({ bee }) => bee === name)?.topic ?? beeTopic(swarm, name)
-            return { name, type: type.type, after: inputsOf(name, running.plan), topic: topics.some((one) => one.name === topic) ? topic : null }
+            return {
+              name,
+              type: type.type,
+              after: inputsOf(name, running.plan),
+              // A batch reads one bee, so a bee behind a batch takes no stack.
+              stacks: input?.kind === 'stack',
+              topic: topics.some((one) => one.name === topic) ? topic : null,
+            }
           }),
         }
       }),
@@ -98,6 +105,7 @@ export class ProcessPage implements Page {
       lags: lagsOf(plan, application),
       joins: pendingJoins(plan, application),
       stores: storesOf(plan, topology, application),
+      database: application.stateBytes === null ? null : { bytes: application.stateBytes.bytes, has_log: application.stateBytes.hasLog },
       parts: [...publishedParts].map(([bee, count]) => ({ bee, ...count })),
       replicas: replicas.map(({ bee, replicas: count, changes }) => ({ bee, replicas: count, grown: changes.grown, shrunk: changes.shrunk })),
       log: log.storage === undefined ? null : { bytes: log.storage.bytes, max_bytes: log.storage.maxBytes },
@@ -121,16 +129,20 @@ function waitingOf(plan: RunningSwarm['plan'], application: RunningSwarm['applic
 function callsOf({ threads }: RunningSwarm['application']): { readonly [bee: string]: BeeCalls } {
   const bees = new Map<string, BeeCalls>()
   for (const thread of threads.here) {
-    for (const [bee, { sent, rows, sumSeconds, batchLimit }] of thread.callMeters) {
-      const { calls, rows: before, failed, seconds } = bees.get(bee) ?? { calls: 0, rows: 0, failed: 0, seconds: 0 }
+    for (const [bee, { sent, rows, sumSeconds, waits, batchLimit }] of thread.callMeters) {
+      const { calls, rows: before, failed, seconds, started, waited_seconds: waited } = bees.get(bee) ?? noCalls
       bees.set(bee, {
         calls: calls + Object.values(sent).reduce((sum, one) => sum + one, 0),
         rows: before + rows.result + rows.refused + rows.failed,
         failed: failed + rows.failed,
         seconds: seconds + sumSeconds,
+        started: started + waits.count,
+        waited_seconds: waited + waits.sum,
         batch_limit: batchLimit,
       })
     }
   }
   return Object.fromEntries(bees)
 }
+
+const noCalls: Omit<BeeCalls, 'batch_limit'> = { calls: 0, rows: 0, failed: 0, seconds: 0, started: 0, waited_seconds: 0 }

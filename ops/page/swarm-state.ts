@@ -1,12 +1,14 @@
 import type { Application } from '../../processor/application/application.ts'
+import type { Task } from '../../processor/task/task.ts'
 import { isFields } from '../../topology/fields.ts'
 import type { Topology } from '../../topology/graph.ts'
+import type { KeyValue } from '../../topology/record.ts'
 import type { PageSwarmState } from '../../topology/swarm/page.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 
 /** The part of an application through which this file reads stores. */
-export interface OpenStores {
-  readonly threads: { readonly here: readonly { readonly tasks: readonly { store(name: string): unknown }[] }[] }
+export interface OpenStores<T = Pick<Task, 'store'>> {
+  readonly threads: { readonly here: readonly { readonly tasks: readonly T[] }[] }
 }
 
 /** The unprocessed records of each partition that this process reads, with the first bee of the sub-topology that reads the partition. */
@@ -37,15 +39,37 @@ export function pendingJoins({ subtopologies }: Pick<SwarmPlan, 'subtopologies'>
   )
 }
 
-export function storesOf(plan: SwarmPlan, topology: Topology, application: OpenStores): PageSwarmState['stores'] {
+export function storesOf(
+  plan: SwarmPlan,
+  topology: Topology,
+  application: OpenStores<Pick<Task, 'store' | 'committedSize'>>,
+): PageSwarmState['stores'] {
   return topology.subtopologies().flatMap(({ stores }) =>
     stores.map(({ name, kind }) => ({
       name,
       kind,
       bees: plan.subtopologies.find((one) => one.stores.includes(name))?.bees ?? [],
       ...entriesOf(name, application),
+      ...committedBytes(name, application),
     })),
   )
+}
+
+/** The bytes of a store's rows, over all tasks of this process, as of their last commits. It reads at most `maxRead` rows. */
+function committedBytes(
+  store: string,
+  { threads }: OpenStores<Pick<Task, 'committedSize'>>,
+): { readonly bytes: number; readonly bytes_are_cut: boolean } {
+  let [bytes, left] = [0, maxRead]
+  for (const { tasks } of threads.here)
+    for (const task of tasks) {
+      const size = task.committedSize(store, left)
+      if (size === null) continue
+      bytes += size.bytes
+      left -= size.rows
+      if (size.isCut) return { bytes, bytes_are_cut: true }
+    }
+  return { bytes, bytes_are_cut: false }
 }
 
 /**
@@ -61,10 +85,10 @@ function entriesOf(
   for (const thread of threads.here)
     for (const task of thread.tasks) {
       const own = task.store(store)
-      if (!isFields(own) || typeof own.all !== 'function') continue
-      for (const one of own.all() as Iterable<unknown>) {
+      if (own === null || !('all' in own) || typeof own.all !== 'function') continue
+      for (const [, value] of own.all() as Iterable<KeyValue<unknown, unknown>>) {
         if (read++ === maxRead) return { entries, is_cut: true }
-        if (isFields(one) && counts(one.value)) entries++
+        if (counts(value)) entries++
       }
     }
   return { entries, is_cut: false }

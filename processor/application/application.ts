@@ -83,6 +83,13 @@ export class Application {
     })
   }
 
+  /** The estimate of the bytes of the database with the stores (`StateDisk.liveBytes`), and whether it contains the log too; null if unknown. */
+  get stateBytes(): { readonly bytes: number; readonly hasLog: boolean } | null {
+    const { log, states } = this.#options
+    const bytes = states?.liveBytes ?? log.state?.liveBytes
+    return bytes === undefined ? null : { bytes, hasLog: states === undefined }
+  }
+
   get state(): StreamsState {
     return this.#state
   }

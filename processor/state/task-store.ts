@@ -11,7 +11,7 @@ import { type StoreOptions, WriteBackStore } from './write-back-store.ts'
 /** A store of one task: the store for its nodes, and its rows for commits. */
 export interface TaskStore {
   readonly store: StateStore
-  readonly rows: Pick<WriteBackStore<unknown, unknown>, 'takeChanges' | 'committed'>
+  readonly rows: Pick<WriteBackStore<unknown, unknown>, 'takeChanges' | 'committed' | 'committedSize'>
   /** Turns taken changes into changelog records; null if the store has no changelog of its own. */
   readonly logged: ((changes: readonly RowChange[]) => readonly ChangelogRecord[]) | null
 }
@@ -45,4 +45,4 @@ function rowByRow(builder: KeptStore): TaskStore['logged'] {
 }
 
 /** The rows of a custom store. Commits do not include a custom store, and it ends with its task. */
-const nothingToCommit: TaskStore['rows'] = { takeChanges: () => [], committed() {} }
+const nothingToCommit: TaskStore['rows'] = { takeChanges: () => [], committed() {}, committedSize: () => ({ rows: 0, bytes: 0, isCut: false }) }

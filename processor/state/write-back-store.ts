@@ -163,6 +163,17 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     return this.#cache.size
   }
 
+  /** The bytes of keys and values as of the last commit, of at most `mostRows` rows. `isCut`: there are more rows. */
+  committedSize(mostRows: number): CommittedSize {
+    let [rows, bytes] = [0, 0]
+    for (const [key, value] of this.#disk.range(null, null)) {
+      if (rows === mostRows) return { rows, bytes, isCut: true }
+      rows++
+      bytes += key.length + value.length
+    }
+    return { rows, bytes, isCut: false }
+  }
+
   /**
    * Seals the changes since the last call as one commit, and serialises them. For each call of `takeChanges`, `committed` must be called once when
    * the commit has succeeded, in the same order.
@@ -308,6 +319,12 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   #pair(key: Uint8Array, value: V): KeyValue<K, V> {
     return [this.#key.deserialize(this.#topic, key), value]
   }
+}
+
+export interface CommittedSize {
+  readonly rows: number
+  readonly bytes: number
+  readonly isCut: boolean
 }
 
 export interface StoreOptions {

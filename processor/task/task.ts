@@ -6,6 +6,7 @@ import { TaskMeters } from '../metrics/task-meters.ts'
 import type { Clock, LogRecord, Position, StoreChange, TopicPartition } from '../ports.ts'
 import type { TaskMemory } from '../state/task-memory.ts'
 import type { TaskStore } from '../state/task-store.ts'
+import type { CommittedSize } from '../state/write-back-store.ts'
 import type { AsyncRuntime } from './async-runtime.ts'
 import { CurrentRecord } from './current-record.ts'
 import { TaskFailures } from './failures.ts'
@@ -161,6 +162,11 @@ export class Task implements TaskView {
   /** A store of this task; null if the task has no store of this name. */
   store(name: string): StateStore | null {
     return this.#options.stores.get(name)?.store ?? null
+  }
+
+  /** The bytes of a store's rows as of the last commit, of at most `mostRows` rows; null if the task has no store of this name. */
+  committedSize(store: string, mostRows: number): CommittedSize | null {
+    return this.#options.stores.get(store)?.rows.committedSize(mostRows) ?? null
   }
 
   get partition(): number {

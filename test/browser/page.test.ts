@@ -20,6 +20,14 @@ export const price = (input) => {
   return { price: input.text.length }
 }`
 
+/** Runs in the page: the files that somebody drags, as an event of the browser has them. */
+const draggedPicture = `(() => {
+  const transfer = new DataTransfer()
+  const bytes = Uint8Array.from(atob('R0lGODlhAQABAAAAACw='), (character) => character.charCodeAt(0))
+  transfer.items.add(new File([bytes], 'dropped.gif', { type: 'image/gif' }))
+  return transfer
+})()`
+
 describeWithChromium('The page in a browser', (browser) => {
   let here: SwarmHere
   before(async () => {
@@ -109,6 +117,25 @@ describeWithChromium('The page in a browser', (browser) => {
       await page.getByText('dot.gif').waitFor()
       await clicked(page, page.getByRole('button', { name: 'Send' }), /\/request$/)
       await page.locator('.ask pre', { hasText: 'picture' }).waitFor()
+    })
+  })
+
+  it('sends a picture that is dropped on the form, and marks the form while the picture is over it', async () => {
+    await opened({}, async (page) => {
+      const form = page.locator('.drop')
+      await form.waitFor()
+      const dataTransfer = await page.evaluateHandle(draggedPicture)
+      await form.dispatchEvent('dragover', { dataTransfer })
+      await page.locator('.drop.over').waitFor()
+      await form.dispatchEvent('drop', { dataTransfer })
+      await page.locator('.drop.over').waitFor({ state: 'detached' })
+      await page.getByRole('img', { name: 'The picture to send' }).waitFor()
+      await page.getByText('dropped.gif').waitFor()
+      await clicked(page, page.getByRole('button', { name: 'Send' }), /\/request$/)
+      await page.locator('.ask pre', { hasText: 'picture' }).waitFor()
+      await page.locator('.bee.done').nth(3).waitFor()
+      await page.getByRole('button', { name: 'Remove' }).click()
+      await page.getByRole('textbox', { name: /JSON/ }).waitFor()
     })
   })
 

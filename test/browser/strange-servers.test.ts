@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { createServer, request as httpRequest, type Server } from 'node:http'
 import { it } from 'node:test'
 import type { Page } from 'playwright-core'
-import type { PageCounts, PageShape } from '../../topology/swarm/page.ts'
+import type { BeeCalls, PageCounts, PageShape } from '../../topology/swarm/page.ts'
 import { describeWithChromium } from '../support/chromium.ts'
 import { freePort } from '../support/free-port.ts'
 import { moduleSwarm, ServerHere } from '../support/server-here.ts'
@@ -12,7 +12,7 @@ import { onPage, sendJson } from '../support/watched-page.ts'
 type Bee = PageShape['swarms'][number]['bees'][number]
 
 /** Answers `/v1/live` with swarms and counts that no real swarm of a test could have. */
-async function withLive(page: Page, bees: readonly Bee[], counts: readonly number[]): Promise<void> {
+async function withLive(page: Page, bees: readonly Bee[], counts: readonly number[], calls?: (index: number) => BeeCalls): Promise<void> {
   const shape: PageShape = { instance: 'one', swarms: [{ name: 'strange', gateways: [], bees }] }
   const events = counts.map(
     (at, index): PageCounts => ({
@@ -24,7 +24,7 @@ async function withLive(page: Page, bees: readonly Bee[], counts: readonly numbe
           in_hand: 0,
           topics: Object.fromEntries(bees.map(({ name }) => [name, 100 * index])),
           waiting: {},
-          bees: {},
+          bees: calls === undefined ? {} : Object.fromEntries(bees.map(({ name }) => [name, calls(index)])),
         },
       ],
     }),
@@ -36,7 +36,7 @@ async function withLive(page: Page, bees: readonly Bee[], counts: readonly numbe
   await page.reload()
 }
 
-const bee = (name: string, after: readonly string[] = []): Bee => ({ name, type: 'module', after, topic: name })
+const bee = (name: string, after: readonly string[] = []): Bee => ({ name, type: 'module', after, stacks: false, topic: name })
 
 describeWithChromium('The page of a strange server', (browser) => {
   it('draws a thousand bees without overlaps, and opens the last bee', async () => {
@@ -84,6 +84,32 @@ describeWithChromium('The page of a strange server', (browser) => {
           }),
         )
         assert.deepEqual(over, [])
+      })
+    } finally {
+      await here[Symbol.asyncDispose]()
+    }
+  })
+
+  it('shows calls on the edge only if the bee reads one bee, or joins its bees, because others are not counted by edge', async () => {
+    const here = await SwarmHere.open({})
+    try {
+      const of = (name: string, stacks: boolean): Bee => ({ ...bee(name, ['left', 'right']), stacks })
+      const bees = [bee('left'), bee('right'), of('joins', false), of('stacks', true)]
+      await onPage(browser(), { url: `${here.url}/` }, async (page) => {
+        await withLive(page, bees, [1000, 2000], (index) => ({
+          calls: index,
+          rows: index,
+          failed: index,
+          seconds: 0,
+          started: index,
+          waited_seconds: index / 50,
+          batch_limit: 1,
+        }))
+        await page.getByRole('button', { name: /^stacks, module, .*1\.0\/s failed, 20 ms until a call/ }).waitFor()
+        assert.deepEqual(await page.locator('.facts-of-edge title').allTextContents(), [
+          'left → joins: 20 ms until the call, 1.0/s failed',
+          'right → joins: 20 ms until the call, 1.0/s failed',
+        ])
       })
     } finally {
       await here[Symbol.asyncDispose]()

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync, globSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { describe, it } from 'node:test'
-import { pictureBytes, pictureFolder } from '../support/docs-picture.ts'
+import { carriesHash, hashOfThePage, pictureBytes, pictureFolder } from '../support/docs-picture.ts'
 
 const docs = resolve(import.meta.dirname, '..', '..', 'docs')
 const pictures = readdirSync(pictureFolder)
@@ -18,6 +18,12 @@ describe('The pictures of the documentation', () => {
     assert.ok(titles.length >= 7, `${titles.length} views`)
     for (const view of [...titles, 'bee'])
       for (const look of ['light', 'dark']) assert.ok(pictures.includes(`${view}-${look}.png`), `${view}-${look}.png`)
+  })
+
+  it('show the page as it is now', async () => {
+    const hash = hashOfThePage()
+    const isOld = await Promise.all(pictures.map(async (name) => ((await carriesHash(name, hash)) ? [] : [name])))
+    assert.deepEqual(isOld.flat(), [], 'the page has changed since: DOCS_PICTURES=1 node --test test/browser/views.test.ts, and look at them')
   })
 
   it('are small', () => {

@@ -39,6 +39,8 @@ export interface PageBee {
   readonly type: string
   /** The bees whose results this bee takes. */
   readonly after: readonly string[]
+  /** True if the bee takes the results of several bees one by one. Its calls are then not counted by the bee before it. */
+  readonly stacks: boolean
   /** The topic of the bee's results, or of a gateway's requests; null if there is none. */
   readonly topic: string | null
 }
@@ -81,7 +83,12 @@ export interface PageSwarmState {
     readonly kind: string
     readonly entries: number
     readonly is_cut: boolean
+    /** The bytes of keys and values as of the last commit. The number of rows that are read is limited, too. */
+    readonly bytes: number
+    readonly bytes_are_cut: boolean
   }[]
+  /** RocksDB's estimate of the bytes of the database with these stores. `has_log`: the database contains the records of the log too. Null: unknown. */
+  readonly database: { readonly bytes: number; readonly has_log: boolean } | null
   /** The parts that bees of this process have published. A bee that has published none is missing. */
   readonly parts: readonly { readonly bee: string; readonly parts: number; readonly bytes: number }[]
   readonly replicas: readonly { readonly bee: string; readonly replicas: number; readonly grown: number; readonly shrunk: number }[]
@@ -96,5 +103,8 @@ export interface BeeCalls {
   readonly rows: number
   readonly failed: number
   readonly seconds: number
+  /** Rows of started calls, and the time that they waited at the bee for their calls, added up. */
+  readonly started: number
+  readonly waited_seconds: number
   readonly batch_limit: number
 }

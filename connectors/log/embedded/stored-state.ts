@@ -23,6 +23,10 @@ export class StoredState implements StateDisk {
     if (options.migrate !== undefined) this.migrate = options.migrate
   }
 
+  get liveBytes(): number {
+    return this.#options.disk().liveBytes
+  }
+
   open(task: string, store: string): StoreBytes {
     const { disk, numberOf, mayClear } = this.#options
     const clearBefore = (key: Uint8Array) => {

@@ -24,6 +24,7 @@ export function Bee({ swarm, bee, numbers, onFollow, onClose }) {
     ...(total === undefined
       ? []
       : [
+          ['Wait for a call', timeText(calls?.waitMs)],
           ['Time of a call', timeText(calls?.meanMs)],
           ['Rows', `${total.rows.toLocaleString('en')}, ${total.failed.toLocaleString('en')} of them failed`],
           ['Batch', total.batch_limit > 1 ? `${calls?.batch?.toFixed(1) ?? '–'} of at most ${total.batch_limit} rows` : 'one row a call'],

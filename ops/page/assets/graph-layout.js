@@ -1,23 +1,23 @@
 import dagre from '@dagrejs/dagre'
 
 /**
- * The places of the bees and the edges between them. `isTall` arranges them from top to bottom, for a phone. dagre needs seconds for hundreds of
+ * The places of the bees and the edges between them. `label` is the space at the middle of an edge that stays free for its numbers. `isTall` arranges them from top to bottom, for a phone. dagre needs seconds for hundreds of
  * bees, so large swarms are arranged in columns.
  */
-export function layout(bees, { box, isTall }) {
+export function layout(bees, { box, label, isTall }) {
   const names = new Set(bees.map(({ name }) => name))
   const edges = bees.flatMap(({ name, after }) => after.flatMap((from) => (names.has(from) ? [{ from, to: name }] : [])))
-  return bees.length > mostWithDagre ? byColumns(bees, edges, { box, isTall }) : byDagre(bees, edges, { box, isTall })
+  return bees.length > mostWithDagre ? byColumns(bees, edges, { box, label, isTall }) : byDagre(bees, edges, { box, label, isTall })
 }
 
-function byDagre(bees, edges, { box, isTall }) {
+function byDagre(bees, edges, { box, label, isTall }) {
   const graph = new dagre.graphlib.Graph()
-  graph.setGraph({ rankdir: isTall ? 'TB' : 'LR', nodesep: 22, ranksep: isTall ? 38 : 54, marginx: 8, marginy: 8 })
+  graph.setGraph({ rankdir: isTall ? 'TB' : 'LR', nodesep: 22, edgesep: 6, ranksep: 24, marginx: 8, marginy: 8 })
   graph.setDefaultEdgeLabel(() => ({}))
   // dagre keeps nodes in plain objects, whose inherited names may be names of bees. So dagre gets numbers.
   const numbers = new Map(bees.map(({ name }, at) => [name, String(at)]))
   for (const number of numbers.values()) graph.setNode(number, { ...box })
-  for (const { from, to } of edges) graph.setEdge(numbers.get(from), numbers.get(to))
+  for (const { from, to } of edges) graph.setEdge(numbers.get(from), numbers.get(to), { ...label, labelpos: 'c' })
   dagre.layout(graph)
   const { width, height } = graph.graph()
   return {
@@ -25,14 +25,14 @@ function byDagre(bees, edges, { box, isTall }) {
     height: Math.max(box.height, height || 0),
     nodes: bees.map((bee, at) => ({ bee, x: graph.node(String(at)).x, y: graph.node(String(at)).y })),
     edges: graph.edges().map((edge) => {
-      const { points } = graph.edge(edge)
-      return { from: bees[edge.v].name, to: bees[edge.w].name, path: pathOf(points), middle: points[Math.floor(points.length / 2)] }
+      const { points, x, y } = graph.edge(edge)
+      return { from: bees[edge.v].name, to: bees[edge.w].name, path: pathOf(points), middle: { x, y } }
     }),
   }
 }
 
 /** Arranges bees in columns by their longest path from an entrance. A column with many bees is split, so that the figure stays almost square. */
-function byColumns(bees, edges, { box, isTall }) {
+function byColumns(bees, edges, { box, label, isTall }) {
   const inputs = Map.groupBy(edges, ({ to }) => to)
   const ranks = new Map()
   const rankOf = (name, seen) => {
@@ -46,6 +46,7 @@ function byColumns(bees, edges, { box, isTall }) {
   }
   // In most files a bee follows its inputs, so the recursion stays short.
   for (const { name } of bees) rankOf(name, new Set())
+  const gap = isTall ? { x: 22, y: label.height + 12 } : { x: label.width + 24, y: 22 }
   const most = Math.max(8, Math.ceil(Math.sqrt(bees.length)))
   const places = new Map()
   let column = 0
@@ -54,16 +55,16 @@ function byColumns(bees, edges, { box, isTall }) {
     for (const [at, { name }] of members.entries()) {
       const [across, along] = [column + Math.floor(at / most), at % most]
       longest = Math.max(longest, along)
-      const x = (isTall ? along : across) * (box.width + 54) + box.width / 2 + 8
-      const y = (isTall ? across : along) * (box.height + 22) + box.height / 2 + 8
+      const x = (isTall ? along : across) * (box.width + gap.x) + box.width / 2 + 8
+      const y = (isTall ? across : along) * (box.height + gap.y) + box.height / 2 + 8
       places.set(name, { x, y })
     }
     column += Math.ceil(members.length / most)
   }
   const [columns, rows] = isTall ? [longest + 1, column] : [column, longest + 1]
   return {
-    width: columns * (box.width + 54) + 16,
-    height: rows * (box.height + 22) + 16,
+    width: columns * (box.width + gap.x) + 16,
+    height: rows * (box.height + gap.y) + 16,
     nodes: bees.map((bee) => ({ bee, ...places.get(bee.name) })),
     edges: edges.map(({ from, to }) => {
       const [a, b] = [places.get(from), places.get(to)]

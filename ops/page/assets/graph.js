@@ -5,11 +5,14 @@ import { countText, rateText, timeText } from './live.js'
 
 const box = { width: 204, height: 84 }
 const inside = box.width - 24
+/** The space for the numbers of an edge, which are at most three lines. */
+const label = { width: 60, height: 44 }
 
 /** The swarm as a graph. While a request is in flight, `progress` maps bees to `done` or `failed`. The arrow keys move from bee to bee. */
 export function Graph({ swarm, numbers, progress, selected, onSelect, isTall }) {
-  const drawn = useMemo(() => layout(swarm.bees, { box, isTall }), [swarm, isTall])
+  const drawn = useMemo(() => layout(swarm.bees, { box, label, isTall }), [swarm, isTall])
   const topics = useMemo(() => new Map(swarm.bees.map(({ name, topic }) => [name, topic ?? ''])), [swarm])
+  const stacks = useMemo(() => new Set(swarm.bees.flatMap((bee) => (bee.stacks ? bee.name : []))), [swarm])
   const figure = useRef(null)
   const tabbable = selected ?? swarm.bees[0]?.name
   const onKeyDown = (event) => {
@@ -33,7 +36,8 @@ export function Graph({ swarm, numbers, progress, selected, onSelect, isTall }) 
     <${Dots} viewBox=${viewBox} edges=${drawn.edges} rateOf=${rateOf} isLit=${(bee) => progress?.get(bee) === 'done'} />
     <svg ref=${figure} viewBox=${viewBox} role="group" aria-label=${`The bees of ${swarm.name}`} onKeyDown=${onKeyDown}>
       ${drawn.edges.map(
-        ({ from, to, middle }) => html`<${Waiting} key=${`${from} ${to}`} middle=${middle} waits=${numbers?.waiting[to]?.[topics.get(from)] ?? 0} />`,
+        ({ from, to, middle }) =>
+          html`<${EdgeFacts} key=${`${from} ${to}`} ...${{ from, to, middle }} waits=${numbers?.waiting[to]?.[topics.get(from)] ?? 0} calls=${stacks.has(to) ? undefined : numbers?.calls[to]} />`,
       )}
       ${drawn.nodes.map(
         ({ bee, x, y }) =>
@@ -64,16 +68,27 @@ function Dots({ viewBox, edges, rateOf, isLit }) {
   )}</svg>`
 }
 
-/** The number of records that wait at the end of an edge. */
-function Waiting({ middle, waits }) {
-  const shown = waits > 0 ? countText(waits) : ''
+/**
+ * The numbers of an edge: the records that wait at its end, the mean time that they wait there for a call, and the failed calls. `calls` is undefined
+ * if the bee at the end has no calls, or if its calls are not counted by edge.
+ */
+function EdgeFacts({ from, to, middle, waits, calls }) {
+  const facts = [
+    ...(waits > 0 ? [{ text: countText(waits), title: `${countText(waits)} records wait` }] : []),
+    ...(calls?.waitMs == null ? [] : [{ text: timeText(calls.waitMs), title: `${timeText(calls.waitMs)} until the call` }]),
+    ...(calls?.failedRate > 0 ? [{ text: `✕ ${rateText(calls.failedRate)}`, title: `${rateText(calls.failedRate)} failed`, isBad: true }] : []),
+  ]
+  const title = `${from} → ${to}: ${facts.map((fact) => fact.title).join(', ')}`
   return useMemo(() => {
-    const width = 12 + shown.length * 7
-    return (
-      shown &&
-      html`<g class="waits" aria-hidden="true" transform=${`translate(${middle.x} ${middle.y})`}><rect x=${-width / 2} y="-9" width=${width} height="18" rx="9" /><text text-anchor="middle" y="4">${shown}</text></g>`
-    )
-  }, [middle, shown])
+    if (facts.length === 0) return null
+    const width = 12 + Math.max(...facts.map(({ text }) => text.length)) * 6.4
+    const height = 4 + facts.length * 14
+    return html`<g class=${`facts-of-edge ${waits > 0 ? 'waits' : ''} ${facts.at(-1).isBad ? 'failing' : ''}`} aria-hidden="true" transform=${`translate(${middle.x} ${middle.y})`}>
+      <title>${title}</title>
+      <rect x=${-width / 2} y=${-height / 2} width=${width} height=${height} rx="9" />
+      ${facts.map(({ text, isBad }, at) => html`<text class=${isBad ? 'bad' : ''} text-anchor="middle" y=${14 * (at + 1) - height / 2 - 1}>${text}</text>`)}
+    </g>`
+  }, [middle, title])
 }
 
 function Node({ bee, x, y, calls, rate, waits, isMeasured, state, isSelected, isTabbable, onSelect }) {
@@ -84,7 +99,8 @@ function Node({ bee, x, y, calls, rate, waits, isMeasured, state, isSelected, is
   const fill = calls?.fill == null ? null : Math.round(calls.fill * 50) / 50
   const kind = ['bee', state, isSelected && 'selected', failing && 'failing'].filter(Boolean).join(' ')
   const full = fill === null ? '' : `, batches ${Math.round(fill * 100)} % full`
-  const label = `${bee.name}, ${bee.type}, ${[...facts, ...below].join(', ')}${full}${state ? `, ${state}` : ''}`
+  const wait = calls?.waitMs == null ? '' : `, ${timeText(calls.waitMs)} until a call`
+  const label = `${bee.name}, ${bee.type}, ${[...facts, ...below].join(', ')}${full}${wait}${state ? `, ${state}` : ''}`
   return useMemo(() => {
     const choose = () => onSelect(bee.name)
     const onKeyDown = (event) => {

@@ -4,8 +4,8 @@ import { call, eventsIn, problemIn } from './api.js'
 /**
  * The swarms of the process and their counts, which arrive every second. `state` is `connecting`, `live`, `away`, `signed-out` (the server requires a
  * token), or `elsewhere` (the server shows the page only to callers on its own machine). `restartedAt` is the time at which the page noticed another
- * run of the server. `rates` are records a second for each topic. `calls` contains the rate, the mean time, the batch and the failures of each bee
- * since the last counts.
+ * run of the server. `rates` are records a second for each topic. `calls` contains the rate, the mean time, the mean wait for a call, the batch
+ * and the failures of each bee since the last counts.
  */
 export function useLive() {
   const [live, setLive] = useState(nothing)
@@ -72,13 +72,15 @@ function measured(before, counts, known) {
 }
 
 function callsSince(before, now, seconds) {
-  const { calls = now.calls, rows = now.rows, failed = now.failed, seconds: spent = now.seconds } = before ?? {}
+  const { calls, rows, failed, seconds: spent, started, waited_seconds: waited } = before ?? now
+  const began = now.started - started
   const made = now.calls - calls
   const batch = made > 0 ? (now.rows - rows) / made : null
   return {
     rate: Math.max(0, now.rows - rows) / seconds,
     failedRate: Math.max(0, now.failed - failed) / seconds,
     meanMs: made > 0 ? ((now.seconds - spent) / made) * 1000 : null,
+    waitMs: began > 0 ? ((now.waited_seconds - waited) / began) * 1000 : null,
     batch,
     fill: batch === null || now.batch_limit < 2 ? null : Math.min(1, batch / now.batch_limit),
   }

@@ -132,10 +132,10 @@ function LettersView({ swarm, follow }) {
   </section>`
 }
 
-function ProfileView() {
+function ProfileView({ swarm }) {
   return html`<section class="wide" aria-labelledby="profile-title">
     <h2 id="profile-title">Profile</h2>
-    <${Profile} />
+    <${Profile} swarm=${swarm?.name} />
   </section>`
 }
 

@@ -15,12 +15,13 @@ export function SwarmState({ swarm }) {
   lags.sort((a, b) => b.records - a.records)
   return html`<dl>
       <div><dt>Tasks here</dt><dd>${state.tasks}</dd></div>
+      ${state.database && html`<div><dt>Database</dt><dd>${bytesText(state.database.bytes)} of ${state.database.has_log ? 'stores of all swarms and records of the log' : 'stores of this swarm'}, by RocksDB’s estimate</dd></div>`}
       ${state.log && html`<div><dt>Log on disk</dt><dd>${bytesText(state.log.bytes)} of at most ${bytesText(state.log.max_bytes)}</dd></div>`}
       ${state.claims && html`<div><dt>Large payloads</dt><dd>${bytesText(state.claims.bytes)} of at most ${bytesText(state.claims.max_bytes)}</dd></div>`}
     </dl>
     <div class="columns"><${Rows} title="Consumer lag" head=${['Reader', 'Topic', 'Records', 'Most in a partition']} rows=${lags.map(({ bee, topic, records, worst }) => [bee, topic, countText(records), records === 0 ? '–' : `${countText(worst.records)} in ${worst.partition}`])} none="No task of this process reads a topic." />
     <${Rows} title="Pending joins" head=${['Bee', 'Waits for', 'Requests']} rows=${state.joins.map(({ bee, waits_for, pending, is_cut }) => [bee, waits_for.join(', '), atLeast(pending, is_cut)])} none="The swarm has no joins." />
-    <${Rows} title="Stores" head=${['Store', 'Kind', 'Entries']} rows=${state.stores.map(({ name, kind, entries, is_cut }) => [name, kind, atLeast(entries, is_cut)])} none="The swarm has no stores." /></div>`
+    <${Rows} title="Stores" head=${['Store', 'Kind', 'Entries', 'Bytes committed']} rows=${state.stores.map(({ name, kind, entries, is_cut, bytes, bytes_are_cut }) => [name, kind, atLeast(entries, is_cut), `${bytes_are_cut ? '≥ ' : ''}${bytesText(bytes)}`])} none="The swarm has no stores." /></div>`
 }
 
 function atLeast(count, isCut) {

@@ -33,6 +33,18 @@ describe('A RocksDB database', () => {
     assert.deepEqual([...rocks.range(null, null)].map(String), ['b,2'])
   })
 
+  it('estimates the bytes of its rows, before they are in a file and after', async () => {
+    const empty = rocks.liveBytes
+    const bytesEach = 1000
+    for (let at = 0; at < 2000; at++) rocks.write([[bytes(`size-${at}`), Buffer.alloc(bytesEach, String(at))]])
+    const full = rocks.liveBytes
+    assert.ok(full - empty > 2000 * bytesEach * 0.9 && full - empty < 2000 * bytesEach * 1.6, `${empty} before, ${full} after`)
+    await rocks.close()
+    rocks = await Rocks.open(directory)
+    assert.ok(rocks.liveBytes > 2000 * bytesEach * 0.9, `${rocks.liveBytes} from files`)
+    rocks.clear(bytes('size-'), bytes('size-~'))
+  })
+
   it('fails the next write or sync if a range cannot be deleted, but no later write or sync', async (t) => {
     const { prototype } = await loadRocksLevel()
     t.mock.method(prototype, '_clear', (_options: object, callback: (error: Error) => void) => process.nextTick(callback, new Error('IO error')))

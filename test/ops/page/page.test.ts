@@ -80,4 +80,22 @@ describe('The page', () => {
     for (const headers of [{ origin: 'https://evil.example' }, { via: '1.1 proxy' }])
       assert.equal((await fetch(`${here.url}/v1/live`, { headers })).status, 403)
   })
+
+  it('says which bees take the results of several bees one by one', async () => {
+    const bees = `  - {name: left, type: module, input: {name: entrance}, spec: {file: ./work.mjs}}
+  - {name: right, type: module, input: {name: entrance}, spec: {file: ./work.mjs}}
+  - {name: each, type: module, input: {stack: [left, right]}, spec: {file: ./work.mjs}}
+  - {name: answer, type: respond, input: {join: [left, right]}}`
+    await using stacked = await SwarmHere.open({}, { bees })
+    const reader = ((await fetch(`${stacked.url}/v1/live`)).body ?? assert.fail()).pipeThrough(new TextDecoderStream()).getReader()
+    let text = ''
+    const shape = () => /event: shape\ndata: (.*)\n\n/.exec(text)?.[1]
+    while (shape() === undefined) text += (await reader.read()).value ?? assert.fail('the stream ended')
+    await reader.cancel()
+    const { swarms } = JSON.parse(shape() ?? '') as PageShape
+    assert.deepEqual(
+      swarms[0]?.bees.filter(({ stacks }) => stacks).map(({ name }) => name),
+      ['each'],
+    )
+  })
 })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { BeeRegistry } from '../../../bees/registry.ts'
 import { pendingJoins } from '../../../ops/page/swarm-state.ts'
+import type { KeyValue } from '../../../topology/record.ts'
 import { checkSwarm } from '../../../topology/swarm/check/check-swarm.ts'
 import { planSwarm } from '../../../topology/swarm/plan/plan.ts'
 import { SwarmDocument } from '../../../topology/swarm/swarm-document.ts'
@@ -26,10 +27,11 @@ describe('The pending requests of a join on the page', () => {
     const all = function* () {
       for (const sent of entries) {
         read++
-        yield { key: String(read), value: { sent } }
+        yield [String(read), { sent }] satisfies KeyValue<string, object>
       }
     }
-    const [join] = pendingJoins(plan, { threads: { here: [{ tasks: [{ store: () => ({ all }) }] }] } })
+    const store = () => ({ name: 'both-join', persistent: true, all })
+    const [join] = pendingJoins(plan, { threads: { here: [{ tasks: [{ store }] }] } })
     return { pending: join?.pending, is_cut: join?.is_cut, read }
   }
 

@@ -134,3 +134,15 @@ it('A value that is refused leaves the row on the disk visible', () => {
     assert.deepEqual([several.get('a'), several.get('b'), several.takeChanges()], ['x', null, []])
   }
 })
+
+it('The committed size of a store is that of the keys and values of its commits, and of no more rows than asked', () => {
+  const disk = new SimulatedDisk().store('task', 'store')
+  const options = { topic: 't', maxEntries: 100, memory: new TaskMemory() }
+  const store = new WriteBackStore<string, string>(keyValueStore({ name: 'store', key: text, value: text }), disk, options)
+  for (const id of ['a', 'bb', 'ccc']) store.put(id, 'four')
+  assert.deepEqual(store.committedSize(10), { rows: 0, bytes: 0, isCut: false })
+  for (const [bytes, value] of store.takeChanges()) disk.change(bytes, value)
+  store.committed()
+  assert.deepEqual(store.committedSize(3), { rows: 3, bytes: 1 + 2 + 3 + 3 * 4, isCut: false })
+  assert.deepEqual(store.committedSize(2), { rows: 2, bytes: 1 + 2 + 2 * 4, isCut: true })
+})
