@@ -868,6 +868,12 @@ export const errorCodes = {
     meaning: 'A PostgreSQL server cannot be reached, or takes no connections now.',
     next: 'See that the server runs and can be reached from here. Waggle tries again by itself.',
   },
+  WAGGLE_POSTGRES_HOST: {
+    status: 500,
+    exit: 1,
+    meaning: 'A `postgres` bee names a server that it may not connect to, or the name of the server stands for an address that it may not have.',
+    next: 'Correct `spec.db`, or add the server to `WAGGLE_POSTGRES_HOSTS`.',
+  },
   WAGGLE_POSTGRES_QUERY: {
     status: 502,
     exit: 1,

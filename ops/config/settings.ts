@@ -34,6 +34,7 @@ export interface Settings {
   readonly model_cache_bytes: number
   readonly model_memory_bytes: number | null
   readonly http_call_hosts: string | null
+  readonly postgres_hosts: string | null
   readonly image_hosts: string | null
   readonly secrets_dir: string | null
   readonly secrets_key: string | null
@@ -316,6 +317,13 @@ export const settings: readonly Setting[] = [
     schema: Type.String({ minLength: 1 }),
     default: null,
     about: 'Servers that http-call bees may call, written as in WAGGLE_MODEL_HOSTS. Without it: this machine alone.',
+  },
+  {
+    key: 'postgres_hosts',
+    variable: 'WAGGLE_POSTGRES_HOSTS',
+    schema: Type.String({ minLength: 1 }),
+    default: null,
+    about: 'Servers that postgres bees may connect to, written as in WAGGLE_MODEL_HOSTS. Without it: this machine alone, and its Unix sockets.',
   },
   {
     key: 'image_hosts',

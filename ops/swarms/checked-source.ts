@@ -5,6 +5,7 @@ import { ServerHosts } from '../../connectors/models/serving/server-hosts.ts'
 import { TensorFlowServing } from '../../connectors/models/serving/tensorflow-serving.ts'
 import { ThreadedModels } from '../../connectors/models/threaded-models.ts'
 import { PostgresServers } from '../../connectors/postgres/postgres-database.ts'
+import { PostgresHosts } from '../../connectors/postgres/postgres-hosts.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import type { CheckedSwarm } from '../../topology/swarm/checked-swarm.ts'
 import type { ModelServers } from '../../topology/swarm/ports/model-servers.ts'
@@ -56,7 +57,7 @@ export async function checkedSource(
           models: new ThreadedModels({ requireGpu: false, memoryBytes: config.settings.model_memory_bytes }),
           modelServers: modelServers ?? new TensorFlowServing({ clock: systemClock, hosts: new ServerHosts(config.settings.model_hosts) }),
           http: new GuardedHttpCalls({ clock: systemClock, hosts: config.settings.http_call_hosts }),
-          postgres: postgres ?? new PostgresServers({ clock: systemClock }),
+          postgres: postgres ?? new PostgresServers({ clock: systemClock, hosts: new PostgresHosts(config.settings.postgres_hosts) }),
           programs: withRegistries(programs, new ImageRegistries(config.settings.image_hosts)),
         },
         resolve: (uri, kind, fetch) => places.path(uri, kind, fetch),
