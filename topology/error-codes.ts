@@ -997,6 +997,12 @@ export const errorCodes = {
     meaning: 'A server answered a command with a status from 400 to 499.',
     next: 'See the message: it has the server’s title and detail.',
   },
+  WAGGLE_REQUIREMENT_REFUSED: {
+    status: 500,
+    exit: 1,
+    meaning: 'The requirements of a Python bee name something other than packages of the configured index.',
+    next: 'Name packages, as in `numpy==2.1`, or set `WAGGLE_PYTHON_REQUIREMENTS=anything`.',
+  },
   WAGGLE_RESTORE_UNFINISHED: {
     status: 500,
     exit: 1,

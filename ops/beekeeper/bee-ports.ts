@@ -19,7 +19,7 @@ import { pythonSdk } from './python-sdk-folder.ts'
 export interface BeePortsOptions {
   readonly settings: Pick<
     Settings,
-    'gpu' | 'model_hosts' | 'model_memory_bytes' | 'data_dir' | 'dev' | 'http_call_hosts' | 'postgres_hosts' | 'image_hosts'
+    'gpu' | 'model_hosts' | 'model_memory_bytes' | 'data_dir' | 'dev' | 'http_call_hosts' | 'postgres_hosts' | 'image_hosts' | 'python_requirements'
   >
   /** The number of threads for each model. */
   readonly threads: number
@@ -51,6 +51,7 @@ export function beePorts({ settings, threads, database, signal }: BeePortsOption
       containers,
       directory,
       sdk: pythonSdk(),
+      allowedRequirements: settings.python_requirements,
       reload: settings.dev === 1,
       ...(signal === undefined ? {} : { signal }),
     }),

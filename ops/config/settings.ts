@@ -36,6 +36,7 @@ export interface Settings {
   readonly http_call_hosts: string | null
   readonly postgres_hosts: string | null
   readonly image_hosts: string | null
+  readonly python_requirements: 'packages' | 'anything'
   readonly secrets_dir: string | null
   readonly secrets_key: string | null
   readonly secrets_key_file: string | null
@@ -332,6 +333,14 @@ export const settings: readonly Setting[] = [
     default: null,
     about:
       'Registries from which the images of bees may be pulled, written as in WAGGLE_MODEL_HOSTS; docker.io is Docker Hub. Without it: docker.io, ghcr.io, quay.io, gcr.io, registry.k8s.io, registry.gitlab.com, mcr.microsoft.com, public.ecr.aws and nvcr.io. An image that Docker has already is not pulled.',
+  },
+  {
+    key: 'python_requirements',
+    variable: 'WAGGLE_PYTHON_REQUIREMENTS',
+    schema: Type.Enum(['packages', 'anything']),
+    default: 'packages',
+    about:
+      'packages: the requirements of Python bees may name packages of the index that pip or uv is configured with. anything: also other indexes, addresses, paths and options.',
   },
   {
     key: 'secrets_dir',

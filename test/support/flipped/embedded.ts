@@ -256,6 +256,20 @@ export const embeddedFlips = {
     })
   },
 
+  async python_requirements() {
+    const bees = `  - {name: model, type: python, input: {name: entrance}, spec: {file: ./work.py, bee: work}}\n${answer}`
+    const files = {
+      'work.py': 'from waggle import register_bee\n@register_bee(name="work")\ndef work(payload):\n    return payload\n',
+      'requirements.txt': '--index-url http://10.0.0.1/\n',
+    }
+    await assert.rejects(SwarmHere.open({}, { bees, files }), {
+      code: 'WAGGLE_REQUIREMENT_REFUSED',
+      message: /requirements\.txt:1 has the option --index-url/,
+    })
+    await using swarm = await SwarmHere.open({ WAGGLE_PYTHON_REQUIREMENTS: 'anything' }, { bees, files })
+    assert.equal(await (await swarm.ask(7)).json(), 7)
+  },
+
   async image_hosts() {
     await using directory = temporaryDirectory()
     const socket = join(directory.path, 'docker.sock')
