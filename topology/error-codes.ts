@@ -54,6 +54,12 @@ export const errorCodes = {
     meaning: 'A punctuation forwards to an asynchronous step.',
     next: 'Send what the punctuation makes to a topic, and read it from there.',
   },
+  WAGGLE_AUDIT_DAMAGED: {
+    status: 500,
+    exit: 1,
+    meaning: '`audit.json` of the data directory, in which lines of the audit log wait for the next process, is damaged.',
+    next: 'Move the file away. The tokens and secrets are unaffected.',
+  },
   WAGGLE_BACKUP_DAMAGED: {
     status: 500,
     exit: 1,
