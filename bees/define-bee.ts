@@ -326,6 +326,11 @@ export interface BeeDefinition<S extends TSchema, In, Out> {
    * mistakes.
    */
   mistakes?(spec: { readonly [key: string]: unknown }): readonly SpecMistake[]
+  /**
+   * The files of code that a bee with this spec runs, as the spec names them, also those that may be missing. A version of a swarm has their hashes,
+   * so that an edit of one makes a new version.
+   */
+  codeFiles?(spec: Static<S>): readonly string[]
   /** The least number of replicas, for a type whose spec has a separate setting for it. Default: 1. */
   leastReplicas?(spec: Static<S>): number
   /**
@@ -371,6 +376,7 @@ export function defineBee<S extends TSchema, In, Out>(definition: BeeDefinition<
     ...(definition.branches === undefined ? {} : { branches: definition.branches }),
     ...(definition.mistakes === undefined ? {} : { mistakes: definition.mistakes }),
     ...(definition.shadow === undefined ? {} : { shadow: definition.shadow as NonNullable<BeeTypeInfo['shadow']> }),
+    ...(definition.codeFiles === undefined ? {} : { codeFiles: definition.codeFiles as NonNullable<BeeTypeInfo['codeFiles']> }),
     definition: definition as unknown as BeeDefinition<TSchema, never, unknown>,
   }
 }

@@ -12,3 +12,11 @@ export function commitDropped(): WaggleError {
     next: 'Nothing: the records are done again.',
   })
 }
+
+/** The error for a topic that exists with another number of partitions. */
+export function renumbered(topic: string, { has, wanted }: { readonly has: number; readonly wanted: number }): WaggleError {
+  return new WaggleError('WAGGLE_TOPIC_MISMATCH', {
+    message: `The topic ${topic} has ${has} partitions, where ${wanted} are wanted`,
+    next: `Set the number back to ${has} (WAGGLE_PARTITIONS, or numberOfPartitions of a repartition), give the repartition or the swarm another name, or start with another data directory.`,
+  })
+}

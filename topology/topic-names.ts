@@ -14,6 +14,10 @@ export const idSecretTopic = 'waggle.id-secret'
 export const claimStoreTopic = 'waggle.claim-store'
 /** The compacted topic of the swarms that a server runs. */
 export const definitionsTopic = 'waggle.definitions'
+/** The compacted topic of the tokens that were created at the servers of a cluster. It has hashes of their secrets. */
+export const tokensTopic = 'waggle.tokens'
+/** The topics that belong to Waggle itself and to no swarm. */
+export const ownTopics: readonly string[] = [idSecretTopic, claimStoreTopic, definitionsTopic, tokensTopic]
 /** Names an internal topic as Kafka Streams does. */
 export const internalTopic = (applicationId: string, name: string): string => `${applicationId}-${name}`
 export const repartitionTopic = (applicationId: string, name: string): string => internalTopic(applicationId, `${name}-repartition`)

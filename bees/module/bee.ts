@@ -33,6 +33,7 @@ export default defineBee({
   async check({ spec, resolve, ports }) {
     return ports.programs.checkModule({ path: await resolve(spec.file), export: spec.bee ?? 'default' })
   },
+  codeFiles: ({ file }) => [file],
   leastReplicas: ({ workers }) => workers ?? 1,
   create: async ({ spec, bee, resolve, log, replicas, replicate }) => {
     const module = { path: await resolve(spec.file), export: spec.bee ?? 'default' }

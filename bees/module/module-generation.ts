@@ -1,10 +1,12 @@
 import { statSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
+import { createRequire } from 'node:module'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { isOwn } from '../../topology/user-place.ts'
 
 /**
- * Makes it possible to import a changed module again in the same process. Node caches each module by its URL for as long as the process runs. The
- * URLs of all user modules therefore contain a number, which rises when one of the files has changed. A CommonJS module is not loaded again.
+ * Makes it possible to import a changed module again in the same process. Node caches each ES module by its URL for as long as the process runs. The
+ * URLs of all user modules therefore contain a number, which rises when one of the files has changed. Node caches CommonJS modules by their paths, so
+ * they leave the cache when the number rises. Code that runs keeps the modules that it has.
  */
 export class ModuleGeneration {
   /** The size, the time of the last change and the inode of each imported file, by URL. */
@@ -16,6 +18,7 @@ export class ModuleGeneration {
     for (const [url, stamp] of this.#stamps) {
       if (stampOf(url) === stamp) continue
       this.#number++
+      for (const loaded of this.#stamps.keys()) uncache(fileURLToPath(loaded))
       this.#stamps.clear()
       return
     }
@@ -24,6 +27,17 @@ export class ModuleGeneration {
   /** The URL under which a module is imported now. The URLs of packages and built-in modules stay unchanged. */
   urlOf(url: string): string {
     return this.#number === 0 || !isOfUser(url) || url.includes('?') ? url : `${url}?${query}=${this.#number}`
+  }
+
+  /**
+   * The URL under which a module that runs imports another one, after it was loaded itself. Both belong to one generation. The state of the file is
+   * remembered. The URL stays unchanged for an importer that is no module of a user.
+   */
+  urlOfLater(url: string, importer: string | undefined): string {
+    if (importer === undefined || !this.#stamps.has(withoutGeneration(importer)) || !isOfUser(url)) return url
+    this.loaded(url)
+    const [mark = ''] = importer.match(marks) ?? []
+    return url.includes('?') ? url : url + mark
   }
 
   /** Remembers the state of an imported file. */
@@ -45,6 +59,17 @@ const marks = new RegExp(`\\?${query}=\\d+`, 'g')
 function isOfUser(url: string): boolean {
   return url.startsWith('file:') && !url.includes('/node_modules/') && !isOwn(fileURLToPath(url))
 }
+
+/** Removes a CommonJS module from Node's cache, with the files of the user that it has required, also those that a function has required later. */
+function uncache(path: string): void {
+  const module = cache[path]
+  if (module === undefined || !isOfUser(pathToFileURL(path).href)) return
+  delete cache[path]
+  for (const { filename } of module.children) uncache(filename)
+}
+
+/** Node has one cache for all `require` functions of a thread. */
+const { cache } = createRequire(import.meta.url)
 
 /** A text that changes with the file; empty for a file that no longer exists. */
 function stampOf(url: string): string {

@@ -12,6 +12,7 @@ import { ModuleGeneration, withoutGeneration } from './module-generation.ts'
  */
 export async function importModule(path: string, limitMs?: number): Promise<{ readonly [name: string]: unknown }> {
   generation.look()
+  followLaterImports()
   const trace = new ImportTrace()
   const exiting = (code: number) => {
     if (code !== unsettledAwait) endedByModule(path)
@@ -42,6 +43,20 @@ export async function importModule(path: string, limitMs?: number): Promise<{ re
 
 /** The process has one generation, because Node has one cache of modules for the process. */
 const generation = new ModuleGeneration()
+
+/** Follows what the functions of loaded modules import, for as long as the process runs. `ImportTrace` ends when a module is loaded. */
+function followLaterImports(): void {
+  if (isFollowing) return
+  isFollowing = true
+  registerHooks({
+    resolve: (specifier, context, next) => {
+      const found = next(specifier, context)
+      return { ...found, url: generation.urlOfLater(found.url, context.parentURL) }
+    },
+  })
+}
+
+let isFollowing = false
 
 /** The exit status of Node if a top-level await never settles. Node itself prints the reason. */
 const unsettledAwait = 13

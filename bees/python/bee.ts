@@ -1,3 +1,4 @@
+import { dirname, join } from 'node:path'
 import { Type } from 'typebox'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { type BoundSpec, boundsMistake, boundsOf, boundsRemarks, boundsSpec, processBounds } from '../container/container-bounds.ts'
@@ -63,6 +64,8 @@ export default defineBee({
     if (isHere !== true) throw missingImage(bee, image, isHere)
     return undefined
   },
+  codeFiles: ({ file, requirements }) =>
+    requirements === undefined ? [file, ...['requirements.txt', 'pyproject.toml'].map((name) => join(dirname(file), name))] : [file, requirements],
   leastReplicas: ({ workers }) => workers ?? 1,
   async create({ spec, swarm, bee, resolve, resolveCommand, ports, gpu, replicas, replicate, log }) {
     const { image, command } = placeOf(spec, bee, resolveCommand)

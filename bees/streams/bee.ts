@@ -25,6 +25,7 @@ export default defineBee({
   async check({ spec, resolve, ports }) {
     return ports.programs.checkModule({ path: await resolve(spec.file), export: spec.bee ?? 'default' })
   },
+  codeFiles: ({ file }) => [file],
   create: async ({ spec, resolve }) => {
     return withSteps(await loadBee({ path: await resolve(spec.file), export: spec.bee ?? 'default' }, loadMs))
   },

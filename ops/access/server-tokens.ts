@@ -2,18 +2,20 @@ import { randomBytes } from 'node:crypto'
 import { type AccessToken, digestOf, parseTokens } from '../../connectors/gateway/access/access-token.ts'
 import { AccessTokens } from '../../connectors/gateway/access/access-tokens.ts'
 import type { Caller, Callers } from '../../connectors/gateway/access/caller.ts'
-import { CreatedTokens, type NewToken, type TokenRow } from '../../connectors/gateway/access/created-tokens.ts'
+import { CreatedTokens } from '../../connectors/gateway/access/created-tokens.ts'
 import { everyScope } from '../../connectors/gateway/access/scopes.ts'
+import { type NewToken, type TokenRow, tokenExists } from '../../connectors/gateway/access/stored-token.ts'
 import type { TokenRegistry } from '../../connectors/gateway/http/token-routes.ts'
 import type { IssuerCallers } from '../../connectors/gateway/oidc/issuer-callers.ts'
 import type { Clock } from '../../processor/ports.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Settings } from '../config/settings.ts'
 import { type TokenSettings, tokensText } from '../config/tokens-text.ts'
+import type { SharedTokens } from './shared-tokens.ts'
 
 /**
- * All tokens of a process: tokens of its settings, tokens that were created in its data directory, tokens that an issuer has signed, and a token of
- * this run for commands on the same machine.
+ * All tokens of a process: tokens of its settings, tokens that were created in its data directory, on a cluster those that were created at a server of
+ * the cluster, tokens that an issuer has signed, and a token of this run for commands on the same machine.
  */
 export class ServerTokens implements Callers, TokenRegistry {
   /** A token for commands of the user who owns the data directory. The token is valid until the process ends. */
@@ -26,6 +28,8 @@ export class ServerTokens implements Callers, TokenRegistry {
   /** The names of the tokens in the settings. */
   #given: ReadonlySet<string> = new Set()
   #createdNames: readonly string[] = []
+  #shared: SharedTokens | null = null
+  #sharedNames: readonly string[] = []
   /** The state of the file of created tokens when the file was last read. */
   #signature = ''
   #lookedAtMs = Number.NEGATIVE_INFINITY
@@ -50,7 +54,7 @@ export class ServerTokens implements Callers, TokenRegistry {
 
   /** The names of all tokens. Each of them may have made a request. */
   get names(): readonly string[] {
-    return [...new Set([localName, ...this.#given, ...this.#createdNames])]
+    return [...new Set([localName, ...this.#given, ...this.#createdNames, ...this.#sharedNames])]
   }
 
   find(token: string): Caller | null | Promise<Caller> {
@@ -63,6 +67,13 @@ export class ServerTokens implements Callers, TokenRegistry {
     this.#issuer?.close()
     this.#issuer = issuer
     if (issuer !== null) this.#areKnown = true
+  }
+
+  /** Accepts the tokens of the cluster. From now on tokens are created there. */
+  share(shared: SharedTokens): void {
+    this.#shared = shared
+    shared.follow(() => this.#readShared())
+    this.#readShared()
   }
 
   close(): void {
@@ -83,24 +94,37 @@ export class ServerTokens implements Callers, TokenRegistry {
   }
 
   list(): readonly TokenRow[] {
-    return this.#created.list()
+    return [...this.#created.list(), ...(this.#shared?.list() ?? [])]
   }
 
-  create(name: string, scopes: readonly string[], priority?: number): NewToken {
+  async create(name: string, scopes: readonly string[], priority?: number): Promise<NewToken> {
     if (this.#given.has(name)) {
       throw new WaggleError('WAGGLE_TOKEN_EXISTS', {
         message: `The settings have a token ${name} already`,
         next: 'Take another name: requests belong to the name of a token.',
       })
     }
-    const made = this.#created.create({ name, scopes, priority, nowMs: this.#clock.now() })
+    const options = { name, scopes, priority, nowMs: this.#clock.now() }
+    if (this.#shared !== null) {
+      if (this.#created.list().some((token) => token.name === name)) throw tokenExists(name)
+      return this.#shared.create(options)
+    }
+    const made = this.#created.create(options)
     this.#readCreated()
     return made
   }
 
-  revoke(name: string): void {
+  async revoke(name: string): Promise<void> {
+    if (this.#shared !== null && this.#created.list().every((token) => token.name !== name)) return this.#shared.revoke(name)
     this.#created.revoke(name)
     this.#readCreated()
+  }
+
+  #readShared(): void {
+    const shared = this.#shared?.read() ?? []
+    this.#tokens.replace('shared', shared)
+    this.#sharedNames = shared.map(({ name }) => name)
+    if (this.#shared?.exist === true) this.#areKnown = true
   }
 
   /**

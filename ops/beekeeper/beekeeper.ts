@@ -26,6 +26,7 @@ import type { SwarmManagement } from '../../topology/swarm/swarm-management.ts'
 import { applicationIdOf } from '../../topology/topic-names.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { ServerTokens } from '../access/server-tokens.ts'
+import { SharedTokens } from '../access/shared-tokens.ts'
 import { type BackupReport, writeBackup } from '../backup/backup.ts'
 import type { Settings } from '../config/settings.ts'
 import { storedSecrets } from '../config/stored-secrets.ts'
@@ -204,6 +205,11 @@ export class Beekeeper {
     const onNotice = (notice: string) => say('', 'warn', notice)
     const log = await openLog(settings, { processId: first?.processId ?? null, acceptLoss: this.#options.acceptLoss ?? false, onNotice })
     this.#closeLater('log', () => log.close())
+    if (settings.log === 'kafka') {
+      const shared = await SharedTokens.open({ log, clock: systemClock, say })
+      this.#closeLater('shared tokens', () => shared.close())
+      this.#tokens.share(shared)
+    }
     for (const line of closePlaces(privatePlaces(settings))) say('', 'warn', line)
     const recorder = FileFlightRecorder.open(join(settings.data_dir, 'flights'), { onNotice })
     this.#closeLater('flights', async () => recorder.close())
@@ -366,8 +372,10 @@ export class Beekeeper {
     }
     const { plans } = running
     const acceptedAt = (id: string) => running.all.map((swarm) => swarm.acceptedAt(id)).find((time) => time !== null) ?? null
-    const idSecret = await idSecretOf(log, { clock: systemClock, random })
-    const requestIds = new RequestIds(systemClock, random, idSecret)
+    const secret = await idSecretOf(log, { clock: systemClock, random })
+    // On a cluster, the partitions are spread over processes, and so are the requests.
+    const sticky = settings.log === 'embedded' ? { partitions: settings.partitions } : {}
+    const requestIds = new RequestIds({ clock: systemClock, random, secret, ...sticky })
     const management = await LocalManagement.open({
       log,
       clock: systemClock,
@@ -398,8 +406,7 @@ export class Beekeeper {
       ...this.#tracing,
       onNotice: (notice: string) => say('gateway', 'warn', notice),
       clock: systemClock,
-      random,
-      idSecret,
+      requestIds,
       host: settings.host,
       requestTimeoutMs: settings.request_timeout_seconds * 1000,
       maxBodyBytes: settings.max_body_bytes,

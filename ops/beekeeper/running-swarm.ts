@@ -31,6 +31,7 @@ import { payloadSerde } from '../../topology/swarm/payload/payload-serde.ts'
 import { type PredictionRecord, predictionSchema, predictionSerde } from '../../topology/swarm/payload/prediction-serde.ts'
 import { ledgerStore, planSwarm, type SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 import { predictionTopics } from '../../topology/swarm/plan/prediction-topics.ts'
+import { withStreamSteps } from '../../topology/swarm/plan/stream-steps.ts'
 import type { Claims } from '../../topology/swarm/ports/claims.ts'
 import type { Tracing } from '../../topology/swarm/ports/tracing.ts'
 import type { RequestEntry } from '../../topology/swarm/request/requests.ts'
@@ -90,6 +91,8 @@ export interface RunningSwarmOptions extends ConfiguredSwarm {
 /** One swarm of this process: its plan, and the application that runs the plan. */
 export class RunningSwarm {
   readonly plan: SwarmPlan
+  /** The plan with the stores and topics of the steps inside bees of the DSL. */
+  readonly planWithSteps: SwarmPlan
   readonly application: Application
   readonly topology: Topology
   /** The numbers of bees that are computing at the moment. */
@@ -106,6 +109,7 @@ export class RunningSwarm {
 
   private constructor(
     plan: SwarmPlan,
+    planWithSteps: SwarmPlan,
     topology: Topology,
     application: Application,
     payloads: HandingSerde<Payload>,
@@ -119,6 +123,7 @@ export class RunningSwarm {
     this.publishedParts = publishedParts
     this.synchronousMeters = synchronousMeters
     this.plan = plan
+    this.planWithSteps = planWithSteps
     this.topology = topology
     this.application = application
     this.#payloads = payloads
@@ -276,6 +281,7 @@ export class RunningSwarm {
     if (states !== null) reportBeesElsewhere(plan, settings, say)
     return new RunningSwarm(
       plan,
+      withStreamSteps(plan, graph),
       topology,
       application,
       predictions?.serde ?? payloadSerde,

@@ -12,7 +12,7 @@ interface SwarmCommands extends CommandGroup {
 /** Adds the commands that manage a running server. Many also exist under the name that the command has in waxctl. */
 export function addSwarmCommands({ program, bees, finish }: SwarmCommands): void {
   const swarms = program.command('swarms').description('creates, changes and removes the swarms of a running `waggle serve`')
-  const accept = () => new Option('--accept', 'give up state where the new version says so').default(false)
+  const accept = (what = 'give up state where the new version says so') => new Option('--accept', what).default(false)
 
   /** Adds a command to its group. Also adds the command under its waxctl name, which the help does not list. */
   const verb = (group: Command, name: string, waxctl: string | null, build: (command: Command) => Command) => {
@@ -39,8 +39,8 @@ export function addSwarmCommands({ program, bees, finish }: SwarmCommands): void
       .requiredOption('-f, --file <file...>', 'swarm files')
       .addOption(atServer())
       .addOption(accept())
-      .option('--reload', 'make a new version of an unchanged file too, so that edited modules are loaded', false)
-      .description('creates or updates swarms; files that are as the server has them change nothing')
+      .option('--reload', 'make a new version of an unchanged swarm too, so that edited data and programs are loaded', false)
+      .description('creates or updates swarms; a swarm whose file and files of code are as the server has them stays as it is')
       .addHelpText(
         'after',
         examples('waggle swarms apply -f swarm.yaml', 'waggle swarms apply -f a.yaml b.yaml --json', 'waggle swarms apply --reload -f swarm.yaml'),
@@ -88,8 +88,8 @@ export function addSwarmCommands({ program, bees, finish }: SwarmCommands): void
     command
       .argument('<swarm>', 'name of the swarm')
       .option('--to <version>', 'which version; default: the one before the current one', count)
-      .addOption(accept())
-      .description('makes an earlier version the newest one')
+      .addOption(accept('give up state, and run files that are not as that version had them'))
+      .description('makes an earlier version the newest one; only its text comes back, not its files')
       .addHelpText('after', examples('waggle swarms rollback hello-world', 'waggle swarms rollback hello-world --to 3'))
       .action(async (name: string, options: ServerOptions & { to?: number; accept: boolean }) =>
         finish(await (await import('./swarms.ts')).rollbackSwarm(name, options)),

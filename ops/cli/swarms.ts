@@ -1,7 +1,7 @@
 import { basename, dirname, resolve } from 'node:path'
 import { readBounded } from '../../connectors/system/bounded-file.ts'
 import { maxSwarmBytes } from '../../topology/swarm/swarm-document.ts'
-import type { Changes, SwarmDetail, SwarmDifference, SwarmRow, UpdatedSwarm } from '../../topology/swarm/swarm-management.ts'
+import type { Changes, SwarmDetail, SwarmDifference, SwarmRow, SwarmVersionRow, UpdatedSwarm } from '../../topology/swarm/swarm-management.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { beeRegistry } from '../config/bee-registry.ts'
 import { readSwarm } from '../config/swarm-file.ts'
@@ -24,7 +24,9 @@ export async function createSwarm(file: string, options: SentFileOptions): Promi
   return exitStatus.done
 }
 
-/** `waggle swarms apply -f FILE…`: creates or updates swarms. A swarm with an unchanged file is not updated, unless `reload` is set. */
+/**
+ * `waggle swarms apply -f FILE…`: creates or updates swarms. A swarm whose file and files of code are unchanged is not updated, unless `reload` is set.
+ */
 export async function applySwarms(
   files: readonly string[],
   options: SentFileOptions & { readonly accept: boolean; readonly reload: boolean },
@@ -35,7 +37,10 @@ export async function applySwarms(
     const path = `/v1/swarms/${encodeURIComponent(name)}?${placeOf(file, options)}${options.accept ? '&accept=true' : ''}${options.reload ? '&reload=true' : ''}`
     const row = (await call(options, { method: 'PUT', path, text: textOf(file) }, file)) as UpdatedSwarm
     rows.push(row)
-    if (!options.json) process.stdout.write(`${row.name}: ${row.changed ? `${row.state}, version ${row.version}` : 'unchanged'}\n`)
+    if (!options.json)
+      process.stdout.write(
+        `${[`${row.name}: ${row.changed ? `${row.state}, version ${row.version}` : 'unchanged'}`, ...remarkLines(row)].join('\n')}\n`,
+      )
   }
   if (options.json) process.stdout.write(`${JSON.stringify(rows)}\n`)
   return exitStatus.done
@@ -69,7 +74,7 @@ export async function getSwarm(name: string, options: ServerOptions): Promise<nu
   const lines = [
     `${name} is ${state}${version === null ? '' : `, version ${version}`}; its gateways: ${gateways.join(', ') || 'none'}`,
     ...(error === null ? [] : [`error    ${error.detail}. ${error.next}`]),
-    ...versions.map((one) => `version  ${one.version}  ${timeText(one.created_at)}${one.current ? '  current' : ''}`),
+    ...versions.map((one) => `version  ${one.version}  ${timeText(one.created_at)}${one.current ? '  current' : ''}${changedSince(one)}`),
     '',
     definition.trimEnd(),
   ]
@@ -95,7 +100,8 @@ export async function switchSwarm(name: string, verb: 'pause' | 'resume', option
 export async function rollbackSwarm(name: string, options: ServerOptions & { readonly to?: number; readonly accept: boolean }): Promise<number> {
   const query = new URLSearchParams({ ...(options.to === undefined ? {} : { version: String(options.to) }), accept: String(options.accept) })
   const row = (await call(options, { method: 'POST', path: `${pathOf(name)}/rollback?${query}` })) as UpdatedSwarm
-  print(options, row, row.changed ? `${name} is ${row.state}, version ${row.version}` : `${name} is unchanged: that version runs`)
+  const said = row.changed ? `${name} is ${row.state}, version ${row.version}` : `${name} is unchanged: the text of that version runs`
+  print(options, row, [said, ...remarkLines(row)].join('\n'))
   return exitStatus.done
 }
 
@@ -149,15 +155,32 @@ function withPath(thrown: unknown, file: string): unknown {
   return new WaggleError(thrown.code, { message: thrown.message, next: thrown.next, cause: new AggregateError(mistakes) })
 }
 
-function differenceText({ swarm, version, needs_accept: needs, ...parts }: SwarmDifference): string {
-  const lines = (['bees', 'gateways', 'topics', 'stores'] as const).flatMap((kind) => changeLines(kind, parts[kind]))
+function differenceText({ swarm, version, needs_accept: needs, requests_in_flight: inFlight, remarks, files, ...parts }: SwarmDifference): string {
+  const lines = [
+    ...(['bees', 'gateways', 'topics', 'stores'] as const).flatMap((kind) => changeLines(kind, parts[kind])),
+    ...files.map(({ file, bees }) => `~ ${'files'.padEnd(8)}  ${file} (${bees.join(', ')})`),
+  ]
   const begin = `${swarm} against ${version === null ? 'what runs' : `version ${version}, which runs`}`
-  if (lines.length === 0) return `${begin}: nothing changes`
-  const warnings = needs.map((need) => `! ${need}`)
-  return [begin, ...lines, ...warnings, ...(needs.length === 0 ? [] : ['An update needs --accept.'])].join('\n')
+  const requests = `${inFlight} ${inFlight === 1 ? 'request is' : 'requests are'} in flight at the server that answers; the version that runs answers them`
+  return [
+    lines.length === 0 ? `${begin}: nothing changes` : begin,
+    ...lines,
+    ...needs.map((need) => `! ${need}`),
+    ...remarkLines({ remarks }),
+    ...(needs.length === 0 ? [] : ['An update needs --accept.']),
+    ...(lines.length === 0 ? [] : [requests]),
+  ].join('\n')
 }
 
 function changeLines(kind: string, { added, removed, changed }: Changes): readonly string[] {
   const lines = (sign: string, names: readonly string[]) => names.map((name) => `${sign} ${kind.padEnd(8)}  ${name}`)
   return [...lines('+', added), ...lines('-', removed), ...lines('~', changed)]
+}
+
+function remarkLines({ remarks }: { readonly remarks: readonly string[] }): readonly string[] {
+  return remarks.map((remark) => `* ${remark}`)
+}
+
+function changedSince({ changed_files: changed }: SwarmVersionRow): string {
+  return changed === null || changed.length === 0 ? '' : `  changed since: ${changed.join(', ')}`
 }

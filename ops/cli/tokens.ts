@@ -1,4 +1,5 @@
-import { CreatedTokens, type NewToken, type TokenRow } from '../../connectors/gateway/access/created-tokens.ts'
+import { CreatedTokens } from '../../connectors/gateway/access/created-tokens.ts'
+import type { NewToken, TokenRow } from '../../connectors/gateway/access/stored-token.ts'
 import { loadConfig } from '../config/config.ts'
 import { environmentToken } from '../inspection/bearer.ts'
 import { runningProcess } from '../inspection/open-management.ts'
@@ -74,7 +75,7 @@ async function tokensOf({ url }: TokensOptions): Promise<TokenCommands> {
 }
 
 const ownAlone =
-  'On Kafka this token is valid at processes with this data directory alone: give a cluster its tokens by WAGGLE_TOKENS or WAGGLE_TOKENS_FILE.\n'
+  'No server was asked, so this token is valid at processes with this data directory alone. A token that is created at a server (--url) is valid in the whole cluster.\n'
 
 function remoteTokens(server: Server): TokenCommands {
   return {

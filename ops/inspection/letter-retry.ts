@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { partitionForKey } from '../../processor/partitioner.ts'
 import { type Clock, DamagedValue, type Log, type ProducerRecord } from '../../processor/ports.ts'
+import { partitionForKey } from '../../topology/partitioner.ts'
 import type { Header } from '../../topology/record.ts'
 import type { DeadLetter } from '../../topology/swarm/log-management.ts'
 import { deadlineHeader, requestIdHeader } from '../../topology/swarm/request/headers.ts'

@@ -1,6 +1,6 @@
-import { partitionForKey } from '../../processor/partitioner.ts'
 import type { Clock, Log, LogRecord } from '../../processor/ports.ts'
 import { derivedRequestId } from '../../processor/swarm/accept-step.ts'
+import { partitionForKey } from '../../topology/partitioner.ts'
 import { headerText } from '../../topology/record.ts'
 import { requestIdHeader, roundsHeader } from '../../topology/swarm/request/headers.ts'
 import { eachRun } from './topic-pages.ts'

@@ -1,6 +1,6 @@
 import type { Application } from '../../processor/application/application.ts'
-import { partitionForKey } from '../../processor/partitioner.ts'
 import type { Log, ProducerRecord } from '../../processor/ports.ts'
+import { partitionForKey } from '../../topology/partitioner.ts'
 import { type Header, textHeader } from '../../topology/record.ts'
 import {
   baggageHeader,

@@ -1,7 +1,7 @@
-import { partitionForKey } from '../../processor/partitioner.ts'
 import { type Clock, type Log, type LogRecord, partitionName, type TopicPartition } from '../../processor/ports.ts'
 import { partRecords, placeOf } from '../../processor/swarm/part-log.ts'
 import { PartStarts } from '../../processor/swarm/part-starts.ts'
+import { partitionForKey } from '../../topology/partitioner.ts'
 import { headerText } from '../../topology/record.ts'
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 import { notTakenCode } from '../../topology/swarm/request/branches.ts'

@@ -21,6 +21,13 @@ export class PendingRequests {
     return this.#waiting
   }
 
+  /** The number of requests to these gateways that have no outcome yet. */
+  countOf(gateways: readonly string[]): number {
+    let count = 0
+    for (const { entry } of this.#pending.values()) if (gateways.includes(entry.gateway)) count++
+    return count
+  }
+
   get(id: string): RequestEntry | null {
     return this.#pending.get(id)?.entry ?? null
   }

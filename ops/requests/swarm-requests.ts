@@ -94,6 +94,11 @@ export abstract class SwarmRequests implements Requests {
     this.pending.failOf(gateways, swarmStopped(reason))
   }
 
+  /** The number of requests to these gateways that this process has accepted, and whose outcome it does not know yet. */
+  inFlight(gateways: readonly string[]): number {
+    return this.pending.countOf(gateways)
+  }
+
   /** Makes new requests to these gateways wait until the returned function is called. Callers notice only the wait. */
   hold(gateways: readonly string[]): () => void {
     return this.held.hold(gateways)

@@ -1,6 +1,6 @@
 import type { Application } from '../../processor/application/application.ts'
-import { partitionForKey } from '../../processor/partitioner.ts'
 import type { Clock, Log } from '../../processor/ports.ts'
+import { partitionForKey } from '../../topology/partitioner.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
 /** A topic in which accepted requests wait until their ledger has read them. */

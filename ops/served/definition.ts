@@ -1,4 +1,5 @@
 import { WaggleError } from '../../topology/waggle-error.ts'
+import { codeBounds, type FileHashes } from './code-files.ts'
 
 /** One version of a swarm's file, as a client has sent it. */
 export interface SwarmVersion {
@@ -9,6 +10,8 @@ export interface SwarmVersion {
   readonly file: string
   /** The directory of relative paths, relative to the server's directory. */
   readonly directory: string
+  /** The hashes of its files of code, as the server that made the version had them; undefined for a version of an older Waggle. */
+  readonly files?: FileHashes
 }
 
 /** A version with its place in the topic. */
@@ -109,10 +112,17 @@ function claimOf(swarm: string, id: string, { phase, version = null, reason }: F
   return { swarm, id, phase: known, version, reason }
 }
 
-function versionOf(swarm: string, version: number, { created_at, text, file, directory, change = 0 }: Fields): WrittenVersion {
+function versionOf(swarm: string, version: number, { created_at, text, file, directory, files, change = 0 }: Fields): WrittenVersion {
   if (!isTime(created_at) || !isOffset(change) || typeof text !== 'string' || typeof file !== 'string' || typeof directory !== 'string')
     throw foreign('a field is missing')
-  return { swarm, version, created_at, text, file, directory, change }
+  if (files !== undefined && !isFileHashes(files)) throw foreign('its hashes of files are none')
+  return { swarm, version, created_at, text, file, directory, change, ...(files === undefined ? {} : { files }) }
+}
+
+function isFileHashes(value: unknown): value is FileHashes {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  const entries = Object.entries(value)
+  return entries.length <= codeBounds.files && entries.every(([, hash]) => typeof hash === 'string' && /^[0-9a-f]{32}$/.test(hash))
 }
 
 interface Fields {
@@ -126,6 +136,7 @@ interface Fields {
   readonly text?: unknown
   readonly file?: unknown
   readonly directory?: unknown
+  readonly files?: unknown
   readonly change?: unknown
 }
 

@@ -17,9 +17,9 @@ import { followChange } from './followed-change.ts'
 import { movePositions } from './moved-positions.ts'
 import { dataRemoval } from './removed-data.ts'
 import type { OwnClaim } from './swarm-claims.ts'
-import { needsAccept, noSuchSwarm, notStarted } from './swarm-errors.ts'
+import { expectNoNeeds, noSuchSwarm, notStarted } from './swarm-errors.ts'
 import { changeVersion } from './version-change.ts'
-import { differenceOf } from './version-difference.ts'
+import { differenceOf, type PlanDifference } from './version-difference.ts'
 
 export interface ServedSwarmOptions {
   readonly running: RunningSwarms
@@ -42,6 +42,8 @@ export interface ChangeOptions {
   readonly version: SwarmVersion | null
   /** False: throws WAGGLE_UPDATE_NEEDS_ACCEPT for a change with effects that cannot be undone. */
   readonly accept: boolean
+  /** Effects beside those on state that need `accept`. */
+  readonly needs: readonly string[]
   /** The claim of this server, which leads the change; null if another server leads the change. */
   readonly claim: OwnClaim | null
 }
@@ -238,20 +240,47 @@ export class ServedSwarm {
     }
   }
 
+  /** The effects of another version. Throws the error with which `change` refuses the version before anything moves. */
+  async compare(configured: ConfiguredSwarm): Promise<PlanDifference> {
+    const { running } = this.#options
+    try {
+      const newer = await running.look(configured)
+      const older = this.#running ?? (this.#configured === null ? null : await running.look(this.#configured).catch(() => null))
+      return await this.#checked(older ?? newer, newer)
+    } catch (thrown) {
+      throw notStarted(configured, thrown)
+    }
+  }
+
+  /** The checks of a comparison and of a change. */
+  async #checked(older: RunningSwarm, newer: RunningSwarm): Promise<PlanDifference> {
+    await newer.application.checkTopics()
+    return differenceOf(older, newer)
+  }
+
   async #changeRunning(
     older: RunningSwarm,
     configured: ConfiguredSwarm,
-    { version, accept, claim, record, unrecord }: ChangeOptions & { readonly record: () => Promise<void>; readonly unrecord: () => Promise<void> },
+    {
+      version,
+      accept,
+      needs,
+      claim,
+      record,
+      unrecord,
+    }: ChangeOptions & { readonly record: () => Promise<void>; readonly unrecord: () => Promise<void> },
   ): Promise<void> {
     const { running, requests, log, clock, definitions } = this.#options
     const groups = claim === null ? null : this.#options.groups
     this.#state = 'updating'
     try {
       const newer = await running.prepare(configured)
-      const { needs_accept: needs } = differenceOf(older, newer, this.#version)
-      if (needs.length > 0 && !accept) {
+      try {
+        const { needs_accept: losses } = await this.#checked(older, newer)
+        if (!accept) expectNoNeeds(this.name, [...losses, ...needs])
+      } catch (refused) {
         running.discard(newer)
-        throw needsAccept(this.name, needs)
+        throw refused
       }
       const others =
         claim === null || groups === null || version === null
@@ -314,7 +343,7 @@ export class ServedSwarm {
   /** Changes a swarm that does not run, including its positions and state. The swarm starts unless it is paused. */
   async #changeResting(
     configured: ConfiguredSwarm,
-    { accept, claim, record }: ChangeOptions & { readonly record: () => Promise<void> },
+    { accept, needs, claim, record }: ChangeOptions & { readonly record: () => Promise<void> },
   ): Promise<void> {
     const { running, requests, log } = this.#options
     const groups = claim === null ? null : this.#options.groups
@@ -323,8 +352,8 @@ export class ServedSwarm {
     // Nothing is known about a version whose text is no longer a valid swarm.
     const older = before === null ? null : await running.look(before).catch(() => null)
     const newer = await running.look(configured)
-    const needs = older === null ? [] : differenceOf(older, newer, this.#version).needs_accept
-    if (needs.length > 0 && !accept) throw needsAccept(this.name, needs)
+    const { needs_accept: losses } = await this.#checked(older ?? newer, newer)
+    if (!accept) expectNoNeeds(this.name, [...losses, ...needs])
     this.#configured = configured
     try {
       if (older !== null) await movePositions(log, older, newer, groups)

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { checkTogether } from '../../topology/swarm/check/check-together.ts'
 import type {
   BeeLine,
@@ -8,21 +9,35 @@ import type {
   SwarmManagement,
   SwarmRow,
   SwarmText,
+  SwarmVersionRow,
   UpdatedSwarm,
   UpdateOptions,
 } from '../../topology/swarm/swarm-management.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { ConfiguredSwarm, RunningSwarm } from '../beekeeper/running-swarm.ts'
 import type { BeeLog } from './bee-log.ts'
+import { changedFiles, type FileHashes, readCodeFiles } from './code-files.ts'
 import { configuredText, keptDirectory, type ServerPlace } from './configured-text.ts'
 import type { SwarmClaim, SwarmVersion } from './definition.ts'
 import { type Definitions, expectHeld } from './definitions.ts'
 import { beginNow } from './moved-positions.ts'
+import { ProjectFiles } from './project-files.ts'
 import { type ChangeOptions, ServedSwarm, type ServedSwarmOptions } from './served-swarm.ts'
 import type { OwnClaim } from './swarm-claims.ts'
-import { fixed, noSuchSwarm, otherName, otherWasFaster, swarmExists, unknownBee, unknownVersion } from './swarm-errors.ts'
+import {
+  expectNoNeeds,
+  filesDiffer,
+  fixed,
+  noSuchSwarm,
+  otherFiles,
+  otherName,
+  otherWasFaster,
+  shownNames,
+  swarmExists,
+  unknownBee,
+  unknownVersion,
+} from './swarm-errors.ts'
 import { SwarmLocks } from './swarm-locks.ts'
-import { differenceOf } from './version-difference.ts'
 
 export interface ServedSwarmsOptions extends ServedSwarmOptions {
   readonly place: ServerPlace
@@ -39,10 +54,14 @@ export class ServedSwarms implements SwarmManagement {
   readonly #toMeet = new Set<string>()
   /** The last change of each swarm that this server has followed. */
   readonly #followed = new Map<string, string>()
+  /** The files of code that the swarms of files had at the start of the process. */
+  readonly #fixedFiles = new Map<string, FileHashes>()
+  readonly #project: ProjectFiles
   #isClosed = false
 
   constructor(options: ServedSwarmsOptions) {
     this.#options = options
+    this.#project = new ProjectFiles(options.place.root)
   }
 
   /** Adds swarms from files, with which the process was started. */
@@ -57,6 +76,9 @@ export class ServedSwarms implements SwarmManagement {
   /** Starts all swarms of the definitions, and follows the definitions afterwards. A swarm that cannot start stays in the list with its error. */
   async open(): Promise<void> {
     const { definitions } = this.#options
+    for (const { name, configured } of this.#swarms.values()) {
+      if (configured !== null) this.#fixedFiles.set(name, (await readCodeFiles(configured)).hashes)
+    }
     if (definitions === null) return
     definitions.follow((name) => void this.#meetNext(name))
     await Promise.all(definitions.names.map((name) => this.#meetNext(name)))
@@ -82,43 +104,65 @@ export class ServedSwarms implements SwarmManagement {
     return [...this.#swarms.values()].map(({ row }) => row).sort((a, b) => (a.name < b.name ? -1 : 1))
   }
 
-  get(name: string): SwarmDetail {
+  async get(name: string): Promise<SwarmDetail> {
     const served = this.#served(name)
     const versions = this.#options.definitions?.get(name)?.versions.values() ?? []
-    return {
-      ...served.row,
-      definition: served.text,
-      versions: [...versions].map(({ version, created_at }) => ({ version, created_at, current: version === served.version })),
+    const rows: SwarmVersionRow[] = []
+    for (const one of [...versions]) {
+      const { version, created_at } = one
+      rows.push({ version, created_at, current: version === served.version, changed_files: await this.#filesNotAs(one) })
     }
+    return { ...served.row, definition: served.text, directory: served.current?.directory ?? null, versions: rows }
   }
 
   validate(text: SwarmText): Promise<SwarmFindings> {
     return this.#options.validate(text)
   }
 
-  create(text: SwarmText): Promise<SwarmRow> {
-    return this.#created(text)
+  async create(text: SwarmText): Promise<SwarmRow> {
+    const { row } = await this.#created(text)
+    return row
   }
 
-  async update(name: string, text: SwarmText, { accept = false, reload = false, renew = false }: UpdateOptions = {}): Promise<UpdatedSwarm> {
+  update(name: string, text: SwarmText, options: UpdateOptions = {}): Promise<UpdatedSwarm> {
+    return this.#updated(name, text, options, [])
+  }
+
+  /** `needs`: effects that need `accept`, in addition to those on state. */
+  async #updated(
+    name: string,
+    text: SwarmText,
+    { accept = false, reload = false, renew = false }: UpdateOptions,
+    needs: readonly string[],
+  ): Promise<UpdatedSwarm> {
     const configured = this.#configured(text)
     if (configured.swarm.name !== name) throw otherName(configured.swarm, name)
-    if (!this.#swarms.has(name)) return { ...(await this.#created(text)), changed: true }
+    if (!this.#swarms.has(name)) {
+      const { row, remarks } = await this.#created(text)
+      return { ...row, changed: true, remarks }
+    }
     const served = this.#changeable(name)
     return this.#changing(served, async (claim) => {
       const directory = keptDirectory(this.#options.place.root, configured.directory)
       const { current } = served
       const isSame = current?.text === text.text && current.directory === directory
+      // The files are read before they are loaded. If one is edited in between, the next update finds another hash, and loads it.
+      const code = await readCodeFiles(configured)
+      const remarks = [...code.remarks, ...needs]
       if (isSame && reload) {
-        await this.#change(served, configured, { version: null, accept, claim })
-        return { ...served.row, changed: true }
+        await this.#change(served, configured, { version: null, accept, needs, claim })
+        return { ...served.row, changed: true, remarks }
       }
-      if (isSame && !renew && served.state !== 'failed') return { ...served.row, changed: false }
+      const hasSameFiles = current?.files === undefined || changedFiles(current.files, code).length === 0
+      if (isSame && hasSameFiles && !renew && served.state !== 'failed') {
+        if (!accept) expectNoNeeds(name, needs)
+        return { ...served.row, changed: false, remarks: current.files === undefined ? [...remarks, withoutHashes(current.version)] : remarks }
+      }
       const now = this.#options.clock.now()
       const version = this.#definitions.nextVersion(name)
-      const next = { swarm: name, version, created_at: now, text: text.text, file: text.file, directory }
-      await this.#change(served, configured, { version: next, accept, claim })
-      return { ...served.row, changed: true }
+      const next = { swarm: name, version, created_at: now, text: text.text, file: text.file, directory, files: code.hashes }
+      await this.#change(served, configured, { version: next, accept, needs, claim })
+      return { ...served.row, changed: true, remarks }
     })
   }
 
@@ -126,9 +170,24 @@ export class ServedSwarms implements SwarmManagement {
     const served = this.#served(name)
     const configured = this.#configured(text)
     if (configured.swarm.name !== name) throw otherName(configured.swarm, name)
-    const older = served.running ?? (served.configured === null ? null : await this.#options.running.look(served.configured))
-    const newer = await this.#options.running.look(configured)
-    return differenceOf(older ?? newer, newer, served.version)
+    this.#checkBeside(configured)
+    const difference = await served.compare(configured)
+    const { state, row, gateways } = served
+    const code = await readCodeFiles(configured)
+    const { current } = served
+    const before = current === null ? this.#fixedFiles.get(name) : current.files
+    return {
+      swarm: name,
+      version: served.version,
+      ...difference,
+      files: before === undefined ? [] : changedFiles(before, code),
+      requests_in_flight: this.#options.requests.inFlight(gateways),
+      remarks: [
+        ...code.remarks,
+        ...(current !== null && before === undefined ? [withoutHashes(current.version)] : []),
+        ...(state === 'failed' ? [`the swarm has failed, so an update starts it: ${row.error?.detail ?? ''}`] : []),
+      ],
+    }
   }
 
   async rollback(name: string, version: number | null, options: UpdateOptions = {}): Promise<UpdatedSwarm> {
@@ -138,7 +197,10 @@ export class ServedSwarms implements SwarmManagement {
     const wanted = versions.get(version ?? Math.max(0, ...before))
     if (wanted === undefined) throw unknownVersion(name, version, [...versions.keys()])
     const { text, file, directory } = wanted
-    return this.update(name, { text, file, directory }, options)
+    const changed = await this.#filesNotAs(wanted)
+    const needs = changed === null || changed.length === 0 ? [] : [filesDiffer(wanted.version, changed)]
+    const updated = await this.#updated(name, { text, file, directory }, options, needs)
+    return changed === null ? { ...updated, remarks: [...updated.remarks, withoutHashes(wanted.version)] } : updated
   }
 
   async pause(name: string): Promise<SwarmRow> {
@@ -156,7 +218,10 @@ export class ServedSwarms implements SwarmManagement {
       if (served.running !== null) return served.row
       const { current } = served
       // Files, secrets and other swarms may have changed since the swarm stopped, so its text is checked again.
-      if (current !== null) this.#setNext(served, current)
+      if (current !== null) {
+        this.#setNext(served, current)
+        await this.#reportOtherFiles(current)
+      }
       await served.start(async () => expectHeld(claim, name))
       await this.#point(name, false, claim)
       return served.row
@@ -193,7 +258,7 @@ export class ServedSwarms implements SwarmManagement {
     return this.#options.beeLog.of(name, this.bee(name, bee).name, after)
   }
 
-  async #created(text: SwarmText): Promise<SwarmRow> {
+  async #created(text: SwarmText): Promise<{ readonly row: SwarmRow; readonly remarks: readonly string[] }> {
     const configured = this.#configured(text)
     const { name } = configured.swarm
     const definitions = this.#definitions
@@ -210,27 +275,32 @@ export class ServedSwarms implements SwarmManagement {
     })
   }
 
-  async #begun(configured: ReturnType<typeof configuredText>, text: SwarmText, claim: OwnClaim): Promise<SwarmRow> {
+  async #begun(
+    configured: ReturnType<typeof configuredText>,
+    text: SwarmText,
+    claim: OwnClaim,
+  ): Promise<{ readonly row: SwarmRow; readonly remarks: readonly string[] }> {
     const { clock, place, log, groups } = this.#options
     const { name } = configured.swarm
     const definitions = this.#definitions
     const served = this.#add(name)
     served.configure(configured)
     try {
+      const { hashes: files, remarks } = await readCodeFiles(configured)
       await served.start(async (prepared) => {
         expectHeld(claim, name)
         await beginNow(log, prepared, groups)
       })
       const directory = keptDirectory(place.root, configured.directory)
       const { text: source, file } = text
-      const version = { swarm: name, version: definitions.nextVersion(name), created_at: clock.now(), text: source, file, directory }
+      const version = { swarm: name, version: definitions.nextVersion(name), created_at: clock.now(), text: source, file, directory, files }
       await definitions.put(version, false, claim)
       served.remember()
+      return { row: served.row, remarks }
     } catch (error) {
       await this.#remove(served)
       throw error
     }
-    return served.row
   }
 
   /** Makes a change under a claim. The swarm on this server must match its definition, and no other server may be changing the swarm. */
@@ -270,6 +340,15 @@ export class ServedSwarms implements SwarmManagement {
     try {
       const configured = this.#configured(wanted)
       this.#checkBeside(configured)
+      // Otherwise some requests would meet other code than the rest, and servers with different files would undo each other's updates for ever.
+      if (wanted.files !== undefined) {
+        const differing = changedFiles(wanted.files, await readCodeFiles(configured))
+        if (differing.length > 0)
+          throw otherFiles(
+            served.name,
+            differing.map(({ file }) => file),
+          )
+      }
       await served.follow(claim, configured)
     } catch (error) {
       if (definitions.claimOfOthers(served.name)?.id === claim.id) await definitions.refuse(claim, String(error)).catch(() => {})
@@ -304,9 +383,13 @@ export class ServedSwarms implements SwarmManagement {
         added.remember()
         this.#setNext(added, current)
         if (paused) await added.pause()
-        else await this.#start(added, current)
+        else {
+          await this.#reportOtherFiles(current)
+          await this.#start(added, current)
+        }
       } else if (served.version !== version && served.version !== null) {
-        await this.#change(served, this.#configured(current), { version: null, accept: true, claim: null })
+        await this.#reportOtherFiles(current)
+        await this.#change(served, this.#configured(current), { version: null, accept: true, needs: [], claim: null })
       } else if (paused && served.state !== 'paused') await served.pause()
       else if (!paused && served.state === 'paused') await this.#start(served, current)
     } catch (error) {
@@ -346,6 +429,24 @@ export class ServedSwarms implements SwarmManagement {
       if (definitions.claimOfOthers(swarm) === null) return true
       await next
     }
+  }
+
+  /** The files of code that are not as a version had them; null if the version has no hashes. */
+  async #filesNotAs({ files, directory }: SwarmVersion): Promise<readonly string[] | null> {
+    if (files === undefined) return null
+    const changed: string[] = []
+    for (const [file, hash] of Object.entries(files)) {
+      if ((await this.#project.hashOf(resolve(this.#options.place.root, directory, file))) !== hash) changed.push(file)
+    }
+    return changed
+  }
+
+  /** Logs that a version starts with other files of code than it had. The swarm runs all the same, because a restart must not stop it. */
+  async #reportOtherFiles(version: SwarmVersion): Promise<void> {
+    const changed = await this.#filesNotAs(version)
+    if (changed === null || changed.length === 0) return
+    const message = `version ${version.version} runs with other files of code than it was made with: ${shownNames(changed)}. Apply the swarm, and a new version has them`
+    this.#options.say('', 'warn', message, { swarm: version.swarm })
   }
 
   #add(name: string): ServedSwarm {
@@ -405,4 +506,9 @@ export class ServedSwarms implements SwarmManagement {
     if (definitions === null) throw fixed(null)
     return definitions
   }
+}
+
+/** The remark on a version of a Waggle that kept no hashes. */
+function withoutHashes(version: number): string {
+  return `version ${version} has no hashes of its files, because an older Waggle made it: after an edit of a module, say --reload once`
 }

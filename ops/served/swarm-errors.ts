@@ -42,11 +42,32 @@ export function fixed(name: string | null): WaggleError {
   })
 }
 
-export function needsAccept(name: string, needs: readonly string[]): WaggleError {
-  return new WaggleError('WAGGLE_UPDATE_NEEDS_ACCEPT', {
-    message: `The update of ${name} has effects that cannot be undone: ${needs.join('; ')}`,
+/** Throws WAGGLE_UPDATE_NEEDS_ACCEPT if an update has effects that need `accept`. */
+export function expectNoNeeds(name: string, needs: readonly string[]): void {
+  if (needs.length === 0) return
+  throw new WaggleError('WAGGLE_UPDATE_NEEDS_ACCEPT', {
+    message: `The update of ${name} has effects that may not be wanted: ${needs.join('; ')}`,
     next: 'Say `--accept` if that is what you want.',
   })
+}
+
+/** The effect of a roll-back to a version whose files of code have changed since. */
+export function filesDiffer(version: number, files: readonly string[]): string {
+  return `version ${version} ran other files, and only its text comes back: ${shownNames(files)} changed since (bring them back first, such as with git checkout)`
+}
+
+/** The error of a server whose files of code differ from those of the server that changes the swarm. */
+export function otherFiles(swarm: string, files: readonly string[]): WaggleError {
+  return new WaggleError('WAGGLE_SWARM_NOT_STARTED', {
+    message: `${swarm} does not start: files of code differ from those of the server that changes it: ${shownNames(files)}`,
+    next: 'Give all servers the same files, and apply the swarm again.',
+  })
+}
+
+/** The first names of a list. */
+export function shownNames(names: readonly string[]): string {
+  const more = names.length - maxNames
+  return `${names.slice(0, maxNames).join(', ')}${more > 0 ? ` and ${more} more` : ''}`
 }
 
 /** The error for a definition whose name differs from the name in the address. */

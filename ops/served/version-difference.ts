@@ -2,12 +2,13 @@ import type { SwarmBee } from '../../topology/swarm/checked-swarm.ts'
 import type { Changes, SwarmDifference } from '../../topology/swarm/swarm-management.ts'
 import type { RunningSwarm } from '../beekeeper/running-swarm.ts'
 
-type Version = Pick<RunningSwarm, 'plan' | 'topology'>
+type Version = Pick<RunningSwarm, 'plan' | 'planWithSteps' | 'topology'>
+
+/** The effects of an edit on the parts of a plan. */
+export type PlanDifference = Pick<SwarmDifference, 'bees' | 'gateways' | 'topics' | 'stores' | 'needs_accept'>
 
 /** Compares two versions of a swarm: bees, gateways, topics and state. The state of a store is lost if no bee of the newer version has the store. */
-export function differenceOf(older: Version, newer: Version, version: number | null): SwarmDifference {
-  const partitions = ({ plan }: Version) => new Map(plan.topics.filter(({ isForeign }) => !isForeign).map((topic) => [topic.name, topic.partitions]))
-  const topics = changes(partitions(older), partitions(newer))
+export function differenceOf(older: Version, newer: Version): PlanDifference {
   const stores = changes(storesOf(older), storesOf(newer))
   const needs = [
     ...stores.removed
@@ -16,11 +17,9 @@ export function differenceOf(older: Version, newer: Version, version: number | n
     ...stores.changed.map((name) => `the state ${name} is of another kind, and cannot be read as it is`),
   ]
   return {
-    swarm: newer.plan.swarm,
-    version,
     bees: changes(beesOf(older), beesOf(newer)),
     gateways: changes(gatewaysOf(older), gatewaysOf(newer)),
-    topics,
+    topics: changes(topicsOf(older), topicsOf(newer)),
     stores,
     needs_accept: needs,
   }
@@ -42,6 +41,12 @@ function beesOf({ plan }: Version): ReadonlyMap<string, string> {
 
 function gatewaysOf({ plan }: Version): ReadonlyMap<string, string> {
   return new Map(plan.gateways.map(({ gateway, bee }) => [gateway, bee]))
+}
+
+/** The swarm's own topics with their settings, among them the internal topics of the steps inside bees of the DSL. */
+function topicsOf({ planWithSteps }: Version): ReadonlyMap<string, string> {
+  const own = planWithSteps.topics.filter(({ isForeign }) => !isForeign)
+  return new Map(own.map(({ name, partitions, cleanup, retentionMs }) => [name, JSON.stringify([partitions, cleanup, retentionMs])]))
 }
 
 /**

@@ -1,6 +1,6 @@
-import { partitionForKey } from '../../processor/partitioner.ts'
 import { bytesIn, type Clock, type Log, type LogRecord, type Producer, type Reader, type RecordRun } from '../../processor/ports.ts'
 import type { Consumed } from '../../topology/consumed.ts'
+import { partitionForKey } from '../../topology/partitioner.ts'
 import type { Produced } from '../../topology/produced.ts'
 import { type Header, noHeaders, type Record, type RecordMetadata } from '../../topology/record.ts'
 import type { AnySerde, Deserializer, Serde, SerdeUse, Serializer } from '../../topology/serde.ts'

@@ -34,7 +34,7 @@ export class TestRequests {
 
   constructor(clock: Clock) {
     this.#clock = clock
-    this.#requestIds = new RequestIds(clock, new SystemRandom(), new Uint8Array(0))
+    this.#requestIds = new RequestIds({ clock, random: new SystemRandom(), secret: new Uint8Array(0) })
   }
 
   /**

@@ -9,9 +9,10 @@ import { OpenWorkers } from '../thread/open-workers.ts'
 import { type SpreadOptions, statefulTasks } from '../thread/thread-assignor.ts'
 import { ApplicationStores } from './application-stores.ts'
 import type { ApplicationOptions, CloseOptions } from './options.ts'
+import { PlannedLog } from './planned-log.ts'
 import { prepareStoreFormats } from './store-formats.ts'
 import { ApplicationThreads } from './threads.ts'
-import { ApplicationTopics } from './topics.ts'
+import { ApplicationTopics, type ApplicationTopicsOptions } from './topics.ts'
 
 /** The states of an application, in Kafka Streams' order. The metric `client-state` reports a state's index in this list. */
 export const streamsStates = ['CREATED', 'REBALANCING', 'RUNNING', 'PENDING_SHUTDOWN', 'NOT_RUNNING', 'PENDING_ERROR', 'ERROR'] as const
@@ -29,6 +30,7 @@ export class Application {
   readonly stores: ApplicationStores
   readonly #options: ApplicationOptions
   readonly #subtopologies: readonly Subtopology[]
+  readonly #topicsOptions: ApplicationTopicsOptions
   readonly #topics: ApplicationTopics
   readonly #listeners = new Set<(to: StreamsState, from: StreamsState) => void>()
   #state: StreamsState = 'CREATED'
@@ -60,7 +62,8 @@ export class Application {
     this.#spread = { host: null, capabilities: {}, settings: {}, instanceId: null, ...options.spread }
     this.#subtopologies = options.topology.subtopologies()
     const deadLetterTopic = options.failures?.deadLetters?.topic ?? null
-    this.#topics = new ApplicationTopics({ ...options, subtopologies: this.#subtopologies, deadLetterTopic })
+    this.#topicsOptions = { ...options, subtopologies: this.#subtopologies, deadLetterTopic }
+    this.#topics = new ApplicationTopics(this.#topicsOptions)
     this.threads = new ApplicationThreads({
       application: options,
       subtopologies: this.#subtopologies,
@@ -128,6 +131,11 @@ export class Application {
     }
     this.#hasStarted = true
     this.#enter('RUNNING')
+  }
+
+  /** Checks the topics as `start` does, and changes nothing. Throws WAGGLE_TOPIC_MISMATCH, WAGGLE_MISSING_TOPIC and WAGGLE_NOT_COPARTITIONED. */
+  checkTopics(): Promise<void> {
+    return new ApplicationTopics({ ...this.#topicsOptions, log: new PlannedLog(this.#options.log) }).prepare()
   }
 
   #prepareStores(): Promise<void> {

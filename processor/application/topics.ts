@@ -1,15 +1,16 @@
 import type { Topology } from '../../topology/graph.ts'
 import type { Subtopology } from '../../topology/subtopology.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import type { Log, TopicSpec } from '../ports.ts'
+import type { TopicSpec } from '../ports.ts'
 import { changelogTopics } from '../state/changelog-topics.ts'
+import type { TopicLog } from './planned-log.ts'
 import { internalTopics, refuseUnevenSources } from './topic-plan.ts'
 
 export interface ApplicationTopicsOptions {
   readonly applicationId: string
   readonly topology: Topology
   readonly subtopologies: readonly Subtopology[]
-  readonly log: Log
+  readonly log: TopicLog
   /** Topics that are created at the start. Topics of other applications must exist. */
   readonly topics: readonly TopicSpec[]
   readonly namedTopics?: NamedTopics

@@ -1,3 +1,4 @@
+import { partitionForKey } from '../../topology/partitioner.ts'
 import type { KeyValue, Windowed } from '../../topology/record.ts'
 import type { Serializer } from '../../topology/serde.ts'
 import type {
@@ -11,7 +12,6 @@ import type {
   WindowStore,
 } from '../../topology/state-store.ts'
 import { aBoolean, aNumber, anything, aSerde, guard, listOf, optionsOf, parameters } from '../../topology/streams/argument-kinds.ts'
-import { partitionForKey } from '../partitioner.ts'
 
 /**
  * A view of a store over the partitions of all of a driver's tasks. The view returns plain values, even if the engine stores timestamps beside the

@@ -1,8 +1,8 @@
+import { partitionForKey } from '../../topology/partitioner.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import { payloadSerde } from '../../topology/swarm/payload/payload-serde.ts'
 import type { PartsRun, PublishedParts, PublishingCall } from '../../topology/swarm/ports/published-parts.ts'
 import { type PartRecord, PartSequence, partHeaders, partIn, partRecordOf, unknownTime } from '../../topology/swarm/request/part.ts'
-import { partitionForKey } from '../partitioner.ts'
 import { bytesIn, type Clock, DamagedValue, type Log, type LogRecord, type Producer, type Random } from '../ports.ts'
 import { PartStarts } from './part-starts.ts'
 

@@ -1,4 +1,4 @@
-import { murmur2 } from '../partitioner.ts'
+import { murmur2 } from '../../topology/partitioner.ts'
 import type { Log, PartitionOffsets, TopicPartition } from '../ports.ts'
 
 /**

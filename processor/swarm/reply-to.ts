@@ -1,8 +1,8 @@
+import { partitionForKey } from '../../topology/partitioner.ts'
 import type { Header } from '../../topology/record.ts'
 import { correlationOf, namedPartition, namedReplyTopic, type ReplyTo } from '../../topology/swarm/request/reply.ts'
 import type { ReplyTopics } from '../../topology/swarm/request/reply-topics.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import { partitionForKey } from '../partitioner.ts'
 
 /** Throws if the reply topic or partition does not exist or is not allowed. A topic that this process has not looked up yet is accepted. */
 export function expectReachable({ topic, partition }: ReplyTo, topics: ReplyTopics): void {

@@ -127,9 +127,9 @@ describeWithChromium('The page of a strange server', (browser) => {
   it('updates a swarm of the server after it has shown the difference, and rolls the swarm back', async () => {
     const server = await ServerHere.open()
     try {
-      server.write('work.mjs', 'export default (input) => ({ was: input })')
-      server.write('other.mjs', 'export default (input) => ({ is: input })')
-      assert.equal((await server.call('POST', '/v1/swarms', moduleSwarm('shop', './work.mjs'))).status, 201)
+      server.write('shelf/work.mjs', 'export default (input) => ({ was: input })')
+      server.write('shelf/other.mjs', 'export default (input) => ({ is: input })')
+      assert.equal((await server.call('POST', '/v1/swarms?directory=shelf', moduleSwarm('shop', './work.mjs'))).status, 201)
       await onPage(browser(), { url: `${server.url}/#view=swarms` }, async (page) => {
         await page.getByLabel('The swarm’s text').fill(moduleSwarm('shop', './other.mjs'))
         await page.getByRole('button', { name: 'Compare with what runs' }).click()
@@ -140,6 +140,16 @@ describeWithChromium('The page of a strange server', (browser) => {
         await page.getByRole('button', { name: 'Roll back to 1' }).click()
         await page.getByText('Roll back to 1: done.').waitFor()
         assert.deepEqual(await server.answer('shop', 1), { was: 1 })
+        server.write('shelf/work.mjs', 'export default (input) => ({ edited: input })')
+        await page.getByRole('button', { name: 'Compare with what runs' }).click()
+        await page.getByText('~ file changed: work.mjs (work)').waitFor()
+        await page.getByText('Requests in flight at this process: 0.').waitFor()
+        await page.getByRole('button', { name: 'Update' }).click()
+        await page.getByText('Update: done.').waitFor()
+        assert.deepEqual(await server.answer('shop', 1), { edited: 1 })
+        await page.getByText('Files changed since: work.mjs').first().waitFor()
+        await page.getByRole('button', { name: 'Roll back to 1' }).click()
+        await page.getByText('version 1 ran other files').waitFor()
       })
     } finally {
       await server[Symbol.asyncDispose]()

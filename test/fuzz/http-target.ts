@@ -3,10 +3,10 @@ import { brotliCompressSync, gzipSync } from 'node:zlib'
 import { noTokens } from '../../connectors/gateway/access/caller.ts'
 import { type HttpGateway, openHttpGateway } from '../../connectors/gateway/http/http-gateway.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
-import { SystemRandom } from '../../connectors/system/system-random.ts'
 import { readBack } from '../../topology/swarm/request/durable.ts'
 import type { Requests } from '../../topology/swarm/request/requests.ts'
 import { connected, heard } from '../support/raw-http.ts'
+import { requestIds } from '../support/request-ids.ts'
 import type { FuzzTarget } from './target.ts'
 
 /**
@@ -116,8 +116,7 @@ function open(): Promise<HttpGateway> {
     requests: echo,
     callers: noTokens,
     clock: systemClock,
-    random: new SystemRandom(),
-    idSecret: new Uint8Array(32),
+    requestIds: requestIds(),
     host: '127.0.0.1',
     port: 0,
     requestTimeoutMs: 1000,

@@ -3,19 +3,18 @@ import { placesOfFollowers } from '../../connectors/gateway/access/caller-places
 import { type GrpcGateway, type GrpcGatewayOptions, openGrpcGateway } from '../../connectors/gateway/grpc/grpc-gateway.ts'
 import { type HttpGateway, type HttpGatewayOptions, openHttpGateway } from '../../connectors/gateway/http/http-gateway.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
-import { SystemRandom } from '../../connectors/system/system-random.ts'
 import type { EdgeTypes, InferenceModels } from '../../topology/swarm/inference-models.ts'
 import { payloadOfBytes } from '../../topology/swarm/payload/payload-serde.ts'
 import { readBack } from '../../topology/swarm/request/durable.ts'
 import type { Requests } from '../../topology/swarm/request/requests.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
+import { requestIds } from './request-ids.ts'
 
 /** The options that gateways of both protocols have. */
 const common = {
   callers: noTokens,
   clock: systemClock,
-  random: new SystemRandom(),
-  idSecret: new Uint8Array(32),
+  requestIds: requestIds(),
   host: '127.0.0.1',
   port: 0,
   requestTimeoutMs: 5000,

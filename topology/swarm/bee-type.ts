@@ -51,6 +51,8 @@ export interface BeeTypeInfo {
   branches?(spec: { readonly [key: string]: unknown }): readonly Branch[] | null
   /** The mistakes of a spec that its schema does not find. The given spec may have other mistakes too. */
   mistakes?(spec: { readonly [key: string]: unknown }): readonly SpecMistake[]
+  /** The files of code that a bee with this spec runs, relative to the swarm's directory. Some may be missing. */
+  codeFiles?(spec: { readonly [key: string]: unknown }): readonly string[]
   /** The spec of a second bee whose results are only saved (`withShadows`); null if there is no second bee. */
   shadow?(spec: { readonly [key: string]: unknown }): { readonly [key: string]: unknown } | null
 }

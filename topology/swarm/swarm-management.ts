@@ -2,7 +2,7 @@
 export interface SwarmManagement {
   list(): readonly SwarmRow[]
   /** The details of one swarm. Throws WAGGLE_UNKNOWN_SWARM if there is no swarm of this name. */
-  get(name: string): SwarmDetail
+  get(name: string): Promise<SwarmDetail>
   /** Checks a definition with the models, modules and programs of this machine. Throws WAGGLE_INVALID_SWARM, which lists every mistake. */
   validate(definition: SwarmText): Promise<SwarmFindings>
   /**
@@ -11,14 +11,20 @@ export interface SwarmManagement {
    */
   create(definition: SwarmText): Promise<SwarmRow>
   /**
-   * Replaces a swarm by a new version, or creates it. The same text again changes nothing, unless `reload` or `renew` is set or the swarm has failed. Throws
-   * WAGGLE_SWARM_BUSY if another change of the swarm is under way, and WAGGLE_UPDATE_NEEDS_ACCEPT. Throws WAGGLE_UPDATE_TIMEOUT or
+   * Replaces a swarm by a new version, or creates it. The same text with the same files of code changes nothing, unless `reload` or `renew` is set or the
+   * swarm has failed. Throws WAGGLE_SWARM_BUSY if another change of the swarm is under way, and WAGGLE_UPDATE_NEEDS_ACCEPT. Throws WAGGLE_UPDATE_TIMEOUT or
    * WAGGLE_SWARM_NOT_STARTED if the older version goes on.
    */
   update(name: string, definition: SwarmText, options?: UpdateOptions): Promise<UpdatedSwarm>
-  /** Compares a definition with the version that runs. The swarm is not changed. */
+  /**
+   * Compares a definition with the version that runs. The swarm is not changed. Throws the errors with which `update` refuses the definition before
+   * it opens the bees.
+   */
   compare(name: string, definition: SwarmText): Promise<SwarmDifference>
-  /** Makes an earlier version the newest one. Throws WAGGLE_UNKNOWN_VERSION, and the errors of `update`. */
+  /**
+   * Makes an earlier version the newest one. Throws WAGGLE_UNKNOWN_VERSION, and the errors of `update`. If files of code are not as the earlier version
+   * had them, it needs `accept`, because only its text can come back.
+   */
   rollback(name: string, version: number | null, options?: UpdateOptions): Promise<UpdatedSwarm>
   /** Makes a swarm refuse new requests. The swarm stops when it has finished the requests that it has, or after some seconds. */
   pause(name: string): Promise<SwarmRow>
@@ -34,7 +40,7 @@ export interface SwarmManagement {
 }
 
 export interface UpdateOptions {
-  /** True: accepts differences that give up state. */
+  /** True: accepts differences that give up state, and other files than an earlier version had. */
   readonly accept?: boolean
   /** True: the swarm is loaded again even if its text is the same, because files that it names may have changed. */
   readonly reload?: boolean
@@ -81,6 +87,8 @@ export interface SwarmFailure {
 export interface SwarmDetail extends SwarmRow {
   /** The text of the swarm's file. */
   readonly definition: string
+  /** The directory of relative paths, relative to the server's directory; null for a swarm of a file. */
+  readonly directory: string | null
   readonly versions: readonly SwarmVersionRow[]
 }
 
@@ -88,11 +96,15 @@ export interface SwarmVersionRow {
   readonly version: number
   readonly created_at: number
   readonly current: boolean
+  /** The files of code that are not as this version had them, as this process sees them; null if the version has no hashes of its files. */
+  readonly changed_files: readonly string[] | null
 }
 
 export interface UpdatedSwarm extends SwarmRow {
-  /** False if the definition was the same as the running one. */
+  /** False if the definition and its files of code were the same as those of the running version. */
   readonly changed: boolean
+  /** Facts that the caller should know, each as a sentence without its full stop. */
+  readonly remarks: readonly string[]
 }
 
 export interface SwarmFindings {
@@ -119,8 +131,21 @@ export interface SwarmDifference {
   readonly gateways: Changes
   readonly topics: Changes
   readonly stores: Changes
+  /** The files of code that the version that runs had otherwise. */
+  readonly files: readonly ChangedFile[]
   /** Effects that need `accept`. */
   readonly needs_accept: readonly string[]
+  /** The requests that this process has accepted, and whose outcome it does not know yet. Other processes have requests of their own. */
+  readonly requests_in_flight: number
+  /** Facts about the update beside its effects, each as a sentence without its full stop. */
+  readonly remarks: readonly string[]
+}
+
+/** A file that is not as it was. */
+export interface ChangedFile {
+  readonly file: string
+  /** The bees that run the file. */
+  readonly bees: readonly string[]
 }
 
 export interface Changes {

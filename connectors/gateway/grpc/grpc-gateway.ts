@@ -1,6 +1,6 @@
 import type { AddressInfo } from 'node:net'
 import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from '@grpc/grpc-js'
-import type { Clock, Random } from '../../../processor/ports.ts'
+import type { Clock } from '../../../processor/ports.ts'
 import type { InferenceModels } from '../../../topology/swarm/inference-models.ts'
 import type { Tracing } from '../../../topology/swarm/ports/tracing.ts'
 import type { RequestEvents } from '../../../topology/swarm/request/request-events.ts'
@@ -14,7 +14,7 @@ import type { CallerLimits } from '../access/caller-limits.ts'
 import type { CallerPlaces } from '../access/caller-places.ts'
 import type { AnsweredRequest, CloseWithin } from '../http/http-gateway.ts'
 import { Intake } from '../intake.ts'
-import { RequestIds } from '../request-ids.ts'
+import type { RequestIds } from '../request-ids.ts'
 import { httpStatusOf, type ReportedCall } from './asked-request.ts'
 import { CallGuard } from './call-guard.ts'
 import { gatewayMethods } from './gateway-service.ts'
@@ -35,8 +35,7 @@ export interface GrpcGatewayOptions {
   readonly callers: Callers
   readonly limits?: CallerLimits
   readonly clock: Clock
-  readonly random: Random
-  readonly idSecret: Uint8Array
+  readonly requestIds: RequestIds
   readonly tls?: TlsFiles
   readonly onNotice?: (notice: string) => void
   readonly host: string
@@ -138,9 +137,8 @@ function addServices(
   { guard, stopping }: { readonly guard: CallGuard; readonly stopping: AbortSignal },
   options: GrpcGatewayOptions,
 ): void {
-  const { clock, random, idSecret, onError, notReady, models } = options
-  const requestIds = new RequestIds(clock, random, idSecret)
-  const intake = new Intake({ ...options, requestIds })
+  const { clock, onError, notReady, models } = options
+  const intake = new Intake(options)
   const report = reporter(options)
   const files = ['inference.proto', 'waggle.proto', 'health.proto', 'reflection-v1.proto', 'reflection-v1alpha.proto'].map(
     (name) => new ProtoFile(name),
@@ -148,7 +146,7 @@ function addServices(
   const [inference, waggle, health, ...reflections] = files
   if (inference === undefined || waggle === undefined || health === undefined) return
   const { answers = inlineAnswers } = options
-  const common = { ...options, answers, requestIds, intake, report }
+  const common = { ...options, answers, intake, report }
   const own: readonly (readonly [ProtoFile, string, GrpcMethods])[] = [
     [inference, 'inference.GRPCInferenceService', inferenceMethods({ ...common, models })],
     [waggle, 'waggle.v1.Gateway', gatewayMethods(common)],

@@ -5,7 +5,7 @@ import rateLimit from '@fastify/rate-limit'
 import swagger from '@fastify/swagger'
 import underPressure from '@fastify/under-pressure'
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
-import type { Clock, Random } from '../../../processor/ports.ts'
+import type { Clock } from '../../../processor/ports.ts'
 import { apiVersion, apiVersionHeader, oldestApiVersion } from '../../../topology/api-version.ts'
 import type { ErrorCode } from '../../../topology/error-codes.ts'
 import { ownMember } from '../../../topology/own-member.ts'
@@ -30,7 +30,7 @@ import type { CallerLimits } from '../access/caller-limits.ts'
 import { type CallerPlaces, placesOfFollowers } from '../access/caller-places.ts'
 import { guardRoutes, type ManagedCall, type RouteScope } from '../access/route-guard.ts'
 import { Intake } from '../intake.ts'
-import { RequestIds } from '../request-ids.ts'
+import type { RequestIds } from '../request-ids.ts'
 import type { TracedArrival } from '../traced-arrival.ts'
 import { countBody } from './answer-reader.ts'
 import { type Backups, backupRoutes } from './backup-routes.ts'
@@ -87,9 +87,7 @@ export interface HttpGatewayOptions {
   /** The limits of each caller. Undefined: only the limits of the swarms apply. */
   readonly limits?: CallerLimits
   readonly clock: Clock
-  readonly random: Random
-  /** The secret for deriving request ids. */
-  readonly idSecret: Uint8Array
+  readonly requestIds: RequestIds
   /** The certificate for HTTPS. Undefined: plain HTTP. */
   readonly tls?: TlsFiles
   /** Called for each call that manages something, for the audit log. */
@@ -236,8 +234,8 @@ const lastAnswersMs = 1000
 
 /** The Fastify application, before it listens. */
 async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Promise<FastifyInstance> {
-  const requestIds = new RequestIds(options.clock, options.random, options.idSecret)
-  const intake = new Intake({ ...options, requestIds })
+  const { requestIds } = options
+  const intake = new Intake(options)
   const { answers = inlineAnswers } = options
   const { headersMs, requestMs, idleMs } = options.timeLimits ?? usualTimeLimits
   const app = fastify({

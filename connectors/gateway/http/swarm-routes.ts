@@ -58,7 +58,7 @@ export function swarmRoutes(app: FastifyInstance, { swarms, bodies }: SwarmRoute
   app.get<Named>(
     '/v1/swarms/:swarm',
     { ...read, schema: { ...about('One swarm with its text and its versions', { 200: swarmDetail }), params } },
-    async (request, reply) => sendJson(reply, swarms.get(request.params.swarm)),
+    async (request, reply) => sendJson(reply, await swarms.get(request.params.swarm)),
   )
 
   app.put<Named & { Querystring: TextQuery & AcceptQuery & { reload?: string } }>(
@@ -66,7 +66,10 @@ export function swarmRoutes(app: FastifyInstance, { swarms, bodies }: SwarmRoute
     {
       ...manageText,
       schema: {
-        ...about('Replaces a swarm by a new version, or creates it; the same text again changes nothing', { 200: updated, 201: updated }),
+        ...about('Replaces a swarm by a new version, or creates it; the same text with the same files of code changes nothing', {
+          200: updated,
+          201: updated,
+        }),
         params,
         querystring: Type.Intersect([textQuery, acceptQuery, reloadQuery]),
       },
@@ -211,7 +214,9 @@ const textQuery = Type.Object({
   ),
 })
 const reloadQuery = Type.Object({
-  reload: Type.Optional(Type.String({ description: 'true: the same text makes a new version too, which loads changed files.' })),
+  reload: Type.Optional(
+    Type.String({ description: 'true: the same text with the same files of code makes a new version too, which loads other changed files.' }),
+  ),
 })
 
 const acceptQuery = Type.Object({ accept: Type.Optional(Type.String({ description: 'true: effects that need it are wanted.' })) })
@@ -239,9 +244,18 @@ const row = {
   error: nullable(failure),
 }
 const swarmRow = Type.Object(row)
-const updated = Type.Object({ ...row, changed: Type.Boolean() })
-const version = Type.Object({ version: Type.Integer(), created_at: Type.Number(), current: Type.Boolean() })
-const swarmDetail = Type.Object({ ...row, definition: Type.String(), versions: Type.Array(version) })
+const updated = Type.Object({ ...row, changed: Type.Boolean(), remarks: Type.Array(Type.String()) })
+const version = Type.Object({
+  version: Type.Integer(),
+  created_at: Type.Number(),
+  current: Type.Boolean(),
+  changed_files: nullable(
+    Type.Array(Type.String(), {
+      description: 'The files of code that are not as this version had them. null: the version has no hashes of its files.',
+    }),
+  ),
+})
+const swarmDetail = Type.Object({ ...row, definition: Type.String(), directory: nullable(Type.String()), versions: Type.Array(version) })
 const mistake = Type.Object({
   file: nullable(Type.String()),
   line: nullable(Type.Integer()),
@@ -266,7 +280,10 @@ const difference = Type.Object({
   gateways: changes,
   topics: changes,
   stores: changes,
+  files: Type.Array(Type.Object({ file: Type.String(), bees: Type.Array(Type.String()) })),
   needs_accept: Type.Array(Type.String()),
+  requests_in_flight: Type.Integer({ description: 'The requests that this process has accepted, and whose outcome it does not know yet.' }),
+  remarks: Type.Array(Type.String()),
 })
 const beeRow = Type.Object({
   swarm: Type.String(),

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
-import type { NewToken, TokenRow } from '../access/created-tokens.ts'
+import type { NewToken, TokenRow } from '../access/stored-token.ts'
 import type { BodyLimits } from './body-limits.ts'
 import { jsonAnswer, nothing } from './described-route.ts'
 import { newTokenAnswer, tokenRows } from './management-answers.ts'
@@ -12,9 +12,9 @@ import { readJson } from './request-body.ts'
 export interface TokenRegistry {
   list(): readonly TokenRow[]
   /** Throws WAGGLE_TOKEN_INVALID or WAGGLE_TOKEN_EXISTS. */
-  create(name: string, scopes: readonly string[], priority?: number): NewToken
+  create(name: string, scopes: readonly string[], priority?: number): Promise<NewToken>
   /** Throws WAGGLE_UNKNOWN_TOKEN. */
-  revoke(name: string): void
+  revoke(name: string): Promise<void>
 }
 
 /** Routes for tokens. Only the response to the creation of a token contains the secret. */
@@ -53,7 +53,7 @@ export function tokenRoutes(app: FastifyInstance, tokens: TokenRegistry, bodies:
       const isOther = Object.keys(value ?? {}).some((key) => key !== 'name' && key !== 'scopes' && key !== 'priority')
       if (typeof name !== 'string' || !isTexts(scopes) || !(priority === undefined || typeof priority === 'number') || isOther)
         throw new ProblemError('WAGGLE_BAD_REQUEST', 'The body is {"name": TEXT, "scopes": [TEXT, …], "priority": 0 to 9 or nothing}')
-      const made = tokens.create(name, scopes, priority)
+      const made = await tokens.create(name, scopes, priority)
       request.target = made.name
       return sendJson(reply.code(201), made)
     },
@@ -63,7 +63,7 @@ export function tokenRoutes(app: FastifyInstance, tokens: TokenRegistry, bodies:
     '/v1/tokens/:name',
     { config: { scope: 'manage' }, schema: { tags, summary: 'Revokes a token at once', params: Type.Object({ name }), response: nothing } },
     async ({ params }, reply) => {
-      tokens.revoke(params.name)
+      await tokens.revoke(params.name)
       return reply.code(204).send()
     },
   )

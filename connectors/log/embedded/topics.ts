@@ -1,4 +1,5 @@
 import type { TopicInfo, TopicPartition, TopicSpec } from '../../../processor/ports.ts'
+import { renumbered } from '../../../topology/log-errors.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import type { Rocks, RocksChange } from '../../rocksdb/rocks.ts'
 import type { Change } from './change.ts'
@@ -64,10 +65,7 @@ export class Topics {
         made.push({ ...there, spec: kept })
         changes.push(storedTopic(kept, there.number))
       } else {
-        throw new WaggleError('WAGGLE_TOPIC_MISMATCH', {
-          message: `The topic ${spec.name} has ${there.spec.partitions} partitions, where ${spec.partitions} are wanted`,
-          next: `Set the number back to ${there.spec.partitions} (WAGGLE_PARTITIONS, or numberOfPartitions of a repartition), give the repartition or the swarm another name, or start with another data directory.`,
-        })
+        throw renumbered(spec.name, { has: there.spec.partitions, wanted: spec.partitions })
       }
     }
     if (changes.length === 0) return false

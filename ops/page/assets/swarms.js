@@ -51,10 +51,11 @@ function Detail({ name, onChange }) {
       onChange()
     }
   }
-  const compare = async () => setDifference(await call('Compare', 'POST', '/compare', text))
+  const place = detail.directory === null ? '' : `directory=${encodeURIComponent(detail.directory)}`
+  const compare = async () => setDifference(await call('Compare', 'POST', `/compare?${place}`, text))
   const apply = async () => {
     const needs = difference?.needs_accept ?? []
-    const row = await call('Update', 'PUT', needs.length > 0 ? '?accept=true' : '', text)
+    const row = await call('Update', 'PUT', `?${place}${needs.length > 0 ? '&accept=true' : ''}`, text)
     if (row === null) return
     setEdit(null)
     setDifference(null)
@@ -72,7 +73,7 @@ function Detail({ name, onChange }) {
       setDifference(null)
     }}></textarea></label>
     <p class="row">
-      <button onClick=${compare} disabled=${edit === null}>Compare with what runs</button>
+      <button onClick=${compare}>Compare with what runs</button>
       ${!isFixed && html`<button class="main" onClick=${apply} disabled=${difference === null}>${difference?.needs_accept.length > 0 ? 'Update, and accept the losses' : 'Update'}</button>`}
       <button onClick=${() => {
         setEdit(null)
@@ -83,23 +84,27 @@ function Detail({ name, onChange }) {
     ${
       detail.versions.length > 0 &&
       html`<h3>Versions</h3><ul class="requests">${detail.versions.toReversed().map(
-        ({ version, created_at, current }) => html`<li key=${version}>
+        ({ version, created_at, current, changed_files: changed }) => html`<li key=${version}>
           <b>${version}</b> <time>${new Date(created_at).toLocaleString()}</time>
           ${current ? html`<span class="quiet">runs</span>` : html`<button onClick=${() => call(`Roll back to ${version}`, 'POST', `/rollback?version=${version}`)}>Roll back to ${version}</button>`}
+          ${changed?.length > 0 && html`<span class="quiet">Files changed since: ${changed.join(', ')}</span>`}
         </li>`,
       )}</ul>`
     }
   </section>`
 }
 
-function Difference({ bees, gateways, topics, stores, needs_accept: needs }) {
+function Difference({ bees, gateways, topics, stores, needs_accept: needs, requests_in_flight: inFlight, remarks, files }) {
   const parts = Object.entries({ bees, gateways, topics, stores }).flatMap(([what, changes]) =>
     Object.entries(changes).flatMap(([how, names]) => (names.length === 0 ? [] : [{ what, how, names }])),
   )
+  const isSame = parts.length + files.length === 0
   return html`<h3>What the edit changes</h3>
-    ${parts.length === 0 && html`<p class="quiet">Nothing.</p>`}
-    <ul class="difference">${parts.map(({ what, how, names }) => html`<li class=${how}><b>${signs[how]} ${what} ${how}</b>: ${names.join(', ')}</li>`)}</ul>
-    ${needs.length > 0 && html`<p class="bad">${needs.join('. ')}.</p>`}`
+    ${isSame && html`<p class="quiet">Nothing.</p>`}
+    <ul class="difference">${parts.map(({ what, how, names }) => html`<li class=${how}><b>${signs[how]} ${what} ${how}</b>: ${names.join(', ')}</li>`)}${files.map(({ file, bees }) => html`<li class="changed"><b>${signs.changed} file changed</b>: ${file} (${bees.join(', ')})</li>`)}</ul>
+    ${needs.length > 0 && html`<p class="bad">${needs.join('. ')}.</p>`}
+    ${remarks.map((remark) => html`<p class="quiet">${remark}.</p>`)}
+    ${!isSame && html`<p class="quiet">Requests in flight at this process: ${inFlight}. The version that runs answers them.</p>`}`
 }
 
 const signs = { added: '+', removed: '−', changed: '~' }

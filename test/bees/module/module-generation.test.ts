@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
@@ -29,6 +29,49 @@ describe('A module that is imported again in the same process', () => {
     assert.equal(await read('outer.mjs'), 'old')
     write('helper.mjs', 'export const word = "newer"\n')
     assert.equal(await read('outer.mjs'), 'newer')
+  })
+
+  it('is a new object when it is a CommonJS module and its file has changed', async () => {
+    write('plain.cjs', 'module.exports = 1\n')
+    assert.equal(await read('plain.cjs'), 1)
+    write('plain.cjs', 'module.exports = 22\n')
+    assert.equal(await read('plain.cjs'), 22)
+  })
+
+  it('is a new object when a file that it requires has changed, also a JSON file, and keeps its packages', async () => {
+    mkdirSync(join(directory, 'node_modules', 'counted'), { recursive: true })
+    write('node_modules/counted/index.js', 'module.exports = {}\n')
+    write('required.cjs', 'module.exports = "old"\n')
+    write('word.json', '"old"\n')
+    write('outer.cjs', "module.exports = [require('./required.cjs'), require('./word.json'), require('counted')]\n")
+    const [word, text, before] = (await read('outer.cjs')) as readonly unknown[]
+    assert.deepEqual([word, text], ['old', 'old'])
+    write('required.cjs', 'module.exports = "newer"\n')
+    write('word.json', '"newest"\n')
+    const [newer, newest, after] = (await read('outer.cjs')) as readonly unknown[]
+    assert.deepEqual([newer, newest], ['newer', 'newest'])
+    assert.equal(after, before)
+  })
+
+  it('is a new object behind an ES module that imports it', async () => {
+    write('inner.cjs', 'exports.word = "old"\n')
+    write('around.mjs', "import inner from './inner.cjs'\nexport default inner.word\n")
+    assert.equal(await read('around.mjs'), 'old')
+    write('inner.cjs', 'exports.word = "newer"\n')
+    assert.equal(await read('around.mjs'), 'newer')
+  })
+
+  it('is a new object when a file that its function imports or requires later has changed', async () => {
+    write('later.mjs', 'export default "old"\n')
+    write('later.cjs', 'module.exports = "old"\n')
+    write('lazy.cjs', "module.exports = () => require('./later.cjs')\n")
+    write('lazy.mjs', "import required from './lazy.cjs'\nexport default async () => [(await import('./later.mjs')).default, required()]\n")
+    const words = async () => ((await read('lazy.mjs')) as () => Promise<readonly string[]>)()
+    assert.deepEqual(await words(), ['old', 'old'])
+    write('later.mjs', 'export default "newer"\n')
+    assert.deepEqual(await words(), ['newer', 'old'])
+    write('later.cjs', 'module.exports = "newest"\n')
+    assert.deepEqual(await words(), ['newer', 'newest'])
   })
 
   it('appears in errors with its file name, without the number of its generation', async () => {

@@ -5,10 +5,10 @@ import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import { noTokens } from '../../../connectors/gateway/access/caller.ts'
 import { type HttpGateway, type HttpGatewayOptions, openHttpGateway, type TimeLimits } from '../../../connectors/gateway/http/http-gateway.ts'
 import { systemClock } from '../../../connectors/system/system-clock.ts'
-import { SystemRandom } from '../../../connectors/system/system-random.ts'
 import { readBack } from '../../../topology/swarm/request/durable.ts'
 import type { Requests } from '../../../topology/swarm/request/requests.ts'
 import { connected, heard, type RawResponse, talk } from '../../support/raw-http.ts'
+import { requestIds } from '../../support/request-ids.ts'
 
 const maxBodyBytes = 4 * 1024 * 1024
 const entrance = '/v1/gateways/door/request'
@@ -45,8 +45,7 @@ describe('The HTTP gateway and misbehaving callers', () => {
       requests: echo,
       callers: noTokens,
       clock: systemClock,
-      random: new SystemRandom(),
-      idSecret: new Uint8Array(32),
+      requestIds: requestIds(),
       host: '127.0.0.1',
       port: 0,
       requestTimeoutMs: 5000,

@@ -60,10 +60,10 @@ describe('The tokens of a server', () => {
     assert.equal(tokens.find(token), null)
   })
 
-  it('have different names in the settings and among the created tokens, because requests belong to names', () => {
+  it('have different names in the settings and among the created tokens, because requests belong to names', async () => {
     const tokens = new ServerTokens({ ...none, tokens: reader, data_dir: newDirectory() }, clock)
-    assert.throws(() => tokens.create('web', ['read']), { code: 'WAGGLE_TOKEN_EXISTS' })
-    assert.equal(tokens.create('other', ['read']).name, 'other')
+    await assert.rejects(tokens.create('web', ['read']), { code: 'WAGGLE_TOKEN_EXISTS' })
+    assert.equal((await tokens.create('other', ['read'])).name, 'other')
   })
 })
 

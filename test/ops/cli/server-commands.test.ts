@@ -81,6 +81,32 @@ describe('Commands for a server on another machine', () => {
     await done(['swarms', 'delete', 'elsewhere', '--profile', 'team'])
   })
 
+  it('apply an edit of a module, name it beforehand, and refuse a roll-back that cannot bring it back', async () => {
+    const [file, module] = [join(directory, 'edited.yaml'), join(server.root, 'shelf', 'edited.mjs')]
+    const there = ['--directory', 'shelf', '--profile', 'team']
+    writeFileSync(module, 'export default () => 1\n')
+    writeFileSync(join(directory, 'edited.mjs'), 'export default () => 1\n')
+    writeFileSync(file, moduleSwarm('edited', './edited.mjs'))
+    assert.match(await done(['swarms', 'apply', '-f', file, ...there]), /^edited: running, version 1\n$/)
+    writeFileSync(module, 'export default () => 2\n')
+    const difference = await done(['plan', '--diff', file, ...there])
+    assert.match(
+      difference,
+      /^edited against version 1, which runs\n~ files +edited\.mjs \(work\)\n0 requests are in flight at the server that answers; .*\n$/,
+    )
+    assert.match(await done(['swarms', 'apply', '-f', file, ...there]), /^edited: running, version 2\n$/)
+    assert.match(
+      await done(['swarms', 'get', 'edited', '--profile', 'team']),
+      /^version {2}1 .*changed since: edited\.mjs\nversion {2}2 .*current\n/m,
+    )
+    const refused = await waggle(['swarms', 'rollback', 'edited', '--profile', 'team'])
+    assert.equal(refused.status, 1)
+    assert.match(refused.err, /version 1 ran other files.*edited\.mjs changed since.*--accept/s)
+    const accepted = await done(['swarms', 'rollback', 'edited', '--accept', '--profile', 'team'])
+    assert.match(accepted, /^edited is unchanged: the text of that version runs\n\* version 1 ran other files.*edited\.mjs/)
+    await done(['swarms', 'delete', 'edited', '--profile', 'team'])
+  })
+
   it('take address, token and authority from a profile that only its user may read', async () => {
     const file = join(directory, 'config', 'waggle', 'profiles.json')
     assert.deepEqual([statSync(file).mode & 0o777, statSync(join(file, '..')).mode & 0o777], [0o600, 0o700])

@@ -29,12 +29,7 @@ describeWithDocker('The Dockerfile', (docker) => {
   after(() => rmSync(packages, { recursive: true }))
 
   it('makes layers of at most 500 MiB beyond the base image, compressed', (test) => {
-    const files = execFileSync('git', ['ls-files', '-z'], { cwd: repository, encoding: 'utf8' }).split('\0')
-    const left = readFileSync(join(repository, '.dockerignore'), 'utf8').trim().split('\n')
-    const own = files.filter(
-      (file) => file !== '' && existsSync(join(repository, file)) && !left.some((path) => file === path || file.startsWith(`${path}/`)),
-    )
-    const layers = { packages: compressedBytes(packages, ['.']), own: compressedBytes(repository, own) }
+    const layers = { packages: compressedBytes(packages, ['.']), own: compressedBytes(repository, ownFiles()) }
     const total = layers.packages + layers.own
     test.diagnostic(`compressed: packages ${mib(layers.packages)}, Waggle ${mib(layers.own)}, together ${mib(total)}`)
     assert.ok(total <= maxLayersBytes, `${mib(total)} are more than ${mib(maxLayersBytes)}`)
@@ -48,6 +43,11 @@ describeWithDocker('The Dockerfile', (docker) => {
       assert.equal(named(binary).length, 1, String(binary))
     for (const developer of ['typescript', '@biomejs', 'knip', 'playwright-core', 'testcontainers', '@types'])
       assert.equal(existsSync(join(packages, developer)), false, developer)
+    const forDevelopers = /^(test|ops\/(check|bench)|\.github|\.ci)\/|^(biome|knip|tsconfig.*)\.json$/
+    assert.deepEqual(
+      ownFiles().filter((file) => forDevelopers.test(file)),
+      [],
+    )
   })
 
   it('builds an image that runs a swarm without root on a read-only file system, reports its health, stops, and lists its packages', {
@@ -130,6 +130,15 @@ describeWithDocker('The Dockerfile', (docker) => {
     }
   })
 })
+
+/** The files of this clone that `COPY . .` puts into the image. */
+function ownFiles(): readonly string[] {
+  const files = execFileSync('git', ['ls-files', '-z'], { cwd: repository, encoding: 'utf8' }).split('\0')
+  const left = readFileSync(join(repository, '.dockerignore'), 'utf8').trim().split('\n')
+  return files.filter(
+    (file) => file !== '' && existsSync(join(repository, file)) && !left.some((path) => file === path || file.startsWith(`${path}/`)),
+  )
+}
 
 function compressedBytes(folder: string, files: readonly string[]): number {
   const script = 'set -o pipefail; tar --create --directory "$0" --null --files-from - | gzip -6 | wc -c'

@@ -63,7 +63,11 @@ describe('The definitions of swarms in the log', () => {
     onLog(async (log, open) => {
       const { definitions } = await open()
       await put(definitions, versionOf('good', 1), false)
+      const withFiles = (files: unknown) => JSON.stringify({ ...versionOf('good', 1), text: 'name: other', change: 1_000_000, files })
       const rubbish: readonly (readonly [string | null, string | null])[] = [
+        ['good@1', withFiles([])],
+        ['good@1', withFiles({ 'bear.ts': 'no hash' })],
+        ['good@1', withFiles(Object.fromEntries(Array.from({ length: 501 }, (_, at) => [at, '0'.repeat(32)])))],
         [null, '{}'],
         ['Not A Name', '{}'],
         ['good', 'no JSON'],

@@ -23,6 +23,12 @@ interface Row {
   readonly error: { readonly code: string } | null
 }
 
+interface Difference {
+  readonly topics: object
+  readonly requests_in_flight: number
+  readonly remarks: readonly string[]
+}
+
 describe('An update of a running swarm', () => {
   let server: ServerHere
   before(async () => {
@@ -35,6 +41,11 @@ describe('An update of a running swarm', () => {
   const put = async (name: string, text: string, query = '') => {
     const { status, body } = await server.call('PUT', `/v1/swarms/${name}${query}`, text)
     return { status, ...(body as Row & { readonly code: string }) }
+  }
+
+  const compare = async (name: string, text: string) => {
+    const { status, body } = await server.call('POST', `/v1/swarms/${name}/compare`, text)
+    return { status, body: body as Difference & { readonly code: string; readonly detail: string } }
   }
 
   it('changes nothing if the text is the same', async () => {
@@ -171,17 +182,14 @@ bees:
     assert.equal(await server.answer('edited', {}), 22)
   })
 
-  it('runs the changed code of a module with reload=true, without an edit of the swarm', async () => {
+  it('loads modules again with reload=true, without an edit', async () => {
     const text = moduleSwarm('again', './again.mjs')
     server.write('again.mjs', 'export default () => 1\n')
     await put('again', text)
-    assert.equal(await server.answer('again', {}), 1)
-    server.write('again.mjs', 'export default () => 22\n')
     const { status, body } = await server.call('PUT', '/v1/swarms/again?reload=true', text)
     assert.equal(status, 200)
     const { changed, version } = body as { readonly changed: boolean; readonly version: number }
     assert.deepEqual({ changed, version }, { changed: true, version: 2 })
-    assert.equal(await server.answer('again', {}), 22)
   })
 
   it('needs accept=true if it loses state', async () => {
@@ -222,9 +230,76 @@ bees:
     const { code, detail } = body as { readonly code: string; readonly detail: string }
     assert.deepEqual({ status, code }, { status: 422, code: 'WAGGLE_SWARM_NOT_STARTED' })
     assert.match(detail, /has 2 partitions, where 3 are wanted.*numberOfPartitions of a repartition.*another name/)
+    const compared = await compare('spread', text('spread3'))
+    assert.deepEqual({ ...pickStatus({ ...compared, code: compared.body.code }), detail: compared.body.detail }, { status, code, detail })
+    const renamed = await compare('spread', text('renamed3'))
+    const topic = (name: string) => `waggle.spread-${name}-repartition`
+    assert.deepEqual(renamed.body.topics, { added: [topic('other')], removed: [topic('mine')], changed: [] })
     assert.equal((await put('spread', text('renamed3'))).status, 200)
   })
 })
+
+describe('A comparison with the swarm that runs', () => {
+  it('counts the requests that the process has accepted and not answered', async () => {
+    await using server = await ServerHere.open()
+    server.write(
+      'gate.mjs',
+      `import { existsSync } from 'node:fs'
+const gate = ${JSON.stringify(`${server.root}/gate`)}
+export default async () => {
+  while (!existsSync(gate)) await new Promise((settle) => setTimeout(settle, 5))
+  return 'open'
+}
+`,
+    )
+    server.write('free.mjs', "export default () => 'free'\n")
+    for (const name of ['gate', 'free']) await server.call('POST', '/v1/swarms', moduleSwarm(name, `./${name}.mjs`))
+    const inFlight = async (name: string) =>
+      ((await server.call('POST', `/v1/swarms/${name}/compare`, moduleSwarm(name, './free.mjs'))).body as Difference).requests_in_flight
+    assert.equal(await server.answer('free', {}), 'free')
+    const waiting = [server.answer('gate', {}), server.answer('gate', {})]
+    assert.equal((await server.call('POST', '/v1/gateways/gate/submit', '{}')).status, 202)
+    while ((await inFlight('gate')) < 3) await server.call('GET', '/healthz')
+    assert.deepEqual([await inFlight('gate'), await inFlight('free')], [3, 0])
+    server.write('gate', '')
+    assert.deepEqual(await Promise.all(waiting), ['open', 'open'])
+    while ((await inFlight('gate')) > 0) await server.call('GET', '/healthz')
+  })
+
+  it('is refused as an update is, if the number of partitions has changed, and reports that the swarm has failed', async () => {
+    await using server = await ServerHere.open({ WAGGLE_PARTITIONS: '2' })
+    server.write('free.mjs', "export default () => 'free'\n")
+    const text = moduleSwarm('free', './free.mjs')
+    await server.call('POST', '/v1/swarms', text)
+    await server.stop()
+    await using again = await ServerHere.open({ WAGGLE_PARTITIONS: '3' }, server.root)
+    const refused = async (method: string, path: string) => pickProblem((await again.call(method, path, `${text}# edited\n`)).body)
+    const compared = await refused('POST', '/v1/swarms/free/compare')
+    assert.deepEqual(compared, await refused('PUT', '/v1/swarms/free'))
+    assert.equal(compared.code, 'WAGGLE_SWARM_NOT_STARTED')
+    await again.stop()
+    again.write('free.mjs', 'export default 5\n')
+    await using failed = await ServerHere.open({ WAGGLE_PARTITIONS: '2' }, server.root)
+    const { body } = await failed.call('POST', '/v1/swarms/free/compare', text)
+    assert.match((body as Difference).remarks.join(), /the swarm has failed, so an update starts it: .*free\.mjs/)
+  })
+
+  it('names a gateway of another swarm, as an update does', async () => {
+    await using server = await ServerHere.open()
+    server.write('free.mjs', "export default () => 'free'\n")
+    for (const name of ['one', 'two']) await server.call('POST', '/v1/swarms', moduleSwarm(name, './free.mjs'))
+    const text = moduleSwarm('two', './free.mjs').replace('spec: {name: two}', 'spec: {name: one}')
+    const [compared, updated] = [await server.call('POST', '/v1/swarms/two/compare', text), await server.call('PUT', '/v1/swarms/two', text)]
+    assert.equal(compared.status, 400)
+    assert.deepEqual(pickProblem(compared.body), pickProblem(updated.body))
+    assert.match(pickProblem(compared.body).detail, /has a gateway named one too/)
+  })
+})
+
+const pickProblem = (body: unknown) => {
+  const { code, detail } = body as { readonly code: string; readonly detail: string }
+  return { code, detail }
+}
 
 const pickStatus = ({ status, code }: { readonly status: number; readonly code: string }) => ({ status, code })
 

@@ -1,6 +1,6 @@
-import { partitionForKey } from '../../../processor/partitioner.ts'
 import { TopologyTestDriver } from '../../../processor/simulation/topology-test-driver.ts'
 import type { TimestampExtractor } from '../../../topology/consumed.ts'
+import { partitionForKey } from '../../../topology/partitioner.ts'
 import { Serdes } from '../../../topology/serdes.ts'
 import { topologyOf } from './program.ts'
 import type { Example, Outputs } from './steps.ts'

@@ -18,8 +18,8 @@ import {
 } from 'waggle-streams'
 import { TopologyTestDriver } from 'waggle-streams/testing'
 import { Application } from '../../../processor/application/application.ts'
-import { partitionForKey } from '../../../processor/partitioner.ts'
 import { failAlways } from '../../../processor/task/failures.ts'
+import { partitionForKey } from '../../../topology/partitioner.ts'
 import { WaggleError as Failure } from '../../../topology/waggle-error.ts'
 import { SimulatedWorld } from '../../support/simulated-world.ts'
 

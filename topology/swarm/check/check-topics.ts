@@ -1,4 +1,4 @@
-import { applicationIdOf, beeTopic, gatewayTopic, idSecretTopic } from '../../topic-names.ts'
+import { applicationIdOf, beeTopic, gatewayTopic, ownTopics } from '../../topic-names.ts'
 import type { WaggleError } from '../../waggle-error.ts'
 import type { CheckedSwarm, SwarmBee } from '../checked-swarm.ts'
 import { mistakeAt } from '../swarm-document.ts'
@@ -22,7 +22,7 @@ type Wrong = readonly [message: string, next: string]
 function wrongInput(topic: string, swarm: CheckedSwarm): Wrong | null {
   if (topic === '.' || topic === '..') return noName(topic)
   if (isOf(topic, swarm)) return [`${topic} is a topic of this swarm itself`, 'Read a bee with input: { name: <bee> }, or name a topic of your own.']
-  if (isInternal(topic) || topic === idSecretTopic) return [`${topic} is a topic that Waggle keeps for itself`, 'Name a topic of your own.']
+  if (isInternal(topic) || ownTopics.includes(topic)) return [`${topic} is a topic that Waggle keeps for itself`, 'Name a topic of your own.']
   return null
 }
 

@@ -7,17 +7,15 @@ import { AccessTokens } from '../../../../connectors/gateway/access/access-token
 import { noTokens } from '../../../../connectors/gateway/access/caller.ts'
 import { guardRoutes, type ManagedCall } from '../../../../connectors/gateway/access/route-guard.ts'
 import type { HttpGateway } from '../../../../connectors/gateway/http/http-gateway.ts'
-import { RequestIds } from '../../../../connectors/gateway/request-ids.ts'
-import { systemClock } from '../../../../connectors/system/system-clock.ts'
-import { SystemRandom } from '../../../../connectors/system/system-random.ts'
 import { openEchoGateway } from '../../../support/echo-gateway.ts'
 import { connected, talk } from '../../../support/raw-http.ts'
+import { requestIds } from '../../../support/request-ids.ts'
 import { eventually } from '../../../support/swarm-here.ts'
 
 const secrets = { asker: 'asker-0123456789', other: 'other-0123456789', reader: 'reader-0123456789', manager: 'manager-0123456789' }
 
 /** A registry in which no token can be created. */
-const registry = { list: () => [], create: () => assert.fail('no token is created here'), revoke: () => {} }
+const registry = { list: () => [], create: () => assert.fail('no token is created here'), revoke: async () => {} }
 
 describe('A gateway with tokens', () => {
   const tokens = new AccessTokens()
@@ -197,7 +195,7 @@ it('A gateway also limits the rate of refused requests from an address, so that 
 describe('The guard of routes', () => {
   it('refuses to register a route without a scope', async () => {
     const app = fastify()
-    guardRoutes(app, { callers: noTokens, requestIds: new RequestIds(systemClock, new SystemRandom(), new Uint8Array(32)) })
+    guardRoutes(app, { callers: noTokens, requestIds: requestIds() })
     assert.throws(() => app.get('/forgotten', () => ''), /The route \/forgotten has no scope/)
     app.get('/declared', { config: { scope: 'read' } }, () => '')
     await app.close()
@@ -206,8 +204,7 @@ describe('The guard of routes', () => {
   it('reports a call that manages something even if its caller leaves before the answer', async () => {
     const managed: ManagedCall[] = []
     const app = fastify()
-    const requestIds = new RequestIds(systemClock, new SystemRandom(), new Uint8Array(32))
-    guardRoutes(app, { callers: noTokens, requestIds, onManaged: (one) => managed.push(one) })
+    guardRoutes(app, { callers: noTokens, requestIds: requestIds(), onManaged: (one) => managed.push(one) })
     const asked = Promise.withResolvers<void>()
     app.delete('/swarm', { config: { scope: 'manage' } }, async ({ raw }, reply) => {
       const left = once(raw.socket, 'close')

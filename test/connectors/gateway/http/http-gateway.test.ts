@@ -15,6 +15,7 @@ import { SystemRandom } from '../../../../connectors/system/system-random.ts'
 import type { NewRequest, Requests } from '../../../../topology/swarm/request/requests.ts'
 import { Refused, WaggleError } from '../../../../topology/waggle-error.ts'
 import { type FunctionSwarm, startSwarm } from '../../../support/function-swarm.ts'
+import { requestIds } from '../../../support/request-ids.ts'
 
 const maxBodyBytes = 64 * 1024
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[78][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
@@ -61,8 +62,7 @@ describe('The HTTP gateway', () => {
       requests,
       callers: noTokens,
       clock: systemClock,
-      random: new SystemRandom(),
-      idSecret: new Uint8Array(32),
+      requestIds: requestIds(),
       host: '127.0.0.1',
       port: 0,
       requestTimeoutMs: 20_000,
@@ -197,8 +197,8 @@ describe('The HTTP gateway', () => {
   })
 
   it('derives the id from the idempotency key and the gateway’s secret: the same id after a restart, another id with another secret', async () => {
-    const idOf = async (idSecret: Uint8Array) => {
-      const open = await openHttpGateway(optionsFor(swarm.requests, { idSecret }))
+    const idOf = async (secret: Uint8Array) => {
+      const open = await openHttpGateway(optionsFor(swarm.requests, { requestIds: requestIds({ secret }) }))
       const response = await fetch(`${open.url}/v1/gateways/door/submit`, { method: 'POST', body: '{}', headers: { 'idempotency-key': 'guessed' } })
       await open.close()
       return response.headers.get('x-request-id')

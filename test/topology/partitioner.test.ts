@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { murmur2, partitionForKey } from '../../processor/partitioner.ts'
+import { murmur2, partitionForKey } from '../../topology/partitioner.ts'
 
 describe('The default partitioner', () => {
   // The values come from Kafka's own UtilsTest.testMurmur2.
