@@ -54,6 +54,12 @@ export const errorCodes = {
     meaning: 'A punctuation forwards to an asynchronous step.',
     next: 'Send what the punctuation makes to a topic, and read it from there.',
   },
+  WAGGLE_AUDIT_DAMAGED: {
+    status: 500,
+    exit: 1,
+    meaning: '`audit.json` of the data directory, in which lines of the audit log wait for the next process, is damaged.',
+    next: 'Move the file away. The tokens and secrets are unaffected.',
+  },
   WAGGLE_BACKUP_DAMAGED: {
     status: 500,
     exit: 1,
@@ -868,6 +874,12 @@ export const errorCodes = {
     meaning: 'A PostgreSQL server cannot be reached, or takes no connections now.',
     next: 'See that the server runs and can be reached from here. Waggle tries again by itself.',
   },
+  WAGGLE_POSTGRES_HOST: {
+    status: 500,
+    exit: 1,
+    meaning: 'A `postgres` bee names a server that it may not connect to, or the name of the server stands for an address that it may not have.',
+    next: 'Correct `spec.db`, or add the server to `WAGGLE_POSTGRES_HOSTS`.',
+  },
   WAGGLE_POSTGRES_QUERY: {
     status: 502,
     exit: 1,
@@ -990,6 +1002,12 @@ export const errorCodes = {
     exit: 1,
     meaning: 'A server answered a command with a status from 400 to 499.',
     next: 'See the message: it has the server’s title and detail.',
+  },
+  WAGGLE_REQUIREMENT_REFUSED: {
+    status: 500,
+    exit: 1,
+    meaning: 'The requirements of a Python bee name something other than packages of the configured index.',
+    next: 'Name packages, as in `numpy==2.1`, or set `WAGGLE_PYTHON_REQUIREMENTS=anything`.',
   },
   WAGGLE_RESTORE_UNFINISHED: {
     status: 500,

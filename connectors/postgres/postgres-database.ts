@@ -16,19 +16,25 @@ import { pause } from '../system/pause.ts'
 import { BoundedQuery } from './bounded-query.ts'
 import { ConnectionSlots } from './connection-slots.ts'
 import { isAway, isConflict, isStalePlan, postgresError } from './postgres-error.ts'
+import type { PostgresHosts } from './postgres-hosts.ts'
 import { StatementDescription } from './statement-description.ts'
 import { deleteOldWrites, makeWriteTable, rememberedWrite, rememberResult } from './write-table.ts'
 
-/** Connects to PostgreSQL with `pg`. */
-export class PostgresServers implements Postgres {
-  readonly #clock: Clock
+interface PostgresServersOptions {
+  readonly clock: Clock
+  readonly hosts: PostgresHosts
+}
 
-  constructor({ clock }: { readonly clock: Clock }) {
-    this.#clock = clock
+/** Connects to PostgreSQL with `pg`, but only to servers that a list allows, and only at addresses that their names may have. */
+export class PostgresServers implements Postgres {
+  readonly #options: PostgresServersOptions
+
+  constructor(options: PostgresServersOptions) {
+    this.#options = options
   }
 
   open(options: PostgresOptions): OpenPostgres {
-    return new PostgresDatabase(options, this.#clock)
+    return new PostgresDatabase(options, this.#options)
   }
 }
 
@@ -44,10 +50,11 @@ class PostgresDatabase implements OpenPostgres {
   readonly #shown: string
   #writes = 0
 
-  constructor({ db, connections, statementMs, application }: PostgresOptions, clock: Clock) {
+  constructor({ db, connections, statementMs, application }: PostgresOptions, { clock, hosts }: PostgresServersOptions) {
     this.#clock = clock
     this.#slots = new ConnectionSlots(connections)
     const connectionString = revealed(db)
+    let server: { readonly host: string; readonly port: number }
     try {
       if (!/^postgres(ql)?:\/\//.test(connectionString)) throw new TypeError('it does not begin with postgres://')
       this.#pool = new pg.Pool({
@@ -60,8 +67,10 @@ class PostgresDatabase implements OpenPostgres {
         idle_in_transaction_session_timeout: statementMs,
         application_name: application,
         allowExitOnIdle: true,
+        stream: () => hosts.socket(),
       })
       const { host, port, database } = new pg.Client({ connectionString })
+      server = { host, port }
       this.#shown = `PostgreSQL ${database} on ${host.startsWith('/') ? host : `${host}:${port}`}`
     } catch {
       // The text may contain the password. So the cause, which quotes the text, is left out of the error.
@@ -70,6 +79,7 @@ class PostgresDatabase implements OpenPostgres {
         next: 'Write postgres://USER:PASSWORD@HOST:PORT/DATABASE, with the password in a secret; encode special characters of a user or password (@ is %40).',
       })
     }
+    hosts.check(server.host, server.port)
     // A connection broke while no call used it. The pool opens another connection when a call needs it.
     this.#pool.on('error', () => {})
     // The pool listens only to idle connections. A lent connection that breaks between two statements of its call also emits an error, which would

@@ -10,7 +10,7 @@ import { findInterpreter } from './interpreter.ts'
 import { lockedRequirements } from './locked-wheels.ts'
 import { pythonVariables as variables } from './python-variables.ts'
 import { ReloadedBees } from './reloaded-bee.ts'
-import { requirementsOf } from './requirements.ts'
+import { type AllowedRequirements, requirementsOf } from './requirements.ts'
 import { type EnvironmentUse, VirtualEnvironments } from './virtual-environments.ts'
 
 export interface LocalPythonOptions {
@@ -22,6 +22,7 @@ export interface LocalPythonOptions {
   readonly directory: string
   /** The folder with the package `waggle`, which each process can import. */
   readonly sdk: string
+  readonly allowedRequirements: AllowedRequirements
   /** True in development: after a change of the file, new processes replace the running processes. */
   readonly reload?: boolean
   /** Aborts a running installation. Default: never. */
@@ -118,7 +119,7 @@ export class LocalPython implements PythonBees {
 
   async #environmentOf(file: string, named: string | null, say: (line: string) => void): Promise<EnvironmentUse> {
     const interpreter = await findInterpreter()
-    const requirements = requirementsOf(named, file)
+    const requirements = requirementsOf(named, file, this.#options.allowedRequirements)
     if (requirements === null) return { python: interpreter.executable, release: async () => {} }
     return this.#environments.use(interpreter, requirements, say)
   }

@@ -22,11 +22,13 @@ export function pythonTools(path: string): PythonTools {
 const venvAndPip: PythonTools = {
   name: 'venv and pip',
   make: (python, place) => [python, '-m', 'venv', place],
-  install(python, { file, kind }, place) {
+  install(python, requirements, place) {
+    const { file, kind } = requirements
     const pip = [python, '-m', 'pip', 'install', '--disable-pip-version-check', '--no-input', '--progress-bar', 'off']
     const list = join(place, listName)
     if (kind === 'requirements') return [[...pip, '-r', file]]
     if (kind === 'locked') return [[...pip, ...exactly, '-r', list]]
+    if (kind === 'checked') return [[...pip, ...listsOf(requirements.constraints, place)]]
     return [
       [python, '-c', dependenciesOfProject, file, list],
       [...pip, '-r', list],
@@ -38,11 +40,23 @@ function uvTools(uv: string): PythonTools {
   return {
     name: 'uv',
     make: (python, place) => [uv, 'venv', '--quiet', '--no-project', '--python', python, place],
-    install: (python, { file, kind }, place) =>
-      kind === 'locked'
-        ? [[uv, 'pip', 'install', '--python', python, ...exactly, '-r', join(place, listName)]]
-        : [[uv, 'pip', 'install', '--python', python, '-r', file]],
+    install(python, requirements, place) {
+      const { file, kind } = requirements
+      const install = [uv, 'pip', 'install', '--python', python]
+      if (kind === 'locked') return [[...install, ...exactly, '-r', join(place, listName)]]
+      if (kind === 'checked') return [[...install, ...ownConfiguration(), ...listsOf(requirements.constraints, place)]]
+      return [[...install, '-r', file]]
+    },
   }
+}
+
+function listsOf(constraints: string, place: string): readonly string[] {
+  return ['-r', join(place, listName), ...(constraints === '' ? [] : ['-c', join(place, constraintsName)])]
+}
+
+/** uv looks for an index in each `pyproject.toml` and `uv.toml` above its working folder, which authors of swarms may write. */
+function ownConfiguration(): readonly string[] {
+  return process.env.UV_CONFIG_FILE === undefined ? ['--no-config'] : []
 }
 
 /**
@@ -52,6 +66,8 @@ function uvTools(uv: string): PythonTools {
 const exactly = ['--require-hashes', '--only-binary', ':all:']
 /** The name of the list of packages in an environment's folder. */
 export const listName = 'requirements.txt'
+/** The name of the list of constraints in an environment's folder. */
+export const constraintsName = 'constraints.txt'
 
 /** A script that reads the dependencies of a `pyproject.toml`. Python before 3.11 has no parser for TOML, but pip contains a parser. */
 const dependenciesOfProject = `

@@ -2,9 +2,24 @@ import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { WaggleError } from '../../topology/waggle-error.ts'
+import { indexPackages } from './index-packages.ts'
+
+/** The lines that requirements may have: packages of the configured index alone, or anything that the installer takes. */
+export type AllowedRequirements = 'packages' | 'anything'
 
 /** The packages that a bee needs. */
-export type Requirements = WrittenRequirements | LockedRequirements
+export type Requirements = WrittenRequirements | CheckedRequirements | LockedRequirements
+
+/** Packages of the index, read from a user's file. The installer gets the lines, and not the file. */
+interface CheckedRequirements {
+  readonly file: string
+  readonly kind: 'checked'
+  readonly hash: string
+  /** The content of a `requirements.txt`. */
+  readonly lines: string
+  /** The content of a constraints file. */
+  readonly constraints: string
+}
 
 /** Packages that a user's file names. */
 interface WrittenRequirements {
@@ -25,12 +40,21 @@ export interface LockedRequirements {
 
 /**
  * The requirements of a bee: the named file, else `requirements.txt` or `pyproject.toml` beside the bee's file. Null if the requirements name no
- * package. Throws WAGGLE_PYTHON_ENVIRONMENT if a file cannot be read.
+ * package. Throws WAGGLE_PYTHON_ENVIRONMENT if a file cannot be read, and WAGGLE_REQUIREMENT_REFUSED for a line that is not allowed.
  */
-export function requirementsOf(named: string | null, beeFile: string): Requirements | null {
+export function requirementsOf(named: string | null, beeFile: string, allowed: AllowedRequirements): Requirements | null {
   const file = fileOf(named, beeFile)
   if (file === undefined) return null
-  return basename(file).endsWith('.toml') ? ofProject(file, named !== null) : ofLines(file)
+  const found = basename(file).endsWith('.toml') ? ofProject(file, named !== null) : ofLines(file)
+  if (allowed === 'anything') return found
+  const { lines, constraints } = indexPackages(file)
+  return found === null || lines.every((line) => line.startsWith('--')) ? null : checked(file, lines, constraints)
+}
+
+function checked(file: string, lines: readonly string[], constraints: readonly string[]): CheckedRequirements {
+  const text = (list: readonly string[]) => list.map((line) => `${line}\n`).join('')
+  const content = { lines: text(lines), constraints: text(constraints) }
+  return { file, kind: 'checked', hash: createHash('sha256').update(JSON.stringify(content)).digest('hex'), ...content }
 }
 
 /**

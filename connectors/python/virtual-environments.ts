@@ -8,7 +8,7 @@ import { CacheLock } from '../objects/cache-lock.ts'
 import { CacheUsers } from '../objects/cache-users.ts'
 import type { Guardian } from '../processes/guardian.ts'
 import type { Interpreter } from './interpreter.ts'
-import { listName, pythonTools } from './python-tools.ts'
+import { constraintsName, listName, pythonTools } from './python-tools.ts'
 import type { Requirements } from './requirements.ts'
 import { runTool } from './tool-run.ts'
 
@@ -137,7 +137,8 @@ export class VirtualEnvironments {
     }
     try {
       await this.#run(tools.make(interpreter.executable, place), requirements, onLine)
-      if (requirements.kind === 'locked') await writeFile(join(place, listName), requirements.lines)
+      if (requirements.kind === 'locked' || requirements.kind === 'checked') await writeFile(join(place, listName), requirements.lines)
+      if (requirements.kind === 'checked') await writeFile(join(place, constraintsName), requirements.constraints)
       const commands = requirements.kind === 'locked' && requirements.lines === '' ? [] : tools.install(pythonIn(place), requirements, place)
       for (const command of commands) await this.#run(command, requirements, onLine)
       if (!(await lock.isHeld())) {
@@ -159,9 +160,10 @@ export class VirtualEnvironments {
 
   async #run([program = '', ...argv]: readonly string[], requirements: Requirements, onLine: (line: string) => void): Promise<void> {
     const { directory, guardian, signal } = this.#options
-    // A path in a user's file is relative to the file. Locked wheels have full paths, and Python takes modules from the working folder of `-m`, so
-    // nothing beside a lock file may stand for a module of pip.
-    const cwd = requirements.kind === 'locked' ? directory : dirname(requirements.file)
+    // A path in a user's file is relative to the file. Lists of packages and locked wheels have no such paths, and Python takes modules from the
+    // working folder of `-m`, so nothing beside their files may stand for a module of pip.
+    const hasPaths = requirements.kind === 'requirements' || requirements.kind === 'pyproject'
+    const cwd = hasPaths ? dirname(requirements.file) : directory
     const { failure, lastLines } = await runTool(program, argv, { cwd, guardian, signal, onLine })
     if (failure === null) return
     // An argument of several lines is a script, which is not shown.

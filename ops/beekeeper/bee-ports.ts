@@ -9,6 +9,7 @@ import { TensorFlowServing } from '../../connectors/models/serving/tensorflow-se
 import { ThreadedModels } from '../../connectors/models/threaded-models.ts'
 import { decodePicture } from '../../connectors/pictures/picture-decoder.ts'
 import { PostgresServers } from '../../connectors/postgres/postgres-database.ts'
+import { PostgresHosts } from '../../connectors/postgres/postgres-hosts.ts'
 import { LocalProcesses } from '../../connectors/processes/local-processes.ts'
 import { LocalPython } from '../../connectors/python/local-python.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
@@ -16,7 +17,10 @@ import type { Settings } from '../config/settings.ts'
 import { pythonSdk } from './python-sdk-folder.ts'
 
 export interface BeePortsOptions {
-  readonly settings: Pick<Settings, 'gpu' | 'model_hosts' | 'model_memory_bytes' | 'data_dir' | 'dev' | 'http_call_hosts' | 'image_hosts'>
+  readonly settings: Pick<
+    Settings,
+    'gpu' | 'model_hosts' | 'model_memory_bytes' | 'data_dir' | 'dev' | 'http_call_hosts' | 'postgres_hosts' | 'image_hosts' | 'python_requirements'
+  >
   /** The number of threads for each model. */
   readonly threads: number
   readonly database: BeePorts['database']
@@ -48,12 +52,13 @@ export function beePorts({ settings, threads, database, printing, signal }: BeeP
       containers,
       directory,
       sdk: pythonSdk(),
+      allowedRequirements: settings.python_requirements,
       reload: settings.dev === 1,
       ...(signal === undefined ? {} : { signal }),
     }),
     database,
     http: new GuardedHttpCalls({ clock: systemClock, hosts: settings.http_call_hosts }),
-    postgres: new PostgresServers({ clock: systemClock }),
+    postgres: new PostgresServers({ clock: systemClock, hosts: new PostgresHosts(settings.postgres_hosts) }),
     ...(printing === undefined ? {} : { printing }),
   }
 }

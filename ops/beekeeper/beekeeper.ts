@@ -41,6 +41,7 @@ import { ProcessPage } from '../page/process-page.ts'
 import { auditLine } from '../process-log/audit-line.ts'
 import { FailureLines } from '../process-log/failure-lines.ts'
 import type { LogLevel, LogLevels, LogLine } from '../process-log/log-line.ts'
+import { WaitingAudit } from '../process-log/waiting-audit.ts'
 import { ClaimedAnswers } from '../requests/claimed-answers.ts'
 import { ClaimedRequests } from '../requests/claimed-requests.ts'
 import { ClusterRequests } from '../requests/cluster-requests.ts'
@@ -190,6 +191,7 @@ export class Beekeeper {
     const { settings, server = null } = this.#options
     const say = this.#say
     storedSecrets(settings).renew()
+    new WaitingAudit(settings.data_dir).flush(say)
     refuseBeyondLoopback(settings.host, this.#tokens)
     if (!isLoopback(settings.host) && settings.tls_cert === null)
       say('gateway', 'warn', `listening on ${settings.host} without TLS: whoever reads the network reads tokens, inputs and answers`)

@@ -40,7 +40,7 @@ export function tlsOf({ tls_cert: cert, tls_key: key, tls_client_ca: clientCa }:
 
 /** The files and folders that contain secrets or inputs of callers, and the files that decide which callers are let in. */
 export function privatePlaces({ data_dir, tokens_file, secrets_key_file, tls_key, tls_cert, tls_client_ca }: Settings): readonly PrivatePlace[] {
-  const own = ['tokens.json', 'secrets.json'].map((name) => ({ path: join(data_dir, name), isOwn: true }))
+  const own = ['tokens.json', 'secrets.json', 'audit.json'].map((name) => ({ path: join(data_dir, name), isOwn: true }))
   const given = [data_dir, tokens_file, secrets_key_file, tls_key].flatMap((path) => (path === null ? [] : [{ path, isOwn: false }]))
   const shown = [tls_cert, tls_client_ca].flatMap((path) => (path === null ? [] : [{ path, isOwn: false, isPublic: true }]))
   return [...own, ...given, ...shown]

@@ -171,6 +171,7 @@ function openProcessOf(file: string, name: string, directory: string, workers: n
     containers: new DockerContainers({ engine: new DockerEngine(), clock: systemClock, dataDirectory: directory }),
     directory: join(directory, 'python'),
     sdk: pythonSdk(),
+    allowedRequirements: 'packages',
   })
   return python.open({ swarm: 'bench', bee: 'echo', file, name, requirements: null, workers, env: {}, log: () => {} })
 }

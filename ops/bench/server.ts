@@ -1,10 +1,10 @@
-import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import { load } from './load.ts'
-import type { ManagementCalls } from './management-caller.ts'
+import type { ManagementCall, ManagementCalls, ManagementTimes } from './management-caller.ts'
 import { MeasuredProgram } from './measured-program.ts'
 import type { Table } from './table.ts'
 
@@ -56,6 +56,7 @@ async function managementCalls({ seconds, clients }: ServerBenchmarkOptions): Pr
   const server = await Server.start({ WAGGLE_TOKENS: tokens })
   try {
     await server.create(0)
+    await server.prepareManagement()
     await server.load({ clients, seconds: warmUpSeconds })
     // The first calls compile.
     await server.managed(warmUpSeconds)
@@ -64,13 +65,14 @@ async function managementCalls({ seconds, clients }: ServerBenchmarkOptions): Pr
     await pause(aroundSeconds)
     const busy = await server.managed(seconds)
     await working
+    const rowsOf = (load: string, times: readonly (readonly number[])[]) => [
+      [load, 'all calls', ...timesOf(times.flat())],
+      ...managementCallList.map(({ method, path }, at) => [load, `${method} ${path}`, ...timesOf(times[at] ?? [])]),
+    ]
     return {
-      title: `Management calls, one after the other (${managementPaths.join(', ')})`,
-      columns: ['load', 'calls', 'median ms', 'p99 ms', 'longest ms'],
-      rows: [
-        ['nothing', ...timesOf(idle)],
-        [`hello-world with ${clients} clients that wait for each answer`, ...timesOf(busy)],
-      ],
+      title: 'Management calls, one after the other',
+      columns: ['load', 'call', 'calls', 'median ms', 'p99 ms', 'longest ms'],
+      rows: [...rowsOf('nothing', idle), ...rowsOf(`hello-world with ${clients} clients that wait for each answer`, busy)],
     }
   } finally {
     await server.stop()
@@ -110,6 +112,13 @@ async function manySwarms({ seconds, swarms }: ServerBenchmarkOptions): Promise<
   }
 }
 
+interface SentBody {
+  readonly contentType: string
+  readonly body: string
+  readonly wanted: number
+  readonly headers?: { readonly [name: string]: string }
+}
+
 interface Turn {
   readonly perSecond: number
   readonly cpuMs: number
@@ -119,6 +128,7 @@ interface Turn {
 class Server {
   readonly #program: MeasuredProgram
   readonly #directory: string
+  #nextRound = 0
 
   private constructor(program: MeasuredProgram, directory: string) {
     this.#program = program
@@ -158,12 +168,35 @@ class Server {
     return { perSecond, cpuMs: (this.#program.usage().cpuMs - before) / answered }
   }
 
-  /** Makes management calls for this long, and gives the time of each in ms. The thread that makes the load would delay them, so they have another. */
-  managed(seconds: number): Promise<readonly number[]> {
-    const workerData: ManagementCalls = { urls: managementPaths.map((path) => `${this.#program.ready.gateway}${path}`), headers: asManager, seconds }
-    return new Promise((resolve, reject) => {
+  /** Makes what the management calls look for: dead letters, each of which fails again when it is retried, and a request with a key. */
+  async prepareManagement(): Promise<void> {
+    writeFileSync(join(this.#directory, 'fail.mjs'), "export default () => {\n  throw new Error('never')\n}\n")
+    await this.#send('/v1/swarms', { contentType: 'application/yaml', body: failingSwarm, wanted: 201 })
+    for (let at = 0; at < deadLetters; at++)
+      await this.#send('/v1/gateways/failing/request', { contentType: 'application/json', body: '{}', wanted: 502 })
+    const headers = { 'idempotency-key': benchKey }
+    await this.#send('/v1/gateways/hello-0/request', { contentType: 'application/json', body: '{"name":"Bea"}', wanted: 200, headers })
+  }
+
+  async #send(path: string, { contentType, body, wanted, headers = {} }: SentBody): Promise<void> {
+    const sent = { ...asManager, ...headers, 'content-type': contentType }
+    const answer = await fetch(`${this.#program.ready.gateway}${path}`, { method: 'POST', headers: sent, body })
+    const text = await answer.text()
+    if (answer.status !== wanted) throw new Error(`${path} ended with ${answer.status}: ${text}`)
+  }
+
+  /**
+   * Makes management calls for this long, and gives the times of each call in ms. The thread that makes the load would delay them, so they have
+   * another.
+   */
+  async managed(seconds: number): Promise<readonly (readonly number[])[]> {
+    const url = this.#program.ready.gateway
+    const workerData: ManagementCalls = { url, calls: managementCallList, firstRound: this.#nextRound, headers: asManager, seconds }
+    const { timesMs, nextRound } = await new Promise<ManagementTimes>((resolve, reject) => {
       new Worker(new URL('./management-caller.ts', import.meta.url), { workerData }).once('message', resolve).once('error', reject)
     })
+    this.#nextRound = nextRound
+    return timesMs
   }
 
   async idle(seconds: number): Promise<{ readonly residentBytes: number; readonly cpuShare: number }> {
@@ -198,13 +231,26 @@ const helloWorld = resolve(import.meta.dirname, '..', '..', 'swarms', 'hello-wor
 const secret = 'benchmark-0123456789'
 const tokens = `bench=${secret}:manage,read,ask:*`
 const asManager = { authorization: `Bearer ${secret}` }
-const managementPaths = [
-  '/v1/swarms',
-  '/v1/swarms/hello-world-0',
-  '/v1/swarms/hello-world-0/bees',
-  '/v1/requests?max=10',
-  '/v1/dead-letters',
-  '/v1/topics',
+const benchKey = 'bench-key'
+const deadLetters = 20
+const failingSwarm = `name: failing
+bees:
+  - {name: entrance, type: gateway-input, spec: {name: failing}}
+  - {name: fail, type: module, input: {name: entrance}, spec: {file: ./fail.mjs}}
+  - {name: answer, type: respond, input: {name: fail}}
+`
+const managementCallList: readonly ManagementCall[] = [
+  { method: 'GET', path: '/v1/swarms' },
+  { method: 'GET', path: '/v1/swarms/hello-world-0' },
+  { method: 'GET', path: '/v1/swarms/hello-world-0/bees' },
+  { method: 'GET', path: '/v1/requests?max=10' },
+  { method: 'GET', path: '/v1/requests?swarm=hello-world-0&state=answered&max=10' },
+  { method: 'GET', path: `/v1/requests?key=${benchKey}&max=10` },
+  { method: 'GET', path: '/v1/dead-letters' },
+  { method: 'GET', path: '/v1/topics' },
+  { method: 'POST', path: '/v1/tokens', body: '{"name":"bench-{round}","scopes":["read"]}' },
+  { method: 'DELETE', path: '/v1/tokens/bench-{round}' },
+  { method: 'POST', path: '/v1/dead-letters/{letter}/retry' },
 ]
 const pairs = 8
 const warmUpSeconds = 8

@@ -15,14 +15,14 @@ export interface KnownTests {
 }
 
 /**
- * Lines of a threat model that name no test. In a table whose last column is `shown by`, each row names its tests in that column; `the same` means
- * the tests of the row above. A title in “quotes” must be the title of a test in one of these files. Any other line is covered by the tests that its
- * section names.
+ * Lines of a threat model that name no test. The last column of each table is `shown by`. There each row names the file of its test, or `the same`
+ * for that of the row above, and the title of the test in “quotes”; or it says `not tested: ` with the reason. Any other line is covered by the
+ * tests that its section names.
  */
 export function unshownLines(page: string, tests: KnownTests): readonly Unshown[] {
   const found: Unshown[] = []
   let section: Section | null = null
-  let shownBy = false
+  let isTable = false
   let before: readonly string[] = []
   const end = () => {
     if (section?.hasContent === true && !section.isShown) found.push({ line: section.line, message: `${section.title} names no test` })
@@ -39,7 +39,7 @@ export function unshownLines(page: string, tests: KnownTests): readonly Unshown[
     for (const name of named) if (tests.find(name).length === 0) found.push({ line, message: `there is no test ${name}` })
     if (section !== null && text.trim() !== '') section = { ...section, hasContent: true, isShown: section.isShown || named.length > 0 }
     if (!text.startsWith('|')) {
-      shownBy = false
+      isTable = false
       before = []
       continue
     }
@@ -48,16 +48,23 @@ export function unshownLines(page: string, tests: KnownTests): readonly Unshown[
       .slice(1, -1)
       .map((cell) => cell.trim())
     const last = cells.at(-1) ?? ''
-    if (last === 'shown by') {
-      shownBy = true
+    if (!isTable) {
+      isTable = true
+      if (last !== 'shown by') found.push({ line, message: 'the last column of the table is not `shown by`' })
       continue
     }
-    if (!shownBy || /^[-:]+$/.test(last)) continue
+    if (/^[-:]+$/.test(last)) continue
+    if (untested.test(last)) {
+      if (!untestedWithReason.test(last)) found.push({ line, message: `the row has no reason for its missing test: ${cells[0] ?? ''}` })
+      continue
+    }
     const own = namesIn(last)
     const files = (own.length > 0 ? own : /\bthe same\b/.test(last) ? before : []).flatMap((name) => tests.find(name))
     before = own.length > 0 ? own : before
+    const titles = [...last.matchAll(/“([^”]+)”/g)].map(([, title = '']) => title)
     if (files.length === 0) found.push({ line, message: `the row names no test: ${cells[0] ?? ''}` })
-    for (const [, title = ''] of last.matchAll(/“([^”]+)”/g))
+    else if (titles.length === 0) found.push({ line, message: `the row names no title of a test: ${cells[0] ?? ''}` })
+    for (const title of titles)
       if (!files.some((file) => tests.textOf(file).includes(title))) found.push({ line, message: `no test is named “${title}” there` })
   }
   end()
@@ -70,6 +77,9 @@ interface Section {
   readonly hasContent: boolean
   readonly isShown: boolean
 }
+
+const untested = /^not tested\b/
+const untestedWithReason = /^not tested: \S.{19,}$/
 
 /** The tests that a text names in backquotes: test files, folders below `test/`, and the commands that run tests. */
 function namesIn(text: string): readonly string[] {

@@ -43,6 +43,10 @@ export function addLogCommands({ program, finish }: CommandGroup): void {
     if (!Number.isNaN(at)) return at
     throw new InvalidArgumentError('It is a time in ISO 8601 or in milliseconds since 1970.')
   }
+  const replayName = (text: string) => {
+    if (/^[A-Za-z0-9._-]{1,100}$/.test(text)) return text
+    throw new InvalidArgumentError('It has 1 to 100 letters, digits, dots, hyphens and underscores.')
+  }
   program
     .command('requests')
     .description('finds requests of a running process')
@@ -59,6 +63,24 @@ export function addLogCommands({ program, finish }: CommandGroup): void {
     .addOption(onProcess())
     .addOption(json())
     .action(async (options: import('./requests.ts').RequestsOptions) => finish(await (await import('./requests.ts')).listRequests(options)))
+
+  program
+    .command('replay')
+    .argument('<swarm>', 'its name; the path of its file, where no process runs it')
+    .description('runs history again: sends the requests that a swarm had before to it, as new requests')
+    .option('--from <time>', 'accepted then or later', time)
+    .option('--to <time>', 'accepted then or earlier; default: now', time)
+    .option('--all', 'all that the log has, in place of --from', false)
+    .option('--gateway <gateway>', 'those of one gateway')
+    .option('--name <name>', 'of the replay: under one name each request is sent once; default: a new name', replayName)
+    .option('--max <count>', 'so many at most', count)
+    .option('--dry-run', 'names them, and sends none', false)
+    .addOption(onLog())
+    .addOption(onProcess())
+    .addOption(json())
+    .action(async (swarm: string, options: import('./replay.ts').ReplayCommandOptions) =>
+      finish(await (await import('./replay.ts')).replay(swarm, options)),
+    )
 
   program
     .command('sql')

@@ -2,10 +2,12 @@ import type { SecretRegistry } from '../../connectors/gateway/http/secret-routes
 import { maxSecretBytes } from '../../connectors/secrets/encrypted-secrets.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { loadConfig } from '../config/config.ts'
+import type { Settings } from '../config/settings.ts'
 import { storedSecrets } from '../config/stored-secrets.ts'
 import { environmentToken } from '../inspection/bearer.ts'
 import { runningProcess } from '../inspection/open-management.ts'
 import { callServer, type Server } from '../inspection/server-call.ts'
+import { WaitingAudit } from '../process-log/waiting-audit.ts'
 import { exitStatus } from './exit-status.ts'
 
 export interface SecretsOptions {
@@ -76,7 +78,23 @@ async function secretsOf({ url }: SecretsOptions): Promise<SecretCommands> {
   if (url !== undefined) return remoteSecrets({ url: url.replace(/\/+$/, ''), token: environmentToken() })
   const { settings } = loadConfig({ directories: [process.cwd()], env: process.env })
   const running = await runningProcess(settings)
-  return running === null ? storedSecrets(settings) : remoteSecrets(running)
+  return running === null ? auditedSecrets(settings) : remoteSecrets(running)
+}
+
+function auditedSecrets(settings: Settings): SecretCommands {
+  const [here, audit] = [storedSecrets(settings), new WaitingAudit(settings.data_dir)]
+  const changed = (method: 'PUT' | 'DELETE', name: string) => audit.add({ method, path: `/v1/secrets/${name}`, target: '', status: 204 }, Date.now())
+  return {
+    names: () => here.names(),
+    set: (name, value) => {
+      here.set(name, value)
+      changed('PUT', name)
+    },
+    delete: (name) => {
+      here.delete(name)
+      changed('DELETE', name)
+    },
+  }
 }
 
 function remoteSecrets(server: Server): SecretCommands {

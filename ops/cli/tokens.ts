@@ -4,6 +4,7 @@ import { loadConfig } from '../config/config.ts'
 import { environmentToken } from '../inspection/bearer.ts'
 import { runningProcess } from '../inspection/open-management.ts'
 import { callServer, type Server } from '../inspection/server-call.ts'
+import { WaitingAudit } from '../process-log/waiting-audit.ts'
 import { exitStatus } from './exit-status.ts'
 
 export interface TokensOptions {
@@ -57,14 +58,19 @@ async function tokensOf({ url }: TokensOptions): Promise<TokenCommands> {
   const running = await runningProcess(settings)
   if (running !== null) return remoteTokens(running)
   const here = new CreatedTokens(settings.data_dir)
+  const audit = new WaitingAudit(settings.data_dir)
   return {
     create: async (name, scopes, priority) => {
       const made = here.create({ name, scopes, priority, nowMs: Date.now() })
+      audit.add({ method: 'POST', path: '/v1/tokens', target: name, status: 201 }, Date.now())
       if (settings.log === 'kafka') process.stderr.write(ownAlone)
       return made
     },
     list: async () => here.list(),
-    revoke: async (name) => here.revoke(name),
+    revoke: async (name) => {
+      here.revoke(name)
+      audit.add({ method: 'DELETE', path: `/v1/tokens/${name}`, target: '', status: 204 }, Date.now())
+    },
   }
 }
 

@@ -62,7 +62,7 @@ export async function tailTopic(
 export function onLog(options: LogOptions, work: (management: LogManagement, settings: Settings) => Promise<number>): Promise<number> {
   const env = options.log === undefined ? process.env : { ...process.env, WAGGLE_LOG: options.log }
   const { settings } = loadConfig({ directories: [process.cwd()], env })
-  return withManagement(settings, options.url ?? null, (management) => work(management, settings))
+  return withManagement(settings, { url: options.url ?? null }, (management) => work(management, settings))
 }
 
 function tableOf(topics: readonly TopicRow[]): string {

@@ -27,6 +27,11 @@ const examplesOf: { readonly [path: string]: readonly string[] } = {
   'topics tail': ['waggle topics tail waggle.gateway.hello', 'waggle topics tail waggle.gateway.hello --from-beginning --max 10 --json'],
   'requests list': ['waggle requests list', 'waggle requests list --swarm hello-world --state failed --max 5 --json'],
   trace: ['waggle trace 0198f3c2-7d51-7c3a-9d53-0242ac120002'],
+  replay: [
+    'waggle replay hello-world --from 2026-05-01T08:00Z --to 2026-05-01T09:00Z --dry-run',
+    'waggle replay hello-world --from 2026-05-01 --gateway hello --name new-model',
+    'waggle replay swarms/hello-world/swarm.yaml --all',
+  ],
   profile: ['waggle profile', 'waggle profile --seconds 30 --output profiles'],
   'log-level': ['waggle log-level', 'waggle log-level debug'],
   top: ['waggle top', 'waggle top hello-world --every 5', 'waggle top --max 1 --json'],

@@ -33,6 +33,7 @@ export function checkSettings(settings: Settings, settingPlace: (key: keyof Sett
   checkSecretKeys(settings, add)
   checkAllowedHosts(settings, 'model_hosts', add)
   checkAllowedHosts(settings, 'http_call_hosts', add)
+  checkAllowedHosts(settings, 'postgres_hosts', add)
   checkAllowedHosts(settings, 'image_hosts', add)
   checkClaimStore(settings, add)
   if (settings.log !== 'kafka') return mistakes
@@ -163,7 +164,7 @@ function checkList(key: keyof Settings, parse: () => unknown, next: string, add:
   }
 }
 
-function checkAllowedHosts(settings: Settings, key: 'model_hosts' | 'http_call_hosts' | 'image_hosts', add: Add): void {
+function checkAllowedHosts(settings: Settings, key: 'model_hosts' | 'http_call_hosts' | 'postgres_hosts' | 'image_hosts', add: Add): void {
   try {
     AllowedHosts.parse(settings[key])
   } catch (thrown) {

@@ -34,7 +34,9 @@ export interface Settings {
   readonly model_cache_bytes: number
   readonly model_memory_bytes: number | null
   readonly http_call_hosts: string | null
+  readonly postgres_hosts: string | null
   readonly image_hosts: string | null
+  readonly python_requirements: 'packages' | 'anything'
   readonly secrets_dir: string | null
   readonly secrets_key: string | null
   readonly secrets_key_file: string | null
@@ -318,12 +320,27 @@ export const settings: readonly Setting[] = [
     about: 'Servers that http-call bees may call, written as in WAGGLE_MODEL_HOSTS. Without it: this machine alone.',
   },
   {
+    key: 'postgres_hosts',
+    variable: 'WAGGLE_POSTGRES_HOSTS',
+    schema: Type.String({ minLength: 1 }),
+    default: null,
+    about: 'Servers that postgres bees may connect to, written as in WAGGLE_MODEL_HOSTS. Without it: this machine alone, and its Unix sockets.',
+  },
+  {
     key: 'image_hosts',
     variable: 'WAGGLE_IMAGE_HOSTS',
     schema: Type.String({ minLength: 1 }),
     default: null,
     about:
       'Registries from which the images of bees may be pulled, written as in WAGGLE_MODEL_HOSTS; docker.io is Docker Hub. Without it: docker.io, ghcr.io, quay.io, gcr.io, registry.k8s.io, registry.gitlab.com, mcr.microsoft.com, public.ecr.aws and nvcr.io. An image that Docker has already is not pulled.',
+  },
+  {
+    key: 'python_requirements',
+    variable: 'WAGGLE_PYTHON_REQUIREMENTS',
+    schema: Type.Enum(['packages', 'anything']),
+    default: 'packages',
+    about:
+      'packages: the requirements of Python bees may name packages of the index that pip or uv is configured with. anything: also other indexes, addresses, paths and options.',
   },
   {
     key: 'secrets_dir',

@@ -7,6 +7,8 @@ import type {
   ModelRow,
   PageOptions,
   RecordPage,
+  ReplayOptions,
+  ReplayPage,
   RequestListOptions,
   RequestPage,
   Retried,
@@ -16,6 +18,7 @@ import type {
 import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 import type { RequestTrace } from '../../topology/swarm/request/request-trace.ts'
 import { DeadLetters } from './dead-letters.ts'
+import { HistoryReplay } from './history-replay.ts'
 import { RequestList, type RequestListDependencies } from './request-list.ts'
 import { RequestTraces } from './request-traces.ts'
 import { type ModelSwarm, RunningModels } from './running-models.ts'
@@ -29,7 +32,7 @@ export interface LocalManagementOptions {
   readonly newId: () => string
   /** The URL of the schema registry. If null, an Avro value is shown as its number of bytes. */
   readonly schemaRegistryUrl: string | null
-  /** The plans of the swarms that run in this process. A retry may write to the topics that these swarms read. */
+  /** The plans of the swarms that run in this process. A retry or a replay may write to the topics that these swarms read. */
   readonly plans?: readonly SwarmPlan[]
   /** The time at which a request was accepted, if a ledger of this process knows it. */
   readonly acceptedAt?: (id: string) => number | null
@@ -48,6 +51,7 @@ export class LocalManagement implements LogManagement {
   readonly instance: string
   readonly #pages: TopicPages
   readonly #letters: DeadLetters
+  readonly #replays: HistoryReplay
   readonly #traces: RequestTraces
   readonly #requests: RequestList
   readonly #models: RunningModels
@@ -57,6 +61,7 @@ export class LocalManagement implements LogManagement {
     this.instance = options.newId()
     this.#pages = new TopicPages({ ...options, values })
     this.#letters = new DeadLetters({ ...options, values })
+    this.#replays = new HistoryReplay({ plans: [], ...options })
     this.#traces = new RequestTraces(options)
     this.#requests = new RequestList({ plans: [], ...options })
     this.#models = new RunningModels(options.swarms ?? [])
@@ -101,6 +106,10 @@ export class LocalManagement implements LogManagement {
     return this.#letters.settle(verb, options)
   }
 
+  replay(swarm: string, options: ReplayOptions): Promise<ReplayPage> {
+    return this.#replays.page(swarm, options)
+  }
+
   requests(options: RequestListOptions): Promise<RequestPage> {
     return this.#requests.page(options)
   }
@@ -120,5 +129,6 @@ export class LocalManagement implements LogManagement {
   async close(): Promise<void> {
     this.#pages.close()
     await this.#letters.close()
+    await this.#replays.close()
   }
 }

@@ -2,6 +2,7 @@ import { freshId } from '../../connectors/gateway/fresh-id.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import { SystemRandom } from '../../connectors/system/system-random.ts'
 import type { LogManagement } from '../../topology/swarm/log-management.ts'
+import type { SwarmPlan } from '../../topology/swarm/plan/plan.ts'
 import { openLog } from '../beekeeper/open-log.ts'
 import type { Settings } from '../config/settings.ts'
 import { LocalManagement } from './local-management.ts'
@@ -10,16 +11,22 @@ import { RemoteManagement } from './remote-management.ts'
 
 /**
  * Calls `work` with the management of a running process: the process at `url`, or the process that has the data directory open. If there is no such
- * process, or on a cluster, this process opens the log itself. Throws WAGGLE_UNREACHABLE if nothing answers at `url`.
+ * process, or on a cluster, this process opens the log itself, and knows the swarms of `plans`. Throws WAGGLE_UNREACHABLE if nothing answers at
+ * `url`.
  */
-export async function withManagement<T>(settings: Settings, url: string | null, work: (management: LogManagement) => Promise<T>): Promise<T> {
+export async function withManagement<T>(
+  settings: Settings,
+  { url, plans = [] }: { readonly url: string | null; readonly plans?: readonly SwarmPlan[] },
+  work: (management: LogManagement) => Promise<T>,
+): Promise<T> {
   const remote = url === null ? await runningProcess(settings) : await RemoteManagement.open(url)
   if (remote !== null) return closing(remote, work)
   const log = await openLog(settings)
   try {
     const random = new SystemRandom()
     const { schema_registry_url: schemaRegistryUrl } = settings
-    return await closing(await LocalManagement.open({ log, clock: systemClock, newId: () => freshId(systemClock, random), schemaRegistryUrl }), work)
+    const newId = () => freshId(systemClock, random)
+    return await closing(await LocalManagement.open({ log, clock: systemClock, newId, schemaRegistryUrl, plans }), work)
   } finally {
     await log.close()
   }

@@ -6,6 +6,8 @@ import type {
   ModelRow,
   PageOptions,
   RecordPage,
+  ReplayOptions,
+  ReplayPage,
   RequestListOptions,
   RequestPage,
   Retried,
@@ -71,6 +73,10 @@ export class RemoteManagement implements LogManagement {
     return this.#call('POST', `/v1/dead-letters/${verb}?${queryOf(options)}`, settleMs) as Promise<SettledLetters>
   }
 
+  replay(swarm: string, options: ReplayOptions): Promise<ReplayPage> {
+    return this.#call('POST', `/v1/swarms/${encodeURIComponent(swarm)}/replay?${queryOf(options)}`, settleMs) as Promise<ReplayPage>
+  }
+
   requests(options: RequestListOptions): Promise<RequestPage> {
     return this.#call('GET', `/v1/requests?${queryOf(options)}`) as Promise<RequestPage>
   }
@@ -103,7 +109,7 @@ function queryOf(options: object): URLSearchParams {
   return query
 }
 
-/** The time limit of a page of letters that are retried, in ms. */
+/** The time limit of a page of letters that are retried, or of requests that are replayed, in ms. */
 const settleMs = 120_000
 
 /** The time limit of a reload, in ms. A model has 15 minutes to open on a GPU. */

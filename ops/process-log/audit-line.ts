@@ -4,7 +4,7 @@ import type { LogLine } from './log-line.ts'
 /** Writes the line of the audit log for a call that manages something. */
 export function auditLine(say: LogLine, { caller, method, path, target, flags, status, requestId, isRefused }: ManagedCall): void {
   const fields = {
-    request_id: requestId,
+    ...(requestId === '' ? {} : { request_id: requestId }),
     ...(target === '' ? {} : { target }),
     ...(flags.length === 0 ? {} : { flags: flags.join(' ') }),
     ...(isRefused ? { refused: true as const } : {}),

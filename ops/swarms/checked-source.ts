@@ -5,6 +5,8 @@ import { ServerHosts } from '../../connectors/models/serving/server-hosts.ts'
 import { TensorFlowServing } from '../../connectors/models/serving/tensorflow-serving.ts'
 import { ThreadedModels } from '../../connectors/models/threaded-models.ts'
 import { PostgresServers } from '../../connectors/postgres/postgres-database.ts'
+import { PostgresHosts } from '../../connectors/postgres/postgres-hosts.ts'
+import { requirementsOf } from '../../connectors/python/requirements.ts'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 import type { CheckedSwarm } from '../../topology/swarm/checked-swarm.ts'
 import type { ModelServers } from '../../topology/swarm/ports/model-servers.ts'
@@ -16,6 +18,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import { openRemoteModels } from '../beekeeper/open-remote-models.ts'
 import { hiddenValues } from '../config/hidden-values.ts'
 import { ModelPlaces } from '../config/model-places.ts'
+import type { Settings } from '../config/settings.ts'
 import type { SwarmSource } from './swarm-source.ts'
 
 export interface CheckedSource extends CheckedBees {
@@ -56,8 +59,8 @@ export async function checkedSource(
           models: new ThreadedModels({ requireGpu: false, memoryBytes: config.settings.model_memory_bytes }),
           modelServers: modelServers ?? new TensorFlowServing({ clock: systemClock, hosts: new ServerHosts(config.settings.model_hosts) }),
           http: new GuardedHttpCalls({ clock: systemClock, hosts: config.settings.http_call_hosts }),
-          postgres: postgres ?? new PostgresServers({ clock: systemClock }),
-          programs: withRegistries(programs, new ImageRegistries(config.settings.image_hosts)),
+          postgres: postgres ?? new PostgresServers({ clock: systemClock, hosts: new PostgresHosts(config.settings.postgres_hosts) }),
+          programs: withAllowedSources(programs, config.settings),
         },
         resolve: (uri, kind, fetch) => places.path(uri, kind, fetch),
         resolveCommand: (image) => config.resolve.command(image),
@@ -70,11 +73,21 @@ export async function checkedSource(
   }
 }
 
-/** The same checks. An image that is missing on this machine must come from an allowed registry. */
-function withRegistries(programs: Programs, registries: ImageRegistries): Programs {
+/**
+ * The same checks. An image that is missing on this machine must come from an allowed registry, and the requirements of a Python bee may name only
+ * what is allowed.
+ */
+function withAllowedSources(
+  programs: Programs,
+  { image_hosts, python_requirements: allowed }: Pick<Settings, 'image_hosts' | 'python_requirements'>,
+): Programs {
+  const registries = new ImageRegistries(image_hosts)
   return {
     checkModule: (module) => programs.checkModule(module),
-    checkPython: (bee) => programs.checkPython(bee),
+    async checkPython(bee) {
+      if (!bee.runsElsewhere) requirementsOf(bee.requirements, bee.file, allowed)
+      return programs.checkPython(bee)
+    },
     checkCommand: (command, env) => programs.checkCommand(command, env),
     async hasImage(image, bee) {
       const isHere = await programs.hasImage(image, bee)

@@ -45,7 +45,7 @@ export class LocalPrograms implements Programs {
   }
 
   async checkPython({ file, name, requirements, env, runsElsewhere }: PythonFileToCheck): Promise<PythonTypes> {
-    const needed = runsElsewhere ? null : requirementsOf(requirements, file)
+    const needed = runsElsewhere ? null : requirementsOf(requirements, file, 'anything')
     const interpreter = await findInterpreter().catch((thrown: unknown) => {
       if (runsElsewhere) return null
       throw thrown

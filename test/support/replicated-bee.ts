@@ -57,7 +57,11 @@ bees:
       swarm,
       registry,
       bees,
-      ports: beePorts({ settings: { ...reserved, http_call_hosts: '', image_hosts: null }, threads: 1, database: noDatabase }),
+      ports: beePorts({
+        settings: { ...reserved, http_call_hosts: '', postgres_hosts: null, image_hosts: null, python_requirements: 'packages' },
+        threads: 1,
+        database: noDatabase,
+      }),
       specOf: ({ spec }) => spec,
       fileAndLineOf: () => 'swarm.yaml:1:1',
       now: () => this.#nowMs,

@@ -24,6 +24,11 @@ export interface LogManagement {
    * the answer.
    */
   settle(verb: 'retry' | 'discard', options: DeadLetterOptions): Promise<SettledLetters>
+  /**
+   * Sends one page of the requests that the swarm's gateways had before to the swarm again, as new requests. Throws WAGGLE_UNKNOWN_SWARM,
+   * WAGGLE_UNKNOWN_GATEWAY, WAGGLE_BAD_REQUEST for an invalid cursor, and WAGGLE_OVERLOADED while the log takes no requests.
+   */
+  replay(swarm: string, options: ReplayOptions): Promise<ReplayPage>
   /** The requests of the swarms of this process, the newest first. Throws WAGGLE_BAD_REQUEST for an invalid cursor. */
   requests(options: RequestListOptions): Promise<RequestPage>
   /** The way of a request through its swarm. Throws WAGGLE_UNKNOWN_REQUEST if the log has no record of the request. */
@@ -154,6 +159,42 @@ export interface Retried {
   readonly offset: number
 }
 
+export interface ReplayOptions {
+  /** The name of the replay. One replay sends each request once, also if a page is sent twice. Null: a new name. */
+  readonly replay: string | null
+  /** The gateway whose requests are sent; null for all gateways of the swarm. */
+  readonly gateway: string | null
+  /** The times of acceptance, in epoch milliseconds. Null: all that the log has, up to the first page. */
+  readonly from: number | null
+  readonly to: number | null
+  /** The `next` of the page before. */
+  readonly after: string | null
+  readonly max: number
+  /** True: nothing is sent. */
+  readonly dry_run: boolean
+}
+
+/** One page of a replay. The next page needs the same `replay` and `to`. */
+export interface ReplayPage {
+  readonly replay: string
+  readonly to: number
+  readonly requests: readonly ReplayedRequest[]
+  /** The number of records that were left out, because an earlier replay wrote them or because they cannot be read. */
+  readonly skipped: number
+  /** The cursor to give as `after` for the next page. Null: there are no more requests. */
+  readonly next: string | null
+}
+
+export interface ReplayedRequest {
+  /** The id of the new request. */
+  readonly request_id: string
+  /** The id of the request that was sent again. */
+  readonly replay_of: string
+  readonly gateway: string
+  /** The time at which the old request was accepted, in epoch milliseconds. */
+  readonly accepted_at: number
+}
+
 /** The model of one bee. */
 export interface ModelRow {
   readonly swarm: string
@@ -194,4 +235,4 @@ export interface ModelVersionRow {
 }
 
 /** The limits of one answer. */
-export const managementLimits = { records: 1000, waitMs: 30_000, deadLetters: 1000, settledLetters: 100, requests: 1000 } as const
+export const managementLimits = { records: 1000, waitMs: 30_000, deadLetters: 1000, settledLetters: 100, requests: 1000, replayed: 1000 } as const

@@ -56,6 +56,14 @@ export const settledLetters = Type.Object({
 
 export const retriedLetter = Type.Object({ request_id: Type.String(), ...place })
 
+export const replayPage = Type.Object({
+  replay: Type.String(),
+  to: Type.Number(),
+  requests: Type.Array(Type.Object({ request_id: Type.String(), replay_of: Type.String(), gateway: Type.String(), accepted_at: Type.Number() })),
+  skipped: Type.Integer(),
+  next: nullable(Type.String()),
+})
+
 const traceError = Type.Object({ code: Type.String(), detail: Type.String(), bee: Type.String() })
 const requestStates = Type.Enum(['pending', 'answered', 'failed'])
 

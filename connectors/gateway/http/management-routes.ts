@@ -9,6 +9,7 @@ import {
   modelRow,
   processAnswer,
   recordPage,
+  replayPage,
   requestPage,
   requestTrace,
   retriedLetter,
@@ -129,6 +130,26 @@ export function managementRoutes(app: FastifyInstance, management: LogManagement
     },
   )
 
+  app.post<{ Params: { swarm: string }; Querystring: ReplayQuery }>(
+    '/v1/swarms/:swarm/replay',
+    {
+      config: { scope: 'manage' },
+      schema: {
+        ...tags,
+        summary: 'Sends one page of earlier requests to the swarm again, as new requests',
+        params: replayParams,
+        querystring: replayQuery,
+        response: jsonAnswer(replayPage, { status: 202, description: 'They are sent.' }),
+      },
+    },
+    async (request, reply) => {
+      const { params, query } = request
+      const { replay = null, gateway = null, after = null, max = usualMax, dry_run = 'false' } = query
+      const options = { replay, gateway, after, max, from: timeOf(query, 'from'), to: timeOf(query, 'to'), dry_run: dry_run === 'true' }
+      return sendJson(reply.code(202), await read(request, () => management.replay(params.swarm, options)))
+    },
+  )
+
   app.get<{ Querystring: RequestsQuery }>(
     '/v1/requests',
     {
@@ -210,8 +231,18 @@ interface RequestsQuery {
   readonly max?: number
 }
 
+interface ReplayQuery {
+  readonly replay?: string
+  readonly gateway?: string
+  readonly from?: string
+  readonly to?: string
+  readonly after?: string
+  readonly max?: number
+  readonly dry_run?: 'true' | 'false'
+}
+
 /** A time as epoch milliseconds or in ISO 8601; null if the query does not name the time. */
-function timeOf(query: RequestsQuery, name: 'from' | 'to'): number | null {
+function timeOf(query: Pick<RequestsQuery, 'from' | 'to'>, name: 'from' | 'to'): number | null {
   const text = query[name]
   if (text === undefined) return null
   const time = /^\d{1,15}$/.test(text) ? Number(text) : Date.parse(text)
@@ -256,6 +287,21 @@ const requestsQuery = Type.Object({
   ),
   after: Type.Optional(Type.String({ pattern: '^\\d{1,15}:[\\x21-\\x7e]{1,512}$', description: 'next of the page before.' })),
   max: count(managementLimits.requests, 'At most so many.'),
+})
+const replayParams = Type.Object({ swarm: Type.String({ maxLength: 255 }) })
+const replayQuery = Type.Object({
+  replay: Type.Optional(
+    Type.String({
+      pattern: '^[A-Za-z0-9._-]{1,100}$',
+      description: 'The name of the replay, which sends each request once. Default: a new name; a further page needs that of the first.',
+    }),
+  ),
+  gateway: name('Of one gateway.'),
+  from: time('The earliest time of acceptance, in epoch milliseconds or ISO 8601.'),
+  to: time('The latest time of acceptance. Default: now; a further page needs that of the first.'),
+  after: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9._-]{1,255}:\\d{1,9}:\\d{1,15}$', description: 'next of the page before.' })),
+  max: Type.Optional(Type.Integer({ minimum: 1, maximum: managementLimits.replayed, description: 'At most so many.' })),
+  dry_run: Type.Optional(Type.Enum(['true', 'false'], { description: 'true: names them, and sends none.' })),
 })
 const lettersQuery = Type.Object({
   swarm: name('Of one swarm.'),

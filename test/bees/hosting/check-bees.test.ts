@@ -7,6 +7,7 @@ import { BeeRegistry } from '../../../bees/registry.ts'
 import { GuardedHttpCalls } from '../../../connectors/http-calls/guarded-http-calls.ts'
 import { TensorFlowServing } from '../../../connectors/models/serving/tensorflow-serving.ts'
 import { PostgresServers } from '../../../connectors/postgres/postgres-database.ts'
+import { PostgresHosts } from '../../../connectors/postgres/postgres-hosts.ts'
 import { systemClock } from '../../../connectors/system/system-clock.ts'
 import { checkSwarm } from '../../../topology/swarm/check/check-swarm.ts'
 import { SwarmDocument } from '../../../topology/swarm/swarm-document.ts'
@@ -31,7 +32,7 @@ async function found(
       ports: {
         models: { open: elsewhere, versionsAt: elsewhere, watch: () => () => {} },
         modelServers: new TensorFlowServing({ clock: systemClock }),
-        postgres: new PostgresServers({ clock: systemClock }),
+        postgres: new PostgresServers({ clock: systemClock, hosts: new PostgresHosts(null) }),
         http: new GuardedHttpCalls({ clock: systemClock, hosts: null }),
         programs: {
           checkModule: async ({ path }) => {

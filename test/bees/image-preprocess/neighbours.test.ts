@@ -13,6 +13,7 @@ import { TensorFlowServing } from '../../../connectors/models/serving/tensorflow
 import { ThreadedModels } from '../../../connectors/models/threaded-models.ts'
 import { decodePicture } from '../../../connectors/pictures/picture-decoder.ts'
 import { PostgresServers } from '../../../connectors/postgres/postgres-database.ts'
+import { PostgresHosts } from '../../../connectors/postgres/postgres-hosts.ts'
 import { systemClock } from '../../../connectors/system/system-clock.ts'
 import type { AsyncCall } from '../../../topology/async-step.ts'
 import { checkSwarm } from '../../../topology/swarm/check/check-swarm.ts'
@@ -61,7 +62,7 @@ function check(swarm: CheckedSwarm): Promise<CheckedBees> {
     ports: {
       models,
       modelServers: new TensorFlowServing({ clock: systemClock }),
-      postgres: new PostgresServers({ clock: systemClock }),
+      postgres: new PostgresServers({ clock: systemClock, hosts: new PostgresHosts(null) }),
       http: new GuardedHttpCalls({ clock: systemClock, hosts: null }),
       programs,
     },

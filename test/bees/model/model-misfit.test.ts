@@ -9,6 +9,7 @@ import { GuardedHttpCalls } from '../../../connectors/http-calls/guarded-http-ca
 import { TensorFlowServing } from '../../../connectors/models/serving/tensorflow-serving.ts'
 import { ThreadedModels } from '../../../connectors/models/threaded-models.ts'
 import { PostgresServers } from '../../../connectors/postgres/postgres-database.ts'
+import { PostgresHosts } from '../../../connectors/postgres/postgres-hosts.ts'
 import { systemClock } from '../../../connectors/system/system-clock.ts'
 import type { PayloadType } from '../../../topology/swarm/bee-type.ts'
 import { checkSwarm } from '../../../topology/swarm/check/check-swarm.ts'
@@ -39,7 +40,7 @@ bees:
     ports: {
       models: new ThreadedModels({ requireGpu: false }),
       modelServers: new TensorFlowServing({ clock: systemClock }),
-      postgres: new PostgresServers({ clock: systemClock }),
+      postgres: new PostgresServers({ clock: systemClock, hosts: new PostgresHosts(null) }),
       http: new GuardedHttpCalls({ clock: systemClock, hosts: null }),
       programs: { checkModule: async () => ({}), checkPython: async () => ({}), checkCommand: async () => {}, hasImage: async () => null },
     },

@@ -66,7 +66,7 @@ describe('A Python bee with requirements', { skip: withoutPip }, () => {
     // The cache of uv would hide a change of a wheel.
     process.env.UV_NO_CACHE = '1'
     try {
-      await using swarm = await SwarmHere.open({}, { bees, files })
+      await using swarm = await SwarmHere.open({ WAGGLE_PYTHON_REQUIREMENTS: 'anything' }, { bees, files })
       await look(swarm)
     } finally {
       process.env.PATH = before_
@@ -86,6 +86,18 @@ describe('A Python bee with requirements', { skip: withoutPip }, () => {
       })
 
   const [pip, fast] = tools
+  it('gets packages alone by default, from the index that the operator has configured', { skip: pip?.skip ?? false }, async () => {
+    process.env.PIP_NO_INDEX = '1'
+    process.env.PIP_FIND_LINKS = folder
+    try {
+      await using swarm = await SwarmHere.open({}, { bees, files: { 'work.py': work, 'requirements.txt': 'tiny ==1.0  # ours\n' } })
+      assert.equal(await (await swarm.ask(1)).json(), 42)
+    } finally {
+      delete process.env.PIP_NO_INDEX
+      delete process.env.PIP_FIND_LINKS
+    }
+  })
+
   const { path, skip } = fast?.skip === false ? fast : (pip ?? { path: '', skip: 'there is no installer' })
 
   it('does not start without a package that its pyproject.toml names, and the error has the words of the installer', { skip }, async () => {

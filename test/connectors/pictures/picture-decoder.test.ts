@@ -59,6 +59,12 @@ describe('The picture decoder', () => {
     })
   }
 
+  it('refuses a picture of more than 64 MiB before its format is looked at', async () => {
+    const bytes = new Uint8Array(64 * 1024 * 1024 + 1)
+    await assert.rejects(decode(bytes), (error: unknown) => error instanceof Refused && /67108865 bytes; at most 67,108,864/.test(error.message))
+    await assert.rejects(decode(bytes.subarray(1)), (error: unknown) => error instanceof Refused && !/67,108,864/.test(error.message))
+  })
+
   it('keeps sharp from reading any other format in the same process', async () => {
     await assert.rejects(sharp(svgOfUses).metadata(), /unsupported image format/)
   })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { NamedStatement } from '../../../bees/postgres/named-statement.ts'
 import { PostgresServers } from '../../../connectors/postgres/postgres-database.ts'
+import { PostgresHosts } from '../../../connectors/postgres/postgres-hosts.ts'
 import { systemClock } from '../../../connectors/system/system-clock.ts'
 import type { OpenPostgres, StatementCall } from '../../../topology/swarm/ports/postgres.ts'
 import { Secret } from '../../../topology/swarm/secrets/secret.ts'
@@ -22,7 +23,7 @@ describe('A PostgreSQL database', { skip: skipsPostgres() }, () => {
   before(async () => {
     server = await PostgresServer.start()
     await server.query('CREATE TABLE rows (id serial, label text)')
-    database = new PostgresServers({ clock: systemClock }).open({
+    database = new PostgresServers({ clock: systemClock, hosts: new PostgresHosts(null) }).open({
       db: new Secret(server.url()),
       connections: 4,
       statementMs: 5000,
@@ -57,7 +58,7 @@ describe('A PostgreSQL database', { skip: skipsPostgres() }, () => {
     await using proxy = await SwitchableProxy.before(`http://127.0.0.1:${server.port}/`)
     const db = new URL(server.url())
     db.port = new URL(proxy.url).port
-    const proxied = new PostgresServers({ clock: systemClock }).open({
+    const proxied = new PostgresServers({ clock: systemClock, hosts: new PostgresHosts(null) }).open({
       db: new Secret(db.href),
       connections: 1,
       statementMs: 5000,
@@ -102,7 +103,12 @@ describe('A PostgreSQL database', { skip: skipsPostgres() }, () => {
   })
 
   it('lets a call wait for a free connection until the call’s own signal aborts', async () => {
-    const narrow = new PostgresServers({ clock: systemClock }).open({ db: server.url(), connections: 1, statementMs: 5000, application: 'test' })
+    const narrow = new PostgresServers({ clock: systemClock, hosts: new PostgresHosts(null) }).open({
+      db: server.url(),
+      connections: 1,
+      statementMs: 5000,
+      application: 'test',
+    })
     const [running, waiting] = [new AbortController(), new AbortController()]
     let isRunning = true
     const slow = narrow.run({ ...call('SELECT pg_sleep(4)', [], 'read'), signal: running.signal }).finally(() => {
@@ -136,7 +142,12 @@ describe('A PostgreSQL server that is unreachable', () => {
       },
     }
     const db = `postgres://waggle:hunter2@127.0.0.1:${await freePort()}/shop`
-    const database = new PostgresServers({ clock }).open({ db, connections: 1, statementMs: 1000, application: 'test' })
+    const database = new PostgresServers({ clock, hosts: new PostgresHosts(null) }).open({
+      db,
+      connections: 1,
+      statementMs: 1000,
+      application: 'test',
+    })
     await assert.rejects(database.run(call('SELECT 1', [], 'any')), (error: Error & { code: string }) => {
       assert.equal(error.code, 'WAGGLE_POSTGRES_AWAY')
       assert.match(error.message, /^PostgreSQL shop on 127\.0\.0\.1:\d+ cannot be reached: .*ECONNREFUSED/)

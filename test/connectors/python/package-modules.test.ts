@@ -33,7 +33,14 @@ it('A bee of a package reads files beside the lock file, and gets no module from
     for (const name of ['words', 'argparse', 'waggle', 'json'])
       writeFileSync(join(swarm, `${name}.py`), 'raise SystemExit("a module beside the lock file")')
     const processes = new LocalProcesses({ clock: systemClock })
-    const python = new LocalPython({ clock: systemClock, processes, containers: {} as Containers, directory: join(root, 'environments'), sdk })
+    const python = new LocalPython({
+      clock: systemClock,
+      processes,
+      containers: {} as Containers,
+      directory: join(root, 'environments'),
+      sdk,
+      allowedRequirements: 'packages',
+    })
     const open = await python.openPackage({
       swarm: 'test',
       bee: 'said',

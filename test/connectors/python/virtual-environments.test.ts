@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { Guardian } from '../../../connectors/processes/guardian.ts'
-import { requirementsOf } from '../../../connectors/python/requirements.ts'
+import { requirementsOf as allowedRequirementsOf } from '../../../connectors/python/requirements.ts'
 import { VirtualEnvironments } from '../../../connectors/python/virtual-environments.ts'
 import { systemClock } from '../../../connectors/system/system-clock.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
@@ -22,6 +22,8 @@ echo "$*" >> "$(dirname "$root")/installed"
 if grep -q slow "$list"; then while [ ! -e "$(dirname "$root")/go" ]; do sleep 0.05; done; fi
 if grep -q broken "$list"; then for line in 1 2 3 4 5 6 7 8 9 10 11 12 13 14; do echo "line $line"; done; echo "ERROR: no package broken" >&2; exit 1; fi
 `
+
+const requirementsOf = (named: string | null, beeFile: string) => allowedRequirementsOf(named, beeFile, 'anything')
 
 describe('A virtual environment', () => {
   const root = mkdtempSync(join(tmpdir(), 'waggle-environments-'))
@@ -194,6 +196,28 @@ describe('A virtual environment', () => {
     assert.ok(list.startsWith(directory))
     assert.equal(readFileSync(list, 'utf8'), 'parsed\n')
   })
+
+  for (const tool of ['venv and pip', 'uv'])
+    it(`is made by ${tool} from the checked lines alone, away from the settings beside the requirements`, async () => {
+      const folder = join(root, `checked-${folders++}`)
+      mkdirSync(folder)
+      const uv = `#!/bin/sh\nif [ "$1" = venv ]; then for place; do :; done; mkdir -p "$place/bin"; cp ${program} "$place/bin/python"; fi\necho "$PWD: $*" >> ${folder}/said`
+      if (tool === 'uv') writeFileSync(join(folder, 'uv'), uv, { mode: 0o755 })
+      writeFileSync(join(folder, 'requirements.txt'), '# ours\nnumpy ==2\n-c limits.txt\n')
+      writeFileSync(join(folder, 'limits.txt'), 'scipy<2\n')
+      const requirements = allowedRequirementsOf(null, join(folder, 'bee.py'), 'packages')
+      assert.ok(requirements !== null)
+      const { use, directory, installed } = environments(`checked-${tool}`, { path: folder })
+      const { python: made, release } = await use(requirements)
+      const environment = join(made, '..', '..')
+      const files = ['requirements.txt', 'constraints.txt'].map((name) => readFileSync(join(environment, name), 'utf8'))
+      assert.deepEqual(files, ['numpy ==2\n', 'scipy<2\n'])
+      const calls = tool === 'uv' ? readFileSync(join(folder, 'said'), 'utf8').trim().split('\n') : installed()
+      const lists = `-r ${environment}/requirements.txt -c ${environment}/constraints.txt`
+      assert.ok(calls.at(-1)?.endsWith(lists), calls.at(-1))
+      if (tool === 'uv') assert.equal(calls.at(-1), `${directory}: pip install --python ${made} --no-config ${lists}`)
+      await release()
+    })
 
   it('is made with uv if uv is in PATH', async () => {
     const folder = join(root, 'with-uv')

@@ -101,6 +101,11 @@ describe('A backup of a running server', () => {
     assert.deepEqual((await restored.call('GET', '/v1/secrets')).body, [{ name: 'API_KEY' }])
   })
 
+  it('is closed to other users of the machine', () => {
+    const modeOf = (...path: readonly string[]) => statSync(join(backup, ...path)).mode & 0o777
+    assert.deepEqual([modeOf('data'), modeOf('data', 'secrets.json')], [0o700, 0o600])
+  })
+
   it('can also be written and restored by the commands', { timeout: 180_000 }, async () => {
     await server.stop()
     const [copy, data] = [join(root, 'by-command'), join(root, 'data-by-command')]

@@ -12,12 +12,16 @@ import { SwarmHere } from '../../support/swarm-here.ts'
 const main = resolve(import.meta.dirname, '..', '..', '..', 'ops', 'cli', 'main.ts')
 const has = (shell: string) => spawnSync(shell, ['-c', 'true']).status === 0
 const run = promisify(execFile)
+/** The reason for skipping the tests of a shell; false if the shell is on this machine, or if CI requires it. */
+const skips = (shell: string) => !has(shell) && process.env.CI !== 'true' && `there is no ${shell}`
+const expectShell = (shell: string) => assert.ok(has(shell), `${shell} is not on this machine: apt-get install ${shell}`)
 
 describe('Completion', () => {
   const directory = mkdtempSync(join(tmpdir(), 'waggle-completion-'))
   after(() => rmSync(directory, { recursive: true }))
 
   function script(shell: string): string {
+    expectShell(shell)
     const made = join(directory, shell)
     if (existsSync(made)) return made
     const { status, stdout, stderr } = spawnSync(process.execPath, [main, 'completion', shell], { encoding: 'utf8' })
@@ -34,7 +38,7 @@ describe('Completion', () => {
     return stdout.trimEnd().split('\n')
   }
 
-  it('for bash offers commands, verbs, options, choices and files', { skip: !has('bash') && 'there is no bash' }, () => {
+  it('for bash offers commands, verbs, options, choices and files', { skip: skips('bash') }, () => {
     const file = script('bash')
     assert.deepEqual(inBash(file, 'waggle', 'dead'), ['dead-letters'])
     const verbs = inBash(file, 'waggle', 'dead-letters', '')
@@ -51,11 +55,11 @@ describe('Completion', () => {
     assert.equal(inBash(file, 'waggle', '').includes('create-swarm'), false)
   })
 
-  it('for zsh is a script that zsh can parse', { skip: !has('zsh') && 'there is no zsh' }, () => {
+  it('for zsh is a script that zsh can parse', { skip: skips('zsh') }, () => {
     assert.equal(spawnSync('zsh', ['-n', script('zsh')]).status, 0)
   })
 
-  it('for fish offers commands, verbs and choices', { skip: !has('fish') && 'there is no fish' }, () => {
+  it('for fish offers commands, verbs and choices', { skip: skips('fish') }, () => {
     const offered = (line: string) =>
       spawnSync('fish', ['-c', `source ${script('fish')}; complete -C ${JSON.stringify(line)}`], { encoding: 'utf8' }).stdout
     assert.match(offered('waggle dead'), /^dead-letters\t/m)
@@ -87,7 +91,7 @@ describe('Completion', () => {
     }
 
     for (const shell of ['bash', 'zsh', 'fish'])
-      it(`offers the swarms, bees and gateways of a running server in ${shell}`, { skip: !has(shell) && `there is no ${shell}` }, async () => {
+      it(`offers the swarms, bees and gateways of a running server in ${shell}`, { skip: skips(shell) }, async () => {
         await using here = await SwarmHere.open({}, { name: 'small' })
         const url = { WAGGLE_URL: here.url }
         assert.deepEqual(await offered(shell, ['waggle', 'swarms', 'get', ''], url), ['small'])
@@ -98,7 +102,7 @@ describe('Completion', () => {
         assert.deepEqual(await offered(shell, ['waggle', 'swarms', 'get', ''], { WAGGLE_URL: 'http://127.0.0.1:9' }), [])
       })
 
-    it('accepts only names from a server, and no text that a shell would run', { skip: !has('bash') && 'there is no bash' }, async () => {
+    it('accepts only names from a server, and no text that a shell would run', { skip: skips('bash') }, async () => {
       const names = ['good', '$(touch pwned)', '`touch pwned`', 'a b', '-x', "q'", 'new\nline', 'x'.repeat(300)]
       const web = createServer((_, response) => {
         response.setHeader('content-type', 'application/json').end(JSON.stringify(names.map((name) => ({ name, gateways: [] }))))

@@ -245,6 +245,31 @@ export const embeddedFlips = {
     await assert.rejects(SwarmHere.open({ WAGGLE_HTTP_CALL_HOSTS: 'prices.example' }, { bees }), { code: 'WAGGLE_HTTP_CALL_ADDRESS' })
   },
 
+  async postgres_hosts() {
+    const bees = `  - {name: model, type: postgres, input: {name: entrance}, spec: {db: "postgres://a:b@127.0.0.1:1/c", query: "SELECT 1"}}\n${answer}`
+    await using swarm = await SwarmHere.open({}, { bees })
+    const { code } = (await (await swarm.ask({})).json()) as { readonly code: string }
+    assert.equal(code, 'WAGGLE_POSTGRES_AWAY')
+    await assert.rejects(SwarmHere.open({ WAGGLE_POSTGRES_HOSTS: 'db.example' }, { bees }), {
+      code: 'WAGGLE_POSTGRES_HOST',
+      message: /127\.0\.0\.1:1 is not in the list/,
+    })
+  },
+
+  async python_requirements() {
+    const bees = `  - {name: model, type: python, input: {name: entrance}, spec: {file: ./work.py, bee: work}}\n${answer}`
+    const files = {
+      'work.py': 'from waggle import register_bee\n@register_bee(name="work")\ndef work(payload):\n    return payload\n',
+      'requirements.txt': '--index-url http://10.0.0.1/\n',
+    }
+    await assert.rejects(SwarmHere.open({}, { bees, files }), {
+      code: 'WAGGLE_REQUIREMENT_REFUSED',
+      message: /requirements\.txt:1 has the option --index-url/,
+    })
+    await using swarm = await SwarmHere.open({ WAGGLE_PYTHON_REQUIREMENTS: 'anything' }, { bees, files })
+    assert.equal(await (await swarm.ask(7)).json(), 7)
+  },
+
   async image_hosts() {
     await using directory = temporaryDirectory()
     const socket = join(directory.path, 'docker.sock')

@@ -93,6 +93,8 @@ export const deadLetterPartitionHeader = 'waggle-dead-letter-partition'
 export const deadLetterOffsetHeader = 'waggle-dead-letter-offset'
 /** Marks a record that tells how a dead letter was settled: `retried` or `discarded`. */
 export const deadLetterSettledHeader = 'waggle-dead-letter-settled'
+/** The name of the replay that sent the request again. A later replay leaves such requests out. */
+export const replayHeader = 'waggle-replay'
 
 /** The deadline in epoch ms; null if there is none, or if it is not a number. */
 export function deadlineOf(headers: readonly Header[]): number | null {
