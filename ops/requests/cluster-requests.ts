@@ -118,7 +118,7 @@ export class ClusterRequests extends SwarmRequests {
   override refusal(gateway: string): { readonly reason: string; readonly retryAfterSeconds: number } | null {
     const { log, maxPending } = this.#options
     const waiting = this.pending.waiting + this.#questions.size
-    return this.targets.refusal(gateway, { log, waiting, maxPending, held: this.held })
+    return this.targets.refusal(gateway, { log, waiting, maxPending, duringUpdate: this.duringUpdate })
   }
 
   /**
@@ -126,7 +126,7 @@ export class ClusterRequests extends SwarmRequests {
    * which request was first. So the ledger is asked after the write.
    */
   override async submit(request: NewRequest): Promise<Durable<Accepted>> {
-    if (this.held.isHeld(request.gateway)) await this.held.released(request)
+    if (this.duringUpdate.isHeld(request.gateway)) await this.duringUpdate.released(request)
     const target = this.targets.of(request.gateway)
     const accepted = await whenWritten({ id: request.id }, this.#send(target, request, []))
     // Without an idempotency key the id is new, so no earlier request can have the same id and another body.
