@@ -42,6 +42,7 @@ export class ClickHouseTable implements PredictionTable {
     }
   }
 
+  /** Inserts these rows by one request. The bee `save-to-database` gathers rows into batches before it calls `insert`. */
   async insert(rows: readonly PredictionRow[], signal: AbortSignal): Promise<void> {
     const values = rows.map((row) => ({ ...row, offset: String(row.offset), predicted_at: (row.predicted_at / 1000).toFixed(3) }))
     for (let attempt = 0; ; attempt++) {

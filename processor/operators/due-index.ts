@@ -14,7 +14,10 @@ export class DueIndex {
   #floor = 0
   #timer: Cancellable | null = null
 
-  /** `isDue` tells whether an indexed time is still the key's due time. A crash may have left earlier times of the same key. */
+  /**
+   * `fire` is called with each key whose indexed time has come. It must pass the key's own due time to `isDue`, which is false if the indexed time is an
+   * old one that a crash left behind.
+   */
   constructor(
     store: KeyValueStore<string, string>,
     context: ProcessorContext<never, never>,
