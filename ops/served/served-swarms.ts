@@ -100,7 +100,7 @@ export class ServedSwarms implements SwarmManagement {
     return this.#created(text)
   }
 
-  async update(name: string, text: SwarmText, { accept = false, reload = false, renew = false }: UpdateOptions = {}): Promise<UpdatedSwarm> {
+  async update(name: string, text: SwarmText, { accept = false, reloadHere = false, reloadEverywhere = false }: UpdateOptions = {}): Promise<UpdatedSwarm> {
     const configured = this.#configured(text)
     if (configured.swarm.name !== name) throw otherName(configured.swarm, name)
     if (!this.#swarms.has(name)) return { ...(await this.#created(text)), changed: true }
@@ -109,11 +109,11 @@ export class ServedSwarms implements SwarmManagement {
       const directory = keptDirectory(this.#options.place.root, configured.directory)
       const { current } = served
       const isSame = current?.text === text.text && current.directory === directory
-      if (isSame && reload) {
+      if (isSame && reloadHere) {
         await this.#change(served, configured, { version: null, accept, claim })
         return { ...served.row, changed: true }
       }
-      if (isSame && !renew && served.state !== 'failed') return { ...served.row, changed: false }
+      if (isSame && !reloadEverywhere && served.state !== 'failed') return { ...served.row, changed: false }
       const now = this.#options.clock.now()
       const version = this.#definitions.nextVersion(name)
       const next = { swarm: name, version, created_at: now, text: text.text, file: text.file, directory }
