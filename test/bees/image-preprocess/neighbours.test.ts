@@ -9,7 +9,7 @@ import { type CheckedBees, checkBees } from '../../../bees/hosting/check-bees.ts
 import { SwarmHost } from '../../../bees/hosting/host.ts'
 import { BeeRegistry } from '../../../bees/registry.ts'
 import { GuardedHttpCalls } from '../../../connectors/http-calls/guarded-http-calls.ts'
-import { TensorFlowServing } from '../../../connectors/models/serving/tensorflow-serving.ts'
+import { TensorFlowServing } from '../../../connectors/models/tensorflow-serving/tensorflow-serving.ts'
 import { ThreadedModels } from '../../../connectors/models/threaded-models.ts'
 import { decodePicture } from '../../../connectors/pictures/picture-decoder.ts'
 import { PostgresServers } from '../../../connectors/postgres/postgres-database.ts'
