@@ -14,14 +14,14 @@ import type {
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { ConfiguredSwarm, RunningSwarm } from '../beekeeper/running-swarm.ts'
 import type { BeeLog } from './bee-log.ts'
+import type { OwnClaim } from './change-locks.ts'
+import { ChangeTurns } from './change-turns.ts'
 import { configuredText, keptDirectory, type ServerPlace } from './configured-text.ts'
 import type { SwarmClaim, SwarmVersion } from './definition.ts'
 import { type Definitions, expectHeld } from './definitions.ts'
 import { beginNow } from './moved-positions.ts'
 import { type ChangeOptions, ServedSwarm, type ServedSwarmOptions } from './served-swarm.ts'
-import type { OwnClaim } from './swarm-claims.ts'
 import { fixed, noSuchSwarm, otherName, otherWasFaster, swarmExists, unknownBee, unknownVersion } from './swarm-errors.ts'
-import { SwarmLocks } from './swarm-locks.ts'
 import { differenceOf } from './version-difference.ts'
 
 export interface ServedSwarmsOptions extends ServedSwarmOptions {
@@ -34,7 +34,7 @@ export interface ServedSwarmsOptions extends ServedSwarmOptions {
 export class ServedSwarms implements SwarmManagement {
   readonly #options: ServedSwarmsOptions
   readonly #swarms = new Map<string, ServedSwarm>()
-  readonly #locks = new SwarmLocks()
+  readonly #turns = new ChangeTurns()
   /** Swarms whose definition has changed, and which wait until earlier changes have ended. */
   readonly #toMeet = new Set<string>()
   /** The last change of each swarm that this server has followed. */
@@ -100,7 +100,11 @@ export class ServedSwarms implements SwarmManagement {
     return this.#created(text)
   }
 
-  async update(name: string, text: SwarmText, { accept = false, reloadHere = false, reloadEverywhere = false }: UpdateOptions = {}): Promise<UpdatedSwarm> {
+  async update(
+    name: string,
+    text: SwarmText,
+    { accept = false, reloadHere = false, reloadEverywhere = false }: UpdateOptions = {},
+  ): Promise<UpdatedSwarm> {
     const configured = this.#configured(text)
     if (configured.swarm.name !== name) throw otherName(configured.swarm, name)
     if (!this.#swarms.has(name)) return { ...(await this.#created(text)), changed: true }
@@ -199,7 +203,7 @@ export class ServedSwarms implements SwarmManagement {
     const definitions = this.#definitions
     if (this.#swarms.has(name)) throw swarmExists(name)
     this.#checkBeside(configured)
-    return this.#locks.runNow(name, async () => {
+    return this.#turns.runNow(name, async () => {
       const claim = await definitions.claim(name)
       try {
         if (definitions.get(name) !== null) throw swarmExists(name)
@@ -236,7 +240,7 @@ export class ServedSwarms implements SwarmManagement {
   /** Makes a change under a claim. The swarm on this server must match its definition, and no other server may be changing the swarm. */
   async #changing<T>(served: ServedSwarm, change: (claim: OwnClaim) => Promise<T>): Promise<T> {
     const { name } = served
-    return this.#locks.runNow(name, async () => {
+    return this.#turns.runNow(name, async () => {
       const claim = await this.#definitions.claim(name)
       try {
         const pointer = this.#definitions.get(name)?.pointer
@@ -256,7 +260,7 @@ export class ServedSwarms implements SwarmManagement {
   async #meetNext(name: string): Promise<void> {
     if (this.#toMeet.has(name)) return
     this.#toMeet.add(name)
-    await this.#locks.runNext(name, () => {
+    await this.#turns.runNext(name, () => {
       this.#toMeet.delete(name)
       return this.#meet(name)
     })
