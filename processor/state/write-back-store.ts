@@ -14,7 +14,8 @@ import { UncommittedEntries } from './uncommitted-entries.ts'
 
 /**
  * A task's key-value store. Values are objects in memory. They become bytes in the commit, so a value that is put and deleted between two commits is
- * never serialised. Reads go to memory first, then to the bytes of the last commit. Only uncommitted entries must stay in memory (`UncommittedEntries`). The others are a cache.
+ * never serialised. Reads go to memory first, then to the bytes of the last commit. Uncommitted entries must stay in memory (`UncommittedEntries`). The
+ * other entries in memory are a cache.
  *
  * All rows from a boundary on are in memory too. At first, the boundary is the key after the last key on the disk. Eviction from the cache moves the
  * boundary up. If keys begin with a time, nearly all reads are above the boundary, and need no disk.

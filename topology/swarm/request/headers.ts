@@ -39,7 +39,7 @@ export const branchesHeader = 'waggle-branches'
 export const roundsHeader = 'waggle-rounds'
 /** The hash of a cache's input, for each cache that waits for a result: `CACHE=HASH`. */
 export const cacheKeysHeader = 'waggle-cache-keys'
-/** The request id of a record that is keyed by the content of its input. */
+/** The request id of a record whose key is the hash of a cache's input, instead of the request id. */
 export const cachedRequestHeader = 'waggle-cached-request'
 /** The bee of the DSL whose steps a record passes. The record's key may differ from the request id. */
 export const streamBeeHeader = 'waggle-stream-bee'
