@@ -288,7 +288,7 @@ export class Topology {
     if (there !== undefined && there !== store) {
       throw new WaggleError('WAGGLE_STORE_EXISTS', {
         message: `There is a state store named ${store.name} already`,
-        next: 'Give one of the two another name.',
+        next: 'Give one of the two stores another name.',
       })
     }
     this.#added.set(store.name, store)
@@ -381,7 +381,7 @@ export class Topology {
       if (!this.#stores.has(store)) {
         throw new WaggleError('WAGGLE_STORE_UNKNOWN', {
           message: `Processor ${processor} wants the store ${store}, which was not added`,
-          next: 'Add it with addStateStore first.',
+          next: 'Add the store with addStateStore first.',
         })
       }
       // Each task has the global stores already.

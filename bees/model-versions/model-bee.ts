@@ -152,7 +152,7 @@ function versionMissing(model: string, version: number, found: readonly FoundVer
   const there = found.length === 0 ? 'no version' : `the versions ${found.map((one) => one.version).join(', ')}`
   return new WaggleError('WAGGLE_MODEL_NOT_FOUND', {
     message: `${model} has no version ${version}: it has ${there}`,
-    next: 'Correct the version in the bee’s spec, or put it there.',
+    next: 'Correct the version in the bee’s spec, or put this version into the folder.',
   })
 }
 

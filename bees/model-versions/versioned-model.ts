@@ -346,7 +346,7 @@ const maxTriesAtStart = 3
 function otherSignature(version: string, change: string): WaggleError {
   return new WaggleError('WAGGLE_MODEL_SHAPE', {
     message: `${version} ${change}`,
-    next: 'Export it with the inputs, outputs and labels of the version that answers; or stop the swarm, and start it with the new version alone.',
+    next: 'Export the new version with the inputs, outputs and labels of the version that answers; or stop the swarm, and start it with the new version alone.',
   })
 }
 

@@ -58,7 +58,7 @@ function endedByModule(path: string): void {
 function notLoaded(path: string, limitMs: number): WaggleError {
   return new WaggleError('WAGGLE_INVALID_MODULE', {
     message: `${path} has not loaded within ${limitMs / 1000} s`,
-    next: 'Do less while it loads, and see that each top-level await ends.',
+    next: 'Let the module do less while it loads, and see that each top-level await ends.',
   })
 }
 

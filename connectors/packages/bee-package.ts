@@ -41,7 +41,7 @@ export function beePackage(name: string, from: string): BeePackage {
     if (thrown instanceof WaggleError) throw thrown
     throw new WaggleError('WAGGLE_BEE_PACKAGE', {
       message: `${name} has no module that can be loaded: ${thrown instanceof Error ? thrown.message.split('\n', 1)[0] : String(thrown)}`,
-      next: 'Correct "exports" or "main" of its package.json, or install it again.',
+      next: 'Correct "exports" or "main" of its package.json, or install the package again.',
       cause: thrown,
     })
   }

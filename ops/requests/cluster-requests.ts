@@ -240,7 +240,7 @@ function payloadOf(topic: string, value: LogRecord['value'], headers: readonly H
 function unanswered(id: string): WaggleError {
   return new WaggleError('WAGGLE_NO_OUTCOME', {
     message: `No process told the state of request ${id} within ${longestAskMs / 1000} s`,
-    next: 'Ask again in a moment: its task may be on its way from one process to another.',
+    next: 'Ask again in a moment: the task that has the request may be moving from one process to another.',
   })
 }
 

@@ -103,7 +103,7 @@ export abstract class SwarmRequests implements Requests {
 function swarmStopped(reason: string): WaggleError {
   return new WaggleError('WAGGLE_STOPPING', {
     message: reason,
-    next: 'An accepted request goes on if the swarm runs again. Ask for it later.',
+    next: 'An accepted request continues when the swarm runs again. Ask for its outcome later.',
   })
 }
 

@@ -24,14 +24,14 @@ export function unknownVersion(swarm: string, version: number | null, versions: 
 export function swarmExists(name: string): WaggleError {
   return new WaggleError('WAGGLE_SWARM_EXISTS', {
     message: `There is a swarm named ${name}`,
-    next: 'Update it with `waggle swarms apply -f FILE`, or give the new one another name.',
+    next: 'Update that swarm with `waggle swarms apply -f FILE`, or give the new swarm another name.',
   })
 }
 
 export function otherWasFaster(swarm: string): WaggleError {
   return new WaggleError('WAGGLE_SWARM_BUSY', {
     message: `Another server changes ${swarm}, or was faster`,
-    next: 'See what it is now with `waggle swarms get`, and send the change again.',
+    next: 'See the state of the swarm with `waggle swarms get`, and send the change again.',
   })
 }
 

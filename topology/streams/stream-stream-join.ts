@@ -145,5 +145,8 @@ function refuseStores({ sizeMs, graceMs }: JoinWindows, ...stores: readonly (Sto
   }
   const [one, other] = stores
   if (one === undefined || other === undefined || one.name !== other.name) return
-  throw new WaggleError('WAGGLE_STORE_EXISTS', { message: `Both stores of a join are named ${one.name}`, next: 'Give one of the two another name.' })
+  throw new WaggleError('WAGGLE_STORE_EXISTS', {
+    message: `Both stores of a join are named ${one.name}`,
+    next: 'Give one of the two stores another name.',
+  })
 }

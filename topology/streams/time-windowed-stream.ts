@@ -95,7 +95,10 @@ export class TimeWindowedStream<K, V> implements TimeWindowedKStream<K, V> {
 
   emitStrategy(strategy: EmitStrategy): TimeWindowedKStream<K, V> {
     if (strategy.onClose && this.#windows instanceof UnlimitedWindows) {
-      throw new WaggleError('WAGGLE_INVALID_WINDOW', { message: 'An unlimited window never closes', next: 'Let it emit on update.' })
+      throw new WaggleError('WAGGLE_INVALID_WINDOW', {
+        message: 'An unlimited window never closes',
+        next: 'Let unlimited windows emit on each update: EmitStrategy.onWindowUpdate().',
+      })
     }
     this.#emitOnClose = strategy.onClose
     return this

@@ -141,7 +141,7 @@ export function failureAsError(thrown: unknown, { shown }: ServingAddress): unkn
     case 'broken':
       return new WaggleError('WAGGLE_MODEL_SERVER_AWAY', {
         message,
-        next: 'See that the server runs and can be reached from here. Waggle goes on by itself once it answers.',
+        next: 'See that the server runs and can be reached from here. Waggle continues by itself once the server answers.',
         cause: thrown,
       })
     case 'missing':
@@ -153,7 +153,7 @@ export function failureAsError(thrown: unknown, { shown }: ServingAddress): unkn
     case 'forbidden':
       return new WaggleError('WAGGLE_MODEL_ADDRESS', {
         message,
-        next: 'Add the address or its network to WAGGLE_MODEL_HOSTS, if you trust it.',
+        next: 'Add the address or its network to WAGGLE_MODEL_HOSTS, if you trust that address.',
         cause: thrown,
       })
     case 'late':

@@ -78,7 +78,7 @@ export class TensorFlowServing implements ModelServers {
     const cancelTimer = clock.after(patienceMs, () => patience.abort())
     let last: unknown = new WaggleError('WAGGLE_MODEL_SERVER_AWAY', {
       message: `${options.url} is not open yet`,
-      next: 'Wait: Waggle asks it again.',
+      next: 'Wait: Waggle calls the server again.',
     })
     let open: ServerModel | null = null
     const opened = (async () => {

@@ -204,7 +204,7 @@ function dropped(): WaggleError {
 function tooMany(group: string): WaggleError {
   return new WaggleError('WAGGLE_OVERLOADED', {
     message: `${maxWaitingCommits} commits of ${group} wait for the brokers`,
-    next: 'Wait until one of them ends. The next commit then takes the records that were appended since.',
+    next: 'Wait until one of these commits ends. The next commit then takes the records that were appended since.',
   })
 }
 
