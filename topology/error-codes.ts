@@ -52,7 +52,7 @@ export const errorCodes = {
     status: 500,
     exit: 1,
     meaning: 'A punctuation forwards to an asynchronous step.',
-    next: 'Send what the punctuation makes to a topic, and read it from there.',
+    next: 'Send the punctuation’s records to a topic, and let the asynchronous node read that topic.',
   },
   WAGGLE_BACKUP_DAMAGED: {
     status: 500,

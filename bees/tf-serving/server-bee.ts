@@ -38,7 +38,7 @@ class ServerModel implements RunningModel {
   readonly #options: ServerModelOptions
   #loaded: LoadedVersion | null = null
   #late: LateModel | null = null
-  /** The reason why the model was not open at the start. */
+  /** The reason why the model was not open at the start; null if it was open. */
   #away: WaggleError | null = null
   /** The load of a model that was not open at the start. Calls that arrive meanwhile share this load. */
   #loading: Promise<LoadedVersion> | null = null

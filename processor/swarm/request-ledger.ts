@@ -252,7 +252,7 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
 
 function foreignMessage(): WaggleError {
   return new WaggleError('WAGGLE_FOREIGN_RECORD', {
-    message: 'The record says nothing of a request in the form that Waggle writes',
+    message: 'The record does not describe a request in the form that Waggle writes',
     next: 'Find out who writes to this topic beside Waggle, and let nobody else write there.',
   })
 }

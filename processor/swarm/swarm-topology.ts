@@ -465,7 +465,7 @@ const keepingJoins: ReadonlySet<Step['kind']> = new Set(['join', 'merge'])
 /** The steps whose bees compute with their input, or write it under a bound of their own. */
 const computing: ReadonlySet<Step['kind']> = new Set(['value', 'call', 'stream', 'output'])
 
-/** The steps that give their input on as it is. */
+/** The kinds of steps that forward their input unchanged. */
 const passing: ReadonlySet<Step['kind']> = new Set(['branch', 'loop', 'unanswered', 'cache-key'])
 
 /** The steps that write dead letters. */

@@ -163,6 +163,6 @@ export interface BeeLine {
   readonly time: number
   readonly level: string
   readonly message: string
-  /** The request during whose call the line was written, where it is known. */
+  /** The id of the request whose call wrote the line; undefined if the request is not known. */
   readonly request_id?: string
 }

@@ -181,7 +181,7 @@ describe('An image-preprocess bee between its neighbours', () => {
     )
   })
 
-  it('is a mistake at each edge to a model that cannot take the output of the spec', async () => {
+  it('is reported as a mistake at each edge to a model that cannot take the picture which the spec makes', async () => {
     const said = async (spec: string, files: readonly string[], modelSpec = '') =>
       check(swarmOf(spec, files, modelSpec)).then(
         () => '',

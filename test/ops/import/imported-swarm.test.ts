@@ -432,7 +432,7 @@ spec:
 })
 
 describe('An import', () => {
-  it('gives the gateway a name that a gateway may have, and names it', () => {
+  it('gives the gateway a valid name if the graph’s own name is not valid, and a note says so', () => {
     const { bees, notes } = imported('names/config.pbtxt', 'name: "Add_2" input { name: "x" } output { name: "x" } ensemble_scheduling {}')
     assert.deepEqual(bees['add-2-input'], { type: 'gateway-input', spec: { name: 'add-2' } })
     assert.match(

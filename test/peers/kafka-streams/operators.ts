@@ -86,7 +86,7 @@ const suppress =
   (draft, draw) =>
     draft.add({ op: 'suppress', of: draft.any(draw, of), limit: draw(40), ...boundOf(draw) }, of)
 
-/** Steps that remember only their rows. */
+/** Steps that keep nothing except the rows of their stores, so a restart changes no result. */
 const ofRows: { readonly [name: string]: Operator } = {
   stream: (draft, draw) => draft.add({ op: 'stream', topic: oneOf(draw, ['in0', 'in1']) }, 'stream'),
   streams: (draft, draw) =>

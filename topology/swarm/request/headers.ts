@@ -78,7 +78,7 @@ export const replyPartitionHeader = 'waggle-reply-partition'
 export const springReplyTopicHeader = 'kafka_replyTopic'
 export const springReplyPartitionHeader = 'kafka_replyPartition'
 export const correlationHeader = 'kafka_correlationId'
-/** The time of a server, in a record of an answers topic that is no answer. */
+/** The time of a server's clock. A record of an answers topic with this header is a clock sign for other servers, and not an answer. */
 export const clockSignHeader = 'waggle-clock'
 /** The state of the request, and the HTTP status of the answer, in an answer on a reply topic. */
 export const requestStateHeader = 'waggle-request-state'
