@@ -70,7 +70,7 @@ export async function checkedSource(
   }
 }
 
-/** The same checks. An image that is missing on this machine must come from an allowed registry. */
+/** Adds a check to `programs`: an image that is missing on this machine must come from an allowed registry. */
 function withRegistries(programs: Programs, registries: ImageRegistries): Programs {
   return {
     checkModule: (module) => programs.checkModule(module),

@@ -155,7 +155,7 @@ export interface SoughtParts {
 
 /** The records about the parts of a request. */
 export interface FoundParts {
-  /** In the order of the log. */
+  /** The records, in the order of the log. */
   readonly records: readonly FoundPart[]
   /** True if the log may have deleted records about the request. */
   readonly isCut: boolean

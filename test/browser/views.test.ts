@@ -18,7 +18,7 @@ const axe = readFileSync(fileURLToPath(import.meta.resolve('axe-core/axe.min.js'
 /** A folder for pictures of each view, for people. Null: no pictures are taken. */
 const pictures = process.env.PAGE_PICTURES ?? null
 
-/** The views. Each function opens its view from the first view, and waits for a text or an element that is there when the view is complete. */
+/** The views. Each function opens its view from the first view, and waits for a text or an element that appears when the view is complete. */
 const views: { readonly [name: string]: (page: Page, here: SwarmHere) => Promise<void> } = {
   swarm: async (page) => {
     await page.getByText('Consumer lag').waitFor()

@@ -199,7 +199,7 @@ describe('An image-preprocess bee between its neighbours', () => {
     assert.match(await said('', ['bytes'], ', normalize: { mean: 0.5, std: 0.5 }'), /s\.yaml:5:\d+: .*UINT8, which cannot hold the fractions/)
   })
 
-  it('is a mistake with a place in the file if a setting has the wrong type or is out of range', () => {
+  it('is reported as a mistake with its place in the file if a setting has the wrong type or is out of range', () => {
     for (const [spec, said] of [
       ['crop: 0', /crop must be >= 1, not 0/],
       ['crop: [0, 5]', /must be >= 1/],

@@ -13,7 +13,7 @@ class Draft {
     return this.steps.push(step) - 1
   }
 
-  /** An earlier step with this kind of result. If no step gives a windowed table, a step that does is added. */
+  /** An earlier step with this kind of result. If no step gives a windowed table, this function adds such a step. */
   any(draw: Draw, kind: Made, not = -1): number {
     const found = this.#made.flatMap((made, at) => (made === kind && at !== not ? [at] : []))
     if (found.length > 0) return found[draw(found.length)] ?? 0
