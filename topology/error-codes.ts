@@ -387,7 +387,7 @@ export const errorCodes = {
     status: 500,
     exit: 1,
     meaning: 'A consumer group is used by other readers, or its processes still run.',
-    next: 'Stop them, or give the application an id of its own.',
+    next: 'Stop the other processes of the group, or give the application an id of its own.',
   },
   WAGGLE_HANDLER_FAILED: { status: 500, exit: 1, meaning: 'A handler or listener of an application threw an error.', next: 'Correct the handler.' },
   WAGGLE_HEADERS_TOO_LARGE: { status: 431, exit: 1, meaning: 'The headers of a request are larger than 16 KiB.', next: 'Send smaller headers.' },

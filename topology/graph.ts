@@ -327,7 +327,10 @@ export class Topology {
     supplier: ProcessorSupplier<K, V, never, never>,
   ): this {
     if (!('kind' in store) || store.kind === 'custom') {
-      throw mistake(`The store ${store.name} is its maker’s own, so it cannot be filled from the topic ${topic}`, 'Make it with one of Stores.')
+      throw mistake(
+        `The store ${store.name} is its maker’s own, so it cannot be filled from the topic ${topic}`,
+        'Make the store with a function of Stores.',
+      )
     }
     const spec = { ...(store as StoreBuilder<StateStore> & KeptStore), logging: true, sourceTopic: topic }
     this.addSource(sourceName, topic, consumed)

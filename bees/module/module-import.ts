@@ -152,7 +152,7 @@ function adviceFor(thrown: unknown, said: string): string {
 
 function missing(said: string): string {
   const [, name] = /^Cannot find package '([^']+)'/.exec(said) ?? []
-  if (name !== undefined) return `Install it: npm install ${name}, in the folder of the package.json above the module.`
+  if (name !== undefined) return `Install the package: npm install ${name}, in the folder of the package.json above the module.`
   return 'Correct the path of the import, with the extension of the file, such as ./helper.ts.'
 }
 

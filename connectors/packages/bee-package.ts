@@ -26,7 +26,7 @@ export function beePackage(name: string, from: string): BeePackage {
   if (folder === undefined)
     throw unfit(
       `No package ${name} is installed for ${resolve(from)}`,
-      `Install it: npm install ${name}. For a package of the Python index: waggle bees add ${name} --python.`,
+      `Install the package: npm install ${name}. For a package of the Python index: waggle bees add ${name} --python.`,
     )
   const { version, keywords } = manifestIn(folder)
   if (!Array.isArray(keywords) || !keywords.includes(beeKeyword))
@@ -34,7 +34,7 @@ export function beePackage(name: string, from: string): BeePackage {
       `${name} is not a bee: its package.json lacks the keyword ${beeKeyword}`,
       `Name a package that is a bee, or add the keyword if it is yours.`,
     )
-  if (typeof version !== 'string') throw unfit(`The package.json of ${name} has no version`, 'Give it one.')
+  if (typeof version !== 'string') throw unfit(`The package.json of ${name} has no version`, 'Give the package a version.')
   try {
     return { name, version, integrity: integrityOf(realpathSync(folder)), main: require.resolve(name) }
   } catch (thrown) {

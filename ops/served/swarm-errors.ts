@@ -6,7 +6,7 @@ import type { ConfiguredSwarm } from '../beekeeper/running-swarm.ts'
 import { hiddenValues } from '../config/hidden-values.ts'
 
 export function noSuchSwarm(name: string, names: readonly string[]): WaggleError {
-  const next = names.length === 0 ? 'Create it with `waggle swarms create FILE`.' : `Use one of: ${names.slice(0, maxNames).join(', ')}.`
+  const next = names.length === 0 ? 'Create the swarm with `waggle swarms create FILE`.' : `Use one of: ${names.slice(0, maxNames).join(', ')}.`
   return new WaggleError('WAGGLE_UNKNOWN_SWARM', { message: `There is no swarm ${name}`, next })
 }
 

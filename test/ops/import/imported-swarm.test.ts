@@ -126,7 +126,7 @@ describe('An ensemble of Triton', () => {
         /1:23: no step before it and no input makes the tensor nope; did you mean nape/,
       ],
       ['ensemble_scheduling { step { model_name: "a" } } output { name: "y" }', /1:50: no step before it and no input makes the tensor y/],
-      [`input { name: "x" dims: [ ${'-1,'.repeat(16)} -1 ] } ensemble_scheduling {}`, /1:1: a tensor has 17 dimensions; Give it at most 16/],
+      [`input { name: "x" dims: [ ${'-1,'.repeat(16)} -1 ] } ensemble_scheduling {}`, /1:1: a tensor has 17 dimensions; Give the tensor at most 16/],
       [`${'a {'.repeat(100)}`, /messages are nested more than 64 levels deep/],
       [`a: [${'1,'.repeat(100_001)}1]`, /more than 100000 fields/],
       [
