@@ -272,7 +272,7 @@ class SubtopologyBuilder {
         const { bee, body, exits, store } = step
         const options = {
           ...{ bee, body, exits, store, dueStore: dueStore(store), onOutput },
-          ttlMs: Number(spec.ttl_seconds) * 1000,
+          retentionMs: Number(spec.ttl_seconds) * 1000,
           maxEntries: share('max_entries', 10_000),
           maxBytes: share('max_bytes', 67_108_864),
         }
