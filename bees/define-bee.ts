@@ -42,7 +42,10 @@ export interface BeePorts {
 export interface BeeContext<Spec> {
   readonly swarm: string
   readonly bee: string
-  /** The bee whose shadow this bee is. */
+  /**
+   * The bee that this bee shadows; undefined if this bee is no shadow. A shadow computes beside another bee, so that its results can be compared with
+   * the results of that bee. No caller gets the results of a shadow.
+   */
   readonly shadows?: string
   readonly spec: Spec
   /** The names of the bees that this bee reads. */

@@ -15,14 +15,14 @@ export const errorCodes = {
     status: 500,
     exit: 1,
     meaning: 'A `Streams` was started or closed before, or runs.',
-    next: 'Make a new `Streams`; before `cleanUp` close it.',
+    next: 'Make a new `Streams`. Before `cleanUp`, close the `Streams`.',
   },
   WAGGLE_ANSWERED: {
     status: 422,
     exit: 1,
     meaning:
       'A bee answered the request by `swarm.respond`, so the bees behind it do not compute it. No caller gets this: it marks the records that follow.',
-    next: 'Let the bee publish too, if the bees behind it should go on.',
+    next: 'Let the bee publish a value too, if the bees that read this bee should continue.',
   },
   WAGGLE_ANSWER_UNREAD: {
     status: 503,
@@ -34,7 +34,7 @@ export const errorCodes = {
     status: 500,
     exit: 1,
     meaning: 'The group’s leader or a member sent bytes that are not an assignment.',
-    next: 'See to it that only processes of this application join its group.',
+    next: 'Let only processes of this application join its group.',
   },
   WAGGLE_ASSIGNMENT_VERSION: {
     status: 500,
@@ -52,7 +52,7 @@ export const errorCodes = {
     status: 500,
     exit: 1,
     meaning: 'A punctuation forwards to an asynchronous step.',
-    next: 'Send what the punctuation makes to a topic, and read it from there.',
+    next: 'Send the punctuation’s records to a topic, and let the asynchronous node read that topic.',
   },
   WAGGLE_AUDIT_DAMAGED: {
     status: 500,
@@ -76,7 +76,7 @@ export const errorCodes = {
     status: 409,
     exit: 1,
     meaning: 'A backup of this data directory is being written.',
-    next: 'Try again when it is complete.',
+    next: 'Try again when the running backup is complete.',
   },
   WAGGLE_BAD_BODY: {
     status: 400,
@@ -130,8 +130,8 @@ export const errorCodes = {
   WAGGLE_BATCH_LENGTH: {
     status: 502,
     exit: 1,
-    meaning: 'A step gave another number of results than it had rows.',
-    next: 'Return one result a row, in order.',
+    meaning: 'The number of a step’s results is not the number of its rows.',
+    next: 'Return one result for each row, in the order of the rows.',
   },
   WAGGLE_BEE_DIED: {
     status: 502,
@@ -155,7 +155,7 @@ export const errorCodes = {
     status: 502,
     exit: 1,
     meaning: 'The command of a bee cannot be started, or ended before it was ready.',
-    next: 'Run the command by hand to see why, or correct it in the swarm or under `resolve:`.',
+    next: 'Run the command by hand to see why, or correct the command in the swarm or under `resolve:`.',
   },
   WAGGLE_BEE_OUTPUT: {
     status: 502,
@@ -179,7 +179,7 @@ export const errorCodes = {
     status: 502,
     exit: 1,
     meaning: 'A bee’s process gave no result in time.',
-    next: 'Give the bee a longer `timeout_seconds`, or make it quicker.',
+    next: 'Give the bee a longer `timeout_seconds`, or make the bee quicker.',
   },
   WAGGLE_BODY_TOO_LARGE: {
     status: 413,
@@ -190,8 +190,8 @@ export const errorCodes = {
   WAGGLE_BUFFER_FULL: {
     status: 500,
     exit: 1,
-    meaning: 'A `suppress` holds more than it may.',
-    next: 'Raise `maxRecords` or `maxBytes`, or let it emit early when full.',
+    meaning: 'A `suppress` holds more records or bytes than its limit.',
+    next: 'Raise `maxRecords` or `maxBytes`, or let the buffer emit early when it is full.',
   },
   WAGGLE_CALLER_LIMIT: {
     status: 429,
@@ -245,25 +245,25 @@ export const errorCodes = {
     status: 502,
     exit: 1,
     meaning: 'The claim store has no object for a payload: its time is over, or somebody has deleted it.',
-    next: 'Send the request again. If objects vanish before their time, find out who deletes them.',
+    next: 'Send the request again. If objects of the claim store vanish before their retention is over, find out who deletes them.',
   },
   WAGGLE_CLAIM_STORE: {
     status: 500,
     exit: 1,
-    meaning: 'The claim store cannot be used: it refuses this process, or it is not the one that has the payload.',
+    meaning: 'The claim store cannot be used: the store refuses this process, or is not the store that has the payload.',
     next: 'Give all processes of a cluster the same `WAGGLE_CLAIM_STORE`, and the rights to read, write, list and delete there.',
   },
   WAGGLE_CLAIM_STORE_AWAY: {
     status: 503,
     exit: 3,
     meaning: 'The claim store does not answer.',
-    next: 'See that the store runs and can be reached. Waggle tries it again.',
+    next: 'See that the store runs and can be reached. Waggle calls the store again.',
   },
   WAGGLE_CLAIM_STORE_FULL: {
     status: 503,
     exit: 3,
     meaning: 'The claim store in the data directory has as many bytes as it may have, or its disk is nearly full.',
-    next: 'Raise `WAGGLE_CLAIM_STORE_MAX_BYTES`, make room on the disk, keep payloads for a shorter time, or keep them on S3. Waggle goes on by itself.',
+    next: 'Raise `WAGGLE_CLAIM_STORE_MAX_BYTES`, make room on the disk, keep payloads for a shorter time, or keep payloads on S3. Waggle continues by itself.',
   },
   WAGGLE_CONTENT_TYPE: {
     status: 415,
@@ -275,7 +275,7 @@ export const errorCodes = {
     status: 500,
     exit: 1,
     meaning: 'A copy of a store on another machine was not brought up to date.',
-    next: 'Nothing: it is tried again.',
+    next: 'Nothing: Waggle tries again to bring the copy up to date.',
   },
   WAGGLE_CROSS_SITE: {
     status: 403,
@@ -287,25 +287,25 @@ export const errorCodes = {
     status: 500,
     exit: 3,
     meaning: 'Another process has the data directory open.',
-    next: 'Stop it, ask it (`--url`), or set `WAGGLE_DATA_DIR` to another directory.',
+    next: 'Stop that process, send the command to it (`--url`), or set `WAGGLE_DATA_DIR` to another directory.',
   },
   WAGGLE_DATA_DIR_NOT_EMPTY: {
     status: 409,
     exit: 1,
     meaning: 'The data directory for a restored backup has files.',
-    next: 'Move it away, or set WAGGLE_DATA_DIR to a directory that is new or empty.',
+    next: 'Move the files of the directory away, or set WAGGLE_DATA_DIR to a directory that is new or empty.',
   },
   WAGGLE_DATA_DIR_UNREADABLE: {
     status: 500,
     exit: 1,
     meaning: 'The data directory cannot be opened.',
-    next: 'See that it is a directory, is writable and has room, or set `WAGGLE_DATA_DIR` to another.',
+    next: 'See that the path is a directory, is writable and has room, or set `WAGGLE_DATA_DIR` to another directory.',
   },
   WAGGLE_DATA_FORMAT: {
     status: 500,
     exit: 1,
     meaning: 'The data directory is in a format that this version does not read.',
-    next: 'Use the version of Waggle that wrote it, or a newer one.',
+    next: 'Use the version of Waggle that wrote the directory or backup, or a newer version.',
   },
   WAGGLE_DEADLINE: {
     status: 504,
@@ -317,13 +317,13 @@ export const errorCodes = {
     status: 409,
     exit: 1,
     meaning: 'A dead letter says no input that could be sent again.',
-    next: 'Send its request again by hand, or discard the letter.',
+    next: 'Send the request again by hand, or discard the dead letter.',
   },
   WAGGLE_DEAD_LETTER_SETTLED: {
     status: 409,
     exit: 1,
     meaning: 'A dead letter was retried or discarded before.',
-    next: 'See `waggle dead-letters list` for those that are open.',
+    next: 'See `waggle dead-letters list` for the dead letters that are open.',
   },
   WAGGLE_DESERIALIZATION_FAILED: {
     status: 500,
@@ -356,7 +356,7 @@ export const errorCodes = {
     status: 500,
     exit: 1,
     meaning: 'A file with tokens or secrets is a link, or belongs to another user, who could decide what it holds.',
-    next: 'Find out who put it there. If it is right, put the file itself in place of the link, or give it to the user of this process.',
+    next: 'Find out who put the file there. If the file is right, put the file itself in place of the link, or give the file to the user of this process.',
   },
   WAGGLE_FILE_LOCKED: {
     status: 503,
@@ -381,7 +381,7 @@ export const errorCodes = {
     status: 500,
     exit: 1,
     meaning: 'A model asks for a GPU and none can be used.',
-    next: 'Install its driver and libraries, or set `WAGGLE_GPU=prefer`.',
+    next: 'Install the GPU’s driver and libraries, or set `WAGGLE_GPU=prefer`.',
   },
   WAGGLE_GPU_SETUP: {
     status: 500,
@@ -393,7 +393,7 @@ export const errorCodes = {
     status: 500,
     exit: 1,
     meaning: 'A consumer group is used by other readers, or its processes still run.',
-    next: 'Stop them, or give the application an id of its own.',
+    next: 'Stop the other processes of the group, or give the application an id of its own.',
   },
   WAGGLE_HANDLER_FAILED: { status: 500, exit: 1, meaning: 'A handler or listener of an application threw an error.', next: 'Correct the handler.' },
   WAGGLE_HEADERS_TOO_LARGE: { status: 431, exit: 1, meaning: 'The headers of a request are larger than 16 KiB.', next: 'Send smaller headers.' },
@@ -478,8 +478,8 @@ export const errorCodes = {
   WAGGLE_INVALID_PARTITION: {
     status: 500,
     exit: 1,
-    meaning: 'A partitioner chose a partition that is not there.',
-    next: 'Choose among the partitions that it is told of.',
+    meaning: 'A partitioner chose a partition that the topic does not have.',
+    next: 'Let the partitioner return a number below the number of partitions that it gets.',
   },
   WAGGLE_INVALID_PICTURE: {
     status: 500,
@@ -508,14 +508,14 @@ export const errorCodes = {
   WAGGLE_INVALID_TOPOLOGY: {
     status: 500,
     exit: 1,
-    meaning: 'A topology cannot be as it was written.',
+    meaning: 'A topology is not valid.',
     next: 'See the message: it names the node and what would be right.',
   },
   WAGGLE_INVALID_VALUE: {
     status: 500,
     exit: 1,
     meaning: 'A value is not one that its serde or schema takes.',
-    next: 'Write the topic with the serde of what is written, or correct the value.',
+    next: 'Write the topic with the serde of its values, or correct the value.',
   },
   WAGGLE_INVALID_WINDOW: {
     status: 500,
@@ -533,7 +533,7 @@ export const errorCodes = {
     status: 504,
     exit: 1,
     meaning: 'A bee that joins waited in vain for some of its inputs.',
-    next: 'Raise its `timeout_seconds`, or set `on_timeout: partial`.',
+    next: 'Raise `timeout_seconds` of the join, or set `on_timeout: partial`.',
   },
   WAGGLE_KEY_REUSED: {
     status: 422,
@@ -588,7 +588,7 @@ export const errorCodes = {
     status: 502,
     exit: 1,
     meaning: 'Bytes are not tensors.',
-    next: 'Encode them as `application/vnd.waggle.tensors` (bees/PROTOCOL.md).',
+    next: 'Encode the tensors as `application/vnd.waggle.tensors` (bees/PROTOCOL.md).',
   },
   WAGGLE_MAX_ROUNDS: {
     status: 502,
@@ -618,13 +618,13 @@ export const errorCodes = {
     status: 404,
     exit: 1,
     meaning: 'There is no such topic.',
-    next: 'Create it, or correct its name; see `waggle topics list`.',
+    next: 'Create the topic, or correct its name; see `waggle topics list`.',
   },
   WAGGLE_MODEL_DIFFERS: {
     status: 502,
     exit: 1,
     meaning: 'The file of a model has another SHA-256 than the spec names.',
-    next: 'Correct `sha256` if the model is the right one. Else somebody has changed it.',
+    next: 'Correct `sha256` if the model is the right model. Otherwise somebody has changed the model.',
   },
   WAGGLE_MODEL_ADDRESS: {
     status: 500,
@@ -636,7 +636,7 @@ export const errorCodes = {
     status: 502,
     exit: 1,
     meaning: 'A TensorFlow Serving answers with something that does not fit the model’s signature.',
-    next: 'See that `url` names a TensorFlow Serving, and name a version in it.',
+    next: 'See that `url` is the address of a TensorFlow Serving, and add a version to `url`.',
   },
   WAGGLE_MODEL_CONVERSION: {
     status: 502,
@@ -672,7 +672,7 @@ export const errorCodes = {
     status: 502,
     exit: 3,
     meaning: 'A TensorFlow Serving cannot be reached, or takes no calls now.',
-    next: 'See that the server runs and can be reached from here. Waggle goes on by itself once it answers.',
+    next: 'See that the server runs and can be reached from here. Waggle continues by itself once the server answers.',
   },
   WAGGLE_MODEL_SHAPE: {
     status: 502,
@@ -696,7 +696,7 @@ export const errorCodes = {
     status: 503,
     exit: 3,
     meaning: 'The store of a model does not answer, or breaks off.',
-    next: 'See that the store runs and can be reached. Waggle asks again until it answers.',
+    next: 'See that the store runs and can be reached. Waggle calls the store again until it answers.',
   },
   WAGGLE_MODEL_VERSIONS: {
     status: 502,
@@ -714,13 +714,13 @@ export const errorCodes = {
     status: 500,
     exit: 1,
     meaning: 'A store or repartition topic has a name that was made up, and names are asked for.',
-    next: 'Name it, with `Materialized.as`, `Grouped`, `Joined`, `StreamJoined` or `Repartitioned`.',
+    next: 'Name each store and topic, with `Materialized.as`, `Grouped`, `Joined`, `StreamJoined` or `Repartitioned`.',
   },
   WAGGLE_NOT_COPARTITIONED: {
     status: 500,
     exit: 1,
     meaning: 'Topics that meet in one store have different numbers of partitions.',
-    next: 'Give them the same number, or repartition one of the streams.',
+    next: 'Give these topics the same number of partitions, or repartition one of the streams.',
   },
   WAGGLE_NOT_EMPTY: { status: 500, exit: 1, meaning: 'The directory for a new project is not empty.', next: 'Name a folder that is new or empty.' },
   WAGGLE_NOT_FINITE: {
@@ -751,27 +751,32 @@ export const errorCodes = {
   WAGGLE_NOT_PERMITTED: {
     status: 500,
     exit: 3,
-    meaning: 'A server does not let this user do it.',
+    meaning: 'A server does not permit this user the request.',
     next: 'Give the user the right, or sign in as another.',
   },
   WAGGLE_NOT_RESOLVED: {
     status: 500,
     exit: 1,
     meaning: 'A swarm names an image or an address that this machine does not have.',
-    next: 'Say under `resolve:` in waggle.yaml where it is.',
+    next: 'Say under `resolve:` in waggle.yaml where the image or the file is.',
   },
   WAGGLE_NOT_RUNNING: {
     status: 503,
     exit: 1,
     meaning: 'An application does not run yet, or no longer.',
-    next: 'Await its start first, or make a new one.',
+    next: 'Await the start of the application first, or make a new application.',
   },
   WAGGLE_NOT_STARTED: { status: 500, exit: 1, meaning: 'An application did not start.', next: 'See the cause.' },
-  WAGGLE_NOT_SUPPORTED: { status: 500, exit: 1, meaning: 'The log or client in use cannot do it.', next: 'See the message for what can.' },
+  WAGGLE_NOT_SUPPORTED: {
+    status: 500,
+    exit: 1,
+    meaning: 'The log or client in use does not have a feature that is needed.',
+    next: 'See the message for a log or client that has the feature.',
+  },
   WAGGLE_NOT_TAKEN: {
     status: 422,
     exit: 1,
-    meaning: 'A request took no branch that leads to an answer: a filter, a sample or a route let it go no further.',
+    meaning: 'A request took no branch that leads to an answer: a filter, a sample or a route ended its way.',
     next: 'Send an input that fulfils the condition, or give the route a `default`.',
   },
   WAGGLE_NOT_THE_WIRE_FORMAT: {
@@ -790,13 +795,13 @@ export const errorCodes = {
     status: 503,
     exit: 1,
     meaning: 'A sub-topology runs nowhere: no process has what it needs.',
-    next: 'Start a process that has it: the tasks go there by themselves.',
+    next: 'Start a process that has the missing part: the tasks move there by themselves.',
   },
   WAGGLE_NO_OUTCOME: {
     status: 504,
     exit: 1,
     meaning: 'The deadline of a call passed before its request had an outcome. The request goes on.',
-    next: 'Ask for it later: `GET /v1/requests/{id}`.',
+    next: 'Ask for the outcome later: `GET /v1/requests/{id}`.',
   },
   WAGGLE_NO_POSITION: {
     status: 500,
@@ -808,13 +813,13 @@ export const errorCodes = {
     status: 502,
     exit: 1,
     meaning: 'An ensemble has no prediction to average.',
-    next: 'See why the models failed, or give them weights.',
+    next: 'See why the models failed, or give the models weights above 0.',
   },
   WAGGLE_NO_PYTHON: {
     status: 502,
     exit: 3,
     meaning: 'A Python bee finds no Python on this machine, or one that is too old.',
-    next: 'Install Python 3.9 or newer, with its venv module, and put it first in `PATH`.',
+    next: 'Install Python 3.9 or newer, with its venv module, and put this Python first in `PATH`.',
   },
   WAGGLE_NO_RECORD: { status: 500, exit: 1, meaning: 'A test read a topic that has no record left.', next: 'Ask `isEmpty` first.' },
   WAGGLE_NULL_KEY: { status: 500, exit: 1, meaning: 'A table’s record has no key.', next: 'Give every record of a table a key.' },
@@ -827,8 +832,8 @@ export const errorCodes = {
   WAGGLE_OVERLOADED: {
     status: 503,
     exit: 3,
-    meaning: 'The process has more to do than it takes at once.',
-    next: 'Send it again after `Retry-After` seconds.',
+    meaning: 'The process has as much work as it accepts at a time.',
+    next: 'Send the request again after `Retry-After` seconds.',
   },
   WAGGLE_PARTS_DIFFER: {
     status: 502,
@@ -841,26 +846,26 @@ export const errorCodes = {
     status: 500,
     exit: 3,
     meaning: 'RocksDB’s binding does not load on this platform.',
-    next: 'Use one that docs/decisions/platforms.md lists, or a container with `--platform linux/amd64`.',
+    next: 'Use a platform that docs/decisions/platforms.md lists, or a container with `--platform linux/amd64`.',
   },
-  WAGGLE_PORT_IN_USE: { status: 500, exit: 3, meaning: 'Another program has the port.', next: 'Stop it, or set another port.' },
+  WAGGLE_PORT_IN_USE: { status: 500, exit: 3, meaning: 'Another program has the port.', next: 'Stop that program, or set another port.' },
   WAGGLE_POSITION_GONE: {
     status: 500,
     exit: 1,
-    meaning: 'A committed position is not there any more, and its source has `offsetReset` none.',
+    meaning: 'The log no longer has the record at a committed position, and its source has `offsetReset` none.',
     next: 'Set `offsetReset` to earliest or latest, or give the group a position that is there.',
   },
   WAGGLE_POSITION_TOO_LONG: {
     status: 500,
     exit: 1,
     meaning: 'A task has more to keep beside its position than fits.',
-    next: 'Put a `repartition()` before some of its aggregations.',
+    next: 'Put a `repartition()` before some aggregations of the task.',
   },
   WAGGLE_POSITION_VERSION: {
     status: 500,
     exit: 1,
     meaning: 'A position was committed by a later version of Waggle.',
-    next: 'Run the version that committed it, or a later one.',
+    next: 'Run the version that committed the position, or a later version.',
   },
   WAGGLE_POSTGRES_ADDRESS: {
     status: 500,
@@ -914,7 +919,7 @@ export const errorCodes = {
     status: 409,
     exit: 1,
     meaning: 'A profile of the process runs already, and there can be one at a time.',
-    next: 'Wait until it has ended: it takes a minute at most.',
+    next: 'Wait until the running profile has ended: a profile takes a minute at most.',
   },
   WAGGLE_PYTHON_ENVIRONMENT: {
     status: 502,
@@ -932,7 +937,7 @@ export const errorCodes = {
     status: 500,
     exit: 1,
     meaning: 'A store of this kind cannot answer the query.',
-    next: 'See the message for the queries that it answers.',
+    next: 'See the message for the queries that the store answers.',
   },
   WAGGLE_RATE_LIMIT: {
     status: 429,
@@ -975,7 +980,7 @@ export const errorCodes = {
     status: 503,
     exit: 3,
     meaning: 'The schema registry does not answer, or lets nobody in.',
-    next: 'Start it, or correct its address or user. What is running waits.',
+    next: 'Start the registry, or correct its address or user. Running programs wait.',
   },
   WAGGLE_REPLICATION: {
     status: 500,
@@ -983,13 +988,18 @@ export const errorCodes = {
     meaning: 'A topic cannot be made with so many replicas.',
     next: 'Ask for no more replicas than there are brokers.',
   },
-  WAGGLE_REPLY_PARTITION: { status: 500, exit: 1, meaning: 'The partition for a reply is not there.', next: 'Name one that is there, or none.' },
-  WAGGLE_REPLY_TOPIC_MISSING: { status: 500, exit: 1, meaning: 'The topic for a reply does not exist.', next: 'Create it.' },
+  WAGGLE_REPLY_PARTITION: {
+    status: 500,
+    exit: 1,
+    meaning: 'The topic for a reply does not have the partition that was named.',
+    next: 'Name a partition of the topic, or no partition.',
+  },
+  WAGGLE_REPLY_TOPIC_MISSING: { status: 500, exit: 1, meaning: 'The topic for a reply does not exist.', next: 'Create the topic.' },
   WAGGLE_REPLY_TOPIC_REFUSED: {
     status: 500,
     exit: 1,
-    meaning: 'The topic for a reply is none that may be named.',
-    next: 'Add it to `WAGGLE_REPLY_TOPICS`, or name one of those.',
+    meaning: 'The topic for a reply is not in the list of topics that may be named.',
+    next: 'Add the topic to `WAGGLE_REPLY_TOPICS`, or name a topic of that list.',
   },
   WAGGLE_REQUEST_ID: {
     status: 400,
@@ -1028,12 +1038,17 @@ export const errorCodes = {
     meaning: 'A schema is not compatible with those that the subject has.',
     next: 'Change the schema, or the subject’s compatibility level.',
   },
-  WAGGLE_SCHEMA_NOT_FETCHED: { status: 503, exit: 1, meaning: 'The schema of a record is being fetched.', next: 'Nothing: the record waits for it.' },
+  WAGGLE_SCHEMA_NOT_FETCHED: {
+    status: 503,
+    exit: 1,
+    meaning: 'The schema of a record is being fetched.',
+    next: 'Nothing: the record waits for the schema.',
+  },
   WAGGLE_SCHEMA_NOT_REGISTERED: {
     status: 500,
     exit: 1,
     meaning: 'The registry does not have the schema for the subject.',
-    next: 'Register it there, or give the serde a schema and let it register.',
+    next: 'Register the schema there, or give the serde a schema and let the serde register it.',
   },
   WAGGLE_SCHEMA_REFUSED: { status: 500, exit: 1, meaning: 'A schema is wrong, or the registry refuses it.', next: 'Correct the schema.' },
   WAGGLE_SCHEMA_UNKNOWN: {
@@ -1063,7 +1078,7 @@ export const errorCodes = {
   WAGGLE_SECRETS_NOT_ENCRYPTED: {
     status: 409,
     exit: 1,
-    meaning: 'A secret cannot be stored, because there is no key to encrypt it with.',
+    meaning: 'A secret cannot be stored, because no key for the encryption is set.',
     next: 'Set `WAGGLE_SECRETS_KEY_FILE` or `WAGGLE_SECRETS_KEY`.',
   },
   WAGGLE_SECRET_INVALID: {
@@ -1078,12 +1093,17 @@ export const errorCodes = {
     meaning: 'A file of `WAGGLE_SECRETS_DIR` cannot be read.',
     next: 'Let this process read the file, as text of at most 64 KiB.',
   },
-  WAGGLE_SERDE_MISSING: { status: 500, exit: 1, meaning: 'A key or a value has no serde.', next: 'Give it one, or set a default.' },
+  WAGGLE_SERDE_MISSING: {
+    status: 500,
+    exit: 1,
+    meaning: 'A key or a value has no serde.',
+    next: 'Give the key or the value a serde, or set a default serde.',
+  },
   WAGGLE_SERDE_NOT_OPEN: {
     status: 500,
     exit: 1,
     meaning: 'A serde of a schema registry was used before it was opened.',
-    next: 'Await its `open` first.',
+    next: 'Await `open` of the serde first.',
   },
   WAGGLE_SERVER_ERROR: {
     status: 500,
@@ -1091,8 +1111,18 @@ export const errorCodes = {
     meaning: 'A server answered a command with a status from 500 to 599.',
     next: 'See the message: it has the server’s title and detail, and the request id.',
   },
-  WAGGLE_SLOW_BODY: { status: 408, exit: 1, meaning: 'The body of a request came too slowly.', next: 'Send it quicker, or in smaller parts.' },
-  WAGGLE_SLOW_REQUEST: { status: 408, exit: 1, meaning: 'A request took too long to arrive.', next: 'Send it quicker, or in smaller parts.' },
+  WAGGLE_SLOW_BODY: {
+    status: 408,
+    exit: 1,
+    meaning: 'The body of a request came too slowly.',
+    next: 'Send the body quicker, or in smaller requests.',
+  },
+  WAGGLE_SLOW_REQUEST: {
+    status: 408,
+    exit: 1,
+    meaning: 'A request took too long to arrive.',
+    next: 'Send the request quicker, or in smaller requests.',
+  },
   WAGGLE_STARTING: { status: 503, exit: 3, meaning: 'The process is starting and cannot know yet.', next: 'Ask again in a moment.' },
   WAGGLE_STATE_CORRUPT: {
     status: 500,
@@ -1112,7 +1142,7 @@ export const errorCodes = {
     meaning: 'A store of the embedded log has rows of another kind of store.',
     next: 'Give the store another name, or reset the application.',
   },
-  WAGGLE_STORE_EXISTS: { status: 500, exit: 1, meaning: 'Two state stores have one name.', next: 'Give one of the two another name.' },
+  WAGGLE_STORE_EXISTS: { status: 500, exit: 1, meaning: 'Two state stores have one name.', next: 'Give one of the two stores another name.' },
   WAGGLE_STORE_MIGRATED: {
     status: 503,
     exit: 1,
@@ -1129,13 +1159,13 @@ export const errorCodes = {
     status: 500,
     exit: 1,
     meaning: 'A store was used outside of the task that opens it.',
-    next: 'Ask for it in a processor, with `getStateStore`, or of a `TopologyTestDriver`.',
+    next: 'Get the store in a processor, with `getStateStore`, or from a `TopologyTestDriver`.',
   },
   WAGGLE_STORE_READ_ONLY: {
     status: 500,
     exit: 1,
     meaning: 'A global store is written by a processor that is not its own.',
-    next: 'Send the change to its topic.',
+    next: 'Send the change to the topic of the store.',
   },
   WAGGLE_STORE_UNKNOWN: {
     status: 404,
@@ -1153,13 +1183,13 @@ export const errorCodes = {
     status: 409,
     exit: 1,
     meaning: 'A swarm is being changed, or another change was faster.',
-    next: 'See what it is now with `waggle swarms get`, and send the change again.',
+    next: 'See the state of the swarm with `waggle swarms get`, and send the change again.',
   },
   WAGGLE_SWARM_EXISTS: {
     status: 409,
     exit: 1,
     meaning: 'There is a swarm of this name, or a gateway of this name in another swarm.',
-    next: 'Update it with `waggle swarms apply`, or give the new one another name.',
+    next: 'Update that swarm with `waggle swarms apply`, or give the new swarm another name.',
   },
   WAGGLE_SWARM_FIXED: {
     status: 409,
@@ -1184,7 +1214,7 @@ export const errorCodes = {
     status: 500,
     exit: 1,
     meaning: 'A name is not a valid name for a table.',
-    next: 'Use letters, digits and `_`, with a database before a `.` where it is not the default one.',
+    next: 'Use letters, digits and `_`, and write a database that is not the default database before a `.`.',
   },
   WAGGLE_TASK_CLOSED: { status: 503, exit: 1, meaning: 'A task was closed while it had a record.', next: 'Nothing: the record is done again.' },
   WAGGLE_TASK_FAILED: {
@@ -1258,7 +1288,7 @@ export const errorCodes = {
     status: 502,
     exit: 1,
     meaning: 'A bee published more parts, larger ones, or more bytes in all than one result may have.',
-    next: 'Publish fewer or smaller parts, for example several words in one.',
+    next: 'Publish fewer or smaller parts, for example several words in one part.',
   },
   WAGGLE_TOPIC_MISMATCH: {
     status: 500,
@@ -1270,7 +1300,7 @@ export const errorCodes = {
     status: 500,
     exit: 1,
     meaning: 'Processes with different topologies share an application id.',
-    next: 'Give one of the two an id of its own, or replace all processes that have the old topology.',
+    next: 'Give one of the two applications an id of its own, or replace all processes that have the old topology.',
   },
   WAGGLE_UNDEFINED_VALUE: {
     status: 500,
@@ -1286,7 +1316,7 @@ export const errorCodes = {
   },
   WAGGLE_UNKNOWN_BEE_TYPE: { status: 500, exit: 1, meaning: 'There is no bee type of this name.', next: 'Correct the name, or register the type.' },
   WAGGLE_UNKNOWN_DEAD_LETTER: { status: 404, exit: 1, meaning: 'There is no dead letter with this id.', next: 'See `waggle dead-letters list`.' },
-  WAGGLE_UNKNOWN_GATEWAY: { status: 404, exit: 1, meaning: 'There is no gateway of this name.', next: 'Use one that the message names.' },
+  WAGGLE_UNKNOWN_GATEWAY: { status: 404, exit: 1, meaning: 'There is no gateway of this name.', next: 'Use a gateway that the message names.' },
   WAGGLE_UNKNOWN_HOST: {
     status: 421,
     exit: 1,
@@ -1302,7 +1332,7 @@ export const errorCodes = {
   WAGGLE_UNKNOWN_REQUEST: {
     status: 404,
     exit: 1,
-    meaning: 'There is no request with this id, or it is older than answers are kept.',
+    meaning: 'There is no request with this id, or its answer has expired.',
     next: 'Correct the id.',
   },
   WAGGLE_UNKNOWN_SECRET: {
@@ -1333,14 +1363,14 @@ export const errorCodes = {
     status: 500,
     exit: 3,
     meaning: 'No Waggle answers at the address.',
-    next: 'Start a swarm with `waggle run FILE`, or say with `--url` where it runs.',
+    next: 'Start a swarm with `waggle run FILE`, or name a running process with `--url`.',
   },
   WAGGLE_UNSAFE_INTEGER: { status: 500, exit: 1, meaning: 'An integer is too large for a number to hold exactly.', next: 'Use a serde of bigint.' },
   WAGGLE_UPDATE_NEEDS_ACCEPT: {
     status: 409,
     exit: 1,
     meaning: 'An update would give up state, or change the number of partitions.',
-    next: 'Read the differences, and say `--accept` if that is what you want.',
+    next: 'Read the differences, and add `--accept` if you want them.',
   },
   WAGGLE_UPDATE_TIMEOUT: {
     status: 409,
@@ -1354,7 +1384,7 @@ export const errorCodes = {
     status: 500,
     exit: 1,
     meaning: 'The worker of a stream thread ended.',
-    next: 'Nothing: its tasks go on from their last commit; see the cause.',
+    next: 'Nothing: the tasks of the thread continue from their last commit. See the cause.',
   },
   WAGGLE_WORKER_FAILED: { status: 500, exit: 1, meaning: 'A worker thread threw an error that is none of Waggle’s.', next: 'See the cause.' },
   WAGGLE_WRONG_SECRET: {

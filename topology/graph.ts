@@ -288,7 +288,7 @@ export class Topology {
     if (there !== undefined && there !== store) {
       throw new WaggleError('WAGGLE_STORE_EXISTS', {
         message: `There is a state store named ${store.name} already`,
-        next: 'Give one of the two another name.',
+        next: 'Give one of the two stores another name.',
       })
     }
     this.#added.set(store.name, store)
@@ -327,7 +327,10 @@ export class Topology {
     supplier: ProcessorSupplier<K, V, never, never>,
   ): this {
     if (!('kind' in store) || store.kind === 'custom') {
-      throw mistake(`The store ${store.name} is its maker’s own, so it cannot be filled from the topic ${topic}`, 'Make it with one of Stores.')
+      throw mistake(
+        `The store ${store.name} is its maker’s own, so it cannot be filled from the topic ${topic}`,
+        'Make the store with a function of Stores.',
+      )
     }
     const spec = { ...(store as StoreBuilder<StateStore> & KeptStore), logging: true, sourceTopic: topic }
     this.addSource(sourceName, topic, consumed)
@@ -381,7 +384,7 @@ export class Topology {
       if (!this.#stores.has(store)) {
         throw new WaggleError('WAGGLE_STORE_UNKNOWN', {
           message: `Processor ${processor} wants the store ${store}, which was not added`,
-          next: 'Add it with addStateStore first.',
+          next: 'Add the store with addStateStore first.',
         })
       }
       // Each task has the global stores already.

@@ -2,7 +2,7 @@ import { WaggleError } from './waggle-error.ts'
 
 /** The error for a call of a closed log. */
 export function closedLog(): WaggleError {
-  return new WaggleError('WAGGLE_CLOSED', { message: 'The log is closed', next: 'Open it again.' })
+  return new WaggleError('WAGGLE_CLOSED', { message: 'The log is closed', next: 'Open the log again.' })
 }
 
 /** The error for a commit whose records depend on records that another application took back. */

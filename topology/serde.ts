@@ -22,7 +22,7 @@ export interface Serde<in out T> extends Serializer<T>, Deserializer<T> {
   open?(use: SerdeUse): Promise<void>
 }
 
-/** A topic that a serde is going to write. */
+/** The purpose for which a serde is opened: the keys or the values of one topic, or of topics that each record chooses. */
 export interface SerdeUse {
   /** The topic's name; null if each record chooses its topic. */
   readonly topic: string | null

@@ -261,7 +261,7 @@ export function builderOf<S extends StateStore>(store: KeptStore): KeptStore & S
     build() {
       throw new WaggleError('WAGGLE_STORE_NOT_OPEN', {
         message: `The store ${store.name} is opened by the task that uses it`,
-        next: 'Ask for it in a processor, with getStateStore, or of a TopologyTestDriver.',
+        next: 'Get the store in a processor, with getStateStore, or from a TopologyTestDriver.',
       })
     },
   }

@@ -5,7 +5,7 @@ export function wrongType(topic: string, value: unknown, wanted: string): Waggle
   if (value === undefined) {
     return new WaggleError('WAGGLE_UNDEFINED_VALUE', {
       message: `A value for ${topic} is undefined`,
-      next: 'Give it a value, or null for none; a function with braces needs a return.',
+      next: 'Return a value, or null for no value. A function with braces needs a return.',
     })
   }
   return new WaggleError('WAGGLE_INVALID_VALUE', {

@@ -27,6 +27,6 @@ export function jsonInput(input: unknown, contentType: string): unknown {
   if (isJson) return input
   throw new WaggleError('WAGGLE_EXPRESSION', {
     message: `An expression reads JSON, and the input is ${contentType}`,
-    next: 'Send JSON, or put a bee in front that makes JSON of it.',
+    next: 'Send JSON, or put a bee in front that makes JSON of the input.',
   })
 }

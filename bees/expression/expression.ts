@@ -211,7 +211,7 @@ function kindOf(value: unknown): string {
 }
 
 function tooDeep(): WaggleError {
-  return wrong(`it is nested more than ${maxDepth} deep`, 'Write it flatter, or use a module bee.')
+  return wrong(`it is nested more than ${maxDepth} deep`, 'Write a flatter expression, or use a module bee.')
 }
 
 function wrong(what: string, next: string): WaggleError {

@@ -172,7 +172,7 @@ function isSame(a: Payload, b: Payload): boolean {
 function differs(bee: string, number: number, what: string): WaggleError {
   return new WaggleError('WAGGLE_PARTS_DIFFER', {
     message: `${bee} was run again and gave ${what} as part ${number}, and the caller has another one already`,
-    next: 'Let the bee give the same parts for the same input, or let it first yield the parts that its request names, and then go on behind them.',
+    next: 'Let the bee give the same parts for the same input, or let the bee first yield the parts that its request names, and then continue after these parts.',
   })
 }
 
@@ -193,7 +193,7 @@ function skipped(bee: string, number: number, next: number): WaggleError {
 function tooMany(bee: string, what: string): WaggleError {
   return new WaggleError('WAGGLE_TOO_MANY_PARTS', {
     message: `${bee} published ${what}`,
-    next: 'Publish fewer or smaller parts, for example several words in one.',
+    next: 'Publish fewer or smaller parts, for example several words in one part.',
   })
 }
 

@@ -67,7 +67,10 @@ function resultOf(output: unknown, bee: string): BeeResult {
 }
 
 function noList(bee: string): WaggleError {
-  return new WaggleError('WAGGLE_BEE_OUTPUT', { message: `${bee} gave no list of results`, next: 'Give one result a row, in order.' })
+  return new WaggleError('WAGGLE_BEE_OUTPUT', {
+    message: `${bee} gave no list of results`,
+    next: 'Return one result for each row, in the order of the rows.',
+  })
 }
 
 /** The result of one row of a batch. */

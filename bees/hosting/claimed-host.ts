@@ -122,7 +122,7 @@ function bytesOf(rows: readonly Payload[]): number {
 function wrongLength(results: number, rows: number): WaggleError {
   return new WaggleError('WAGGLE_BATCH_LENGTH', {
     message: `The bee gave ${results} results for ${rows} rows`,
-    next: 'Give one result a row, in order.',
+    next: 'Return one result for each row, in the order of the rows.',
   })
 }
 

@@ -28,7 +28,7 @@ export function madeBy(
   if (definition.create === undefined)
     throw new WaggleError('WAGGLE_INVALID_BEE', {
       message: `${bee.type.type} has no create function`,
-      next: 'Give it one, or the role gateway or batch.',
+      next: 'Give the bee type a create function, or the role gateway or batch.',
     })
   const context: BeeContext<never> = {
     swarm: options.swarm,
@@ -69,6 +69,7 @@ export function leastReplicas(options: HostOptions, bee: SwarmBee): number {
 
 export function typeOf(options: HostOptions, bee: SwarmBee): BeeType {
   const type = options.registry.find(bee.type.type)
-  if (type === null) throw new WaggleError('WAGGLE_UNKNOWN_BEE_TYPE', { message: `There is no bee type ${bee.type.type}`, next: 'Register it.' })
+  if (type === null)
+    throw new WaggleError('WAGGLE_UNKNOWN_BEE_TYPE', { message: `There is no bee type ${bee.type.type}`, next: 'Register the bee type.' })
   return type
 }

@@ -69,7 +69,7 @@ export function majorityOf(votes: ReadonlyMap<string, Vote>, weightOf: (bee: str
   if (!(total > 0 && total < Number.POSITIVE_INFINITY))
     throw new WaggleError('WAGGLE_NO_PREDICTION', {
       message: 'No prediction with a weight above 0 is there',
-      next: 'See why the models failed, or give them weights.',
+      next: 'See why the models failed, or give the models weights above 0.',
     })
   const [label] = [...counts].reduce((best, one) => (isAhead(one[1], best[1]) ? one : best))
   return {

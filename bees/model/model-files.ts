@@ -43,7 +43,7 @@ async function labelsIn(address: string, path: string): Promise<readonly string[
 function noLabels(address: string, why: string): WaggleError {
   return new WaggleError('WAGGLE_MODEL_INVALID', {
     message: `${shownAddress(address)} names no labels: ${why}`,
-    next: 'Write one label a line, or a list in a .json file, in the order of the scores.',
+    next: 'Write one label on each line, or a list in a .json file, in the order of the scores.',
   })
 }
 

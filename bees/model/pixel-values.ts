@@ -53,7 +53,7 @@ function inChannels(name: string, given: number | readonly number[], channels: n
   if (values.length === channels) return values
   throw new WaggleError('WAGGLE_INVALID_PICTURE', {
     message: `normalize.${name} has ${values.length} values, and a picture has ${channels} channels`,
-    next: `Give one number, or ${channels}.`,
+    next: `Give one number, or ${channels} numbers.`,
   })
 }
 

@@ -130,7 +130,7 @@ export function versionOf(spec: VersionSpec, name: string, setting: string): num
   const hint = didYouMean(name, Object.keys(names))
   throw versionMistake(
     `${setting} has ${name}, which is neither the number nor the name of a version`,
-    hint === '' ? `Give it a number: versions: {names: {${name}: 1}}.` : hint,
+    hint === '' ? `Give the name a number: versions: {names: {${name}: 1}}.` : hint,
     setting,
   )
 }

@@ -78,7 +78,9 @@ function noExport(path: string, name: string, module: { readonly [name: string]:
   return new WaggleError('WAGGLE_INVALID_MODULE', {
     message: `${path} has no export ${name} that is a function or has a process function`,
     next:
-      exports.length === 0 ? 'Export one: export default (input) => output.' : `It exports: ${exports.join(', ')}${hint === '' ? '.' : `; ${hint}`}`,
+      exports.length === 0
+        ? 'Export a function: export default (input) => output.'
+        : `It exports: ${exports.join(', ')}${hint === '' ? '.' : `; ${hint}`}`,
   })
 }
 

@@ -73,7 +73,7 @@ function endedByModule(path: string): void {
 function notLoaded(path: string, limitMs: number): WaggleError {
   return new WaggleError('WAGGLE_INVALID_MODULE', {
     message: `${path} has not loaded within ${limitMs / 1000} s`,
-    next: 'Do less while it loads, and see that each top-level await ends.',
+    next: 'Let the module do less while it loads, and see that each top-level await ends.',
   })
 }
 
@@ -167,7 +167,7 @@ function adviceFor(thrown: unknown, said: string): string {
 
 function missing(said: string): string {
   const [, name] = /^Cannot find package '([^']+)'/.exec(said) ?? []
-  if (name !== undefined) return `Install it: npm install ${name}, in the folder of the package.json above the module.`
+  if (name !== undefined) return `Install the package: npm install ${name}, in the folder of the package.json above the module.`
   return 'Correct the path of the import, with the extension of the file, such as ./helper.ts.'
 }
 

@@ -152,7 +152,7 @@ function stackOf(error: unknown): string {
 
 function notEnded(): WaggleError {
   return new WaggleError('WAGGLE_TIMEOUT', {
-    message: 'The call did not end when its time was over',
+    message: 'The call did not end when its time limit was over',
     next: 'Let the module end a call when the signal of its request aborts.',
   })
 }

@@ -153,7 +153,7 @@ function checked(description: DescribedStatement): DescribedStatement {
   if (twice === undefined) return description
   throw new WaggleError('WAGGLE_POSTGRES_QUERY', {
     message: `the result of the query has two columns named ${twice}`,
-    next: 'Give one another name with AS.',
+    next: 'Give one of these columns another name with AS.',
   })
 }
 

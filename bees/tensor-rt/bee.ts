@@ -3,7 +3,7 @@ import { defineBee } from '../define-bee.ts'
 import { withModelFiles } from '../model/model-files.ts'
 import { modelSpec, predictionType } from '../model/model-spec.ts'
 import { shadowSpec, versionsAtOnce } from '../model/version-spec.ts'
-import { checkModel, modelBee } from '../served-model/model-bee.ts'
+import { checkModel, modelBee } from '../model-versions/model-bee.ts'
 
 export default defineBee({
   type: 'tensor-rt',

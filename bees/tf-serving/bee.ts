@@ -4,7 +4,7 @@ import { defineBee } from '../define-bee.ts'
 import { withModelFiles } from '../model/model-files.ts'
 import { type ModelSpec, modelSpec, predictionType } from '../model/model-spec.ts'
 import { shadowSpec, versionsAtOnce } from '../model/version-spec.ts'
-import { checkModel, modelBee } from '../served-model/model-bee.ts'
+import { checkModel, modelBee } from '../model-versions/model-bee.ts'
 import { checkServer, type ServerSpec, serverBee } from './server-bee.ts'
 
 export default defineBee({

@@ -8,8 +8,8 @@ import { type ModelPrediction, readingOf } from '../model/model-reading.ts'
 import { fitOf, type ModelSpec } from '../model/model-spec.ts'
 import { shownSignature } from '../model/shown-signature.ts'
 import { takenPicture } from '../model/taken-picture.ts'
-import { LoadedVersion } from '../served-model/loaded-version.ts'
-import { findingsOf } from '../served-model/model-bee.ts'
+import { LoadedVersion } from '../model-versions/loaded-version.ts'
+import { findingsOf } from '../model-versions/model-bee.ts'
 
 /** The spec of a model that runs on a TensorFlow Serving. */
 export type ServerSpec = Omit<ModelSpec, 'model'> & { readonly url: string; readonly tls?: ServingTls }
@@ -38,7 +38,7 @@ class ServerModel implements RunningModel {
   readonly #options: ServerModelOptions
   #loaded: LoadedVersion | null = null
   #late: LateModel | null = null
-  /** The reason why the model was not open at the start. */
+  /** The reason why the model was not open at the start; null if it was open. */
   #away: WaggleError | null = null
   /** The load of a model that was not open at the start. Calls that arrive meanwhile share this load. */
   #loading: Promise<LoadedVersion> | null = null

@@ -67,7 +67,7 @@ export function averageOf(predictions: ReadonlyMap<string, Prediction>, weights:
   if (total === 0)
     throw new WaggleError('WAGGLE_NO_PREDICTION', {
       message: 'No prediction with a weight above 0 is there',
-      next: 'See why the models failed, or give them weights.',
+      next: 'See why the models failed, or give the models weights above 0.',
     })
   const scores = new Map<string, number>()
   for (const { scores: own, weight } of bees)

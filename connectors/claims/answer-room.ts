@@ -168,7 +168,7 @@ function readingMs(bytes: number): number {
 }
 
 const graceMs = 10_000
-/** The most time for an answer of more than half of the room. It is less than others wait, so one such answer keeps nobody's from its caller. */
+/** The most time for an answer of more than half of the room. It is shorter than the time for which other answers may wait, so one such answer never makes the wait of another answer fail. */
 const mostOfRoomMs = 15_000
 const leastBytesPerSecond = 1024 * 1024
 const lookMs = 1_000

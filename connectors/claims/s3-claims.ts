@@ -95,7 +95,7 @@ function ownError(error: WaggleError): WaggleError {
   if (error instanceof Unavailable) {
     return new Unavailable('WAGGLE_CLAIM_STORE_AWAY', {
       message: `The claim store does not answer: ${message}`,
-      next: 'See that the store runs and can be reached. Waggle tries it again.',
+      next: 'See that the store runs and can be reached. Waggle calls the store again.',
       cause,
     })
   }

@@ -142,7 +142,7 @@ export class ClickHouseDatabase implements Database {
     if (damaged === undefined) return
     throw new WaggleError('WAGGLE_CLICKHOUSE', {
       message: `The part ${place.folder}${damaged.part_path} of the table ${table} is damaged: ${damaged.message}`,
-      next: 'Move that folder away: the next start writes its rows again from the log, and says how many are past their retention.',
+      next: 'Move that folder away: the next start writes its rows again from the log, and says how many rows the log no longer has.',
     })
   }
 

@@ -42,6 +42,7 @@ export class ClickHouseTable implements PredictionTable {
     }
   }
 
+  /** Inserts these rows by one request. The bee `save-to-database` gathers rows into batches before it calls `insert`. */
   async insert(rows: readonly PredictionRow[], signal: AbortSignal): Promise<void> {
     const values = rows.map((row) => ({ ...row, offset: String(row.offset), predicted_at: (row.predicted_at / 1000).toFixed(3) }))
     for (let attempt = 0; ; attempt++) {
@@ -93,7 +94,7 @@ export class ClickHouseTable implements PredictionTable {
     if (!(year < oldestServer[0] || (year === oldestServer[0] && month < oldestServer[1]))) return
     throw new WaggleError('WAGGLE_CLICKHOUSE', {
       message: `The ClickHouse server is ${version}, and its tables cannot hold predictions`,
-      next: `Set CLICKHOUSE_URL to a server of ${oldestServer.join('.')} or later, or leave it out: Waggle then starts its own.`,
+      next: `Set CLICKHOUSE_URL to a server of ${oldestServer.join('.')} or later, or remove CLICKHOUSE_URL: Waggle then starts a ClickHouse of its own.`,
     })
   }
 
@@ -154,7 +155,7 @@ export class ClickHouseTable implements PredictionTable {
       if (wrong === null) continue
       throw new WaggleError('WAGGLE_TABLE_MISMATCH', {
         message: `${wrong}: a repeated row would count twice`,
-        next: `Give spec.table another name, or rename ${table.name}: Waggle then makes its own.`,
+        next: `Give spec.table another name, or rename ${table.name}: Waggle then makes a table of its own.`,
       })
     }
     return kinds

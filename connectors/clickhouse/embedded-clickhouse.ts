@@ -153,7 +153,7 @@ class WatchedServer implements EmbeddedClickHouse {
     return code === 'EADDRINUSE'
       ? new WaggleError('WAGGLE_PORT_IN_USE', {
           message: `Port ${this.#port} of ${host}, for the embedded ClickHouse, is in use`,
-          next: 'Stop the program that has it, set WAGGLE_CLICKHOUSE_PORT to another port, or CLICKHOUSE_URL to a ClickHouse of your own.',
+          next: 'Stop the program that uses the port, set WAGGLE_CLICKHOUSE_PORT to another port, or CLICKHOUSE_URL to a ClickHouse of your own.',
         })
       : new WaggleError('WAGGLE_CLICKHOUSE', {
           message: `The embedded ClickHouse cannot start on ${directory}: ${message.trim()}`,

@@ -43,7 +43,7 @@ export class GuardedHttpCalls implements HttpCalls {
     if (this.#hosts.has(url)) return
     throw new WaggleError('WAGGLE_HTTP_CALL_ADDRESS', {
       message: `${url.host} is not in the list of hosts that may be called`,
-      next: `Add it to WAGGLE_HTTP_CALL_HOSTS (WAGGLE_HTTP_CALL_HOSTS=${url.host}), if you trust it; a name in a private network needs the network too (${url.host},10.0.0.0/8).`,
+      next: `Add the host to WAGGLE_HTTP_CALL_HOSTS (WAGGLE_HTTP_CALL_HOSTS=${url.host}), if you trust it; a name in a private network needs the network too (${url.host},10.0.0.0/8).`,
     })
   }
 

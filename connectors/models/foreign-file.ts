@@ -110,12 +110,12 @@ const torchOnnx = 'Export the model in Python: torch.onnx.export(model, example,
 const emptyFile: Foreign = { is: 'empty', next: 'See that the export or the download of the model ended, and name the whole file.' }
 const keras: Foreign = {
   is: 'a file of Keras, which only Python can read',
-  next: 'Export it in Python: keras.models.load_model("FILE").export("FOLDER", format="tf_saved_model"), and name the folder to tf-serving (docs/models.md).',
+  next: 'Export the model in Python: keras.models.load_model("FILE").export("FOLDER", format="tf_saved_model"), and name the folder to tf-serving (docs/models.md).',
 }
 const torch: Foreign = { is: 'a file of PyTorch (torch.save or TorchScript), which only PyTorch can read', next: torchOnnx }
 const torchProgram: Foreign = {
   is: 'a program of torch.export (.pt2), which only PyTorch can read',
-  next: 'Export it in Python: torch.onnx.export(torch.export.load("FILE"), dynamo=True).save("model.onnx"), and name the .onnx file (docs/models.md).',
+  next: 'Export the model in Python: torch.onnx.export(torch.export.load("FILE"), dynamo=True).save("model.onnx"), and name the .onnx file (docs/models.md).',
 }
 const compressed: Foreign = { is: 'a compressed file, as joblib writes with compress', next: `Unpack it if a model is in it. ${toOnnx}` }
 
@@ -148,7 +148,7 @@ const beginnings: readonly (Foreign & { readonly begins: Buffer; readonly at?: n
     is: 'an engine that TensorRT built for one GPU',
     next: 'Name the .onnx file that it was built from: with `gpu: 1` tensor-rt builds the engine itself.',
   },
-  { begins: Buffer.from('GGUF'), is: 'a language model for llama.cpp (GGUF)', next: 'Run it in a container bee (bees/PROTOCOL.md).' },
+  { begins: Buffer.from('GGUF'), is: 'a language model for llama.cpp (GGUF)', next: 'Run the model in a container bee (bees/PROTOCOL.md).' },
   { begins: Buffer.from('{"'), at: 8, is: 'weights in safetensors, without the graph of a model', next: torchOnnx },
   { begins: Buffer.from('\x93NUMPY', 'latin1'), is: 'an array of NumPy (.npy), without the graph of a model', next: exportAgain },
   { begins: Buffer.from('version https://git-lfs'), is: 'a pointer of Git LFS, and not the file itself', next: 'Get the file: git lfs pull.' },
@@ -160,7 +160,7 @@ const beginnings: readonly (Foreign & { readonly begins: Buffer; readonly at?: n
   {
     begins: Buffer.from('CBM1'),
     is: 'a model of CatBoost',
-    next: 'Export it in Python: model.save_model("model.onnx", format="onnx"), and name the .onnx file.',
+    next: 'Export the model in Python: model.save_model("model.onnx", format="onnx"), and name the .onnx file.',
   },
   {
     begins: Buffer.from('{L\0\0'),

@@ -14,7 +14,10 @@ export function labelsBeside(path: string): ModelLabels | null {
   const name = statSync(path).isDirectory() ? resolve(path) : join(dirname(path), basename(path, extname(path)))
   const files = [`${name}.labels.txt`, `${name}.labels.json`].filter((file) => existsSync(file))
   if (files.length > 1) {
-    throw new WaggleError('WAGGLE_MODEL_INVALID', { message: `${files.join(' and ')} both name the labels of ${path}`, next: 'Delete one of them.' })
+    throw new WaggleError('WAGGLE_MODEL_INVALID', {
+      message: `${files.join(' and ')} both name the labels of ${path}`,
+      next: 'Delete one of these files.',
+    })
   }
   return files[0] === undefined ? null : readLabels(files[0], resolve(path))
 }
@@ -41,7 +44,7 @@ function readLabels(file: string, model: string): ModelLabels {
 function unreadable(file: string, why: string): WaggleError {
   return new WaggleError('WAGGLE_MODEL_INVALID', {
     message: `${file} names no labels: ${why}`,
-    next: `Write ${file.endsWith('.json') ? 'a list of them' : 'one a line'} in the order of the scores, or set labels in the bee’s spec.`,
+    next: `Write ${file.endsWith('.json') ? 'a list of the labels' : 'one label on each line'} in the order of the scores, or set labels in the bee’s spec.`,
   })
 }
 

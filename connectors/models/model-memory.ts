@@ -14,7 +14,7 @@ export async function refuseLargerThanMemory(path: string, availableBytes: () =>
   if (needed <= available) return
   throw new WaggleError('WAGGLE_MODEL_TOO_LARGE', {
     message: `${path} has ${bytes} bytes, so it needs at least ${needed} bytes of memory, and this process may take ${Math.round(available)} more`,
-    next: 'Give the machine or the container more memory, name a smaller model, or set WAGGLE_MODEL_MEMORY_BYTES if you know that it fits.',
+    next: 'Give the machine or the container more memory, name a smaller model, or set WAGGLE_MODEL_MEMORY_BYTES if you know that the model fits.',
   })
 }
 

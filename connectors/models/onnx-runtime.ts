@@ -95,7 +95,7 @@ export function runTensor(datatype: ModelDatatype, { dims, data }: Tensor): RunT
 function withoutShape(path: string, input: string): WaggleError {
   return new WaggleError('WAGGLE_MODEL_SHAPE', {
     message: `${path} has the input ${input} without a shape`,
-    next: 'Export it with a shape, whose free dimensions may be unnamed.',
+    next: 'Export the model with a shape of this input. Free dimensions need no name.',
   })
 }
 
@@ -132,7 +132,7 @@ function signatureOf(path: string, value: InferenceSession.ValueMetadata): Tenso
   if (!value.isTensor || datatype === undefined) {
     throw new WaggleError('WAGGLE_MODEL_SHAPE', {
       message: `${path} has ${value.name} as ${value.isTensor ? value.type : 'a sequence or a map'}, which is not supported`,
-      next: `Export it as a tensor of ${Object.keys(datatypes).join(', ')}.`,
+      next: `Export the model with a tensor in its place, of ${Object.keys(datatypes).join(', ')}.`,
     })
   }
   return {

@@ -78,7 +78,7 @@ export class ThreadedModels implements Models {
       await model.close()
       throw new WaggleError('WAGGLE_GPU_MISSING', {
         message: `${options.path} asks for a GPU and none can be used: ${warning}`,
-        next: 'Install its driver and libraries; or set WAGGLE_GPU=prefer to run it on the CPU or, on Kafka, WAGGLE_GPUS=0 to leave it to other processes.',
+        next: 'Install the GPU’s driver and libraries; or set WAGGLE_GPU=prefer to run the model on the CPU or, on Kafka, WAGGLE_GPUS=0 to leave the model to other processes.',
       })
     }
     options.log('warn', `no GPU can be used (${warning}); running on ${model.device}`)
@@ -192,7 +192,7 @@ class ThreadedModel implements OpenModel {
         reject(
           new WaggleError('WAGGLE_MODEL_FAILED', {
             message: `The thread of ${this.#place} ended with ${code} before it was ready`,
-            next: 'See that the model fits into memory, and run it alone to see why.',
+            next: 'See that the model fits into memory, and run the model alone to see why its thread ends.',
           }),
         )
         this.#died(worker, `it ended with ${code}`)
@@ -308,7 +308,7 @@ class ThreadedModel implements OpenModel {
   #changed(): WaggleError {
     return new WaggleError('WAGGLE_MODEL_SHAPE', {
       message: `${this.#place} has other inputs, outputs or labels than when it was opened, so its thread is not started again`,
-      next: 'Put the former file back, or stop the swarm and start it with the new one.',
+      next: 'Put the former file back, or stop the swarm and start it with the new file.',
     })
   }
 

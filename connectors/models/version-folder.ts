@@ -78,7 +78,7 @@ export async function versionFolder(path: string, version: number): Promise<stri
   const there = folders.length === 0 ? 'no version' : `the versions ${folders.map((one) => one.version).join(', ')}`
   throw new WaggleError('WAGGLE_MODEL_NOT_FOUND', {
     message: `${path} has no version ${version}: it has ${there}`,
-    next: 'Correct the version in the bee’s spec, or leave it out for the highest.',
+    next: 'Correct version in the bee’s spec, or remove version to use the highest one.',
   })
 }
 

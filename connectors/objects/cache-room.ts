@@ -82,7 +82,7 @@ export class CacheRoom {
       }
       throw new WaggleError('WAGGLE_DISK_FULL', {
         message: `${address} needs ${bytes - bytesHere} more bytes, and the disk of ${this.#options.directory} has ${free} free`,
-        next: 'Make room on the disk, or set WAGGLE_DATA_DIR to a directory on another one.',
+        next: 'Make room on the disk, or set WAGGLE_DATA_DIR to a directory on another disk.',
       })
     }
   }

@@ -31,7 +31,8 @@ export function checkListing(
     const why = unsafePath(path) ?? (paths.has(path) ? 'it comes twice' : null)
     if (why !== null) throw unusable(address, path, why)
     paths.add(path)
-    if (!Number.isSafeInteger(bytes) || bytes < 0) throw refused(address, `the store says that ${path} has ${bytes} bytes`, 'Put it there again.')
+    if (!Number.isSafeInteger(bytes) || bytes < 0)
+      throw refused(address, `the store says that ${path} has ${bytes} bytes`, 'Put the model there again.')
     if (bytes > maxFileBytes) throw tooLarge(`${path} of ${address} has ${bytes} bytes, and a file may have ${maxFileBytes}`, 'Name a smaller model.')
   }
   for (const path of paths) {

@@ -128,7 +128,7 @@ export class ModelCache {
     this.#closing.abort(
       new WaggleError('WAGGLE_STOPPING', {
         message: 'The model is not fetched, because Waggle stops',
-        next: 'Nothing: the next start goes on with it.',
+        next: 'Nothing: the next start continues to fetch the model.',
       }),
     )
     await Promise.allSettled(this.#fetching.values())

@@ -17,7 +17,7 @@ export function packageFile(address: string, from: string): string {
   if (wrong !== null) throw invalidAddress(address, `${wrong} in ${JSON.stringify(path)}`, 'Name a file in the package.')
   const folders = createRequire(resolve(from, 'swarm.yaml')).resolve.paths(name) ?? []
   const folder = folders.map((modules) => join(modules, name)).find((one) => existsSync(join(one, 'package.json')))
-  if (folder === undefined) throw notThere(address, `no package ${name} is installed for ${from}`, `Install it: npm install ${name}.`)
+  if (folder === undefined) throw notThere(address, `no package ${name} is installed for ${from}`, `Install the package: npm install ${name}.`)
   const file = join(folder, path)
   if (!existsSync(file)) throw notThere(address, `the package in ${folder} has no ${path}`, 'Correct the path, or install the version that has it.')
   const real = realpathSync(file)

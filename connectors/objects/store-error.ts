@@ -19,7 +19,7 @@ export function refused(address: string, why: string, next: string): WaggleError
 export function away(address: string, thrown: unknown): Unavailable {
   return new Unavailable('WAGGLE_MODEL_UNREACHABLE', {
     message: `${shownAddress(address)} cannot be fetched: ${saidBy(thrown) || errorCode(thrown)}`,
-    next: 'See that the store runs and can be reached. It is tried again until it answers.',
+    next: 'See that the store runs and can be reached. Waggle calls the store again until it answers.',
     cause: thrown,
   })
 }

@@ -22,7 +22,7 @@ export class HostNotAllowed extends WaggleError {
   constructor(address: string, host: string) {
     super('WAGGLE_MODEL_SOURCE', {
       message: `${shownAddress(address)} cannot be fetched: ${host} is not in the list of hosts that models may come from`,
-      next: `Add it to WAGGLE_MODEL_HOSTS (WAGGLE_MODEL_HOSTS=${host}), if you trust it.`,
+      next: `Add the host to WAGGLE_MODEL_HOSTS (WAGGLE_MODEL_HOSTS=${host}), if you trust that host.`,
     })
   }
 }

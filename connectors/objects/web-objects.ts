@@ -74,7 +74,7 @@ export class WebObjects implements ObjectStore {
       throw refused(url.href, `the server sends it in the encoding ${headers['content-encoding']}, though none was asked for`, 'Correct the server.')
     const bytes = Number(all)
     if (all === undefined || !Number.isSafeInteger(bytes))
-      throw refused(url.href, 'the server does not say how large it is', 'Put it on a server that does.')
+      throw refused(url.href, 'the server does not say how large it is', 'Put the file on a server that says the size.')
     return { key: url.href, bytes, etag: versionTag(headers.etag, headers['last-modified']), versionId: null }
   }
 

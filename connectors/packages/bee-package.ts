@@ -26,7 +26,7 @@ export function beePackage(name: string, from: string): BeePackage {
   if (folder === undefined)
     throw unfit(
       `No package ${name} is installed for ${resolve(from)}`,
-      `Install it: npm install ${name}. For a package of the Python index: waggle bees add ${name} --python.`,
+      `Install the package: npm install ${name}. For a package of the Python index: waggle bees add ${name} --python.`,
     )
   const { version, keywords } = manifestIn(folder)
   if (!Array.isArray(keywords) || !keywords.includes(beeKeyword))
@@ -34,14 +34,14 @@ export function beePackage(name: string, from: string): BeePackage {
       `${name} is not a bee: its package.json lacks the keyword ${beeKeyword}`,
       `Name a package that is a bee, or add the keyword if it is yours.`,
     )
-  if (typeof version !== 'string') throw unfit(`The package.json of ${name} has no version`, 'Give it one.')
+  if (typeof version !== 'string') throw unfit(`The package.json of ${name} has no version`, 'Give the package a version.')
   try {
     return { name, version, integrity: integrityOf(realpathSync(folder)), main: require.resolve(name) }
   } catch (thrown) {
     if (thrown instanceof WaggleError) throw thrown
     throw new WaggleError('WAGGLE_BEE_PACKAGE', {
       message: `${name} has no module that can be loaded: ${thrown instanceof Error ? thrown.message.split('\n', 1)[0] : String(thrown)}`,
-      next: 'Correct "exports" or "main" of its package.json, or install it again.',
+      next: 'Correct "exports" or "main" of its package.json, or install the package again.',
       cause: thrown,
     })
   }

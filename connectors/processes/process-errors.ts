@@ -34,7 +34,7 @@ export function closedError(bee: string): WaggleError {
 }
 
 export function timeoutError(bee: string): WaggleError {
-  return new WaggleError('WAGGLE_BEE_TIMEOUT', { message: `${bee} gave no result in time`, next: 'Give it a longer timeout_seconds.' })
+  return new WaggleError('WAGGLE_BEE_TIMEOUT', { message: `${bee} gave no result in time`, next: 'Give the bee a longer timeout_seconds.' })
 }
 
 export interface NotStarted {

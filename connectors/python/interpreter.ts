@@ -23,7 +23,7 @@ export async function findInterpreter(program = 'python3'): Promise<Interpreter>
   if (major === 3 && minor >= leastMinor) return { executable, version }
   throw new WaggleError('WAGGLE_NO_PYTHON', {
     message: `${executable} is Python ${version}, which is too old`,
-    next: `Install Python 3.${leastMinor} or newer, and put it first in PATH.`,
+    next: `Install Python 3.${leastMinor} or newer, and put this Python first in PATH.`,
   })
 }
 

@@ -67,7 +67,7 @@ class Copy {
   #tooLarge(): WaggleError {
     return new WaggleError('WAGGLE_NOT_RESOLVED', {
       message: `Other users may not read ${this.#from}, and a copy of it for the container would have more than ${maxCopiedFiles} files or ${maxCopyBytes} bytes`,
-      next: `Let others read it (chmod -R o+rX ${basename(this.#from)}), or keep the bee’s file in a folder with fewer files.`,
+      next: `Let other users read the folder (chmod -R o+rX ${basename(this.#from)}), or keep the bee’s file in a folder with fewer files.`,
     })
   }
 }

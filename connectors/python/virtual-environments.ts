@@ -75,7 +75,7 @@ export class VirtualEnvironments {
     } catch (error) {
       await release()
       if (!this.#options.signal.aborted) throw error
-      throw new WaggleError('WAGGLE_STOPPING', { message: 'The process stops while it makes a Python environment', next: 'Start it again.' })
+      throw new WaggleError('WAGGLE_STOPPING', { message: 'The process stops while it makes a Python environment', next: 'Start the process again.' })
     }
   }
 

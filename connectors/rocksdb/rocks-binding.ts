@@ -12,7 +12,7 @@ export async function loadRocksLevel(
   } catch (cause) {
     throw new WaggleError('WAGGLE_PLATFORM', {
       message: `RocksDB's binding does not load on ${process.platform}-${process.arch}; it has binaries for linux-x64 (glibc) and darwin-arm64`,
-      next: 'Use one of these, or a container with --platform linux/amd64.',
+      next: 'Use one of these platforms, or a container with --platform linux/amd64.',
       cause,
     })
   }

@@ -78,7 +78,7 @@ export class Rocks {
 
   /** The open database. Throws after `close`, because a call to a closed database would end the process. */
   get #db(): RocksLevel {
-    if (this.#closed) throw new WaggleError('WAGGLE_CLOSED', { message: `${this.directory} is closed`, next: 'Open it again.' })
+    if (this.#closed) throw new WaggleError('WAGGLE_CLOSED', { message: `${this.directory} is closed`, next: 'Open the database again.' })
     return this.#level
   }
 
@@ -222,7 +222,7 @@ function openError(directory: string, thrown: unknown, use: Use): WaggleError {
   if (cause.code === 'LEVEL_LOCKED') {
     return new WaggleError('WAGGLE_DATA_DIR_IN_USE', {
       message: `Another process has ${directory} open`,
-      next: 'Stop it, or set WAGGLE_DATA_DIR to a directory of this one’s own.',
+      next: 'Stop that process, or set WAGGLE_DATA_DIR to another directory for this process.',
       cause: thrown,
     })
   }

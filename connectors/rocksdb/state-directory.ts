@@ -228,7 +228,7 @@ class RocksTaskDisk implements TaskDisk {
     if (!this.#isGone) return this.#parts.numberOf(store)
     throw new WaggleError('WAGGLE_CLOSED', {
       message: `The state of task ${this.#task} was given to somebody else of this process`,
-      next: 'Nothing: whoever runs the task now has it.',
+      next: 'Nothing: the thread that runs the task now has its state.',
     })
   }
 }

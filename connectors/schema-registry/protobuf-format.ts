@@ -87,6 +87,6 @@ function indexesOf(protobuf: Protobuf, type: Type): readonly number[] {
 function anotherMessage(id: number, indexes: readonly number[], { fullName }: Type): WaggleError {
   return new WaggleError('WAGGLE_SCHEMA_WRONG_KIND', {
     message: `A record has the message [${indexes}] of the schema ${id}, which is not ${fullName.replace(/^\./, '')}`,
-    next: 'Name the message that the topic has, or correct who writes it.',
+    next: 'Name the message that the topic has, or correct the program that writes to the topic.',
   })
 }

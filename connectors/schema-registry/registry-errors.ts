@@ -31,7 +31,7 @@ export function refusalOf(thrown: unknown, url: string): Refusal {
 function unreachable(url: string, why: string, cause: unknown): WaggleError {
   return new Unavailable('WAGGLE_REGISTRY_UNREACHABLE', {
     message: `The schema registry at ${url} does not answer: ${why}`,
-    next: 'Start it, or correct the address, with its whole path. What is running waits, and goes on by itself.',
+    next: 'Start the registry, or correct its address, with the whole path. Running programs wait, and continue by themselves.',
     cause,
   })
 }
@@ -40,7 +40,7 @@ function unreachable(url: string, why: string, cause: unknown): WaggleError {
 function notAuthorized(url: string, said: string, cause: unknown): WaggleError {
   return new Unavailable('WAGGLE_REGISTRY_UNREACHABLE', {
     message: `The schema registry at ${url} does not let us in: ${said}`,
-    next: 'Correct the user and password, or the token, and what they may do. What is running waits.',
+    next: 'Correct the user and password, or the token, and their rights. Running programs wait.',
     cause,
   })
 }
@@ -66,7 +66,7 @@ export function unknownSchema(id: number, { said }: Refusal): WaggleError {
 export function unregistered(subject: string, url: string, cause: unknown): WaggleError {
   return new WaggleError('WAGGLE_SCHEMA_NOT_REGISTERED', {
     message: `The schema registry at ${url} does not have this schema for ${subject}`,
-    next: 'Register it there, or give the serde a schema and let it register.',
+    next: 'Register the schema there, or give the serde a schema and let the serde register it.',
     cause,
   })
 }
@@ -74,6 +74,6 @@ export function unregistered(subject: string, url: string, cause: unknown): Wagg
 export function noSchemaIn(id: number, url: string): WaggleError {
   return new Unavailable('WAGGLE_REGISTRY_UNREACHABLE', {
     message: `The answer of ${url} about the schema ${id} cannot be understood`,
-    next: 'Correct the address, with its whole path. What is running waits.',
+    next: 'Correct the address of the registry, with the whole path. Running programs wait.',
   })
 }

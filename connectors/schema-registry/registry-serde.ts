@@ -124,7 +124,7 @@ export class RegistrySerde implements Serde<unknown> {
     this.#fetch(id).catch(() => {})
     throw new Unavailable('WAGGLE_SCHEMA_NOT_FETCHED', {
       message: `The schema ${id} of a record of ${topic} is not here yet`,
-      next: 'Read it again in a moment: it is being fetched.',
+      next: 'Read the record again in a moment: its schema is being fetched.',
     })
   }
 
@@ -159,6 +159,6 @@ function notOpen(topic: string): WaggleError {
 function wrongKind({ id, kind }: KnownSchema, format: Format): WaggleError {
   return new WaggleError('WAGGLE_SCHEMA_WRONG_KIND', {
     message: `The schema ${id} is ${kind}, and is read as ${format.kind}`,
-    next: `Read the topic with a serde for ${kind}, or correct who writes it.`,
+    next: `Read the topic with a serde for ${kind}, or correct the program that writes to the topic.`,
   })
 }

@@ -62,13 +62,13 @@ function notTheWireFormat(topic: string, data: Uint8Array): WaggleError {
   const found = data.length < headLength ? `has ${data.length} bytes` : `begins with ${data[0]}`
   return new WaggleError('WAGGLE_NOT_THE_WIRE_FORMAT', {
     message: `A record of ${topic} ${found}; what a schema registry’s serializer writes begins with 0 and a schema’s id`,
-    next: 'Read the topic with the serde that it is written with, or correct who writes it.',
+    next: 'Read the topic with the serde that it is written with, or correct the program that writes to the topic.',
   })
 }
 
 function noIndexes(what: string): WaggleError {
   return new WaggleError('WAGGLE_NOT_THE_WIRE_FORMAT', {
     message: `The message indexes of a Protobuf record cannot be read: ${what}`,
-    next: 'Correct who writes it: Confluent’s serializers put them between the schema’s id and the message.',
+    next: 'Correct the program that writes the record: Confluent’s serializers put the indexes between the schema’s id and the message.',
   })
 }

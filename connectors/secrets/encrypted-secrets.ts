@@ -77,7 +77,7 @@ export class EncryptedSecrets implements Secrets {
     if (!this.#keys.isEmpty) return
     throw new WaggleError('WAGGLE_SECRETS_NOT_ENCRYPTED', {
       message: 'There is no key to encrypt secrets with',
-      next: 'Write one (`openssl rand -base64 32 > FILE`) and set WAGGLE_SECRETS_KEY_FILE, or WAGGLE_SECRETS_KEY.',
+      next: 'Make a key (`openssl rand -base64 32 > FILE`) and set WAGGLE_SECRETS_KEY_FILE, or WAGGLE_SECRETS_KEY.',
     })
   }
 
@@ -86,7 +86,7 @@ export class EncryptedSecrets implements Secrets {
     if (value !== null) return value
     throw new WaggleError('WAGGLE_SECRET_UNREADABLE', {
       message: `the secret ${name} cannot be decrypted: no key fits, or somebody has changed ${this.#file}`,
-      next: 'Set WAGGLE_SECRETS_KEY or WAGGLE_SECRETS_KEY_FILE to the key that encrypted it, or set the secret again.',
+      next: 'Set WAGGLE_SECRETS_KEY or WAGGLE_SECRETS_KEY_FILE to the key that encrypted the secret, or set the secret again.',
     })
   }
 

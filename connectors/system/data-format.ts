@@ -16,13 +16,13 @@ export function checkDataFormat(directory: string): void {
     if (!/^[1-9]\d{0,5}$/.test(text)) {
       throw new WaggleError('WAGGLE_DATA_FORMAT', {
         message: `${file} holds no version: it is damaged`,
-        next: `Write ${currentFormat} into it where this version of Waggle has written the directory, or restore the directory from a copy.`,
+        next: `If this version of Waggle has written the directory, write ${currentFormat} into the file. Otherwise restore the directory from a copy.`,
       })
     }
     if (Number(text) > currentFormat) {
       throw new WaggleError('WAGGLE_DATA_FORMAT', {
         message: `${directory} has the format ${text}, and this version of Waggle knows formats up to ${currentFormat}`,
-        next: 'Use the version of Waggle that wrote it, or a newer one, or set WAGGLE_DATA_DIR to another directory.',
+        next: 'Use the version of Waggle that wrote the directory, or a newer version, or set WAGGLE_DATA_DIR to another directory.',
       })
     }
     if (Number(text) === currentFormat) return
@@ -63,7 +63,7 @@ export function refuseUnfinishedRestore(directory: string): void {
   if (!existsSync(restoring)) return
   throw new WaggleError('WAGGLE_RESTORE_UNFINISHED', {
     message: `${directory} has ${restoringName}: a restore runs now, or was killed`,
-    next: `If no \`waggle restore\` runs, delete everything in ${directory}, which is a part of the backup, and restore it again.`,
+    next: `If no \`waggle restore\` runs, delete everything in ${directory}, which is a part of the backup, and restore the backup again.`,
   })
 }
 

@@ -74,7 +74,7 @@ const causes: { readonly [code: string]: Cause | undefined } = {
   ENOTEMPTY: { is: 'is not empty', next: 'Look at what is in it.' },
   EXDEV: { is: 'lies on another file system than the file that is moved there', next: 'Name a place on one file system.' },
   EBUSY: { is: 'is in use', next: 'Stop the program that uses it.' },
-  ETXTBSY: { is: 'is a program that runs', next: 'Stop it.' },
+  ETXTBSY: { is: 'is a program that runs', next: 'Stop that program.' },
   EMFILE: { is: 'cannot be opened: this process has as many files open as it may', next: 'Raise the limit of open files (ulimit -n).' },
   ENFILE: { is: 'cannot be opened: this machine has as many files open as it may', next: 'Close other programs.' },
   EIO: { is: 'cannot be read or written: the disk fails', next: 'See that the disk is healthy.' },

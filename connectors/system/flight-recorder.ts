@@ -40,7 +40,7 @@ export class FileFlightRecorder implements FlightRecorder {
     return () => {
       this.#flying.delete(flight)
       if (this.suspects.size > 0) for (const record of records) this.suspects.delete(record)
-      // The end is written together with the next call that begins, and at the latest when this turn of the event loop is over.
+      // The end of a call is written together with the next call that begins, and at the latest when this turn of the event loop is over.
       if (this.#lines === '') process.nextTick(() => this.write())
       this.#add([flight])
     }

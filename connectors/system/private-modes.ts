@@ -17,7 +17,7 @@ export interface PrivatePlace {
  * are links. Does not change a link at a place of Waggle, because such a link is refused when the place is read.
  */
 export function closePlaces(places: readonly PrivatePlace[]): readonly string[] {
-  return process.platform === 'win32' ? [] : [...new Set(places.flatMap((place) => [...closePlace(place), ...foreignOwners(place)]))]
+  return process.platform === 'win32' ? [] : [...new Set(places.flatMap((place) => [...closePlace(place), ...foreignOwnerWarnings(place)]))]
 }
 
 function closePlace({ path, isOwn, isPublic = false }: PrivatePlace): readonly string[] {
@@ -36,8 +36,8 @@ function closePlace({ path, isOwn, isPublic = false }: PrivatePlace): readonly s
   }
 }
 
-/** The users who can change a place because they own the place, or a directory above it. */
-function foreignOwners({ path, isOwn }: PrivatePlace): readonly string[] {
+/** Warnings about other users who can change a place because they own it, or can write to a directory above it. */
+function foreignOwnerWarnings({ path, isOwn }: PrivatePlace): readonly string[] {
   const stats = isOwn ? null : statsOf(path)
   if (stats === null) return []
   const real = realpathSync(path)

@@ -53,7 +53,7 @@ export function readManifest(directory: string): BackupManifest {
   if (newer.Check(found)) {
     throw new WaggleError('WAGGLE_DATA_FORMAT', {
       message: `${directory} is a backup of the format ${found.format}, and this version of Waggle knows format ${backupFormat}`,
-      next: 'Restore it with the version of Waggle that wrote it, or a newer one.',
+      next: 'Restore the backup with the version of Waggle that wrote it, or a newer version.',
     })
   }
   if (!current.Check(found)) throw damagedBackup(directory, `${manifestName} is not a list of files`)

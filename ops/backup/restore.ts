@@ -74,6 +74,6 @@ async function restored({ path, bytes, sha256, mode }: BackupFile, backup: strin
 function notEmpty(directory: string): WaggleError {
   return new WaggleError('WAGGLE_DATA_DIR_NOT_EMPTY', {
     message: `${directory} has files`,
-    next: 'Move it away, or set WAGGLE_DATA_DIR to a directory that is new or empty.',
+    next: 'Move these files away, or set WAGGLE_DATA_DIR to a directory that is new or empty.',
   })
 }

@@ -277,7 +277,7 @@ export class Beekeeper {
 
   async #backUp(log: Log, into: string): Promise<BackupReport> {
     if (this.#isBackingUp) {
-      throw new WaggleError('WAGGLE_BACKUP_RUNNING', { message: 'A backup is being written', next: 'Try again when it is complete.' })
+      throw new WaggleError('WAGGLE_BACKUP_RUNNING', { message: 'A backup is being written', next: 'Try again when the running backup is complete.' })
     }
     this.#isBackingUp = true
     try {

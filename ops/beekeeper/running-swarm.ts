@@ -95,7 +95,7 @@ export class RunningSwarm {
   readonly planWithSteps: SwarmPlan
   readonly application: Application
   readonly topology: Topology
-  /** The numbers of bees that are computing at the moment. */
+  /** The numbers of results, refusals and failures of each bee that computes in the stream thread. */
   readonly synchronousMeters: SynchronousMeters
   /** The parts that bees of this process have published, by bee. */
   readonly publishedParts: PartLog['published']

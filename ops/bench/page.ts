@@ -9,7 +9,7 @@ import { ShownSwarm } from './shown-swarm.ts'
 import type { Table } from './table.ts'
 
 export interface PageBenchmarkOptions {
-  /** The seconds of each measurement of frames. */
+  /** The length of each measurement of frames, in seconds. */
   readonly seconds: number
   readonly bees: number
 }

@@ -58,7 +58,7 @@ async function managementCalls({ seconds, clients }: ServerBenchmarkOptions): Pr
     await server.create(0)
     await server.prepareManagement()
     await server.load({ clients, seconds: warmUpSeconds })
-    // The first calls compile.
+    // The first calls are slower, because Node compiles their code. They are not measured.
     await server.managed(warmUpSeconds)
     const idle = await server.managed(seconds)
     const working = server.load({ clients, seconds: seconds + 2 * aroundSeconds })

@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from 'node:fs'
 import { resolve, sep } from 'node:path'
 
-/** An error text that does not name its subject, says "is no …", or corrects an unnamed thing. */
+/** An error text that does not name its subject, says "is no …", or says “Correct it” without the name of the thing to correct. */
 export interface UnclearText {
   readonly file: string
   readonly line: number
@@ -10,8 +10,8 @@ export interface UnclearText {
 
 /**
  * Finds unclear error texts: a `message`, `next` or `meaning` that begins with a pronoun, or that says "is no name" instead of "is not a name". A
- * user reads an error alone, so no earlier sentence explains what "It" stands for. A text that corrects a pronoun is unclear wherever it
- * stands, because it does not name the thing to correct.
+ * user reads an error alone, so no earlier sentence explains what "It" stands for. A text that says “Correct it” (or this, that, them) is unclear in
+ * every field of an error, because it does not name the thing to correct.
  */
 export function unclearTextsIn(file: string, source: string): readonly UnclearText[] {
   const texts = Array.from(source.matchAll(errorText)).filter(([, , text = '']) => opening.test(text) || negation.test(text))
@@ -22,7 +22,7 @@ export function unclearTextsIn(file: string, source: string): readonly UnclearTe
 
 /** Matches a string after `message:`, `next:` or `meaning:`. The string may begin on the next line. */
 const errorText = /\b(?:message|next|meaning):\s*(['"`])((?:\\.|(?!\1)[^\\])*)\1/g
-/** Matches a string that corrects a pronoun, also as an argument or a default value. */
+/** Matches a string that begins with “Correct it” (or this, that, them), also as an argument or a default value. */
 const correction = /(['"`])(Correct (?:it|this|that|them)\b(?:\\.|(?!\1)[^\\])*)\1/g
 const opening = /^(?:It|He|She|They|This one|What|Who|Whoever)\b/
 const negation = /(?<!\b[Tt]here )\b(?:is|are) no (?!(?:more|longer|other|such)\b)\S/

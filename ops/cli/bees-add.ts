@@ -62,7 +62,7 @@ function addNpmPackage(name: string, directory: string): AddedBee {
   if (before?.version === version && before.integrity !== integrity)
     throw new WaggleError('WAGGLE_BEE_PACKAGE', {
       message: `The files of ${name} ${version} are not those of ${join(directory, lockName)}`,
-      next: 'Someone has changed the package. Install it again, and find out who if it still differs.',
+      next: 'Someone has changed the package. Install the package again. If it still differs, find out who changed it.',
     })
   for (const [type, one] of locked) if (one.package === name && one.python === undefined) locked.delete(type)
   locked.set(bee.type, { package: name, version, integrity })

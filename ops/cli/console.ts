@@ -15,7 +15,7 @@ export class Console {
   /** The lowest level of log lines that are shown. */
   threshold: LogThreshold
   readonly #json: boolean
-  /** Writes stderr as JSON; null if people read it. */
+  /** The logger that writes stderr as JSON; null if stderr is for people to read. */
   readonly #lines: Logger | null
   readonly #out: OutputStream
   readonly #err: OutputStream

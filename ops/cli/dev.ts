@@ -104,7 +104,7 @@ class SavedFile {
       const { name } = readSwarm(this.#file, beeRegistry(dirname(this.#file)))
       if (this.#name !== null && this.#name !== name) await this.#swarms.remove(this.#name)
       const text = { text: readFileSync(this.#file, 'utf8'), file: basename(this.#file), directory: null }
-      const { changed } = await this.#swarms.update(name, text, { accept: true, reload: true })
+      const { changed } = await this.#swarms.update(name, text, { accept: true, reloadHere: true })
       this.#name = name
       if (changed) out.log('', 'info', `${name} runs as it was saved`)
     } catch (thrown) {

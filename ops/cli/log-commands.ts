@@ -161,7 +161,7 @@ export function addLogCommands({ program, finish }: CommandGroup): void {
         if (isEach === (id !== undefined))
           throw new WaggleError('WAGGLE_USAGE', {
             message: `${verb} needs the id of a dead letter, or --all, --swarm or --cause`,
-            next: 'Give one of them.',
+            next: 'Add an id, or one of the options.',
           })
         finish(await (id === undefined ? eachDeadLetter(verb, options) : { retry: retryDeadLetter, discard: discardDeadLetter }[verb](id, options)))
       })

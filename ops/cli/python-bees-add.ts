@@ -44,7 +44,7 @@ export async function addPythonPackage(target: string, directory: string): Promi
   if (target.endsWith('.whl') && !existsSync(target))
     throw new WaggleError('WAGGLE_BEE_PACKAGE', {
       message: `There is no wheel ${target}`,
-      next: 'Build it, for example with pip wheel --no-deps FOLDER.',
+      next: 'Build the wheel, for example with pip wheel --no-deps FOLDER.',
     })
   if (!isOnDisk(target) && !indexName.test(target))
     throw new WaggleError('WAGGLE_BEE_PACKAGE', {

@@ -87,7 +87,8 @@ export function useProfile(command: Command): void {
   if (name === undefined || name === '') return
   const isTyped = command.getOptionValueSource('profile') === 'cli'
   if (command.getOptionValueSource('url') === 'cli') {
-    if (isTyped) throw new WaggleError('WAGGLE_USAGE', { message: '--url and --profile name two servers', next: 'Leave one out.' })
+    if (isTyped)
+      throw new WaggleError('WAGGLE_USAGE', { message: '--url and --profile name two servers', next: 'Give --url or --profile, and not both.' })
     return
   }
   const profiles = readProfiles()
@@ -162,7 +163,7 @@ function unknownProfile(name: string, profiles: ReadonlyMap<string, Profile>): W
   const hint = didYouMean(name, names)
   return new WaggleError('WAGGLE_PROFILE', {
     message: `There is no profile ${name.slice(0, 100)}${hint === '' ? '' : `; ${hint}`}`,
-    next: names.length === 0 ? 'Write one: waggle servers set NAME --url URL.' : `There is ${names.join(', ')}.`,
+    next: names.length === 0 ? 'Write a profile: waggle servers set NAME --url URL.' : `Use one of: ${names.join(', ')}.`,
   })
 }
 

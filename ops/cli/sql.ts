@@ -61,7 +61,7 @@ async function withClickHouse(settings: Settings, url: string | null, work: (url
   const directory = join(settings.data_dir, 'clickhouse')
   if (!existsSync(directory)) {
     throw new WaggleError('WAGGLE_CLICKHOUSE', {
-      message: `No process has ${settings.data_dir} open, and it has no ClickHouse`,
+      message: `No process has ${settings.data_dir} open, and ${settings.data_dir} contains no ClickHouse database`,
       next: 'Start a swarm with a save-to-database bee, name the process with --url, or set CLICKHOUSE_URL.',
     })
   }

@@ -24,7 +24,9 @@ export async function createToken(name: string, { scope, priority, ...options }:
   const made = await (await tokensOf(options)).create(name, scope, priority === undefined ? undefined : Number(priority))
   process.stdout.write(`${options.json ? JSON.stringify(made) : made.token}\n`)
   if (!options.json)
-    process.stderr.write('Keep it: it is not shown again. Clients send it as Authorization: Bearer TOKEN, commands take it from WAGGLE_TOKEN.\n')
+    process.stderr.write(
+      'Keep the token: it is not shown again. Clients send the token as Authorization: Bearer TOKEN, commands take the token from WAGGLE_TOKEN.\n',
+    )
   return exitStatus.done
 }
 

@@ -29,7 +29,7 @@ export interface LockedPython {
 export interface WheelEntry {
   readonly name: string
   readonly version: string
-  /** In hexadecimal. */
+  /** The SHA-256 of the wheel, in hexadecimal. */
   readonly sha256: string
   /** The name of the file in the folder of wheels; undefined for a wheel of the package index. */
   readonly file?: string

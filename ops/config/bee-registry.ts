@@ -27,7 +27,7 @@ export function beeRegistry(directory: string): BeeRegistry {
     if (found.integrity !== integrity)
       throw new WaggleError('WAGGLE_BEE_PACKAGE', {
         message: `The files of ${name} ${version} are not those of ${join(directory, lockName)}`,
-        next: 'Someone has changed the package. Install it again, and find out who if it still differs.',
+        next: 'Someone has changed the package. Install the package again. If it still differs, find out who changed it.',
       })
     const bee = beeOf(found)
     if (bee.type !== type)
@@ -73,7 +73,9 @@ function loaded(name: string, main: string): unknown {
     const said = saidBy(thrown).split('\n', 1)[0] ?? ''
     throw new WaggleError('WAGGLE_BEE_PACKAGE', {
       message: `${name} cannot be loaded: ${said}`,
-      next: /top-level await/.test(said) ? 'Await in create, and not at the top of the module.' : 'Correct the package, or install it again.',
+      next: /top-level await/.test(said)
+        ? 'Await in create, and not at the top of the module.'
+        : 'Correct the package, or install the package again.',
       cause: thrown,
     })
   }

@@ -66,7 +66,11 @@ function checkBrokers({ kafka_brokers }: Settings, add: Add): void {
   for (const address of kafka_brokers.split(',')) {
     const port = Number(/^\s*(?:\[[^\]]+\]|[^\s:[\]]+):(\d{1,5})\s*$/.exec(address)?.[1] ?? Number.NaN)
     if (port > 0 && port < 65_536) continue
-    add('kafka_brokers', `${JSON.stringify(address)} is not an address of a broker`, 'Write host:port, several with commas between them.')
+    add(
+      'kafka_brokers',
+      `${JSON.stringify(address)} is not an address of a broker`,
+      'Write host:port, and several addresses with commas between them.',
+    )
   }
 }
 

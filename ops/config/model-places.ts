@@ -69,7 +69,7 @@ export class ModelPlaces {
     const folder = address.slice(0, address.lastIndexOf('/') + 1)
     throw new WaggleError('WAGGLE_NOT_RESOLVED', {
       message: `${shownAddress(address)} is not on this machine`,
-      next: `\`waggle run\` fetches it. Or name a folder that has it under resolve: of waggle.yaml: {"${folder}": ./a-directory/}.`,
+      next: `\`waggle run\` fetches the model. Or name a folder that has the model under resolve: of waggle.yaml: {"${folder}": ./a-directory/}.`,
     })
   }
 }

@@ -42,7 +42,7 @@ export class ResolveMap {
     const scheme = uri.slice(0, uri.lastIndexOf('/') + 1)
     throw new WaggleError('WAGGLE_NOT_RESOLVED', {
       message: `${uri} is not on this machine`,
-      next: `Say in waggle.yaml where it is: resolve: {"${scheme}": ./a-directory/}.`,
+      next: `Say in waggle.yaml where the file is: resolve: {"${scheme}": ./a-directory/}.`,
     })
   }
 

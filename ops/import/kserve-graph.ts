@@ -34,7 +34,11 @@ class GraphImport {
     this.#draft.add('answer', { type: 'respond', input: { name: last } })
     for (const [name, node] of this.#nodes)
       if (!this.#reached.has(name))
-        this.#draft.note(node.place(), `no step leads to the node ${name}, so it is left out`, 'Name it as nodeName of a step, or remove it.')
+        this.#draft.note(
+          node.place(),
+          `no step leads to the node ${name}, so it is left out`,
+          'Name the node as nodeName of a step, or remove the node.',
+        )
     const hosts = [...this.#hosts]
     if (hosts.length > 0)
       this.#draft.note(
@@ -64,7 +68,7 @@ class GraphImport {
     node.noteOthers(this.#draft, ['routerType', 'steps'], {})
     const type = node.text('routerType') ?? ''
     const steps = node.objects('steps')
-    if (steps.length === 0) throw node.wrong(['steps'], `the node ${name} has no steps`, 'Give it one.')
+    if (steps.length === 0) throw node.wrong(['steps'], `the node ${name} has no steps`, 'Give the node a step.')
     for (const step of steps) this.#noteUnused(type, step)
     const target = (step: YamlObject, from: string) => this.#target(step, from, [...above, name])
     switch (type) {
@@ -170,7 +174,7 @@ class GraphImport {
     const route = new RouteDraft(this.#draft, `${name}-switch`, input)
     for (const step of steps) {
       const condition = step.text('condition')
-      if (condition === null) this.#draft.note(step.place(), 'a step of a Switch without a condition never runs', 'Give it one.')
+      if (condition === null) this.#draft.note(step.place(), 'a step of a Switch without a condition never runs', 'Give the step a condition.')
       route.add(stepName(step), condition === null ? '`false`' : this.#condition(step, condition, ''), (from) => target(step, from))
     }
     this.#draft.note(
@@ -227,7 +231,7 @@ class GraphImport {
     this.#draft.note(
       step.place('condition'),
       `the condition ${gjson} cannot be translated, so it never holds here`,
-      'Write it in JMESPath: docs/branches.md#conditions.',
+      'Write the condition in JMESPath: docs/branches.md#conditions.',
     )
     return '`false`'
   }

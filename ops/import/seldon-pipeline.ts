@@ -21,7 +21,7 @@ interface Produced {
 interface ReadKeys {
   /** The key that names the kind of the join. */
   readonly join: string
-  /** The key with the time of a join; null if there is none. */
+  /** The key that sets the time window of a join; null if no key sets it. */
   readonly window: string | null
   /** The form that the reader takes. */
   readonly form: TensorForm

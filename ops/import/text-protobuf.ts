@@ -86,7 +86,7 @@ class Reader {
     const hasColon = this.#isMark(':')
     if (hasColon) this.#next()
     const add = (place: string) => {
-      if (++this.#fields > maxFields) throw this.#wrong(`the file has more than ${maxFields} fields`, 'Make it smaller.')
+      if (++this.#fields > maxFields) throw this.#wrong(`the file has more than ${maxFields} fields`, 'Make the file smaller.')
       fields.push({ name, value: this.#single(hasColon, depth), place })
     }
     if (!this.#isMark('[')) {

@@ -168,7 +168,8 @@ function tensorsOf(config: ProtoMessage, side: 'input' | 'output', file: string)
     config.messages(side).map(({ message, place }) => {
       const datatype = (message.text('data_type') ?? 'TYPE_FP32').replace(/^TYPE_/, '').replace(/^STRING$/, 'BYTES')
       const dims = message.all('dims').flatMap(({ value }) => (typeof value === 'string' && /^-?\d+$/.test(value) ? [Number(value)] : []))
-      if (dims.length > maxDims) throw invalidSwarm(file, [mistakeAt(place, `a tensor has ${dims.length} dimensions`, `Give it at most ${maxDims}.`)])
+      if (dims.length > maxDims)
+        throw invalidSwarm(file, [mistakeAt(place, `a tensor has ${dims.length} dimensions`, `Give the tensor at most ${maxDims} dimensions.`)])
       return [message.text('name') ?? '', { datatype, dims, isBatched }] as const
     }),
   )

@@ -243,7 +243,7 @@ function insert(sorted: OpenLetter[], letter: OpenLetter, most: number): void {
 function settledBefore(id: string): WaggleError {
   return new WaggleError('WAGGLE_DEAD_LETTER_SETTLED', {
     message: `The dead letter ${id} was retried or discarded before`,
-    next: 'See `waggle dead-letters list` for those that are open.',
+    next: 'See `waggle dead-letters list` for the dead letters that are open.',
   })
 }
 

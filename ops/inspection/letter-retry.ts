@@ -67,8 +67,8 @@ function headersOfRetry(headers: readonly Header[], newId: Uint8Array | null): r
 
 function withoutInput(id: string): WaggleError {
   return new WaggleError('WAGGLE_DEAD_LETTER_EMPTY', {
-    message: `The dead letter ${id} says no input that could be sent again`,
-    next: 'Send its request again by hand, or discard it.',
+    message: `The dead letter ${id} contains no input that could be sent again`,
+    next: 'Send the request again by hand, or discard the dead letter.',
   })
 }
 

@@ -264,7 +264,7 @@ function cursorRow({ acceptedAt, id }: Cursor): ListedRequest {
 }
 
 const maxRecords = 2000
-/** The records of each partition that a page reads beside as many as it has room for. */
+/** The number of records that a page reads from each partition, in addition to the number of rows that the page shows. */
 const spareRecords = 64
 /** Other work of the event loop gets a turn after this number of records. */
 const recordsATurn = 500

@@ -41,7 +41,10 @@ export class RunningProcess implements ProcessDebug {
   profile(seconds: number): Promise<ProcessProfile> {
     if (this.#end !== null)
       return Promise.reject(
-        new WaggleError('WAGGLE_PROFILE_RUNNING', { message: 'A profile of this process runs already', next: 'Wait until it has ended.' }),
+        new WaggleError('WAGGLE_PROFILE_RUNNING', {
+          message: 'A profile of this process runs already',
+          next: 'Wait until the running profile has ended.',
+        }),
       )
     const { promise: ended, resolve } = Promise.withResolvers<void>()
     this.#end = resolve

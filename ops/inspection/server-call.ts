@@ -45,7 +45,7 @@ function olderServer(url: string, response: Response): WaggleError {
   const version = response.headers.get(apiVersionHeader)
   return new WaggleError('WAGGLE_CLIENT_VERSION', {
     message: `${url} ${version === null ? 'tells no version of the API' : `speaks version ${version} of the API`}, this command speaks version ${apiVersion}, and the server answers ${response.status}`,
-    next: 'Update the server, or use the commands of its version. See that the address is that of a Waggle.',
+    next: 'Update the server, or use the commands of its version. See that the address is the address of a Waggle server.',
   })
 }
 

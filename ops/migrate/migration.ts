@@ -222,7 +222,7 @@ async function expectNothing(to: Log, topics: readonly string[]): Promise<void> 
   if (found.length === 0) return
   throw new WaggleError('WAGGLE_MIGRATION_TARGET', {
     message: `The cluster has ${found.length} of the topics already: ${found.slice(0, 5).join(', ')}`,
-    next: 'Migrate to a cluster without them. Those of a migration that broke off can be deleted: nothing has run on them.',
+    next: 'Migrate to a cluster without these topics. If a migration broke off, its topics can be deleted: nothing has run on them.',
   })
 }
 

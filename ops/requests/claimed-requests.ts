@@ -65,7 +65,7 @@ export class ClaimedRequests implements Requests {
     try {
       return await send({ ...request, body: encodeClaim(claim), contentType: claimType, onSend })
     } finally {
-      // The caller does not wait for it. An object that cannot be deleted now is deleted when its time is over.
+      // The caller does not wait for the deletion. An object that cannot be deleted now is deleted when its retention is over.
       if (!isSent) this.#within((signal) => this.#claims.remove(claim, signal)).catch(() => {})
     }
   }

@@ -118,7 +118,7 @@ export class ClusterRequests extends SwarmRequests {
   override refusal(gateway: string): { readonly reason: string; readonly retryAfterSeconds: number } | null {
     const { log, maxPending } = this.#options
     const waiting = this.pending.waiting + this.#questions.size
-    return this.targets.refusal(gateway, { log, waiting, maxPending, held: this.held })
+    return this.targets.refusal(gateway, { log, waiting, maxPending, duringUpdate: this.duringUpdate })
   }
 
   /**
@@ -126,7 +126,7 @@ export class ClusterRequests extends SwarmRequests {
    * which request was first. So the ledger is asked after the write.
    */
   override async submit(request: NewRequest): Promise<Durable<Accepted>> {
-    if (this.held.isHeld(request.gateway)) await this.held.released(request)
+    if (this.duringUpdate.isHeld(request.gateway)) await this.duringUpdate.released(request)
     const target = this.targets.of(request.gateway)
     const accepted = await whenWritten({ id: request.id }, this.#send(target, request, []))
     // Without an idempotency key the id is new, so no earlier request can have the same id and another body.
@@ -240,7 +240,7 @@ function payloadOf(topic: string, value: LogRecord['value'], headers: readonly H
 function unanswered(id: string): WaggleError {
   return new WaggleError('WAGGLE_NO_OUTCOME', {
     message: `No process told the state of request ${id} within ${longestAskMs / 1000} s`,
-    next: 'Ask again in a moment: its task may be on its way from one process to another.',
+    next: 'Ask again in a moment: the task that has the request may be moving from one process to another.',
   })
 }
 

@@ -73,11 +73,11 @@ export class EmbeddedRequests extends SwarmRequests {
   override refusal(gateway: string): { readonly reason: string; readonly retryAfterSeconds: number } | null {
     const { log, maxPending } = this.#options
     if (this.#failure !== null) return { reason: `Answers cannot be read: ${this.#failure}`, retryAfterSeconds: 5 }
-    return this.targets.refusal(gateway, { log, waiting: this.pending.waiting, maxPending, held: this.held })
+    return this.targets.refusal(gateway, { log, waiting: this.pending.waiting, maxPending, duringUpdate: this.duringUpdate })
   }
 
   override async submit(request: NewRequest): Promise<Durable<Accepted>> {
-    if (this.held.isHeld(request.gateway)) await this.held.released(request)
+    if (this.duringUpdate.isHeld(request.gateway)) await this.duringUpdate.released(request)
     const target = this.targets.of(request.gateway)
     const accepted = { id: request.id }
     const known = this.#known(target, request)

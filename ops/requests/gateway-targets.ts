@@ -13,7 +13,7 @@ import {
 } from '../../topology/swarm/request/headers.ts'
 import type { NewRequest } from '../../topology/swarm/request/requests.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
-import type { HeldRequests } from './held-requests.ts'
+import type { RequestsDuringUpdate } from './requests-during-update.ts'
 
 /** The topics and the application of one gateway. */
 export interface GatewayTarget {
@@ -35,7 +35,7 @@ export interface RefusalOptions {
   /** The number of callers that wait for an outcome. */
   readonly waiting: number
   readonly maxPending: number
-  readonly held: HeldRequests
+  readonly duringUpdate: RequestsDuringUpdate
 }
 
 /** The gateways of this process by name. Gateways are added and removed with their swarms. */
@@ -119,18 +119,18 @@ export class GatewayTargets {
   /** The reason why a gateway accepts no requests now; null while it accepts requests. */
   refusal(
     gateway: string,
-    { log, waiting, maxPending, held }: RefusalOptions,
+    { log, waiting, maxPending, duringUpdate }: RefusalOptions,
   ): { readonly reason: string; readonly retryAfterSeconds: number } | null {
     const closed = this.#closed.get(gateway)
     if (closed !== undefined) return { reason: closed, retryAfterSeconds: 5 }
     const target = this.#targets.get(gateway)
-    const notReady = held.isHeld(gateway) ? null : (target?.notReady() ?? null)
+    const notReady = duringUpdate.isHeld(gateway) ? null : (target?.notReady() ?? null)
     if (notReady !== null) return { reason: `The swarm is not ready: ${notReady}`, retryAfterSeconds: 2 }
     const { load, storage } = log
     if (load.pendingBytes >= load.maxPendingBytes) return { reason: 'The log has more to write than its bound allows', retryAfterSeconds: 1 }
     if (storage !== undefined && storage.refusal !== null) return { reason: storage.refusal, retryAfterSeconds: 30 }
-    if (held.hasPlaces(gateway)) return held.refusal === null ? null : { reason: held.refusal, retryAfterSeconds: 2 }
-    const all = waiting - held.sent
+    if (duringUpdate.hasPlaces(gateway)) return duringUpdate.refusal === null ? null : { reason: duringUpdate.refusal, retryAfterSeconds: 2 }
+    const all = waiting - duringUpdate.sent
     if (all >= maxPending) return { reason: `${all} requests are waiting for an answer`, retryAfterSeconds: 1 }
     return null
   }

@@ -157,7 +157,7 @@ export function isOtherBody(known: { readonly bodyHash: string }, request: NewRe
 function noOutcome(id: string): WaggleError {
   return new WaggleError('WAGGLE_NO_OUTCOME', {
     message: 'The deadline of this call passed before the request had an outcome. The request goes on',
-    next: `Ask for it later: GET /v1/requests/${id}.`,
+    next: `Ask for the outcome later: GET /v1/requests/${id}.`,
   })
 }
 

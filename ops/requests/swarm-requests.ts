@@ -5,8 +5,8 @@ import type { Durable } from '../../topology/swarm/request/durable.ts'
 import type { Accepted, FoundRequest, NewRequest, RequestOutcome, Requests } from '../../topology/swarm/request/requests.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { type GatewayTarget, GatewayTargets } from './gateway-targets.ts'
-import { HeldRequests, heldPerPlace, maxHeldBytes } from './held-requests.ts'
 import { PendingRequests, stopping } from './pending-requests.ts'
+import { duringUpdatePerPlace, maxBytesDuringUpdate, RequestsDuringUpdate } from './requests-during-update.ts'
 
 /** A topic to which the swarm writes outcomes. */
 export interface OutcomeTopic {
@@ -36,12 +36,12 @@ export interface SwarmRequestsOptions {
 export abstract class SwarmRequests implements Requests {
   protected readonly targets: GatewayTargets
   protected readonly pending: PendingRequests
-  protected readonly held: HeldRequests
+  protected readonly duringUpdate: RequestsDuringUpdate
 
   constructor({ clock, targets, maxPending }: SwarmRequestsOptions) {
     this.targets = new GatewayTargets(targets)
     this.pending = new PendingRequests(clock)
-    this.held = new HeldRequests({ clock, maxRequests: heldPerPlace * maxPending, maxBytes: maxHeldBytes })
+    this.duringUpdate = new RequestsDuringUpdate({ clock, maxRequests: duringUpdatePerPlace * maxPending, maxBytes: maxBytesDuringUpdate })
   }
 
   get gateways(): readonly string[] {
@@ -62,11 +62,11 @@ export abstract class SwarmRequests implements Requests {
   abstract find(id: string): Promise<Durable<FoundRequest> | null>
 
   hasHeldPlaces(gateway: string): boolean {
-    return this.held.hasPlaces(gateway)
+    return this.duringUpdate.hasPlaces(gateway)
   }
 
   request(request: NewRequest): Promise<Durable<RequestOutcome>> {
-    return this.held.hasPlaces(request.gateway) ? this.held.send(request, () => this.sendNow(request)) : this.sendNow(request)
+    return this.duringUpdate.hasPlaces(request.gateway) ? this.duringUpdate.send(request, () => this.sendNow(request)) : this.sendNow(request)
   }
 
   /** The least time by which this server's clock is behind the clock of another server, in ms; null where no other server shares the log. */
@@ -101,14 +101,14 @@ export abstract class SwarmRequests implements Requests {
 
   /** Makes new requests to these gateways wait until the returned function is called. Callers notice only the wait. */
   hold(gateways: readonly string[]): () => void {
-    return this.held.hold(gateways)
+    return this.duringUpdate.hold(gateways)
   }
 }
 
 function swarmStopped(reason: string): WaggleError {
   return new WaggleError('WAGGLE_STOPPING', {
     message: reason,
-    next: 'An accepted request goes on if the swarm runs again. Ask for it later.',
+    next: 'An accepted request continues when the swarm runs again. Ask for its outcome later.',
   })
 }
 

@@ -3,6 +3,7 @@ import { definitionsTopic } from '../../topology/topic-names.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { LogLine } from '../process-log/log-line.ts'
 import { FollowedPartition } from '../requests/followed-partition.ts'
+import { ChangeLocks, type OwnClaim } from './change-locks.ts'
 import {
   type DefinitionRecord,
   isLaterRevision,
@@ -15,7 +16,6 @@ import {
   type VersionRecord,
   type WrittenVersion,
 } from './definition.ts'
-import { type OwnClaim, SwarmClaims } from './swarm-claims.ts'
 import { otherWasFaster } from './swarm-errors.ts'
 
 export interface DefinitionsOptions {
@@ -44,7 +44,7 @@ export class Definitions {
   /** The offset of the valid pointer of each swarm. */
   readonly #pointedAt = new Map<string, number>()
   readonly #versions = new Map<string, Map<number, WrittenVersion>>()
-  readonly #claims: SwarmClaims
+  readonly #claims: ChangeLocks
   readonly #producer: Producer
   readonly #waiting = new Set<{ readonly offset: number; readonly settle: (error: WaggleError | null) => void }>()
   readonly #changes = new Map<string, PromiseWithResolvers<void>>()
@@ -58,7 +58,7 @@ export class Definitions {
   private constructor(options: DefinitionsOptions, producer: Producer) {
     this.#options = options
     this.#producer = producer
-    this.#claims = new SwarmClaims({
+    this.#claims = new ChangeLocks({
       clock: options.clock,
       write: (claim) => this.#write(keyOf({ swarm: claim.swarm, id: claim.id }), claim).then(() => {}),
       end: (swarm, id) => this.#write(keyOf({ swarm, id }), null).then(() => {}),

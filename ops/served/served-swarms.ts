@@ -16,6 +16,8 @@ import type {
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { ConfiguredSwarm, RunningSwarm } from '../beekeeper/running-swarm.ts'
 import type { BeeLog } from './bee-log.ts'
+import type { OwnClaim } from './change-locks.ts'
+import { ChangeTurns } from './change-turns.ts'
 import { changedFiles, type FileHashes, readCodeFiles } from './code-files.ts'
 import { configuredText, keptDirectory, type ServerPlace } from './configured-text.ts'
 import type { SwarmClaim, SwarmVersion } from './definition.ts'
@@ -23,7 +25,6 @@ import { type Definitions, expectHeld } from './definitions.ts'
 import { beginNow } from './moved-positions.ts'
 import { ProjectFiles } from './project-files.ts'
 import { type ChangeOptions, ServedSwarm, type ServedSwarmOptions } from './served-swarm.ts'
-import type { OwnClaim } from './swarm-claims.ts'
 import {
   expectNoNeeds,
   filesDiffer,
@@ -37,7 +38,6 @@ import {
   unknownBee,
   unknownVersion,
 } from './swarm-errors.ts'
-import { SwarmLocks } from './swarm-locks.ts'
 
 export interface ServedSwarmsOptions extends ServedSwarmOptions {
   readonly place: ServerPlace
@@ -49,7 +49,7 @@ export interface ServedSwarmsOptions extends ServedSwarmOptions {
 export class ServedSwarms implements SwarmManagement {
   readonly #options: ServedSwarmsOptions
   readonly #swarms = new Map<string, ServedSwarm>()
-  readonly #locks = new SwarmLocks()
+  readonly #turns = new ChangeTurns()
   /** Swarms whose definition has changed, and which wait until earlier changes have ended. */
   readonly #toMeet = new Set<string>()
   /** The last change of each swarm that this server has followed. */
@@ -132,7 +132,7 @@ export class ServedSwarms implements SwarmManagement {
   async #updated(
     name: string,
     text: SwarmText,
-    { accept = false, reload = false, renew = false }: UpdateOptions,
+    { accept = false, reloadHere = false, reloadEverywhere = false }: UpdateOptions,
     needs: readonly string[],
   ): Promise<UpdatedSwarm> {
     const configured = this.#configured(text)
@@ -149,12 +149,12 @@ export class ServedSwarms implements SwarmManagement {
       // The files are read before they are loaded. If one is edited in between, the next update finds another hash, and loads it.
       const code = await readCodeFiles(configured)
       const remarks = [...code.remarks, ...needs]
-      if (isSame && reload) {
+      if (isSame && reloadHere) {
         await this.#change(served, configured, { version: null, accept, needs, claim })
         return { ...served.row, changed: true, remarks }
       }
       const hasSameFiles = current?.files === undefined || changedFiles(current.files, code).length === 0
-      if (isSame && hasSameFiles && !renew && served.state !== 'failed') {
+      if (isSame && hasSameFiles && !reloadEverywhere && served.state !== 'failed') {
         if (!accept) expectNoNeeds(name, needs)
         return { ...served.row, changed: false, remarks: current.files === undefined ? [...remarks, withoutHashes(current.version)] : remarks }
       }
@@ -264,7 +264,7 @@ export class ServedSwarms implements SwarmManagement {
     const definitions = this.#definitions
     if (this.#swarms.has(name)) throw swarmExists(name)
     this.#checkBeside(configured)
-    return this.#locks.runNow(name, async () => {
+    return this.#turns.runNow(name, async () => {
       const claim = await definitions.claim(name)
       try {
         if (definitions.get(name) !== null) throw swarmExists(name)
@@ -306,7 +306,7 @@ export class ServedSwarms implements SwarmManagement {
   /** Makes a change under a claim. The swarm on this server must match its definition, and no other server may be changing the swarm. */
   async #changing<T>(served: ServedSwarm, change: (claim: OwnClaim) => Promise<T>): Promise<T> {
     const { name } = served
-    return this.#locks.runNow(name, async () => {
+    return this.#turns.runNow(name, async () => {
       const claim = await this.#definitions.claim(name)
       try {
         const pointer = this.#definitions.get(name)?.pointer
@@ -326,7 +326,7 @@ export class ServedSwarms implements SwarmManagement {
   async #meetNext(name: string): Promise<void> {
     if (this.#toMeet.has(name)) return
     this.#toMeet.add(name)
-    await this.#locks.runNext(name, () => {
+    await this.#turns.runNext(name, () => {
       this.#toMeet.delete(name)
       return this.#meet(name)
     })

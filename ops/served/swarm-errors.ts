@@ -6,7 +6,7 @@ import type { ConfiguredSwarm } from '../beekeeper/running-swarm.ts'
 import { hiddenValues } from '../config/hidden-values.ts'
 
 export function noSuchSwarm(name: string, names: readonly string[]): WaggleError {
-  const next = names.length === 0 ? 'Create it with `waggle swarms create FILE`.' : `Use one of: ${names.slice(0, maxNames).join(', ')}.`
+  const next = names.length === 0 ? 'Create the swarm with `waggle swarms create FILE`.' : `Use one of: ${names.slice(0, maxNames).join(', ')}.`
   return new WaggleError('WAGGLE_UNKNOWN_SWARM', { message: `There is no swarm ${name}`, next })
 }
 
@@ -24,14 +24,14 @@ export function unknownVersion(swarm: string, version: number | null, versions: 
 export function swarmExists(name: string): WaggleError {
   return new WaggleError('WAGGLE_SWARM_EXISTS', {
     message: `There is a swarm named ${name}`,
-    next: 'Update it with `waggle swarms apply -f FILE`, or give the new one another name.',
+    next: 'Update that swarm with `waggle swarms apply -f FILE`, or give the new swarm another name.',
   })
 }
 
 export function otherWasFaster(swarm: string): WaggleError {
   return new WaggleError('WAGGLE_SWARM_BUSY', {
     message: `Another server changes ${swarm}, or was faster`,
-    next: 'See what it is now with `waggle swarms get`, and send the change again.',
+    next: 'See the state of the swarm with `waggle swarms get`, and send the change again.',
   })
 }
 

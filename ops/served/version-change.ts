@@ -94,7 +94,7 @@ export async function changeVersion(change: VersionChange): Promise<RunningSwarm
 function notFinished({ plan }: RunningSwarm, topics: readonly string[]): WaggleError {
   return new WaggleError('WAGGLE_UPDATE_TIMEOUT', {
     message: `The running version of ${plan.swarm} did not finish its requests within ${longestFinishMs / 1000} s, so it goes on. Records wait on ${topics.join(', ')}`,
-    next: 'Try again when its bees have less to do.',
+    next: 'Update the swarm again when its bees have less to do.',
   })
 }
 

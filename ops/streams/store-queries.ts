@@ -107,6 +107,6 @@ export class StoreQueries {
 function onItsWay(store: string, partition: number): WaggleError {
   return new WaggleError('WAGGLE_STORE_MIGRATED', {
     message: `Partition ${partition} of the store ${store} is nowhere now, or where no queries are answered`,
-    next: 'Ask again in a moment: its task is on its way from one process to another.',
+    next: 'Ask again in a moment: the task with the partition is moving from one process to another.',
   })
 }

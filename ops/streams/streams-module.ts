@@ -17,7 +17,7 @@ export async function loadStreamsModule(url: string): Promise<StreamsModule> {
   }
   const { topology, handlers = {} } = loaded
   if (!(topology instanceof Topology)) {
-    throw invalid(`The module ${url} exports no topology`, 'Export it: export const topology = builder.build().')
+    throw invalid(`The module ${url} exports no topology`, 'Export a topology: export const topology = builder.build().')
   }
   if (typeof handlers !== 'object' || handlers === null)
     throw invalid(`handlers of the module ${url} is not an object`, 'Export an object of functions.')
@@ -40,7 +40,7 @@ export function withModule(config: StreamsConfig, topology: Topology, { topology
   }
   for (const name of handlerNames) {
     if (config[name] !== undefined && handlers[name] === undefined) {
-      throw invalid(`${name} is given, and workers do not have it`, `Export it from the module: export const handlers = { ${name} }.`)
+      throw invalid(`${name} is given, and workers do not have it`, `Export the handler from the module: export const handlers = { ${name} }.`)
     }
   }
   for (const name of topology.globalStores) {
@@ -49,7 +49,7 @@ export function withModule(config: StreamsConfig, topology: Topology, { topology
     if (kind !== 'keyValue' && config.log === 'embedded') {
       throw invalid(
         `The global store ${name} cannot be read by workers, since it is a ${kind} store`,
-        'Make it a key-value store, or leave module out.',
+        'Use a key-value store for the global table, or leave module out.',
       )
     }
   }

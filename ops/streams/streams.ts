@@ -226,7 +226,7 @@ export class Streams implements AsyncDisposable {
     if (this.#isStarted && !isDone) {
       throw new WaggleError('WAGGLE_ALREADY_STARTED', {
         message: `${applicationId} is ${this.state}, so its state is in use`,
-        next: 'Close it first.',
+        next: 'Close the application first.',
       })
     }
     if (log === 'embedded') return
@@ -363,7 +363,7 @@ export class Streams implements AsyncDisposable {
     if (this.#config.module === undefined) return
     throw new WaggleError('WAGGLE_INVALID_CONFIG', {
       message: 'With a module stores are restored in workers, which a listener in this thread would not hear of',
-      next: 'Look at the metrics in its place, or leave the module out.',
+      next: 'Use the metrics instead of the listener, or remove the module.',
     })
   }
 
@@ -502,7 +502,7 @@ function refuseGeneratedNames(topology: Topology): void {
   if (made.length === 0) return
   throw new WaggleError('WAGGLE_NAME_MISSING', {
     message: `Names that were made up change when the program does: ${made.join(', ')}`,
-    next: 'Name them, with Materialized.as, Grouped, Joined, StreamJoined or Repartitioned.',
+    next: 'Name these stores and topics, with Materialized.as, Grouped, Joined, StreamJoined or Repartitioned.',
   })
 }
 

@@ -32,7 +32,7 @@ export class TopicClient {
     if (known !== undefined) return known
     const found = await this.#log.topic(topic)
     if (found === null && !this.#makesTopics) {
-      throw new WaggleError('WAGGLE_MISSING_TOPIC', { message: `The topic ${topic} does not exist`, next: 'Create it, or correct its name.' })
+      throw new WaggleError('WAGGLE_MISSING_TOPIC', { message: `The topic ${topic} does not exist`, next: 'Create the topic, or correct its name.' })
     }
     if (found === null) await this.#log.createTopics([{ name: topic, partitions: 1, cleanup: 'delete', retentionMs: null }])
     const partitions = found?.partitions ?? 1

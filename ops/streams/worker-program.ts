@@ -107,7 +107,8 @@ class StreamWorker {
   async #openLog(): Promise<Pick<ApplicationOptions, 'log' | 'states' | 'spread'>> {
     const { lent, threadName, settings, host, asksForTokens } = this.#data
     if (lent !== null) return { log: new RemoteLog({ port: lent.log, state: await openLentState(lent.handle), clock: systemClock }) }
-    if (settings.log === 'embedded') throw new WaggleError('WAGGLE_INTERNAL', { message: 'No log was lent', next: 'Report this as a bug.' })
+    if (settings.log === 'embedded')
+      throw new WaggleError('WAGGLE_INTERNAL', { message: 'The main thread has lent no log to this worker', next: 'Report this as a bug.' })
     const sasl: { sasl?: Sasl } = asksForTokens ? { sasl: { mechanism: 'oauthbearer', token: () => this.#starter.call('token', null) } } : {}
     const { log, states, close } = await openOnKafka({ ...settings, log: { kafka: { ...settings.log.kafka, ...sasl } } }, { stateName: threadName })
     let closing: Promise<void> | null = null

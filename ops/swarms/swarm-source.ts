@@ -39,7 +39,7 @@ export function sourceOfDefinition(definition: SwarmDefinition): SwarmSource {
     if (!isBeeType(given))
       mistakes.push(mistakeAt(place, 'type is an object that defineBee has not made', 'Give the result of defineBee, or the name of a type.'))
     else if ((own.get(given.type) ?? given) !== given)
-      mistakes.push(mistakeAt(place, `two bee types have the name ${given.type}`, 'Give one of the two another name.'))
+      mistakes.push(mistakeAt(place, `two bee types have the name ${given.type}`, 'Give one of the two bee types another name.'))
     else own.set(given.type, given)
     return type
   })

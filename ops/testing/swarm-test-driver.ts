@@ -117,7 +117,7 @@ export class SwarmTestDriver implements AsyncDisposable {
     if (!tables.includes(table))
       throw new WaggleError('WAGGLE_UNKNOWN_BEE', {
         message: `No bee saves to the table ${table}`,
-        next: tables.length === 0 ? 'The swarm has no save-to-database bee.' : `Use one of ${tables.join(', ')}.`,
+        next: tables.length === 0 ? 'Add a save-to-database bee to the swarm.' : `Use one of ${tables.join(', ')}.`,
       })
     return this.#database.rows(table).map((row) => ({ ...row }))
   }

@@ -69,7 +69,7 @@ export class ApplicationStores {
         message:
           builder === undefined
             ? `There is no store ${store} to ask`
-            : `The store ${store} is its maker’s own, or has a made-up name: nobody can ask it`,
+            : `The store ${store} is internal to a step, or has a generated name: nobody can query it`,
         next: 'Name a store of this topology: Materialized.as gives one a name.',
       })
     }
@@ -145,7 +145,7 @@ export class ApplicationStores {
     if (rows === undefined) {
       throw new WaggleError('WAGGLE_STORE_MIGRATED', {
         message: `Partition ${partition} of the store ${store} is not here now`,
-        next: 'Ask the process that runs its task.',
+        next: 'Ask the process that runs the task of this partition.',
       })
     }
     const found = rows.get(bytes)

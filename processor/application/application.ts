@@ -299,7 +299,7 @@ export class Application {
 function stopped(applicationId: string): WaggleError {
   return new WaggleError('WAGGLE_NOT_RUNNING', {
     message: `The application ${applicationId} was closed while it started`,
-    next: 'Make a new one and start that.',
+    next: 'Make a new application, and start that.',
   })
 }
 

@@ -35,7 +35,7 @@ function fromKeyValues(request: QueryRequest, store: KeyValueStore<unknown, unkn
   if (isForTimes && !spec.timestamped) {
     throw new WaggleError('WAGGLE_QUERY_NOT_SUPPORTED', {
       message: `The values of the store ${spec.name} have no timestamps`,
-      next: 'Ask it with KeyQuery or RangeQuery, or make it with Stores.timestampedKeyValueStoreBuilder.',
+      next: 'Query the store with KeyQuery or RangeQuery, or make the store with Stores.timestampedKeyValueStoreBuilder.',
     })
   }
   const value = isForTimes ? whole : plain
@@ -70,10 +70,10 @@ function notSupported(request: QueryRequest, { kind, name }: KeptStore): WaggleE
 }
 
 const nextOf: { readonly [kind in KeptStore['kind']]: string } = {
-  keyValue: 'Ask it with KeyQuery or RangeQuery.',
-  window: 'Ask it with WindowKeyQuery or WindowRangeQuery.withWindowStartRange.',
-  session: 'Ask it with WindowRangeQuery.withKey.',
-  versioned: 'Ask it with KeyQuery, VersionedKeyQuery or MultiVersionedKeyQuery.',
+  keyValue: 'Query the store with KeyQuery or RangeQuery.',
+  window: 'Query the store with WindowKeyQuery or WindowRangeQuery.withWindowStartRange.',
+  session: 'Query the store with WindowRangeQuery.withKey.',
+  versioned: 'Query the store with KeyQuery, VersionedKeyQuery or MultiVersionedKeyQuery.',
 }
 
 /** Yields to the event loop after some rows, so that a long answer does not block it. */

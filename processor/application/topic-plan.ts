@@ -47,7 +47,7 @@ export function refuseUnevenSources(subtopologies: readonly Subtopology[], parti
     if (counts.size <= 1) continue
     throw new WaggleError('WAGGLE_NOT_COPARTITIONED', {
       message: `Topics that meet in one store have different partitions: ${sources.map((topic) => `${topic} has ${partitionsOf(topic)}`).join(', ')}`,
-      next: 'Give them the same number of partitions, or repartition one of the streams.',
+      next: 'Give these topics the same number of partitions, or repartition one of the streams.',
     })
   }
 }

@@ -99,7 +99,7 @@ export class ApplicationTopics {
 function missing(topics: readonly string[]): WaggleError {
   const [message, next] =
     topics.length === 1
-      ? [`The topic ${topics[0]} does not exist`, 'Create it, or correct its name.']
-      : [`The topics ${topics.join(', ')} do not exist`, 'Create them, or correct their names.']
+      ? [`The topic ${topics[0]} does not exist`, 'Create the topic, or correct its name.']
+      : [`The topics ${topics.join(', ')} do not exist`, 'Create the topics, or correct their names.']
   return new WaggleError('WAGGLE_MISSING_TOPIC', { message, next })
 }

@@ -224,5 +224,5 @@ function checked(settings: AssignmentSettings): AssignmentSettings {
           ? 'maxWarmupReplicas below 1, so that no state could ever move'
           : null
   if (wrong === null) return settings
-  throw new WaggleError('WAGGLE_INVALID_CONFIG', { message: `The assignment has ${wrong}`, next: 'Set it to the default, or higher.' })
+  throw new WaggleError('WAGGLE_INVALID_CONFIG', { message: `The assignment has ${wrong}`, next: 'Set the option to its default, or higher.' })
 }

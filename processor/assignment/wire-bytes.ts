@@ -51,7 +51,7 @@ export class WireReader {
     if (version !== wireVersion) {
       throw new WaggleError('WAGGLE_ASSIGNMENT_VERSION', {
         message: `${what} is in version ${version} of the assignment protocol, and this process reads version ${wireVersion}`,
-        next: 'Run one version of Waggle in a group: stop the processes of the older one, or start the new ones under another group.',
+        next: 'Run one version of Waggle in a group: stop the processes of the older version, or start the new processes under another group.',
       })
     }
   }

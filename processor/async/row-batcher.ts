@@ -347,7 +347,7 @@ function started<T>(call: () => Promise<T>): Promise<T> {
 function wrongLength(results: number, rows: number): WaggleError {
   return new WaggleError('WAGGLE_BATCH_LENGTH', {
     message: `The step gave ${results} results for ${rows} rows`,
-    next: 'Give one result a row, in order.',
+    next: 'Return one result for each row, in the order of the rows.',
   })
 }
 

@@ -82,8 +82,8 @@ export class DueIndex {
 }
 
 /**
- * Called with a key at an indexed time. `isDue` tells whether this time is still the key's due time, because a crash may have left earlier times of
- * the same key.
+ * Called with a key whose indexed time has come. The listener must pass the key's own due time to `isDue`, which is false if the indexed time is an old
+ * one that a crash left behind.
  */
 type DueListener = (key: string, isDue: (time: number) => boolean, row: { readonly at: number; readonly mark: string }) => void
 

@@ -267,7 +267,7 @@ export class DrivenProgram {
     const read = this.#topology.subtopologies().flatMap(({ sources }) => sources)
     throw new WaggleError('WAGGLE_MISSING_TOPIC', {
       message: `The program does not read the topic ${topic}`,
-      next: `Pipe records into one that it reads: ${[...new Set(read)].sort().join(', ')}.`,
+      next: `Pipe records into a topic that the program reads: ${[...new Set(read)].sort().join(', ')}.`,
     })
   }
 
@@ -415,7 +415,10 @@ interface Preparing extends TopicPartition {
 
 function refuseCount(topic: string, count: number): void {
   if (Number.isInteger(count) && count > 0) return
-  throw new WaggleError('WAGGLE_INVALID_CONFIG', { message: `${topic} cannot have ${count} partitions`, next: 'Give it at least one.' })
+  throw new WaggleError('WAGGLE_INVALID_CONFIG', {
+    message: `${topic} cannot have ${count} partitions`,
+    next: 'Give the topic at least one partition.',
+  })
 }
 
 const maxCachedEntries = 100_000

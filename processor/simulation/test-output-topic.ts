@@ -132,7 +132,7 @@ export class TestOutputTopic<K, V> {
       if (key === null) {
         throw new WaggleError('WAGGLE_NULL_KEY', {
           message: `A record of ${this.#name} has no key, and a map needs one`,
-          next: 'Read it with readRecordsToList or readValuesToList.',
+          next: 'Read the topic with readRecordsToList or readValuesToList.',
         })
       }
       map.set(key, value)

@@ -1,7 +1,7 @@
-import { isHeld, type StoreEntry } from './store-entry.ts'
+import { isUncommitted, type StoreEntry } from './store-entry.ts'
 
 /**
- * Rows of a store in memory, in two generations. When the young generation is full, the rows of the old generation are dropped, except held rows, and
+ * Rows of a store in memory, in two generations. When the young generation is full, the rows of the old generation are dropped, except uncommitted rows, and
  * the young generation becomes the old one. A row that is used moves to the young generation. Rows before the floor have expired and are dropped too.
  */
 export class EntryCache<V> {
@@ -56,12 +56,12 @@ export class EntryCache<V> {
   #age(): void {
     const [kept, gone] = [new Map<string, StoreEntry<V>>(), [] as StoreEntry<V>[]]
     for (const entry of this.#old.values()) {
-      if (entry.id >= this.floor && isHeld(entry)) kept.set(entry.id, entry)
+      if (entry.id >= this.floor && isUncommitted(entry)) kept.set(entry.id, entry)
       else gone.push(entry)
     }
     this.#old = this.#young
     this.#young = kept
-    // If there are many held entries, the young generation may become larger. Otherwise the same entries would be copied again and again.
+    // If there are many uncommitted entries, the young generation may become larger. Otherwise the same entries would be copied again and again.
     this.#maxYoung = Math.max(this.#maxEntries / 2, kept.size * 2)
     this.#onAged(gone)
   }

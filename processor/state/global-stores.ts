@@ -37,6 +37,6 @@ const writes: ReadonlySet<string | symbol> = new Set(['put', 'putAll', 'putIfAbs
 function readOnly(name: string): WaggleError {
   return new WaggleError('WAGGLE_STORE_READ_ONLY', {
     message: `The global store ${name} is written by a processor that is not its own`,
-    next: 'Send the change to its topic: every process has to see it.',
+    next: 'Send the change to the topic of the store: every process has to see the change.',
   })
 }

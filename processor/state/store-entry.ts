@@ -16,7 +16,7 @@ export interface StoreEntry<V> extends StoreRow<V> {
 }
 
 /** True while only memory has the current value. */
-export function isHeld<V>(entry: StoreEntry<V>): boolean {
+export function isUncommitted<V>(entry: StoreEntry<V>): boolean {
   return entry.dirty || entry.commits > 0
 }
 

@@ -6,15 +6,16 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import type { StoreBytes } from '../ports.ts'
 import { expiredMark, type RowChange } from './changelog.ts'
 import { EntryCache } from './entry-cache.ts'
-import { HeldEntries } from './held-entries.ts'
 import { mergedRows } from './merged-rows.ts'
 import { PrefixIndex } from './prefix-index.ts'
 import { idOf, idOfLong, keyOf, type StoreEntry, type StoreRow } from './store-entry.ts'
 import type { TaskMemory } from './task-memory.ts'
+import { UncommittedEntries } from './uncommitted-entries.ts'
 
 /**
  * A task's key-value store. Values are objects in memory. They become bytes in the commit, so a value that is put and deleted between two commits is
- * never serialised. Reads go to memory first, then to the bytes of the last commit. Entries that are not held (`HeldEntries`) are a cache.
+ * never serialised. Reads go to memory first, then to the bytes of the last commit. Uncommitted entries must stay in memory (`UncommittedEntries`). The
+ * other entries in memory are a cache.
  *
  * All rows from a boundary on are in memory too. At first, the boundary is the key after the last key on the disk. Eviction from the cache moves the
  * boundary up. If keys begin with a time, nearly all reads are above the boundary, and need no disk.
@@ -41,7 +42,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   #completeFrom: string | null
   /** The index of rows by prefix. The first read by prefix creates it. */
   #byPrefix: PrefixIndex<V> | null = null
-  readonly #held: HeldEntries<V>
+  readonly #uncommitted: UncommittedEntries<V>
   #clearedTo = ''
 
   constructor(builder: KeptStore, disk: StoreBytes, options: StoreOptions) {
@@ -58,7 +59,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     this.#maxEntries = options.maxEntries
     this.#completeFrom = options.maxEntries > 0 ? null : pastAll
     this.#cache = new EntryCache(options.maxEntries, (gone) => this.#letGo(gone))
-    this.#held = new HeldEntries((entry) => {
+    this.#uncommitted = new UncommittedEntries((entry) => {
       if (entry.value === null) this.#forget(entry)
     })
   }
@@ -179,13 +180,13 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
    * the commit has succeeded, in the same order.
    */
   takeChanges(): readonly RowChange[] {
-    return this.#held
+    return this.#uncommitted
       .take(this.#cache.floor)
       .map((entry) => [keyOf(entry), entry.value === null ? null : this.#value.serialize(this.#topic, entry.value), entry.timestamp])
   }
 
   committed(): void {
-    const floor = this.#held.committed()
+    const floor = this.#uncommitted.committed()
     if (floor <= this.#clearedTo) return
     this.#clearedTo = floor
     // The disk is cleared only after the commit. If the commit had failed, the rows would be read again.
@@ -259,7 +260,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
   #setChecked(entry: StoreEntry<V>, value: V | null): void {
     entry.value = value
     entry.timestamp = this.#memory.now
-    this.#held.add(entry)
+    this.#uncommitted.add(entry)
   }
 
   /**
@@ -289,7 +290,7 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     let last = this.#completeFrom ?? this.#pastLastOnDisk()
     for (const { id, value } of gone) if (value !== null && id >= floor && id >= last) last = after(id)
     this.#completeFrom = last
-    this.#held.forget(
+    this.#uncommitted.forget(
       gone.filter(({ id }) => id < floor),
       floor,
     )
@@ -297,9 +298,9 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
 
   *#scan(from: Uint8Array | null, to: Uint8Array | null, reverse: boolean): IterableIterator<KeyValue<K, V>> {
     const range = { from: from === null ? null : idOf(from), to: to === null ? null : idOf(to), reverse, length: 0 }
-    const held = this.#heldBetween(range.from, range.to)
-    if (reverse) held.reverse()
-    for (const row of this.#merged(held, range)) if (row.value !== null) yield this.#pair(keyOf(row), row.value)
+    const uncommitted = this.#uncommittedBetween(range.from, range.to)
+    if (reverse) uncommitted.reverse()
+    for (const row of this.#merged(uncommitted, range)) if (row.value !== null) yield this.#pair(keyOf(row), row.value)
   }
 
   /** Merges rows in memory with rows on the disk, both as of the first step. */
@@ -308,9 +309,9 @@ export class WriteBackStore<K, V> implements KeyValueStore<K, V> {
     return mergedRows(inMemory, onDisk, { reverse, length, valueOf: (bytes) => this.#value.deserialize(this.#topic, bytes) })
   }
 
-  /** Held entries, as they are now, in the order of their keys. */
-  #heldBetween(from: string | null, to: string | null): StoreRow<V>[] {
-    return this.#held.idsBetween(from, to).flatMap((id) => {
+  /** Uncommitted entries, as they are now, in the order of their keys. */
+  #uncommittedBetween(from: string | null, to: string | null): StoreRow<V>[] {
+    return this.#uncommitted.idsBetween(from, to).flatMap((id) => {
       const entry = this.#cache.peek(id)
       return entry === undefined ? [] : { id, value: entry.value }
     })

@@ -21,7 +21,7 @@ export interface CacheOptions {
   readonly exits: readonly string[]
   readonly store: string
   readonly dueStore: string
-  readonly ttlMs: number
+  readonly retentionMs: number
   /** The bounds of this partition. */
   readonly maxEntries: number
   readonly maxBytes: number
@@ -93,7 +93,7 @@ export class CacheProcessor extends OpenedProcessor<string, Payload, string, Pay
 
   #keep(hash: string, payload: Payload): void {
     const { context, entries, dues } = this.parts
-    const { ttlMs, maxEntries, maxBytes } = this.#options
+    const { retentionMs, maxEntries, maxBytes } = this.#options
     const bytes = payloadSerde.serialize('', payload).byteLength + hash.length
     const old = entries.get(hash)
     if (old !== null) this.#forget(hash, old)
@@ -105,7 +105,7 @@ export class CacheProcessor extends OpenedProcessor<string, Payload, string, Pay
       if (entry === null) dues.remove(oldest.key, oldest.due)
       else this.#forget(oldest.key, entry)
     }
-    const due = context.currentSystemTime + ttlMs
+    const due = context.currentSystemTime + retentionMs
     entries.put(hash, { payload, bytes, due, count: 1 })
     dues.add(hash, due)
     this.#add(1, bytes)

@@ -13,7 +13,7 @@ export interface DeduplicateOptions {
 interface Parts {
   readonly context: ProcessorContext<string, unknown>
   readonly seen: KeyValueStore<string, number>
-  readonly expiry: DueIndex
+  readonly dues: DueIndex
 }
 
 /**
@@ -30,18 +30,18 @@ export class DeduplicateProcessor extends OpenedProcessor<string, unknown, strin
 
   override open(context: ProcessorContext<string, unknown>): Parts {
     const seen = context.getStateStore<KeyValueStore<string, number>>(this.#options.store)
-    const expiry = new DueIndex(context.getStateStore(this.#options.dueStore), context, (key, isDue) => {
+    const dues = new DueIndex(context.getStateStore(this.#options.dueStore), context, (key, isDue) => {
       const since = seen.get(key)
       if (since !== null && isDue(since + this.#options.retentionMs)) seen.delete(key)
     })
-    return { context, seen, expiry }
+    return { context, seen, dues }
   }
 
   process(record: Record<string, unknown>): void {
-    const { context, seen, expiry } = this.parts
+    const { context, seen, dues } = this.parts
     const now = context.currentSystemTime
     if (seen.putIfAbsent(record.key, now) !== null) return
-    expiry.add(record.key, now + this.#options.retentionMs)
+    dues.add(record.key, now + this.#options.retentionMs)
     context.forward(record)
   }
 }

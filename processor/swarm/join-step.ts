@@ -100,6 +100,6 @@ export function joinTimeoutMs({ timeoutMs }: SwarmBee): number {
 export function joinTimeout(bee: SwarmBee, missing: readonly string[]): WaggleError {
   return new WaggleError('WAGGLE_JOIN_TIMEOUT', {
     message: `${bee.name} waited in vain for ${missing.join(', ')}`,
-    next: 'Raise its timeout_seconds, find out what the others wait for, or set on_timeout: partial.',
+    next: 'Raise timeout_seconds of the join, find out what the missing bees wait for, or set on_timeout: partial.',
   })
 }

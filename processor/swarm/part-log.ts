@@ -2,7 +2,7 @@ import { partitionForKey } from '../../topology/partitioner.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import { payloadSerde } from '../../topology/swarm/payload/payload-serde.ts'
 import type { PartsRun, PublishedParts, PublishingCall } from '../../topology/swarm/ports/published-parts.ts'
-import { type PartRecord, PartSequence, partHeaders, partIn, partRecordOf, unknownTime } from '../../topology/swarm/request/part.ts'
+import { decodedPart, type PartRecord, PartSequence, partHeaders, partRecordOf, unknownTime } from '../../topology/swarm/request/part.ts'
 import { bytesIn, type Clock, DamagedValue, type Log, type LogRecord, type Producer, type Random } from '../ports.ts'
 import { PartStarts } from './part-starts.ts'
 
@@ -155,7 +155,7 @@ export interface SoughtParts {
 
 /** The records about the parts of a request. */
 export interface FoundParts {
-  /** In the order of the log. */
+  /** The records, in the order of the log. */
   readonly records: readonly FoundPart[]
   /** True if the log may have deleted records about the request. */
   readonly isCut: boolean
@@ -188,7 +188,7 @@ export async function partRecords(log: Log, { topic, partition, id, since, start
 
 /** The payload of a part; null for a record without one, and for one that cannot be read. */
 export function payloadIn({ value, headers }: LogRecord): Payload | null {
-  return value === null || value instanceof DamagedValue ? null : partIn(bytesIn(value), headers)
+  return value === null || value instanceof DamagedValue ? null : decodedPart(bytesIn(value), headers)
 }
 
 /**

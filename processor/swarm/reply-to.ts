@@ -25,8 +25,8 @@ export function replyToOf(id: string, headers: readonly Header[], topics: ReplyT
 function refusalOf({ topic, partition }: Pick<ReplyTo, 'topic' | 'partition'>, topics: ReplyTopics): WaggleError | null {
   if (!topics.allows(topic)) {
     return new WaggleError('WAGGLE_REPLY_TOPIC_REFUSED', {
-      message: `No answer is sent to ${topic.slice(0, maxTopicLength)}: it is none of the topics that may be named`,
-      next: 'Add it to WAGGLE_REPLY_TOPICS, or name one of those.',
+      message: `No answer is sent to ${topic.slice(0, maxTopicLength)}: this topic is not in the list of topics that may be named`,
+      next: 'Add the topic to WAGGLE_REPLY_TOPICS, or name a topic of that list.',
     })
   }
   const partitions = topics.partitionsOf(topic)
@@ -34,12 +34,15 @@ function refusalOf({ topic, partition }: Pick<ReplyTo, 'topic' | 'partition'>, t
   if (partition >= 0 && (partitions === undefined || partition < partitions)) return null
   return new WaggleError('WAGGLE_REPLY_PARTITION', {
     message: `No answer is sent to ${topic}: its partition ${partition} is not there, it has ${partitions}`,
-    next: 'Name one that is there, or none.',
+    next: 'Name a partition of the topic, or no partition.',
   })
 }
 
 function missing(topic: string): WaggleError {
-  return new WaggleError('WAGGLE_REPLY_TOPIC_MISSING', { message: `No answer is sent to ${topic}: there is no such topic`, next: 'Create it.' })
+  return new WaggleError('WAGGLE_REPLY_TOPIC_MISSING', {
+    message: `No answer is sent to ${topic}: there is no such topic`,
+    next: 'Create the topic.',
+  })
 }
 
 /** The longest topic name that Kafka allows. */

@@ -22,6 +22,7 @@ import type { RequestEntry } from '../../topology/swarm/request/requests.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { DueIndex } from '../operators/due-index.ts'
 import { OpenedProcessor } from '../operators/opened-processor.ts'
+import { AnswerExpiry } from './answer-expiry.ts'
 import { failedAt } from './failed-at.ts'
 import { outputRecord, synchronousCall } from './output-record.ts'
 import { expectReachable } from './reply-to.ts'
@@ -59,6 +60,7 @@ interface Parts {
   readonly context: ProcessorContext<string, Payload | Reply>
   readonly entries: KeyValueStore<string, RequestEntry>
   readonly dues: DueIndex
+  readonly expiry: AnswerExpiry
 }
 
 /**
@@ -66,7 +68,7 @@ interface Parts {
  * without an outcome at its deadline fails with a 504 that names the bees that the answer needs. A request with a reply topic gets its answer there,
  * even if the request is sent again after the answer, through any process.
  *
- * The store maps a request id to a RequestEntry, which is kept for `retentionMs`. `<store>-due` holds the ids in the order of their deadlines and
+ * The store maps a request id to a RequestEntry, which is kept for `retentionMs` (`AnswerExpiry`). `<store>-due` holds the ids in the order of their deadlines and
  * expiries.
  */
 export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, string, Payload | Reply, Parts> {
@@ -80,7 +82,8 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
   override open(context: ProcessorContext<string, Payload | Reply>): Parts {
     const entries = context.getStateStore<KeyValueStore<string, RequestEntry>>(this.#options.store)
     const dues = new DueIndex(context.getStateStore(this.#options.dueStore), context, (id, isDue) => this.#due(id, isDue))
-    return { context, entries, dues }
+    const expiry = new AnswerExpiry({ entries, dues, retentionMs: this.#options.retentionMs })
+    return { context, entries, dues, expiry }
   }
 
   process(record: Record<string, Payload>): void {
@@ -100,10 +103,10 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
   }
 
   #accept(id: string, { gateway, accepted_at, deadline, body_hash, reply_to }: AcceptedRequest, before: RequestEntry | null): void {
-    const { context, entries, dues } = this.parts
+    const { context, entries, dues, expiry } = this.parts
     const replies = reply_to === null ? [] : [reply_to]
     const now = context.currentSystemTime
-    const latest = now + this.#options.retentionMs
+    const latest = expiry.timeFrom(now)
     // The time of acceptance must not lie in the future, because a future time would keep the entry for ever.
     const acceptedAt = Math.min(accepted_at, now)
     const bounded = deadline === null ? null : Math.min(deadline, latest)
@@ -147,7 +150,7 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
    * that follow from such an answer are skipped (`isAnswered`).
    */
   #decide(id: string, given: Payload, headers: readonly Header[], timestamp: number): void {
-    const { context, entries, dues } = this.parts
+    const { context, entries, dues, expiry } = this.parts
     if (isAnswered({ value: given, headers })) return
     const before = entries.get(id)
     if (before !== null && before.state !== 'pending') return
@@ -167,7 +170,7 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
     }
     entries.put(id, entry)
     if (before !== null && before.deadline !== null) dues.remove(id, before.deadline)
-    dues.add(id, now + this.#options.retentionMs)
+    expiry.schedule(id, now)
     const outcome = this.#outcome({ key: id, value: answer, timestamp, headers }, now)
     for (const child of this.#options.outcomeChildren) context.forward(outcome, child)
     this.#tellAll(id, entry, before?.replies ?? [], timestamp)
@@ -207,7 +210,7 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
   #answerIn({ key: id, value, headers, timestamp }: Record<string, Payload>, before: RequestEntry | null): Payload | null {
     const unanswered = headerText(headers, unansweredHeader)
     if (value.kind !== 'error' || (unanswered === null && !isNotTaken(value))) return value
-    const { context, entries, dues } = this.parts
+    const { context, entries, expiry } = this.parts
     const untaken = [...new Set([...(before?.untaken ?? []), unanswered ?? context.recordMetadata?.topic ?? ''])]
     const rank = refusalRank(value, unanswered !== null)
     const refusal = before?.refusal !== undefined && before.refusal.rank >= rank ? before.refusal : { error: value.error, rank }
@@ -218,18 +221,17 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
     else {
       const open = { state: 'pending', settledAt: null, deadline: null, bodyHash: '', answer: null, replies: [], isAccepted: false } as const
       entries.put(id, { ...open, gateway, acceptedAt: timestamp, untaken, refusal })
-      dues.add(id, context.currentSystemTime + this.#options.retentionMs)
+      expiry.schedule(id, context.currentSystemTime)
     }
     return null
   }
 
   #due(id: string, isDue: (time: number) => boolean): void {
-    const { context, entries } = this.parts
+    const { context, entries, expiry } = this.parts
     const entry = entries.get(id)
     if (entry === null) return
     if (entry.state !== 'pending' || entry.deadline === null || !isDue(entry.deadline)) {
-      const expired = context.currentSystemTime - (entry.settledAt ?? entry.acceptedAt) >= this.#options.retentionMs
-      if (expired) entries.delete(id)
+      expiry.expire(id, entry, context.currentSystemTime)
       return
     }
     const { bee, onFailure } = this.#options
@@ -250,7 +252,7 @@ export class RequestLedgerProcessor extends OpenedProcessor<string, Payload, str
 
 function foreignMessage(): WaggleError {
   return new WaggleError('WAGGLE_FOREIGN_RECORD', {
-    message: 'The record says nothing of a request in the form that Waggle writes',
+    message: 'The record does not describe a request in the form that Waggle writes',
     next: 'Find out who writes to this topic beside Waggle, and let nobody else write there.',
   })
 }

@@ -60,7 +60,7 @@ export function addStreamStep(topology: Topology, options: StreamStepOptions): v
   if (output === null && isRead)
     throw new WaggleError('WAGGLE_INVALID_BEE', {
       message: `connect of ${bee.name} returns null, and other bees read ${bee.name}`,
-      next: 'Return a KStream that is keyed by request id, or let no bee read it.',
+      next: 'Return a KStream that is keyed by request id, or let no other bee read this bee.',
     })
   const last = output === null ? input : output
   last.parts.graph.refuseStranger(graph)

@@ -272,7 +272,7 @@ class SubtopologyBuilder {
         const { bee, body, exits, store } = step
         const options = {
           ...{ bee, body, exits, store, dueStore: dueStore(store), onOutput },
-          ttlMs: Number(spec.ttl_seconds) * 1000,
+          retentionMs: Number(spec.ttl_seconds) * 1000,
           maxEntries: share('max_entries', 10_000),
           maxBytes: share('max_bytes', 67_108_864),
         }
@@ -465,7 +465,7 @@ const keepingJoins: ReadonlySet<Step['kind']> = new Set(['join', 'merge'])
 /** The steps whose bees compute with their input, or write it under a bound of their own. */
 const computing: ReadonlySet<Step['kind']> = new Set(['value', 'call', 'stream', 'output'])
 
-/** The steps that give their input on as it is. */
+/** The kinds of steps that forward their input unchanged. */
 const passing: ReadonlySet<Step['kind']> = new Set(['branch', 'loop', 'unanswered', 'cache-key'])
 
 /** The steps that write dead letters. */

@@ -373,6 +373,6 @@ function identityOf(key: unknown): unknown {
 function notInAPunctuation(node: string): WaggleError {
   return new WaggleError('WAGGLE_ASYNC_IN_PUNCTUATION', {
     message: `A punctuation forwards to ${node}, which is asynchronous: a crash would lose the record`,
-    next: `Send what the punctuation makes to a topic, and read it from there into ${node}.`,
+    next: `Send the punctuation’s records to a topic, and let ${node} read that topic.`,
   })
 }

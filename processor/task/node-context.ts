@@ -148,11 +148,11 @@ function malformed(node: string, { key, timestamp }: NewRecord<unknown, unknown>
     const what = key === undefined ? 'key' : timestamp === undefined ? 'timestamp' : 'value'
     return new WaggleError('WAGGLE_UNDEFINED_VALUE', {
       message: `${node} sends a record on whose ${what} is undefined`,
-      next: 'Give it one; absence of a key or a value is null.',
+      next: 'Give the record a key and a value; a missing key or value is null.',
     })
   }
   return new WaggleError('WAGGLE_INVALID_TIMESTAMP', {
     message: `${node} sends a record on with the timestamp ${timestamp}`,
-    next: 'Give it a time in epoch milliseconds, of at least 0.',
+    next: 'Give the record a time in epoch milliseconds, of at least 0.',
   })
 }

@@ -72,7 +72,7 @@ export function refuseOversizedNote(task: string, { needed, nodes, maxBytes }: {
   if (prefix.length + Math.ceil(bytes / 3) * 4 <= maxBytes) return
   throw new WaggleError('WAGGLE_POSITION_TOO_LONG', {
     message: `The position note of task ${task} would exceed ${maxBytes} bytes: it must hold ${needed} numbers and ${nodes} asynchronous nodes`,
-    next: 'Put a repartition() before some of its aggregations, so that they are a sub-topology of their own.',
+    next: 'Put a repartition() before some aggregations of the task, so that these aggregations are a sub-topology of their own.',
   })
 }
 
@@ -131,7 +131,7 @@ function withoutBits({ until, nodes }: Ahead): Ahead {
 function unknownVersion(version: string): WaggleError {
   return new WaggleError('WAGGLE_POSITION_VERSION', {
     message: `A position was committed with a note in version ${version}, and this process reads version ${noteVersion}`,
-    next: 'Run the version of Waggle that committed it, or a later one.',
+    next: 'Run the version of Waggle that committed the position, or a later version.',
   })
 }
 

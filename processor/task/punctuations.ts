@@ -21,7 +21,7 @@ export class Punctuations {
   schedule({ intervalMs, type, start }: ScheduleOptions, punctuator: Punctuator): Cancellable {
     if (!(intervalMs >= 1)) {
       throw new WaggleError('WAGGLE_INVALID_INTERVAL', {
-        message: `A punctuation every ${intervalMs} ms cannot be`,
+        message: `A punctuation cannot be scheduled every ${intervalMs} ms`,
         next: 'Give an interval of at least 1 ms.',
       })
     }

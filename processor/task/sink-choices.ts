@@ -14,14 +14,14 @@ export function refuseOutside(chosen: unknown, topic: string, partitions: number
   if (chosen === undefined) {
     throw new WaggleError('WAGGLE_UNDEFINED_VALUE', {
       message: `The partitioner of ${topic} returned undefined`,
-      next: 'Return a partition, several, or null for the default.',
+      next: 'Return a partition, a list of partitions, or null for the default.',
     })
   }
   for (const partition of chosen as readonly number[]) {
     if (Number.isInteger(partition) && partition >= 0 && partition < partitions) continue
     throw new WaggleError('WAGGLE_INVALID_PARTITION', {
       message: `The partitioner chose partition ${partition} of ${topic}, which has ${partitions}`,
-      next: 'Choose among the partitions that it is told of.',
+      next: 'Let the partitioner return a number below the number of partitions that it gets.',
     })
   }
 }

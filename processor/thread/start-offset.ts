@@ -15,7 +15,7 @@ export async function startOffset(log: Log, clock: Clock, { topic, partition, wa
   if (reset === 'none' && was !== null) {
     throw new WaggleError('WAGGLE_POSITION_GONE', {
       message: `Offset ${was} of ${topic}, partition ${partition}, is not there: it has ${offsets.start} to ${offsets.end}, and its source has offsetReset none`,
-      next: 'Set offsetReset to earliest or latest, or give the group a position that is there.',
+      next: 'Set offsetReset to earliest or latest, or give the group a position within these offsets.',
     })
   }
   if (reset === 'none') {

@@ -4,7 +4,7 @@ import { MemoryWatch } from '../../connectors/processes/memory-watch.ts'
 import { skipWithoutPython } from '../support/python-bee.ts'
 import { eventually, SwarmHere } from '../support/swarm-here.ts'
 
-/** A bee that takes 480 MB, unless it is killed before. It does this at each attempt of `always`, and at the first attempt of `once`. */
+/** A bee that takes 480 MB unless it is killed first: at each attempt for the input `always`, and at the first attempt only for the input `once`. */
 const python = `import time
 from waggle import register_bee
 

@@ -13,7 +13,7 @@ describe('A secret in a setting that must match a pattern', () => {
     assert.equal(await (await swarm.ask(1)).json(), 'done')
   })
 
-  it('is a mistake at the setting’s place if the value does not match, and the error hides the value', async () => {
+  it('is reported as a mistake at the setting’s place if the value does not match, and the error hides the value', async () => {
     await assert.rejects(SwarmHere.open({ WAGGLE_SECRET_MOST_MEMORY: 'a lot of memory' }, { bees }), (error: Error) => {
       assert.match(error.message, /swarm\.yaml:4:\d+: memory does not fit when its secret is filled in: it must match pattern/)
       assert.doesNotMatch(error.message, /a lot of memory/)

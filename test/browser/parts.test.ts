@@ -9,7 +9,7 @@ const bees = `  - {name: chat, type: module, input: {name: entrance}, spec: {fil
 const files = { 'chat.mjs': 'export default async function* ({ words }) { yield* words }' }
 
 describeWithChromium('Parts on the page', (browser) => {
-  it('are counted at their bee and in the way of their request, with the time of the first one', async () => {
+  it('are counted at their bee and in the way of their request, with the time of the first part', async () => {
     await using here = await SwarmHere.open({}, { bees, files })
     await onPage(browser(), { url: `${here.url}/`, options: {} }, async (page) => {
       await page.getByText('Live', { exact: true }).waitFor()

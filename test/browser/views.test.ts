@@ -32,7 +32,7 @@ const colours: { readonly [view: string]: { readonly light: readonly string[]; r
   swarm: { light: ['#e0a100'], dark: ['#f2b62b'] },
 }
 
-/** The views. Each function opens its view from the first view, and waits for a text or an element that is there when the view is complete. */
+/** The views. Each function opens its view from the first view, and waits for a text or an element that appears when the view is complete. */
 const views: { readonly [name: string]: (page: Page, here: SwarmHere) => Promise<void> } = {
   swarm: async (page) => {
     await busy(page)

@@ -88,7 +88,7 @@ export function brokersAsVictims(cluster: KafkaCluster): Victims {
 }
 
 const frozenShare = 0.25
-/** The time is longer than a session, so that other processes take over. */
+/** The time for which a process is frozen, in ms. It is longer than a session, so that other processes take over. */
 const frozenMs = 6000
 
 function between(random: SimulatedRandom, [from, to]: readonly [number, number]): number {

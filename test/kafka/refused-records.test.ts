@@ -44,7 +44,7 @@ describeWithKafka('A result that no topic accepts', {}, (cluster) => {
           if (length < 1000) assert.deepEqual([status, body.text?.length], [200, length])
           else {
             assert.equal(status, 502)
-            assert.match(body.detail ?? '', /MESSAGE_TOO_LARGE|cannot be written to waggle.*it has just refused one of/)
+            assert.match(body.detail ?? '', /MESSAGE_TOO_LARGE|cannot be written to waggle.*the topic has just refused a record of/)
           }
         }
         assert.equal((await fetch(`${program.ready.gateway}/readyz`)).status, 200)

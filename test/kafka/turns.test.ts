@@ -11,7 +11,7 @@ import { SwarmProcesses } from '../support/swarm-processes.ts'
 
 const bees = `  - {name: work, type: module, timeout_seconds: 120, input: {name: entrance}, spec: {file: ./functions.mjs, bee: work}}
   - {name: answer, type: respond, input: {name: work}}`
-/** The first request waits for the file `go`, and the file `begun` says that it is at the bee. */
+/** The first request waits for the file `go`. The bee writes the file `begun` when this request has reached it. */
 const functions = `import { existsSync, writeFileSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
 const file = (name) => new URL(name, import.meta.url)

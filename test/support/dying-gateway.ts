@@ -4,7 +4,7 @@ import { systemClock } from '../../connectors/system/system-clock.ts'
 import { SystemRandom } from '../../connectors/system/system-random.ts'
 import { ClaimedRequests } from '../../ops/requests/claimed-requests.ts'
 
-/** A program whose process is killed when a payload is in its store, and before the record that names it is written. */
+/** A program whose process is killed when a payload is in the claim store, and before the record that names the payload is written. */
 const [directory = ''] = process.argv.slice(2)
 const store = await DirectoryClaims.open(directory, { random: new SystemRandom(), clock: systemClock, maxBytes: null })
 const claims = new PayloadClaims({

@@ -7,7 +7,7 @@ export const judgedBees = `  - {name: tidy, type: module, input: {name: entrance
   - {name: answer, type: respond, input: {name: verdict}}
   - {name: saved, type: save-to-database, input: {stack: [strict, a-judge-with-a-name-that-is-longer-than-a-box-of-the-graph]}, spec: {table: verdicts}}`
 
-/** `strict` fails for `bad`. The judges disagree about prices from 5 to 9. */
+/** The judges' module. `strict` fails for the text `bad`. The judges disagree about prices from 5 to 9. */
 export const judgedFiles = {
   'judges.mjs': `const judged = (model, isDear) => ({ label: isDear ? 'dear' : 'cheap', scores: { dear: isDear ? 0.9 : 0.2, cheap: isDear ? 0.1 : 0.8 }, model, version: '3' })
 export const tidy = (input) => input

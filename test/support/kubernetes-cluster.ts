@@ -67,7 +67,7 @@ export class KubernetesCluster implements AsyncDisposable {
     return this.#run('bash', ['-e', '-o', 'pipefail', '-c', `${path}\ncd '${directory}'\n${text}`], {})
   }
 
-  /** The objects of the kinds in a namespace, or those of `selector`. */
+  /** The objects of these kinds in a namespace. `selector`: only the objects with these labels. */
   objects<T>(namespace: string, kinds: string, selector = ''): readonly T[] {
     const argv = ['--namespace', namespace, 'get', kinds, '--output', 'json', ...(selector === '' ? [] : ['--selector', selector])]
     const { items } = JSON.parse(this.kubectl(argv).output) as { readonly items: readonly T[] }

@@ -11,7 +11,7 @@ function withStack(stack: string, cause?: unknown): Error {
 }
 
 describe('The place of an error in a user’s file', () => {
-  it('is that of the first frame that is neither Node’s nor Waggle’s own', () => {
+  it('is the place of the first stack frame outside of Node and Waggle', () => {
     const stack = `    at JSON.parse (<anonymous>)
     at node:internal/modules/run_main:5:1
     at required (file://${root}/topology/streams/required.ts:7:3)
@@ -21,7 +21,7 @@ describe('The place of an error in a user’s file', () => {
     assert.equal(userPlaceOf(withStack(stack)), '/home/me/my swarm/bear.ts:4:10')
   })
 
-  it('is read from each form of a frame', () => {
+  it('is read from each form of a stack frame', () => {
     for (const frame of [
       'at file:///a/b.ts:1:2',
       'at async file:///a/b.ts:1:2',

@@ -12,7 +12,7 @@ export interface AsyncOptions {
   timeoutMs: number
   /**
    * `partition`, the default: results are forwarded in the order of the input. `key`: only results of the same key keep their order. A result may
-   * then overtake some thousand results of other keys. With either setting a record is processed once, because the commit lists the records that have
+   * then overtake thousands of results of other keys. With either setting a record is processed once, because the commit lists the records that have
    * overtaken others.
    */
   ordered?: 'partition' | 'key'

@@ -14,7 +14,7 @@ export function refuseUnevenRepartitions(nodes: readonly LogicalNode[]): void {
     if (sizes.size <= 1 || sizes.has(null)) continue
     throw new WaggleError('WAGGLE_NOT_COPARTITIONED', {
       message: `Repartition topics that are joined have different partitions: ${[...topics].map(([topic, size]) => `${topic} has ${size}`).join(', ')}`,
-      next: 'Give them the same numberOfPartitions.',
+      next: 'Give these topics the same numberOfPartitions.',
     })
   }
 }

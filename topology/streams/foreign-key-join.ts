@@ -145,7 +145,7 @@ function onePartition(partitioner: StreamPartitioner<never, never> | null): Stre
     if (chosen.length === 1 && only !== undefined) return only
     throw new WaggleError('WAGGLE_INVALID_PARTITION', {
       message: `A partitioner of a foreign-key join gave ${chosen.length} partitions for ${topic}`,
-      next: 'Give exactly one, or null for the default.',
+      next: 'Return exactly one partition, or null for the default.',
     })
   }
 }

@@ -27,7 +27,7 @@ export class GlobalKTable<K, V> {
     if (kept.isVersioned) {
       throw new WaggleError('WAGGLE_INVALID_TOPOLOGY', {
         message: `The global table of ${topic} cannot be versioned`,
-        next: 'Keep it in a plain key-value store.',
+        next: 'Keep the table in a plain key-value store.',
       })
     }
     const { source, processor } = nameGlobal(graph, consumed)

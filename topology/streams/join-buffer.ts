@@ -42,7 +42,7 @@ export function refuseShortHistory(topology: Topology, stores: readonly string[]
     if (historyMs === null || historyMs >= graceMs) continue
     throw new WaggleError('WAGGLE_INVALID_TOPOLOGY', {
       message: `Records wait ${graceMs} ms for the table in ${name}, which keeps its history for ${historyMs} ms`,
-      next: 'Keep the history for at least the grace period.',
+      next: 'Keep the history of the table for at least the grace period of the join.',
     })
   }
 }

@@ -50,7 +50,7 @@ export class Joined<in K, in V, in V2> extends Typed<(key: K, value: V, other: V
     if (options.gracePeriodMs !== undefined && !(options.gracePeriodMs >= 0)) {
       throw new WaggleError('WAGGLE_INVALID_WINDOW', {
         message: `A join cannot wait for ${options.gracePeriodMs} ms`,
-        next: 'Give a gracePeriodMs of at least 0, or leave it out.',
+        next: 'Give a gracePeriodMs of at least 0, or remove gracePeriodMs.',
       })
     }
     return new Joined(key, value, other, options)

@@ -704,7 +704,10 @@ export class Stream<K, V> implements KStream<K, V> {
 
 function partsOf(stream: KStream<never, never> | KStream<unknown, unknown>): StreamParts {
   if (stream instanceof Stream) return stream.parts
-  throw new WaggleError('WAGGLE_INVALID_TOPOLOGY', { message: 'This stream was not made by a StreamsBuilder', next: 'Use one that was.' })
+  throw new WaggleError('WAGGLE_INVALID_TOPOLOGY', {
+    message: 'This stream was not made by a StreamsBuilder',
+    next: 'Use a stream of a StreamsBuilder.',
+  })
 }
 
 export function addStreamSource(graph: StreamsGraph, topics: string | readonly string[] | RegExp, consumed: Consumed<unknown, unknown>): StreamParts {

@@ -293,8 +293,8 @@ export class Table<K, V> implements KTable<K, V> {
     const graceMs = this.parts.graceMs
     if (suppressed.timeLimitMs === null && graceMs === undefined) {
       throw new WaggleError('WAGGLE_INVALID_TOPOLOGY', {
-        message: `${name} waits until windows close, and its table has none`,
-        next: 'Put it right after a windowed aggregation, or use untilTimeLimit.',
+        message: `${name} waits until windows close, and its table has no windows`,
+        next: 'Call suppress right after a windowed aggregation, or use untilTimeLimit.',
       })
     }
     // The buffer compares the value before the held updates with the newest value, so the buffer needs old values.

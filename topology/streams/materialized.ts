@@ -77,12 +77,12 @@ function refuseStoreOptions(store: string | StoreSupplier<StoreKind> | null, { s
   if (storeType !== undefined && storeType !== 'rocksDB' && storeType !== 'inMemory') {
     throw new WaggleError('WAGGLE_INVALID_TOPOLOGY', {
       message: `${JSON.stringify(storeType)} is not a storeType`,
-      next: 'Give rocksDB or inMemory, or leave it out.',
+      next: 'Give rocksDB or inMemory, or remove storeType.',
     })
   }
   if (retentionMs === undefined || retentionMs >= 0) return
   throw new WaggleError('WAGGLE_INVALID_WINDOW', {
     message: `A store cannot keep rows for ${retentionMs} ms`,
-    next: 'Give a retentionMs of at least 0, or leave it out.',
+    next: 'Give a retentionMs of at least 0, or remove retentionMs.',
   })
 }

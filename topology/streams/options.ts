@@ -63,7 +63,7 @@ export class Repartitioned<in K, in V> extends Typed<(key: K, value: V) => 'repa
     if (partitions !== undefined && !(Number.isInteger(partitions) && partitions > 0)) {
       throw new WaggleError('WAGGLE_INVALID_TOPOLOGY', {
         message: `A topic cannot have ${partitions} partitions`,
-        next: 'Give it at least one, or leave the number out.',
+        next: 'Give the topic at least one partition, or leave the number out.',
       })
     }
     return new Repartitioned(key, value, options as RepartitionedOptions<never, never>)

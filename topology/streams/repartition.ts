@@ -21,7 +21,7 @@ export function addRepartition(graph: StreamsGraph, output: string, prefix: stri
   return step.output
 }
 
-/** Makes the step of a repartition topic. If the user `asked` for the topic, it is not moved or merged. */
+/** Makes the step of a repartition topic. `asked`: the user called `repartition`, so the optimiser neither moves this step nor merges it with others. */
 export function repartitionStep(
   newName: (prefix: string) => string,
   output: string,

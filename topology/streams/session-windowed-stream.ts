@@ -80,8 +80,8 @@ export interface SessionWindowedKStream<K, V> {
    * ```
    *
    * @remarks The strategy applies to aggregations that are added after this call. A session is over when a record comes whose time is past the
-   * session's end, the gap and the grace. A result is lost if the store has already dropped the session. So `retentionMs` of the `Materialized` must
-   * be longer than the longest time between two records.
+   * session's end, the gap and the grace. A result is lost if the store has already dropped the session. So make `retentionMs` of the `Materialized`
+   * longer than the gap, the grace, and the longest time between two consecutive records of the input (of any key) together.
    */
   emitStrategy(strategy: EmitStrategy): SessionWindowedKStream<K, V>
 }

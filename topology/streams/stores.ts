@@ -180,7 +180,7 @@ function supplier<Kind extends StoreKind>(
   persistent: boolean,
   more: Partial<StoreSupplier<Kind>> = {},
 ): StoreSupplier<Kind> {
-  if (name === '') throw new WaggleError('WAGGLE_INVALID_TOPOLOGY', { message: 'A store has no name', next: 'Give it one.' })
+  if (name === '') throw new WaggleError('WAGGLE_INVALID_TOPOLOGY', { message: 'A store has no name', next: 'Give the store a name.' })
   const { retentionMs } = more
   if (typeof retentionMs === 'number' && !(retentionMs >= 0)) {
     throw new WaggleError('WAGGLE_INVALID_WINDOW', {
@@ -196,7 +196,7 @@ function windowSupplier(name: string, persistent: boolean, options: WindowOption
   if (windowSizeMs >= 0 && retentionMs >= windowSizeMs) return supplier('window', name, persistent, { retainDuplicates: false, ...options })
   throw new WaggleError('WAGGLE_INVALID_WINDOW', {
     message: `The store ${name} cannot keep windows of ${windowSizeMs} ms for ${retentionMs} ms`,
-    next: 'Keep them for at least their size.',
+    next: 'Keep windows for at least their size.',
   })
 }
 

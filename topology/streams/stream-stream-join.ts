@@ -136,7 +136,7 @@ function refuseStores({ sizeMs, graceMs }: JoinWindows, ...stores: readonly (Sto
     if (store.windowSizeMs !== sizeMs || store.retentionMs !== sizeMs + graceMs) {
       throw refuse(
         `The store ${store.name} keeps windows of ${store.windowSizeMs} ms for ${store.retentionMs} ms, and its join has ${sizeMs} ms and needs ${sizeMs + graceMs} ms`,
-        'Give it the join’s before and after together as its window, and the grace beside them as its retention.',
+        'Give the store the join’s before and after together as its window, and the grace beside them as its retention.',
       )
     }
     if (!store.retainDuplicates) {
@@ -145,5 +145,8 @@ function refuseStores({ sizeMs, graceMs }: JoinWindows, ...stores: readonly (Sto
   }
   const [one, other] = stores
   if (one === undefined || other === undefined || one.name !== other.name) return
-  throw new WaggleError('WAGGLE_STORE_EXISTS', { message: `Both stores of a join are named ${one.name}`, next: 'Give one of the two another name.' })
+  throw new WaggleError('WAGGLE_STORE_EXISTS', {
+    message: `Both stores of a join are named ${one.name}`,
+    next: 'Give one of the two stores another name.',
+  })
 }

@@ -72,7 +72,7 @@ export class StreamsGraph {
     if (other === this) return
     throw new WaggleError('WAGGLE_INVALID_TOPOLOGY', {
       message: 'Two streams or tables that meet were made by different StreamsBuilders',
-      next: 'Make both with one, or let one write a topic that the other reads.',
+      next: 'Make both with one builder, or let one program write a topic that the other program reads.',
     })
   }
 

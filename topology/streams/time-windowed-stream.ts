@@ -77,7 +77,8 @@ export interface TimeWindowedKStream<K, V> {
    *
    * @remarks The strategy applies to aggregations that are added after this call. A window closes when a record comes whose time is past the window's
    * end and the grace. Throws WAGGLE_INVALID_WINDOW for unlimited windows, because they never close. A result is lost if the store has already
-   * dropped the window. So `retentionMs` of the `Materialized` must be longer than the longest time between two records.
+   * dropped the window. So make `retentionMs` of the `Materialized`
+   * longer than the size, the grace, and the longest time between two consecutive records of the input (of any key) together.
    */
   emitStrategy(strategy: EmitStrategy): TimeWindowedKStream<K, V>
 }
@@ -94,7 +95,10 @@ export class TimeWindowedStream<K, V> implements TimeWindowedKStream<K, V> {
 
   emitStrategy(strategy: EmitStrategy): TimeWindowedKStream<K, V> {
     if (strategy.onClose && this.#windows instanceof UnlimitedWindows) {
-      throw new WaggleError('WAGGLE_INVALID_WINDOW', { message: 'An unlimited window never closes', next: 'Let it emit on update.' })
+      throw new WaggleError('WAGGLE_INVALID_WINDOW', {
+        message: 'An unlimited window never closes',
+        next: 'Let unlimited windows emit on each update: EmitStrategy.onWindowUpdate().',
+      })
     }
     this.#emitOnClose = strategy.onClose
     return this

@@ -39,7 +39,7 @@ export function serdeOr(serde: AnySerde | null, of: 'key' | 'value', where: stri
     if (usual !== null) return usual
     throw new WaggleError('WAGGLE_SERDE_MISSING', {
       message: `${where} has no serde for its ${of}s`,
-      next: `Give it one, or set ${of === 'key' ? 'defaultKeySerde' : 'defaultValueSerde'}.`,
+      next: `Give a serde there, or set ${of === 'key' ? 'defaultKeySerde' : 'defaultValueSerde'}.`,
     })
   }) as AnySerde
 }

@@ -57,8 +57,8 @@ export interface BeeTime {
   readonly bee: string
   readonly calls: number
   readonly rows: number
-  /** Mean time of a row from its arrival to the start of its call; null without rows. */
+  /** The mean time from the arrival of a row to the start of its call, in ms; null without rows. */
   readonly wait_ms: number | null
-  /** Mean time of a call; null without calls. */
+  /** The mean time of a call, in ms; null without calls. */
   readonly call_ms: number | null
 }

@@ -74,7 +74,7 @@ export class SwarmDocument {
     const list = parsedDocuments(text, { file, start }, lines)
     const document = list[0]
     if (document === undefined || (document.contents === null && document.errors.length === 0))
-      throw invalidSwarm(file, [mistakeAt(start, 'the file is empty', 'Give it a name and bees.')])
+      throw invalidSwarm(file, [mistakeAt(start, 'the file is empty', 'Give the swarm a name and bees.')])
     const mistakes = list.flatMap((one) =>
       // A tag that YAML does not know is reported below with the other tags.
       [...one.errors, ...one.warnings]
@@ -236,7 +236,7 @@ function parsedDocuments(
 }
 
 function tooDeep(place: string, file: string): WaggleError {
-  return invalidSwarm(file, [mistakeAt(place, `values are nested more than ${maxDepth} levels deep`, 'Make them flatter.')])
+  return invalidSwarm(file, [mistakeAt(place, `values are nested more than ${maxDepth} levels deep`, 'Make the values flatter.')])
 }
 
 /** Finds mistakes without recursion, because the file may be nested very deeply. */
@@ -250,7 +250,7 @@ function nodeMistakes(document: Document.Parsed, placeAt: (offset: number) => st
     const at = node.range?.[0] ?? 0
     const add = (message: string, step: string) => mistakes.push(mistakeAt(placeAt(at), message, step))
     if (depth > maxDepth) {
-      add(`values are nested more than ${maxDepth} levels deep`, 'Make them flatter.')
+      add(`values are nested more than ${maxDepth} levels deep`, 'Make the values flatter.')
       continue
     }
     if (isAlias(node)) {

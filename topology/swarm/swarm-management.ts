@@ -11,7 +11,8 @@ export interface SwarmManagement {
    */
   create(definition: SwarmText): Promise<SwarmRow>
   /**
-   * Replaces a swarm by a new version, or creates it. The same text with the same files of code changes nothing, unless `reload` or `renew` is set or the
+   * Replaces a swarm by a new version, or creates it. The same text with the same files of code changes nothing, unless `reloadHere` or
+   * `reloadEverywhere` is set, or the
    * swarm has failed. Throws WAGGLE_SWARM_BUSY if another change of the swarm is under way, and WAGGLE_UPDATE_NEEDS_ACCEPT. Throws WAGGLE_UPDATE_TIMEOUT or
    * WAGGLE_SWARM_NOT_STARTED if the older version goes on.
    */
@@ -42,10 +43,10 @@ export interface SwarmManagement {
 export interface UpdateOptions {
   /** True: accepts differences that give up state, and other files than an earlier version had. */
   readonly accept?: boolean
-  /** True: the swarm is loaded again even if its text is the same, because files that it names may have changed. */
-  readonly reload?: boolean
-  /** True: the same text makes a new version too, so that every server of the log loads changed files of the swarm. */
-  readonly renew?: boolean
+  /** True: this server alone loads the files of the swarm again, even if the text is the same. No new version is made. */
+  readonly reloadHere?: boolean
+  /** True: the text becomes a new version even if it is the same, so that all servers of the log load the files of the swarm again. */
+  readonly reloadEverywhere?: boolean
 }
 
 /** A swarm file as a text, YAML or JSON. */
@@ -188,6 +189,6 @@ export interface BeeLine {
   readonly time: number
   readonly level: string
   readonly message: string
-  /** The request during whose call the line was written, where it is known. */
+  /** The id of the request whose call wrote the line; undefined if the request is not known. */
   readonly request_id?: string
 }

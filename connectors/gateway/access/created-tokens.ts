@@ -82,7 +82,7 @@ export class CreatedTokens {
     if (tokens !== null) return tokens
     throw new WaggleError('WAGGLE_TOKENS_DAMAGED', {
       message: `${this.#file} is not a list of tokens`,
-      next: 'Restore the file from a copy. Without it, every token has to be created anew.',
+      next: 'Restore the file from a copy. Without a copy, create every token again.',
     })
   }
 }

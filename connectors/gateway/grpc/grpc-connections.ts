@@ -233,5 +233,5 @@ function heldBy({ calls }: Connection): number {
 const maxHandshakes = 256
 /** The time between two checks. */
 const lookMs = 100
-/** The number of checks while the bytes of one bound arrive. */
+/** The divisor of the bound: a check comes when a quarter of the bound has arrived since the last check. */
 const looksABound = 4

@@ -73,7 +73,7 @@ interface LargeAnswer<Item> extends Placed<Item> {
 export class BatchAnswers<Item> {
   readonly #options: BatchOptions<Item>
   #reader: AnswerReader | null = null
-  /** The bytes of the texts in memory. They count together, because many small ones take as much memory as a large one. */
+  /** The bytes of the texts in memory. All texts count, because many small texts take as much memory as one large text. */
   #textBytes = 0
   #held: HeldAnswers | null = null
   /** The bytes that the caller can read now; 0 while it waits for the next answer. */

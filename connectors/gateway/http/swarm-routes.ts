@@ -79,7 +79,7 @@ export function swarmRoutes(app: FastifyInstance, { swarms, bodies }: SwarmRoute
       const isNew = swarms.list().every(({ name }) => name !== swarm)
       const row = await swarms.update(swarm, await text(request, reply), {
         accept: isYes(request.query.accept),
-        renew: isYes(request.query.reload),
+        reloadEverywhere: isYes(request.query.reload),
       })
       return sendJson(isNew ? reply.code(201).header('location', `/v1/swarms/${swarm}`) : reply, row)
     },

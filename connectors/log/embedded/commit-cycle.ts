@@ -6,13 +6,13 @@ import type { Change } from './change.ts'
 import { closedLog } from './closed-log.ts'
 import type { CommitMark } from './commit-mark.ts'
 import { type Appended, type PendingCommit, writeCommit, writeError } from './commit-write.ts'
-import type { HeldTails } from './held-tails.ts'
 import type { LentDisk } from './lent-disk.ts'
 import type { Partition, TailRecord } from './partition.ts'
 import type { SegmentUses } from './segment-uses.ts'
 import type { Segments } from './segments.ts'
 import type { StoreIds } from './store-ids.ts'
 import type { Topics } from './topics.ts'
+import type { UnreadTails } from './unread-tails.ts'
 
 export interface CommitCycleOptions {
   readonly clock: Clock
@@ -21,7 +21,7 @@ export interface CommitCycleOptions {
   readonly uses: SegmentUses
   readonly mark: CommitMark
   readonly topics: Topics
-  readonly tails: HeldTails
+  readonly tails: UnreadTails
   readonly storeIds: StoreIds
   /** Called when records are dropped that a task may already have read. */
   readonly onReadDropped: () => void

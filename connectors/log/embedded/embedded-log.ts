@@ -21,7 +21,6 @@ import type { CommitMark } from './commit-mark.ts'
 import { DiskUsage } from './disk-usage.ts'
 import { GroupConsumer } from './group-consumer.ts'
 import { Groups } from './groups.ts'
-import { HeldTails } from './held-tails.ts'
 import { positionsIn } from './keys.ts'
 import { type Borrower, LentDisk } from './lent-disk.ts'
 import { type OpenedDirectory, openLogDirectory } from './log-directory.ts'
@@ -37,6 +36,7 @@ import { StoreIds } from './store-ids.ts'
 import { StoredState } from './stored-state.ts'
 import { EmbeddedTaskProducer } from './task-producer.ts'
 import { Topics } from './topics.ts'
+import { UnreadTails } from './unread-tails.ts'
 
 export interface EmbeddedLogOptions {
   /** The log's directory, created if missing. Only one process at a time may use it. */
@@ -104,7 +104,7 @@ export class EmbeddedLog implements Log {
     const storeIds = new StoreIds(rocks)
     this.#storeIds = storeIds
     this.#uses = uses
-    const tails = new HeldTails(options.maxTailBytes ?? 32 * 1024 * 1024)
+    const tails = new UnreadTails(options.maxTailBytes ?? 32 * 1024 * 1024)
     const onReadDropped = () => void this.#abortAll()
     const cycle = new CommitCycle({ clock, disk, segments, uses, mark, topics, tails, storeIds, onReadDropped })
     this.#clock = clock

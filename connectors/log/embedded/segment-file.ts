@@ -23,7 +23,7 @@ export class SegmentFile {
   /** Makes all started writes durable. Failed writes are reported by their own promises only. */
   async sync(): Promise<void> {
     await Promise.allSettled(this.#writes)
-    // `close` syncs the file itself.
+    // `close` syncs the file too, so it is enough to wait for `close`.
     if (this.#closing !== null) return this.#closing
     const handle = await this.#handle
     await handle.datasync()

@@ -122,7 +122,7 @@ export class Topics {
     if (found === null)
       throw new WaggleError('WAGGLE_MISSING_TOPIC', {
         message: `There is no partition ${partition} of ${topic}`,
-        next: 'Create the topic, or correct its name.',
+        next: 'Create the topic with that partition, or correct the name of the topic.',
       })
     return found
   }

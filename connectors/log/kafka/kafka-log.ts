@@ -297,7 +297,7 @@ function brokerOf(address: string): Broker {
   if (host !== undefined && port !== undefined) return { host, port: Number(port) }
   throw new WaggleError('WAGGLE_INVALID_CONFIG', {
     message: `${JSON.stringify(address)} is not an address of a Kafka broker`,
-    next: 'Write host:port, several with commas between them.',
+    next: 'Write host:port, and several addresses with commas between them.',
   })
 }
 

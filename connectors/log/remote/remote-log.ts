@@ -117,7 +117,7 @@ export class RemoteLog implements Log {
 
   /** Closes this side only. The log stays open in its own thread. */
   async close(): Promise<void> {
-    this.#peer.close(new WaggleError('WAGGLE_CLOSED', { message: 'The log is closed', next: 'Open it again.' }))
+    this.#peer.close(new WaggleError('WAGGLE_CLOSED', { message: 'The log is closed', next: 'Open the log again.' }))
     this.#port.close()
   }
 }

@@ -22,7 +22,7 @@ export function savedModelFolder(path: string, version: number | undefined): str
     next:
       version === undefined
         ? 'Name the folder that TensorFlow wrote, with saved_model.pb and variables/ in it, or the folder of its versions.'
-        : 'Correct version in the bee’s spec, or leave it out for the highest.',
+        : 'Correct version in the bee’s spec, or remove version to use the highest one.',
   })
 }
 

@@ -79,7 +79,7 @@ function checkParts(path: string, { name, op, attr }: FlatNode): void {
   throw unsupportedModel(
     path,
     `splits a tensor into ${parts} parts (${op} ${name}), and at most ${maxParts} are supported`,
-    'Export it without this split.',
+    'Export the model without this split.',
   )
 }
 
@@ -87,10 +87,14 @@ function checkParts(path: string, { name, op, attr }: FlatNode): void {
 function checkSizes(path: string, inputs: readonly ServedInput[]): void {
   const deep = inputs.find(({ signature }) => signature.shape.length > maxRank)
   if (deep !== undefined)
-    throw unsupportedModel(path, `has the input ${deep.signature.name} with more than ${maxRank} dimensions`, 'Export it with fewer.')
+    throw unsupportedModel(
+      path,
+      `has the input ${deep.signature.name} with more than ${maxRank} dimensions`,
+      'Export the model with fewer dimensions.',
+    )
   const values = inputs.reduce((sum, { signature }) => sum + signature.shape.reduce((product, size) => product * Math.max(size, 1), 1), 0)
   if (values <= maxRowValues) return
-  throw unsupportedModel(path, `takes ${values} values a row, and at most ${maxRowValues} are supported`, 'Export it with smaller inputs.')
+  throw unsupportedModel(path, `takes ${values} values a row, and at most ${maxRowValues} are supported`, 'Export the model with smaller inputs.')
 }
 
 /** A placeholder that replaces a node. Any node of a graph may be an input, and the nodes before the input are then not needed. */
@@ -111,7 +115,8 @@ function servedInput(path: string, { name, node, dtype, shape }: NamedInput): Se
     const found = `takes ${name} as the data type number ${dtype}, where float32, int32, int64, uint8 and bool are supported`
     throw unsupportedModel(path, found, 'Export the model with an input of one of these types.')
   }
-  if (shape === null) throw unsupportedModel(path, `has the input ${name} without a shape`, 'Export it with a shape, whose dimensions may be free.')
+  if (shape === null)
+    throw unsupportedModel(path, `has the input ${name} without a shape`, 'Export the model with a shape of this input. Dimensions may be free.')
   return { signature: { name, datatype, shape, dimensions: shape.map(() => '') }, datatype, node, dtype }
 }
 

@@ -124,8 +124,8 @@ export class SuppressProcessor extends StoredProcessor {
   #full(): WaggleError {
     const { store, maxRecords, maxBytes } = this.#operator
     return new WaggleError('WAGGLE_BUFFER_FULL', {
-      message: `${store} holds ${this.#places.size} of ${maxRecords} records and ${this.#bytes} of ${maxBytes} bytes, more than it may`,
-      next: 'Raise maxRecords or maxBytes, or let it emit early when full.',
+      message: `${store} holds ${this.#places.size} of ${maxRecords} records and ${this.#bytes} of ${maxBytes} bytes, which is more than its limits`,
+      next: 'Raise maxRecords or maxBytes, or let the buffer emit early when it is full.',
     })
   }
 }

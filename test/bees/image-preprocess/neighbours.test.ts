@@ -9,7 +9,7 @@ import { type CheckedBees, checkBees } from '../../../bees/hosting/check-bees.ts
 import { SwarmHost } from '../../../bees/hosting/host.ts'
 import { BeeRegistry } from '../../../bees/registry.ts'
 import { GuardedHttpCalls } from '../../../connectors/http-calls/guarded-http-calls.ts'
-import { TensorFlowServing } from '../../../connectors/models/serving/tensorflow-serving.ts'
+import { TensorFlowServing } from '../../../connectors/models/tensorflow-serving/tensorflow-serving.ts'
 import { ThreadedModels } from '../../../connectors/models/threaded-models.ts'
 import { decodePicture } from '../../../connectors/pictures/picture-decoder.ts'
 import { PostgresServers } from '../../../connectors/postgres/postgres-database.ts'
@@ -182,7 +182,7 @@ describe('An image-preprocess bee between its neighbours', () => {
     )
   })
 
-  it('is a mistake at each edge to a model that cannot take the output of the spec', async () => {
+  it('is reported as a mistake at each edge to a model that cannot take the picture which the spec makes', async () => {
     const said = async (spec: string, files: readonly string[], modelSpec = '') =>
       check(swarmOf(spec, files, modelSpec)).then(
         () => '',
@@ -200,7 +200,7 @@ describe('An image-preprocess bee between its neighbours', () => {
     assert.match(await said('', ['bytes'], ', normalize: { mean: 0.5, std: 0.5 }'), /s\.yaml:5:\d+: .*UINT8, which cannot hold the fractions/)
   })
 
-  it('is a mistake with a place in the file if a setting has the wrong type or is out of range', () => {
+  it('is reported as a mistake with its place in the file if a setting has the wrong type or is out of range', () => {
     for (const [spec, said] of [
       ['crop: 0', /crop must be >= 1, not 0/],
       ['crop: [0, 5]', /must be >= 1/],

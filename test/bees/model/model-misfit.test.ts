@@ -6,7 +6,7 @@ import { defineBee } from '../../../bees/define-bee.ts'
 import { checkBees } from '../../../bees/hosting/check-bees.ts'
 import { BeeRegistry } from '../../../bees/registry.ts'
 import { GuardedHttpCalls } from '../../../connectors/http-calls/guarded-http-calls.ts'
-import { TensorFlowServing } from '../../../connectors/models/serving/tensorflow-serving.ts'
+import { TensorFlowServing } from '../../../connectors/models/tensorflow-serving/tensorflow-serving.ts'
 import { ThreadedModels } from '../../../connectors/models/threaded-models.ts'
 import { PostgresServers } from '../../../connectors/postgres/postgres-database.ts'
 import { PostgresHosts } from '../../../connectors/postgres/postgres-hosts.ts'
@@ -62,7 +62,7 @@ describe('A bee that feeds a model', () => {
     await check(Type.Object({ ids: Type.Array(Type.Integer()), weight: Type.Number() }), 'torch-sentence.onnx')
   })
 
-  it('is a mistake with its place if its output has other names, types or shapes', async () => {
+  it('is reported as a mistake with its place in the file if its output has other names, types or shapes', async () => {
     const cases: readonly (readonly [PayloadType, string, RegExp])[] = [
       [tensors({ x: ['FP32', [5]] }), 'torch-classifier.onnx', /6:52: make gives x as FP32 \[5\], where x \(FP32 \[4\]\) is taken by model/],
       [

@@ -108,7 +108,7 @@ describe('A module bee with workers', () => {
     await one.process({ do: 'thread' }, request())
     const innocent = one.process({ do: 'meet' }, request())
     abort.abort(new Error('its time is over'))
-    await assert.rejects(Promise.resolve(hanging), { message: /did not end when its time was over/ })
+    await assert.rejects(Promise.resolve(hanging), { message: /did not end when its time limit was over/ })
     assert.ok(await innocent)
     await one.close?.()
     await assert.rejects(async () => one.process({ do: 'thread' }, request()), { code: 'WAGGLE_BEE_FAILED', message: 'work is closed' })

@@ -78,7 +78,7 @@ describe('A swarm whose model is on a TensorFlow Serving', { skip }, () => {
     }
   })
 
-  it('lists its model with the server, and continues with the model after a reload that finds no server', async () => {
+  it('lists its model with the server’s address as the place where it runs, and keeps answering if a reload finds no server', async () => {
     const server = await start()
     const [url = ''] = addresses(server)
     await using swarm = await SwarmHere.open({}, { bees: bees(url) })

@@ -94,7 +94,7 @@ describe('A file of a web server', () => {
     await assert.rejects(lookAt(address, named), { code: 'WAGGLE_MODEL_REFUSED', message: /private network/, next: /WAGGLE_MODEL_HOSTS/ })
     assert.deepEqual(server.asked, [])
     const both = new WebObjects({ hosts: AllowedHosts.parse('models.example, 127.0.0.0/8'), clock: systemClock, lookup: rebound })
-    // The address is now connected to, and does not speak TLS.
+    // The private address is allowed now, so Waggle connects. The call fails because the server at this port does not speak TLS.
     await assert.rejects(lookAt(address, both), (thrown: unknown) => !/private network/.test(String(thrown)))
   })
 

@@ -32,7 +32,7 @@ describe('The output of nvidia-smi', () => {
     assert.deepEqual([second?.index, second?.utilization, second?.watts], ['1', 0, 58.1])
   })
 
-  it('gives no value that the GPU does not report: in MIG mode, without a sensor, with system memory, after a fault', () => {
+  it('is read as null for each value that the GPU does not report: in MIG mode, without a sensor, with memory shared with the system, after a fault', () => {
     const mig = rowOf('0, GPU-8f1e7a2c, NVIDIA A100-SXM4-40GB, [N/A], 1234, 40960, 34, 55.20')
     assert.deepEqual([mig?.utilization, mig?.usedBytes, mig?.watts], [null, 1234 * mebibyte, 55.2])
     const old = rowOf('0, GPU-10fb0fbd, GeForce GTX 650, [Not Supported], 301, 980, 41, [Not Supported]')

@@ -122,7 +122,7 @@ describe('A backup of a running server', () => {
     assert.equal(statSync(join(data, 'secrets.json')).mode & 0o777, 0o600)
     const again = waggle(['restore', copy], { WAGGLE_DATA_DIR: data })
     assert.equal(again.status, 1)
-    assert.match(again.stderr, /has files.*Move it away/)
+    assert.match(again.stderr, /has files.*Move these files away/)
     await server.start()
   })
 

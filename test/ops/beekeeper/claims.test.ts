@@ -82,7 +82,7 @@ describe('A payload that is too large for the log', () => {
     const first = await swarm.ask({ grow: 50_000 }, { headers })
     assert.equal(first.headers.get('content-type'), 'image/x-large')
     assert.deepEqual(new Uint8Array(await first.arrayBuffer()), new Uint8Array(50_000).fill(7))
-    // One of the bee that made it, and one of the bee that gave it on.
+    // One object is from the bee that made the payload, and one object is from the bee that passed it on.
     assert.equal(claims().length, 2)
     const again = await swarm.ask({ grow: 50_000 }, { headers })
     assert.equal((await again.arrayBuffer()).byteLength, 50_000)
@@ -98,7 +98,7 @@ describe('A payload that is too large for the log', () => {
     assert.deepEqual(await (await swarm.ask({ text }, { headers })).json(), { characters: 10_011 })
     assert.equal((await swarm.ask({ text: `${text}y` }, { headers })).status, 422)
     assert.deepEqual(await (await swarm.ask({ text }, { headers })).json(), { characters: 10_011 })
-    // Only the first request has an object: no record names those of the others.
+    // Only the object of the first request stays. No record names the objects of the later requests.
     await eventually(async () => (claims().length === 1 ? true : null))
   })
 

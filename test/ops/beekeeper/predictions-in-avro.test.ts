@@ -119,6 +119,6 @@ describe('The predictions of a swarm with SCHEMA_REGISTRY_URL', { skip }, () => 
   })
 
   it('prevent the start, with the next step, if no registry answers', async () => {
-    await assert.rejects(ask('http://127.0.0.1:1', []), /127\.0\.0\.1:1.*Start it, or correct the address/s)
+    await assert.rejects(ask('http://127.0.0.1:1', []), /127\.0\.0\.1:1.*Start the registry, or correct its address/s)
   })
 })

@@ -128,7 +128,7 @@ describe('waggle sql', () => {
     rmSync(join(directory, 'data'), { recursive: true })
     const none = await waggle('sql', 'SELECT 1')
     assert.equal(none.status, 3)
-    assert.match(none.err, /it has no ClickHouse/)
+    assert.match(none.err, /contains no ClickHouse database/)
   })
 })
 

@@ -77,7 +77,7 @@ describe('waggle validate', () => {
       { name: 'throws', source: `\n\nthrow new Error('at once')`, why: /throws\.ts cannot be loaded: at once \(.*throws\.ts:3:7\)/ },
       { name: 'exits', source: `process.exit(0)`, why: /exits\.ts ends its process while it loads/ },
       { name: 'waits', source: `await new Promise(() => {})`, why: /waits\.ts waits while it loads/ },
-      { name: 'empty', source: '', why: /empty\.ts has no export default .*; Export one: / },
+      { name: 'empty', source: '', why: /empty\.ts has no export default .*; Export a function: / },
       { name: 'right', spec: ', bee: rigth', why: /has no export rigth .*; It exports: default, list\./ },
       { name: 'right', spec: ', bee: list', why: /The export list of .*right\.ts has a process that is not a function/ },
       { name: 'class', source: 'export default class { process() {} }', spec: ', workers: 2', why: /class\.ts is a class; Export an instance/ },
@@ -240,7 +240,7 @@ export default () => 1`,
       ],
       [
         swarm('same-gateway.yaml', 'second', 'door'),
-        `same-gateway.yaml:3:50: ${first} has a gateway named door too; Give one of the two another name.`,
+        `same-gateway.yaml:3:50: ${first} has a gateway named door too; Give one of the two gateways another name.`,
       ],
       [first, `first.yaml:1:7: ${first} is given twice; Give each file once, and each swarm a name of its own.`],
     ] as const) {

@@ -298,7 +298,7 @@ if ('missing' in program || 'missing' in tools) {
       const text = JSON.stringify(scaled).replace('minReplicaCount', 'leastReplicas')
       const wrong = cluster.kubectl(['--namespace', namespace, 'replace', '--filename', '-'], { input: text, mayFail: true })
       assert.match(wrong.said, /unknown field "spec\.leastReplicas"/)
-      // Helm shows the warnings of the server too. The other tests rely on it.
+      // Helm must show the server's warnings: the other tests conclude from Helm's output that there is no warning.
       const host = ['--set', 'volumes[0].name=host', '--set', 'volumes[0].hostPath.path=/']
       assert.match(cluster.helm(['upgrade', 'waggle', chart, '--namespace', namespace, ...host]).said, /would violate PodSecurity/)
     })

@@ -126,7 +126,7 @@ describe('An ensemble of Triton', () => {
         /1:23: no step before it and no input makes the tensor nope; did you mean nape/,
       ],
       ['ensemble_scheduling { step { model_name: "a" } } output { name: "y" }', /1:50: no step before it and no input makes the tensor y/],
-      [`input { name: "x" dims: [ ${'-1,'.repeat(16)} -1 ] } ensemble_scheduling {}`, /1:1: a tensor has 17 dimensions; Give it at most 16/],
+      [`input { name: "x" dims: [ ${'-1,'.repeat(16)} -1 ] } ensemble_scheduling {}`, /1:1: a tensor has 17 dimensions; Give the tensor at most 16/],
       [`${'a {'.repeat(100)}`, /messages are nested more than 64 levels deep/],
       [`a: [${'1,'.repeat(100_001)}1]`, /more than 100000 fields/],
       [
@@ -432,7 +432,7 @@ spec:
 })
 
 describe('An import', () => {
-  it('gives the gateway a name that a gateway may have, and names it', () => {
+  it('gives the gateway a valid name if the graph’s own name is not valid, and a note says so', () => {
     const { bees, notes } = imported('names/config.pbtxt', 'name: "Add_2" input { name: "x" } output { name: "x" } ensemble_scheduling {}')
     assert.deepEqual(bees['add-2-input'], { type: 'gateway-input', spec: { name: 'add-2' } })
     assert.match(

@@ -207,7 +207,7 @@ describe('The inspection of a swarm’s log', () => {
       assert.equal((await page(`/v1/dead-letters/${id}`)).status, 404, id)
   })
 
-  it('refuses pages of other sites, and callers of a proxy', async () => {
+  it('refuses requests from pages of other sites, and requests through a proxy', async () => {
     for (const path of ['/v1/topics', '/v1/topics/waggle.gateway.door/records?from=start', '/v1/dead-letters', '/v1/process']) {
       for (const headers of [
         { origin: 'https://evil.example' },

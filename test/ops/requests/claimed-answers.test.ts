@@ -49,7 +49,7 @@ describe('Answers in a claim store', () => {
     assert.deepEqual([store.gets.length, room.takenBytes], [0, 0])
   })
 
-  it('are WAGGLE_CLAIM_MISSING or WAGGLE_CLAIM_ALTERED if their object is, and take no room', async () => {
+  it('fail with WAGGLE_CLAIM_MISSING or WAGGLE_CLAIM_ALTERED if their object is missing or altered, and then take no room', async () => {
     const { store, room, large, reader, answers } = await opened()
     for (const [key, bytes] of [...store.objects]) {
       store.objects.set(

@@ -78,8 +78,10 @@ describe('The signs of other servers', () => {
     assert.equal(signs.behindMs, 0)
     signs.close()
   })
+})
 
-  it('are not sent by a server that was closed while it started', async () => {
+describe('A server on a cluster', () => {
+  it('sends no sign of its clock if it was closed while it started', async () => {
     const clock = new SimulatedClock()
     const sent: string[] = []
     const signs = new ClockSigns({ clock, name: 'aa', send: (sign) => sent.push(sign), warn: () => {} })

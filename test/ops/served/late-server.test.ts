@@ -6,9 +6,9 @@ import { describe, it } from 'node:test'
 import { openEmbeddedLog } from '../../../connectors/log/embedded/embedded-log.ts'
 import { systemClock } from '../../../connectors/system/system-clock.ts'
 import type { ConfiguredSwarm } from '../../../ops/beekeeper/running-swarm.ts'
+import type { OwnClaim } from '../../../ops/served/change-locks.ts'
 import { Definitions } from '../../../ops/served/definitions.ts'
 import { ServedSwarms, type ServedSwarmsOptions } from '../../../ops/served/served-swarms.ts'
-import type { OwnClaim } from '../../../ops/served/swarm-claims.ts'
 import { moduleSwarm } from '../../support/server-here.ts'
 
 let made = 0

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { GatewayTargets } from '../../../ops/requests/gateway-targets.ts'
-import { HeldRequests } from '../../../ops/requests/held-requests.ts'
+import { RequestsDuringUpdate } from '../../../ops/requests/requests-during-update.ts'
 import { changeVersion, type VersionChange } from '../../../ops/served/version-change.ts'
 import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
@@ -11,7 +11,7 @@ function failing({ startsAgain, unrecord }: { readonly startsAgain: boolean; rea
   const done: string[] = []
   const gateways = new GatewayTargets([])
   const clock = new SimulatedClock()
-  const held = new HeldRequests({ clock, maxRequests: 10, maxBytes: 1000 })
+  const held = new RequestsDuringUpdate({ clock, maxRequests: 10, maxBytes: 1000 })
   const older = {
     plan: { swarm: 'a', gateways: [{ gateway: 'g' }], topics: [] },
     topology: { subtopologies: () => [] },

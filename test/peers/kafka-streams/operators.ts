@@ -13,7 +13,7 @@ class Draft {
     return this.steps.push(step) - 1
   }
 
-  /** An earlier step with this kind of result. If no step gives a windowed table, a step that does is added. */
+  /** An earlier step with this kind of result. If no step gives a windowed table, this function adds such a step. */
   any(draw: Draw, kind: Made, not = -1): number {
     const found = this.#made.flatMap((made, at) => (made === kind && at !== not ? [at] : []))
     if (found.length > 0) return found[draw(found.length)] ?? 0
@@ -86,7 +86,7 @@ const suppress =
   (draft, draw) =>
     draft.add({ op: 'suppress', of: draft.any(draw, of), limit: draw(40), ...boundOf(draw) }, of)
 
-/** Steps that remember only their rows. */
+/** Steps that keep nothing except the rows of their stores, so a restart changes no result. */
 const ofRows: { readonly [name: string]: Operator } = {
   stream: (draft, draw) => draft.add({ op: 'stream', topic: oneOf(draw, ['in0', 'in1']) }, 'stream'),
   streams: (draft, draw) =>

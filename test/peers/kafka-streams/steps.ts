@@ -56,7 +56,7 @@ export type Fn = 'count' | 'reduce' | 'aggregate'
 
 export interface Windows {
   readonly kind: 'time' | 'sliding' | 'session' | 'unlimited'
-  /** The size, the time difference or the gap. */
+  /** The size of time windows, the time difference of sliding windows, or the gap of sessions, in ms. */
   readonly size: number
   readonly advance: number
   readonly grace: number

@@ -183,7 +183,7 @@ describe('A query of a versioned store', () => {
   it('is refused for a range', async () => {
     await assert.rejects(answered(builder, fill, RangeQuery.withRange(null, null)), {
       code: 'WAGGLE_QUERY_NOT_SUPPORTED',
-      next: 'Ask it with KeyQuery, VersionedKeyQuery or MultiVersionedKeyQuery.',
+      next: 'Query the store with KeyQuery, VersionedKeyQuery or MultiVersionedKeyQuery.',
     })
   })
 })

@@ -8,7 +8,7 @@ const text = Serdes.string()
 const read = Consumed.with(text, text)
 
 describe('The tasks of a group', () => {
-  it('are one for each partition of a sub-topology’s longest topic, and each task reads the partitions with its own number', () => {
+  it('consist of one task for each partition of a sub-topology’s longest topic, and each task reads the partitions with its own number', () => {
     const builder = new StreamsBuilder()
     builder.stream('long', read).merge(builder.stream('short', read)).to('out', Produced.with(text, text))
     const tasks = tasksOf(subtopologies(builder), (topic) => (topic === 'long' ? 2 : 1))

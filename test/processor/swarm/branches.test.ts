@@ -427,7 +427,7 @@ describe('A branch that leads away from the respond bee', () => {
   const publishes = (input: unknown) => input
 
   for (const [place, isCluster] of Object.entries(places)) {
-    it(`has its answer from a bee that responds, however long that takes, ${place}`, async () => {
+    it(`gets its answer from a bee that responds, however long the bee takes, ${place}`, async () => {
       const responds = ({ clock }: SimulatedWorld) => ({
         straight: () => 'straight',
         aside: () => new Promise((resolve) => void clock.after(20_000, () => resolve(new Responded('aside', null)))),

@@ -439,7 +439,7 @@ export const embeddedFlips = {
       assert.equal((await swarm.ask({ text: 'x'.repeat(600_000) })).status, 200)
       return payloadsIn(directory.path)
     }
-    // One of the request, and one of the bee that gives it back.
+    // One object is from the request, and one object is from the bee that returns the request's payload.
     assert.deepEqual([await objects({}), await objects({ WAGGLE_CLAIM_STORE: 'data-directory' })], [0, 2])
     await assert.rejects(SwarmHere.open({ WAGGLE_CLAIM_STORE: 'somewhere' }), /"somewhere" is not a claim store/)
   },

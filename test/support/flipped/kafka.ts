@@ -61,7 +61,7 @@ export const kafkaFlips = {
       const took: number[] = []
       for (let number = 0; number < 3; number++) {
         const sentAt = performance.now()
-        // The accepted request is committed at once, so the bee's result is written after that commit.
+        // Waggle commits an accepted request at once, before the bee's result exists. No later commit sends the result, so the result waits for the linger.
         assert.equal((await swarm.ask({ number, waitMs: 200 })).status, 200)
         took.push(performance.now() - sentAt)
       }

@@ -66,8 +66,8 @@ describe('A processor in an optimised program', () => {
   })
 })
 
-describe('Streams of the same topics', () => {
-  it('share one source, in whatever order the topics are named', () => {
+describe('Streams that share topics', () => {
+  it('share one source if all of their topics are the same, in any order', () => {
     const builder = new StreamsBuilder()
     builder.stream(['b', 'a'], read).to('x')
     builder.stream(['a', 'b', 'a'], read).to('y')
@@ -80,7 +80,7 @@ describe('Streams of the same topics', () => {
     assert.match(builder.build().describe().toString(), /KSTREAM-SOURCE-0000000000 .*\n\s+--> KSTREAM-SINK-0000000001, KSTREAM-SINK-0000000003/)
   })
 
-  it('are refused if some of their topics are the same and others differ', () => {
+  it('are refused if each stream also has a topic that the other stream does not have', () => {
     const builder = new StreamsBuilder()
     builder.stream(['a', 'b'], read).to('x')
     builder.stream(['b', 'c'], read).to('y')

@@ -148,7 +148,7 @@ function checkGateways(nodes: readonly GraphBee[], add: Add): void {
       add(
         ['bees', index, ...(typeof given === 'string' ? ['spec', 'name'] : ['name'])],
         `${other} has the gateway ${gateway} already`,
-        'Give one of the two another name.',
+        'Give one of the two gateways another name.',
       )
     names.set(gateway, name)
   }

@@ -45,7 +45,7 @@ export class SchemaChecker {
     const add = (place: string, message: string, next: string) => this.#mistakes.push(mistakeAt(place, message, next))
     const here = this.#document.place(path)
     if (isAboutSecret(error)) {
-      add(here, `${name} cannot hold a secret, because the plan and the names of topics show it`, 'Write it in clear.')
+      add(here, `${name} cannot hold a secret, because the plan and the names of topics show it`, 'Write the value itself in the file.')
       return
     }
     switch (error.keyword) {

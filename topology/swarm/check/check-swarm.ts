@@ -112,7 +112,9 @@ function shadowMistakes({ bees, document }: CheckedSwarm, indexes: readonly numb
     const isSaved = bees.some(({ type, input }) => type.role === 'sink' && input?.kind !== 'join' && input?.bees.includes(bee.name))
     if (!isSaved) return [mistakeAt(place, `nothing saves the second opinion of ${bee.name}`, `Let a save-to-database bee read ${bee.name}.`)]
     const name = shadowOf(bee.name)
-    return bees.some((other) => other.name === name) ? [mistakeAt(place, `a bee has the name ${name} of the shadow`, 'Give it another name.')] : []
+    return bees.some((other) => other.name === name)
+      ? [mistakeAt(place, `a bee has the name ${name} of the shadow`, 'Give that bee another name.')]
+      : []
   })
 }
 

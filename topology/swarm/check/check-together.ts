@@ -32,7 +32,7 @@ export function checkTogether(swarms: readonly CheckedSwarm[]): void {
           // Swarms that are sent to a server as texts may all have the same file name.
           const owner = taken.document.file === document.file ? `the swarm ${taken.name}` : taken.document.file
           const place = document.place(typeof given === 'string' ? ['bees', index, 'spec', 'name'] : ['bees', index, 'name'])
-          mistakes.push(mistakeAt(place, `${owner} has a gateway named ${gateway} too`, 'Give one of the two another name.'))
+          mistakes.push(mistakeAt(place, `${owner} has a gateway named ${gateway} too`, 'Give one of the two gateways another name.'))
         }
       }
     }

@@ -9,7 +9,7 @@ export function tableNameOf(text: string): readonly [database: string | null, na
   if (match?.[2] === undefined) {
     throw new WaggleError('WAGGLE_TABLE_NAME', {
       message: `"${text}" is not a valid name for a table`,
-      next: 'Use letters, digits and "_", with a database before a "." where it is not the default one.',
+      next: 'Use letters, digits and "_", and write a database that is not the default database before a ".".',
     })
   }
   return [match[1] ?? null, match[2]]

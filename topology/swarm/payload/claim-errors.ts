@@ -9,7 +9,7 @@ export function claimMissing({ store, key, bytes, expiresAt }: Claim, now: numbe
       : `somebody else has deleted it: it should stay until ${new Date(expiresAt).toISOString()}`
   return new WaggleError('WAGGLE_CLAIM_MISSING', {
     message: `The payload of ${bytes} bytes, ${key}, is not in the claim store ${store}: ${why}`,
-    next: 'Send the request again. If objects vanish before their time, find out who deletes them.',
+    next: 'Send the request again. If objects of the claim store vanish before their retention is over, find out who deletes them.',
   })
 }
 

@@ -170,6 +170,6 @@ function align(at: number, to: number): number {
 function malformed(what: string): WaggleError {
   return new WaggleError('WAGGLE_MALFORMED_TENSORS', {
     message: `The bytes are not tensors: ${what}`,
-    next: 'Encode them as application/vnd.waggle.tensors (bees/PROTOCOL.md).',
+    next: 'Encode the tensors as application/vnd.waggle.tensors (bees/PROTOCOL.md).',
   })
 }

@@ -150,7 +150,7 @@ export interface OpenModel {
   /** The reason why this library runs the model; null if there is no choice. */
   readonly choice: string | null
   /**
-   * A model on another machine is told `call`. Throws `ModelDied` if the model's thread dies meanwhile. The next call starts the thread again.
+   * A model on another machine gets `call`. Throws `ModelDied` if the model's thread dies meanwhile. The next call starts the thread again.
    */
   run(rows: readonly ModelRow[], signal: AbortSignal, call?: Partial<ModelCall>): Promise<readonly ModelResult[]>
   close(): Promise<void>

@@ -8,7 +8,7 @@ export interface Pictures {
 export interface Picture {
   readonly height: number
   readonly width: number
-  /** 3 for RGB, 1 for grey. */
+  /** The number of channels: 3 for RGB, 1 for grey. */
   readonly channels: 1 | 3
   readonly pixels: Uint8Array
 }

@@ -21,7 +21,7 @@ export function isFailure({ status }: BeeError): boolean {
 }
 
 export function deadlinePassed(detail: string): WaggleError {
-  return new WaggleError('WAGGLE_DEADLINE', { message: detail, next: 'Send it again with a longer X-Timeout-Seconds.' })
+  return new WaggleError('WAGGLE_DEADLINE', { message: detail, next: 'Send the request again with a longer X-Timeout-Seconds.' })
 }
 
 function isOutcome(status: number): boolean {

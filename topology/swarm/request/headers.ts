@@ -39,7 +39,7 @@ export const branchesHeader = 'waggle-branches'
 export const roundsHeader = 'waggle-rounds'
 /** The hash of a cache's input, for each cache that waits for a result: `CACHE=HASH`. */
 export const cacheKeysHeader = 'waggle-cache-keys'
-/** The request id of a record that is keyed by the content of its input. */
+/** The request id of a record whose key is the hash of a cache's input, instead of the request id. */
 export const cachedRequestHeader = 'waggle-cached-request'
 /** The bee of the DSL whose steps a record passes. The record's key may differ from the request id. */
 export const streamBeeHeader = 'waggle-stream-bee'
@@ -78,7 +78,7 @@ export const replyPartitionHeader = 'waggle-reply-partition'
 export const springReplyTopicHeader = 'kafka_replyTopic'
 export const springReplyPartitionHeader = 'kafka_replyPartition'
 export const correlationHeader = 'kafka_correlationId'
-/** The time of a server, in a record of an answers topic that is no answer. */
+/** The time of a server's clock. A record of an answers topic with this header is a clock sign for other servers, and not an answer. */
 export const clockSignHeader = 'waggle-clock'
 /** The state of the request, and the HTTP status of the answer, in an answer on a reply topic. */
 export const requestStateHeader = 'waggle-request-state'

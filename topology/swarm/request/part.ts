@@ -69,8 +69,8 @@ export function partRecordOf(headers: readonly Header[]): PartRecord | null {
   return { bee, rounds: headerText(headers, roundsHeader) ?? '', run, number: counted, since: Number.isFinite(since) ? since : unknownTime }
 }
 
-/** The payload of a part as it is in the log. */
-export function partIn(value: Uint8Array, headers: readonly Header[]): Payload {
+/** Decodes the payload of a part from the value and the headers of its record. */
+export function decodedPart(value: Uint8Array, headers: readonly Header[]): Payload {
   return payloadSerde.deserialize('', value, headers)
 }
 

@@ -47,8 +47,8 @@ export interface NewRequest {
   /** Further headers of the request's record, such as the attributes of a CloudEvent. */
   readonly headers?: readonly Header[]
   /**
-   * Called just before the request's record is sent to the log. If it was not called when the request settles, the caller may delete what the body names,
-   * so every implementation of `Requests` calls it.
+   * Called just before the request's record is sent to the log. Every implementation of `Requests` must call it: if the request settles without this call,
+   * the code that made the request may delete the stored objects that the body refers to.
    */
   readonly onSend?: () => void
 }

@@ -60,7 +60,9 @@ export function secretWarnings({ document, bees }: Pick<CheckedSwarm, 'document'
     const [secret] = secretNames(spec.command)
     if (secret === undefined) return []
     const message = `the command of ${name} has the secret ${secret} in it, which every user of the machine can then read in the list of its processes`
-    return [mistakeAt(document.place(['bees', at, 'spec', 'command']), message, 'Put it into env, and let the program read it from there.')]
+    return [
+      mistakeAt(document.place(['bees', at, 'spec', 'command']), message, 'Put the secret into env, and let the program read the secret from there.'),
+    ]
   })
 }
 

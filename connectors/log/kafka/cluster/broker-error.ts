@@ -1,6 +1,7 @@
 import { AuthenticationError, NetworkError, protocolErrorsCodesById, ResponseError } from '@platformatic/kafka'
 import type { TopicPartition } from '../../../../processor/ports.ts'
 import { RecordRefused, WaggleError } from '../../../../topology/waggle-error.ts'
+import { fenced, isFencing } from './fencing.ts'
 
 /** An error from a broker, under Kafka's name for the error. `NETWORK` means that no answer came. */
 export class BrokerError extends Error {
@@ -52,11 +53,6 @@ export function isPassing(thrown: unknown): thrown is BrokerError {
   return thrown instanceof BrokerError && passing.has(thrown.error)
 }
 
-/** True for an error which says that another producer or member has taken over. */
-export function isFencing(error: string): boolean {
-  return fencing.has(error)
-}
-
 /** True for an error which says that the coordinator has moved or is not ready. The coordinator must then be looked up again. */
 export function isCoordinatorMoved(error: string): boolean {
   return error === 'NETWORK' || error === 'NOT_COORDINATOR' || error === 'COORDINATOR_NOT_AVAILABLE' || error === 'COORDINATOR_LOAD_IN_PROGRESS'
@@ -76,9 +72,7 @@ export function toWaggleError(thrown: unknown, doing: string): WaggleError {
   const error = thrown instanceof BrokerError ? thrown.error : 'UNKNOWN'
   const said = thrown instanceof Error ? thrown.message : String(thrown)
   const message = `${doing}: ${said}`
-  if (isFencing(error)) {
-    return new WaggleError('WAGGLE_FENCED', { message, next: 'Nothing: the process goes back to its last commit.', cause: thrown })
-  }
+  if (isFencing(error)) return fenced(message, thrown)
   if (notPermitted.has(error)) {
     return new WaggleError('WAGGLE_NOT_PERMITTED', {
       message,
@@ -126,16 +120,6 @@ export function toWaggleError(thrown: unknown, doing: string): WaggleError {
   }
   return new WaggleError('WAGGLE_LOG_REFUSED', { message, next: 'Correct the cause that the broker names. Its log may say more.', cause: thrown })
 }
-
-const fencing: ReadonlySet<string> = new Set([
-  'INVALID_PRODUCER_EPOCH',
-  'PRODUCER_FENCED',
-  'INVALID_PRODUCER_ID_MAPPING',
-  'UNKNOWN_MEMBER_ID',
-  'ILLEGAL_GENERATION',
-  'FENCED_INSTANCE_ID',
-  'TRANSACTION_COORDINATOR_FENCED',
-])
 
 const notPermitted: ReadonlySet<string> = new Set([
   'TOPIC_AUTHORIZATION_FAILED',

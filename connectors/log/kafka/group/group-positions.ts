@@ -1,6 +1,7 @@
 import type { TopicPartition } from '../../../../processor/ports.ts'
-import { WaggleError } from '../../../../topology/waggle-error.ts'
-import { BrokerError, isFencing } from '../cluster/broker-error.ts'
+import type { WaggleError } from '../../../../topology/waggle-error.ts'
+import { BrokerError } from '../cluster/broker-error.ts'
+import { fenced, isFencing } from '../cluster/fencing.ts'
 import { type CommittedPosition, type GroupMembership, noMember } from '../cluster/offsets.ts'
 import type { GroupConsumer } from './group-consumer.ts'
 
@@ -46,11 +47,11 @@ export async function commitAsMember(
       const error = thrown instanceof BrokerError ? thrown.error : ''
       const mayPass = error === 'ILLEGAL_GENERATION' || error === 'REBALANCE_IN_PROGRESS'
       if (consumer === null || !mayPass || attempt > maxRebalances) {
-        if (isFencing(error) || error === 'REBALANCE_IN_PROGRESS') throw fenced(group, thrown)
+        if (isFencing(error) || error === 'REBALANCE_IN_PROGRESS') throw moved(group, thrown)
         throw thrown
       }
       const isOver = !consumer.member.isRebalancing && consumer.member.membership.generation === member.generation
-      if (isOver && error === 'ILLEGAL_GENERATION') throw fenced(group, thrown)
+      if (isOver && error === 'ILLEGAL_GENERATION') throw moved(group, thrown)
       await consumer.member.generationEnded(member.generation)
     }
   }
@@ -59,21 +60,17 @@ export async function commitAsMember(
 function ownerOf(group: string, place: TopicPartition, consumers: readonly GroupConsumer[]): GroupConsumer | null {
   const owner = consumers.find((consumer) => consumer.memberOf(place) !== null)
   if (owner !== undefined) return owner
-  if (consumers.some((consumer) => consumer.member.membership.memberId !== '')) throw fenced(group)
+  if (consumers.some((consumer) => consumer.member.membership.memberId !== '')) throw moved(group)
   return null
 }
 
 function memberOfAll(group: string, consumer: GroupConsumer, positions: readonly CommittedPosition[]): GroupMembership {
-  for (const place of positions) if (consumer.memberOf(place) === null) throw fenced(group)
+  for (const place of positions) if (consumer.memberOf(place) === null) throw moved(group)
   return consumer.member.membership
 }
 
-function fenced(group: string, cause?: unknown): WaggleError {
-  return new WaggleError('WAGGLE_FENCED', {
-    message: `Another member of ${group} has the partitions that this process read`,
-    next: 'Nothing: the process goes back to its last commit.',
-    ...(cause === undefined ? {} : { cause }),
-  })
+function moved(group: string, cause?: unknown): WaggleError {
+  return fenced(`Another member of ${group} has the partitions that this process read`, cause)
 }
 
 const maxRebalances = 20

@@ -2,6 +2,7 @@ import { type CommitReceipt, partitionName } from '../../../../processor/ports.t
 import type { WaggleError } from '../../../../topology/waggle-error.ts'
 import type { Batch, BatchSet } from '../wire/batch.ts'
 
+/** The batches of records that one commit waits for. */
 export class CommitBatches implements BatchSet {
   readonly #open = new Set<Batch>()
   readonly #ends = new Map<string, { readonly topic: string; readonly partition: number; offset: number }>()
@@ -23,7 +24,7 @@ export class CommitBatches implements BatchSet {
     this.#open.add(batch)
   }
 
-  /** Closes the set for new records. Settles when all batches are acknowledged, and rejects when one fails. */
+  /** Ends the commit's records: no batch is added after this call. Settles when all batches are acknowledged, and rejects when one fails. */
   acknowledged(): Promise<CommitReceipt> {
     this.#isSealed = true
     return new Promise((resolve, reject) => {

@@ -80,7 +80,7 @@ export class IdempotentSender {
   }
 
   append(record: ProducerRecord, set: BatchSet): Batch {
-    if (this.#closed) throw new WaggleError('WAGGLE_CLOSED', { message: 'This producer is closed', next: 'Make another one.' })
+    if (this.#closed) throw new WaggleError('WAGGLE_CLOSED', { message: 'This producer is closed', next: 'Make another producer.' })
     this.#refusedSizes.check(record)
     const queue = this.#queues.of(record)
     const before = queue.batches.at(-1)?.writer.size ?? 0

@@ -31,7 +31,7 @@ export class RefusedSizes {
     const bytes = batchBytesOf(record)
     if (bytes < refused.bytes) return
     throw new RecordRefused('WAGGLE_RECORD_TOO_LARGE', {
-      message: `A record of ${bytes} bytes cannot be written to ${record.topic}: it has just refused one of ${refused.bytes}`,
+      message: `A record of ${bytes} bytes cannot be written to ${record.topic}: the topic has just refused a record of ${refused.bytes} bytes`,
       next: 'Raise max.message.bytes of the topic, send less in one record, or keep large payloads of swarms elsewhere (WAGGLE_CLAIM_STORE).',
     })
   }

@@ -2,6 +2,7 @@ import type { CommitPoint, CommitReceipt, ProducerRecord, TaskProducer } from '.
 import { WaggleError } from '../../../../topology/waggle-error.ts'
 import { BrokerError, isCoordinatorMoved, toWaggleError } from '../cluster/broker-error.ts'
 import type { Cluster } from '../cluster/cluster.ts'
+import { fenced } from '../cluster/fencing.ts'
 import { type CommittedPosition, commitOffsets, type GroupMembership } from '../cluster/offsets.ts'
 import type { GroupConsumer } from '../group/group-consumer.ts'
 import { byMember, commitAsMember } from '../group/group-positions.ts'
@@ -32,8 +33,8 @@ export class KafkaTaskProducer implements TaskProducer {
   readonly #options: KafkaTaskProducerOptions
   readonly #sender: IdempotentSender
   readonly #transaction: Transaction | null
-  /** The records of the running commits, in order. The last set takes the new records. */
-  #sets: CommitBatches[] = [new CommitBatches({ maySend: true })]
+  /** The records of the running commits, in order. The last element takes the new records. */
+  #commits: CommitBatches[] = [new CommitBatches({ maySend: true })]
   #last: Promise<unknown> = Promise.resolve()
   /** The error of a failed commit. Later commits fail with the same error until `abort`. */
   #broken: WaggleError | null = null
@@ -59,11 +60,11 @@ export class KafkaTaskProducer implements TaskProducer {
   }
 
   commit(point: CommitPoint): Promise<CommitReceipt> {
-    if (this.#sets.length > maxWaitingCommits) return Promise.reject(tooMany(this.#options.group))
+    if (this.#commits.length > maxWaitingCommits) return Promise.reject(tooMany(this.#options.group))
     if (this.#hasLost) this.#drop(lost(this.#options.group))
-    const set = this.#open
-    this.#sets.push(new CommitBatches({ maySend: this.#transaction === null }))
-    const committed = this.#last.then(() => this.#commit(set, point))
+    const batches = this.#open
+    this.#commits.push(new CommitBatches({ maySend: this.#transaction === null }))
+    const committed = this.#last.then(() => this.#commit(batches, point))
     this.#last = committed.catch(() => {})
     this.#sender.flush()
     return committed
@@ -71,7 +72,7 @@ export class KafkaTaskProducer implements TaskProducer {
 
   /** Fails running commits whose tasks may have moved to another process. The callers of these commits then need not wait for the next poll. */
   fenceLostTasks(): void {
-    if (this.#hasLost && (this.#sets.length > 1 || !this.#open.isEmpty)) this.#drop(lost(this.#options.group))
+    if (this.#hasLost && (this.#commits.length > 1 || !this.#open.isEmpty)) this.#drop(lost(this.#options.group))
   }
 
   get #hasLost(): boolean {
@@ -96,7 +97,7 @@ export class KafkaTaskProducer implements TaskProducer {
       throw this.#broken
     }
     this.#broken = null
-    this.#sets = [new CommitBatches({ maySend: true })]
+    this.#commits = [new CommitBatches({ maySend: true })]
   }
 
   close(): Promise<void> {
@@ -113,17 +114,17 @@ export class KafkaTaskProducer implements TaskProducer {
   }
 
   get #open(): CommitBatches {
-    const open = this.#sets.at(-1)
-    if (open === undefined) throw new Error('a task producer always has an open set')
+    const open = this.#commits.at(-1)
+    if (open === undefined) throw new Error('a task producer always has the batches of a commit that is still open')
     return open
   }
 
-  async #commit(set: CommitBatches, point: CommitPoint): Promise<CommitReceipt> {
+  async #commit(batches: CommitBatches, point: CommitPoint): Promise<CommitReceipt> {
     try {
       if (this.#broken !== null) throw this.#broken
-      const receipt = this.#transaction === null ? await this.#recordsFirst(set, point) : await this.#together(set, point, this.#transaction)
-      this.#sets.shift()
-      const [next] = this.#sets
+      const receipt = this.#transaction === null ? await this.#recordsFirst(batches, point) : await this.#together(batches, point, this.#transaction)
+      this.#commits.shift()
+      const [next] = this.#commits
       if (next !== undefined) next.maySend = true
       this.#sender.pump()
       return receipt
@@ -137,8 +138,8 @@ export class KafkaTaskProducer implements TaskProducer {
     }
   }
 
-  async #recordsFirst(set: CommitBatches, point: CommitPoint): Promise<CommitReceipt> {
-    const receipt = await set.acknowledged()
+  async #recordsFirst(batches: CommitBatches, point: CommitPoint): Promise<CommitReceipt> {
+    const receipt = await batches.acknowledged()
     const parts = byMember(point.positions, this.#memberOptions())
     for (const part of parts) await commitAsMember(part, (member) => this.#commitPositions(part.group, member, part.positions))
     return receipt
@@ -148,11 +149,11 @@ export class KafkaTaskProducer implements TaskProducer {
    * Sends records, and adds the groups to the transaction at the same time. Positions wait until the records are acknowledged. Brokers verify a
    * transaction before they take its records or positions (KIP-890), and refuse to verify one transaction twice at once.
    */
-  async #together(set: CommitBatches, point: CommitPoint, transaction: Transaction): Promise<CommitReceipt> {
-    if (set.isEmpty && point.positions.length === 0) return { ends: [] }
+  async #together(batches: CommitBatches, point: CommitPoint, transaction: Transaction): Promise<CommitReceipt> {
+    if (batches.isEmpty && point.positions.length === 0) return { ends: [] }
     const parts = byMember(point.positions, this.#memberOptions())
     const [receipt] = await Promise.all([
-      set.acknowledged(),
+      batches.acknowledged(),
       (async () => {
         for (const { group } of parts) await transaction.enlistGroup(group)
       })(),
@@ -180,7 +181,7 @@ export class KafkaTaskProducer implements TaskProducer {
   /** Drops waiting records, and rejects the commits that contain such records. */
   #drop(error: WaggleError): void {
     this.#sender.reset()
-    for (const set of this.#sets) set.fail(error)
+    for (const batches of this.#commits) batches.fail(error)
     this.#broken ??= error
   }
 
@@ -190,10 +191,7 @@ export class KafkaTaskProducer implements TaskProducer {
 }
 
 function lost(group: string): WaggleError {
-  return new WaggleError('WAGGLE_FENCED', {
-    message: `Another member of ${group} may have the partitions that this process read`,
-    next: 'Nothing: the process goes back to its last commit.',
-  })
+  return fenced(`Another member of ${group} may have the partitions that this process read`)
 }
 
 function dropped(): WaggleError {
@@ -206,7 +204,7 @@ function dropped(): WaggleError {
 function tooMany(group: string): WaggleError {
   return new WaggleError('WAGGLE_OVERLOADED', {
     message: `${maxWaitingCommits} commits of ${group} wait for the brokers`,
-    next: 'Wait until one of them ends. The next commit then takes the records that were appended since.',
+    next: 'Wait until one of these commits ends. The next commit then takes the records that were appended since.',
   })
 }
 

@@ -1,6 +1,6 @@
 import { type Constant, numbersOf } from '../constant.ts'
 import { dataTypes } from '../graph-schema.ts'
-import { firstValue, type NodeTranslation, type Operator, plainValue, type Value } from './node-translation.ts'
+import { channelsFirstValue, type NodeTranslation, type Operator, plainValue, type Value } from './node-translation.ts'
 import type { Attributes } from './onnx-builder.ts'
 
 type Names = readonly string[]
@@ -10,23 +10,24 @@ type Names = readonly string[]
  * converted. Otherwise it is TensorFlow's layout.
  */
 export function inOneLayout(t: NodeTranslation, values: readonly Value[], write: (names: Names) => string, dtype: number): Value {
-  const isFirst = values.some(({ plain, first }) => plain === null && first !== null) && values.every((value) => canBeFirst(value))
-  return isFirst
-    ? firstValue(dtype, write(values.map((value) => firstName(t, value))))
+  const isChannelsFirst =
+    values.some(({ plain, channelsFirst }) => plain === null && channelsFirst !== null) && values.every((value) => canBeChannelsFirst(value))
+  return isChannelsFirst
+    ? channelsFirstValue(dtype, write(values.map((value) => channelsFirstName(t, value))))
     : plainValue(dtype, write(values.map((value) => t.plain(value))))
 }
 
-function canBeFirst({ first, constant }: Value): boolean {
-  return first !== null || (constant !== null && constant.shape.length <= 4)
+function canBeChannelsFirst({ channelsFirst, constant }: Value): boolean {
+  return channelsFirst !== null || (constant !== null && constant.shape.length <= 4)
 }
 
 /**
  * The name of a value in the layout with channels first. A constant with fewer dimensions is broadcast along the last dimensions. These are the
  * channels, so the shape of the constant must change for the other layout.
  */
-function firstName(t: NodeTranslation, value: Value): string {
-  const { constant, first } = value
-  if (first !== null || constant === null || constant.shape.length === 4) return t.first(value)
+function channelsFirstName(t: NodeTranslation, value: Value): string {
+  const { constant, channelsFirst } = value
+  if (channelsFirst !== null || constant === null || constant.shape.length === 4) return t.channelsFirst(value)
   if (constant.shape.every((size) => size === 1) || constant.shape.length === 0) return t.constant({ ...constant, shape: [] })
   const shape = [...Array.from({ length: 4 - constant.shape.length }, () => 1), ...constant.shape]
   return t.emit('Transpose', [t.constant({ ...constant, shape })], { perm: [0, 3, 1, 2] })
@@ -78,13 +79,15 @@ function floorDivided(t: NodeTranslation, names: Names): string {
 
 const cast: Operator = (t) => {
   const dtype = t.type('DstT')
-  const { constant, first, plain } = t.input(0)
+  const { constant, channelsFirst, plain } = t.input(0)
   if (constant !== null && isWhole(dtype) && isWhole(constant.dtype)) {
     const values = numbersOf(constant)
     const bytes = dtype === dataTypes.int64 ? BigInt64Array.from(values, BigInt) : Int32Array.from(values)
-    return { dtype, constant: { dtype, shape: constant.shape, bytes: new Uint8Array(bytes.buffer) }, plain: null, first: null }
+    return { dtype, constant: { dtype, shape: constant.shape, bytes: new Uint8Array(bytes.buffer) }, plain: null, channelsFirst: null }
   }
-  return plain === null && first !== null ? firstValue(dtype, t.cast(first, dtype)) : plainValue(dtype, t.cast(t.plain(t.input(0)), dtype))
+  return plain === null && channelsFirst !== null
+    ? channelsFirstValue(dtype, t.cast(channelsFirst, dtype))
+    : plainValue(dtype, t.cast(t.plain(t.input(0)), dtype))
 }
 
 function isWhole(dtype: number): boolean {

@@ -5,7 +5,7 @@ import { type Attributes, type OnnxBuilder, onnxType } from './onnx-builder.ts'
 import { Untranslatable } from './untranslatable.ts'
 
 /**
- * An output of a TensorFlow node, as values of the ONNX model. `plain` is the value in TensorFlow's layout. `first` is the value in the layout of
+ * An output of a TensorFlow node, as values of the ONNX model. `plain` is the value in TensorFlow's layout. `channelsFirst` is the value in the layout of
  * ONNX's convolutions: the channels come before height and width. Each layout is made only when a node needs it, so a chain of convolutions has no
  * transpose in between.
  */
@@ -13,7 +13,7 @@ export interface Value {
   readonly dtype: number
   readonly constant: Constant | null
   plain: string | null
-  first: string | null
+  channelsFirst: string | null
 }
 
 /** The translation of one node: its inputs, its attributes, and methods that write ONNX nodes. */
@@ -47,16 +47,16 @@ export class NodeTranslation {
   plain(value: Value): string {
     if (value.plain === null) {
       if (value.constant !== null) value.plain = this.#builder.constant(value.constant)
-      else if (value.first !== null) value.plain = this.emit('Transpose', [value.first], { perm: [0, 2, 3, 1] })
+      else if (value.channelsFirst !== null) value.plain = this.emit('Transpose', [value.channelsFirst], { perm: [0, 2, 3, 1] })
       else throw new Untranslatable(`${this.node.op} reads an output that has no equal in ONNX`)
     }
     return value.plain
   }
 
   /** The name of a value of four dimensions in the layout with the channels before height and width. */
-  first(value: Value): string {
-    value.first ??= this.emit('Transpose', [this.plain(value)], { perm: [0, 3, 1, 2] })
-    return value.first
+  channelsFirst(value: Value): string {
+    value.channelsFirst ??= this.emit('Transpose', [this.plain(value)], { perm: [0, 3, 1, 2] })
+    return value.channelsFirst
   }
 
   /** The name of the value as 64-bit integers, which ONNX needs for sizes and positions. */
@@ -141,12 +141,12 @@ export class NodeTranslation {
 
 /** Makes a value in TensorFlow's layout. */
 export function plainValue(dtype: number, plain: string): Value {
-  return { dtype, constant: null, plain, first: null }
+  return { dtype, constant: null, plain, channelsFirst: null }
 }
 
 /** Makes a value of four dimensions with the channels before height and width. */
-export function firstValue(dtype: number, first: string): Value {
-  return { dtype, constant: null, plain: null, first }
+export function channelsFirstValue(dtype: number, channelsFirst: string): Value {
+  return { dtype, constant: null, plain: null, channelsFirst }
 }
 
 /** Translates a node with a certain operator. Throws Untranslatable if ONNX has no equivalent for this use of the operator. */

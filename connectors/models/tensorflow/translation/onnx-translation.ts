@@ -33,7 +33,7 @@ export function translateToOnnx({ nodes, constants, inputs, outputs }: ServedGra
   for (const node of nodes) {
     if (values.has(node.name)) continue
     const constant = constants.get(node.name)
-    if (constant !== undefined) values.set(node.name, { dtype: constant.dtype, constant, plain: null, first: null })
+    if (constant !== undefined) values.set(node.name, { dtype: constant.dtype, constant, plain: null, channelsFirst: null })
     else addOutputs(node, builder, values)
   }
   const outputNames = new Map<string, string>()

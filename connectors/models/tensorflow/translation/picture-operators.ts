@@ -1,5 +1,5 @@
 import type { Constant } from '../constant.ts'
-import { firstValue, type NodeTranslation, type Operator, plainValue } from './node-translation.ts'
+import { channelsFirstValue, type NodeTranslation, type Operator, plainValue } from './node-translation.ts'
 import type { Attributes } from './onnx-builder.ts'
 import { Untranslatable } from './untranslatable.ts'
 
@@ -10,7 +10,10 @@ const convolution: Operator = (t) => {
   const dilations = t.integers('dilations').slice(1, 3)
   // TensorFlow's kernels have the dimensions [height, width, in, out], and ONNX's have [out, in, height, width].
   const weights = t.emit('Transpose', [t.constant(kernel)], { perm: [3, 2, 0, 1] })
-  return firstValue(t.input(0).dtype, t.emit('Conv', [t.first(t.input(0)), weights], { dilations, ...windowOf(t, [height, width], dilations) }))
+  return channelsFirstValue(
+    t.input(0).dtype,
+    t.emit('Conv', [t.channelsFirst(t.input(0)), weights], { dilations, ...windowOf(t, [height, width], dilations) }),
+  )
 }
 
 const depthwise: Operator = (t) => {
@@ -21,7 +24,7 @@ const depthwise: Operator = (t) => {
   const flat = t.constant({ ...kernel, shape: [height, width, 1, channels * multiplier] })
   const weights = t.emit('Transpose', [flat], { perm: [3, 2, 0, 1] })
   const attributes = { dilations, group: channels, ...windowOf(t, [height, width], dilations) }
-  return firstValue(t.input(0).dtype, t.emit('Conv', [t.first(t.input(0)), weights], attributes))
+  return channelsFirstValue(t.input(0).dtype, t.emit('Conv', [t.channelsFirst(t.input(0)), weights], attributes))
 }
 
 /**
@@ -40,7 +43,7 @@ const backward: Operator = (t) => {
   const output_padding = excess.map((size) => Math.max(0, -size))
   const weights = t.emit('Transpose', [t.constant(kernel)], { perm: [3, 2, 0, 1] })
   const attributes = { strides, pads, output_padding, dilations: t.integers('dilations').slice(1, 3) }
-  return firstValue(t.input(2).dtype, t.emit('ConvTranspose', [t.first(t.input(2)), weights], attributes))
+  return channelsFirstValue(t.input(2).dtype, t.emit('ConvTranspose', [t.channelsFirst(t.input(2)), weights], attributes))
 }
 
 function kernelOf(t: NodeTranslation): Constant {
@@ -75,7 +78,7 @@ function pool(op: string, more: Attributes | null = null): Operator {
     const [outer = 0, height = 0, width = 0, channels = 0] = t.integers('ksize')
     if (outer !== 1 || channels !== 1) throw new Untranslatable(`${t.node.op} over rows or channels`)
     const attributes = { kernel_shape: [height, width], ...windowOf(t, [height, width], [1, 1]), ...more }
-    return firstValue(t.input(0).dtype, t.emit(op, [t.first(t.input(0))], attributes))
+    return channelsFirstValue(t.input(0).dtype, t.emit(op, [t.channelsFirst(t.input(0))], attributes))
   }
 }
 
@@ -84,8 +87,8 @@ const normalized: Operator = (t) => {
   if (t.flag('is_training')) throw new Untranslatable('FusedBatchNorm in training')
   const [x, ...statistics] = t.inputs
   if (x === undefined) throw new Untranslatable('FusedBatchNorm without input')
-  const names = [t.first(x), ...statistics.map((value) => t.plain(value))]
-  return firstValue(x.dtype, t.emit('BatchNormalization', names, { epsilon: { float: t.float('epsilon') } }))
+  const names = [t.channelsFirst(x), ...statistics.map((value) => t.plain(value))]
+  return channelsFirstValue(x.dtype, t.emit('BatchNormalization', names, { epsilon: { float: t.float('epsilon') } }))
 }
 
 function resized(mode: 'linear' | 'nearest'): Operator {
@@ -95,17 +98,17 @@ function resized(mode: 'linear' | 'nearest'): Operator {
     const coordinate_transformation_mode = isCornered ? 'align_corners' : isHalf ? 'half_pixel' : 'asymmetric'
     const nearest_mode = isCornered || isHalf ? 'round_prefer_ceil' : 'floor'
     const attributes = { mode, coordinate_transformation_mode, nearest_mode }
-    const image = t.first(t.input(0))
+    const image = t.channelsFirst(t.input(0))
     const outer = t.emit('Slice', [t.emit('Shape', [image]), t.ints([0]), t.ints([2])])
     const sizes = t.emit('Concat', [outer, t.int64(t.input(1))], { axis: 0 })
-    return firstValue(t.input(0).dtype, t.emit('Resize', [image, '', '', sizes], attributes))
+    return channelsFirstValue(t.input(0).dtype, t.emit('Resize', [image, '', '', sizes], attributes))
   }
 }
 
 function spread(op: string, attributes: Attributes): Operator {
   return (t) => {
     t.requireNhwc()
-    return firstValue(t.input(0).dtype, t.emit(op, [t.first(t.input(0))], { blocksize: t.integer('block_size'), ...attributes }))
+    return channelsFirstValue(t.input(0).dtype, t.emit(op, [t.channelsFirst(t.input(0))], { blocksize: t.integer('block_size'), ...attributes }))
   }
 }
 
@@ -115,12 +118,14 @@ const padded: Operator = (t) => {
   const [x, , value] = t.inputs
   if (x === undefined) throw new Untranslatable('Pad without input')
   const given = t.numbers(1)
-  const isFirst = x.plain === null && x.first !== null && x.constant === null
-  const axes = isFirst ? [0, 3, 1, 2] : Array.from({ length: given.length / 2 }, (_, axis) => axis)
+  const isChannelsFirst = x.plain === null && x.channelsFirst !== null && x.constant === null
+  const axes = isChannelsFirst ? [0, 3, 1, 2] : Array.from({ length: given.length / 2 }, (_, axis) => axis)
   const pads = t.ints([...axes.map((axis) => given[axis * 2] ?? 0), ...axes.map((axis) => given[axis * 2 + 1] ?? 0)])
   const filling = value === undefined || mode !== 'CONSTANT' ? [] : [t.plain(value)]
-  const name = t.emit('Pad', [isFirst ? t.first(x) : t.plain(x), pads, ...filling], { mode: mode === 'REFLECT' ? 'reflect' : 'constant' })
-  return isFirst ? firstValue(x.dtype, name) : plainValue(x.dtype, name)
+  const name = t.emit('Pad', [isChannelsFirst ? t.channelsFirst(x) : t.plain(x), pads, ...filling], {
+    mode: mode === 'REFLECT' ? 'reflect' : 'constant',
+  })
+  return isChannelsFirst ? channelsFirstValue(x.dtype, name) : plainValue(x.dtype, name)
 }
 
 /** Operators on pictures, which have the dimensions [rows, height, width, channels]. */
@@ -136,7 +141,7 @@ export const pictureOperators: { readonly [op: string]: Operator } = {
   LRN: (t) => {
     const size = 2 * t.integer('depth_radius') + 1
     const attributes = { size, alpha: { float: t.float('alpha') * size }, beta: { float: t.float('beta') }, bias: { float: t.float('bias') } }
-    return firstValue(t.input(0).dtype, t.emit('LRN', [t.first(t.input(0))], attributes))
+    return channelsFirstValue(t.input(0).dtype, t.emit('LRN', [t.channelsFirst(t.input(0))], attributes))
   },
   MaxPool: pool('MaxPool'),
   MirrorPad: padded,

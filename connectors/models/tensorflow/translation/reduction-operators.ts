@@ -1,5 +1,5 @@
 import { dataTypes } from '../graph-schema.ts'
-import { firstValue, type NodeTranslation, type Operator, plainValue } from './node-translation.ts'
+import { channelsFirstValue, type NodeTranslation, type Operator, plainValue } from './node-translation.ts'
 
 function reduced(op: string): Operator {
   return (t) => reduction(t, op)
@@ -9,20 +9,20 @@ function reduction(t: NodeTranslation, op: string): ReturnType<Operator> {
   const x = t.input(0)
   const axes = t.numbers(1)
   const keepdims = t.flag('keep_dims') ? 1 : 0
-  const isFirst = x.plain === null && x.first !== null && x.constant === null
-  const overPicture = axes.every((axis) => firstAxes.has(axis)) && (keepdims === 1 || axes.every((axis) => axis === 1 || axis === 2))
+  const isChannelsFirst = x.plain === null && x.channelsFirst !== null && x.constant === null
+  const overPicture = axes.every((axis) => channelsFirstAxes.has(axis)) && (keepdims === 1 || axes.every((axis) => axis === 1 || axis === 2))
   // If height and width are removed, only rows and channels are left, and their order is the same in both layouts.
   const keepsChannelsLast = keepdims === 1 || axes.length === 2
-  if (isFirst && overPicture && keepsChannelsLast) {
-    const name = t.emit(op, [t.first(x), t.ints(axes.map((axis) => firstAxes.get(axis) ?? axis))], { keepdims })
-    return keepdims === 1 ? firstValue(x.dtype, name) : plainValue(x.dtype, name)
+  if (isChannelsFirst && overPicture && keepsChannelsLast) {
+    const name = t.emit(op, [t.channelsFirst(x), t.ints(axes.map((axis) => channelsFirstAxes.get(axis) ?? axis))], { keepdims })
+    return keepdims === 1 ? channelsFirstValue(x.dtype, name) : plainValue(x.dtype, name)
   }
   // With an empty list of axes, TensorFlow reduces nothing. ONNX would reduce all axes without `noop_with_empty_axes`.
   return plainValue(x.dtype, t.emit(op, [t.plain(x), t.ints(axes)], { keepdims, noop_with_empty_axes: 1 }))
 }
 
 /** For each axis of [rows, height, width, channels], its place in the layout with the channels before height and width. */
-const firstAxes: ReadonlyMap<number, number> = new Map([
+const channelsFirstAxes: ReadonlyMap<number, number> = new Map([
   [1, 2],
   [2, 3],
   [3, 1],
@@ -49,8 +49,8 @@ function place(op: string): Operator {
 function softmax(op: string): Operator {
   return (t) => {
     const x = t.input(0)
-    return x.plain === null && x.first !== null
-      ? firstValue(x.dtype, t.emit(op, [x.first], { axis: 1 }))
+    return x.plain === null && x.channelsFirst !== null
+      ? channelsFirstValue(x.dtype, t.emit(op, [x.channelsFirst], { axis: 1 }))
       : plainValue(x.dtype, t.emit(op, [t.plain(x)], { axis: -1 }))
   }
 }

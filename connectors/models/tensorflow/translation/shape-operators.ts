@@ -1,7 +1,7 @@
 import { numbersOf } from '../constant.ts'
 import { dataTypes } from '../graph-schema.ts'
 import { inOneLayout } from './elementwise-operators.ts'
-import { firstValue, type NodeTranslation, type Operator, plainValue, type Value } from './node-translation.ts'
+import { channelsFirstValue, type NodeTranslation, type Operator, plainValue, type Value } from './node-translation.ts'
 import type { Attributes } from './onnx-builder.ts'
 import { batchToSpace, spaceToBatch } from './space-and-batch.ts'
 import { stridedSlice } from './strided-slice.ts'
@@ -24,7 +24,7 @@ const reshaped: Operator = (t) => {
   const known = numbersOf(sizes)
   const all = constant.shape.reduce((product, size) => product * size, 1)
   const others = known.filter((size) => size >= 0).reduce((product, size) => product * size, 1)
-  return { dtype, constant: { ...constant, shape: known.map((size) => (size < 0 ? all / others : size)) }, plain: null, first: null }
+  return { dtype, constant: { ...constant, shape: known.map((size) => (size < 0 ? all / others : size)) }, plain: null, channelsFirst: null }
 }
 
 const expanded: Operator = (t) => {
@@ -32,13 +32,13 @@ const expanded: Operator = (t) => {
   const axis = t.number(1)
   if (constant === null) return plainValue(dtype, t.emit('Unsqueeze', [t.plain(t.input(0)), t.ints([axis])]))
   const shape = constant.shape.toSpliced(axis < 0 ? constant.shape.length + 1 + axis : axis, 0, 1)
-  return { dtype, constant: { ...constant, shape }, plain: null, first: null }
+  return { dtype, constant: { ...constant, shape }, plain: null, channelsFirst: null }
 }
 
 function joined(t: NodeTranslation, values: readonly Value[], axis: number): Value {
   const dtype = values[0]?.dtype ?? dataTypes.float
-  const isFirst = (axis === 3 || axis === -1) && values.every(({ plain, first }) => first !== null && plain === null)
-  if (!isFirst)
+  const isChannelsFirst = (axis === 3 || axis === -1) && values.every(({ plain, channelsFirst }) => channelsFirst !== null && plain === null)
+  if (!isChannelsFirst)
     return plainValue(
       dtype,
       t.emit(
@@ -47,11 +47,11 @@ function joined(t: NodeTranslation, values: readonly Value[], axis: number): Val
         { axis },
       ),
     )
-  return firstValue(
+  return channelsFirstValue(
     dtype,
     t.emit(
       'Concat',
-      values.map((value) => t.first(value)),
+      values.map((value) => t.channelsFirst(value)),
       { axis: 1 },
     ),
   )
@@ -65,8 +65,8 @@ function gathered(t: NodeTranslation, axis: number): Value {
 const squeezed: Operator = (t) => {
   const x = t.input(0)
   const axes = t.integers('squeeze_dims')
-  if (x.plain === null && x.first !== null && x.constant === null && axes.length === 2 && axes.every((axis) => axis === 1 || axis === 2))
-    return plainValue(x.dtype, t.emit('Squeeze', [x.first, t.ints([2, 3])]))
+  if (x.plain === null && x.channelsFirst !== null && x.constant === null && axes.length === 2 && axes.every((axis) => axis === 1 || axis === 2))
+    return plainValue(x.dtype, t.emit('Squeeze', [x.channelsFirst, t.ints([2, 3])]))
   return plainValue(x.dtype, t.emit('Squeeze', [t.plain(x), ...(axes.length === 0 ? [] : [t.ints(axes)])]))
 }
 

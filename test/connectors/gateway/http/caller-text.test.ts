@@ -118,7 +118,7 @@ describe('An error text for a caller', () => {
 
   it('keeps routes, types, addresses and words with slashes', () => {
     for (const text of [
-      'Ask for it later: GET /v1/requests/a.',
+      'Ask for the outcome later: GET /v1/requests/a.',
       'GET /v1/topics/waggle.gateway/records, or /openapi.json',
       'image/jpeg',
       'http://localhost:8080/tmp/a',

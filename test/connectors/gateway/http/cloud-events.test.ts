@@ -149,7 +149,7 @@ describe('A CloudEvent over HTTP', () => {
       assert.deepEqual([one.id, one.data], [copy?.id, copy?.data])
       assert.equal(bytes?.data_base64, 'AQI=')
       assert.deepEqual([failed.data.code, failed.data.request_id], ['WAGGLE_BEE_FAILED', failed.id])
-      // The event by itself is the same request.
+      // An event that is sent alone is the same request as this event in a batch.
       const alone = await post({ 'content-type': 'application/cloudevents+json' }, JSON.stringify(event('b1', 'one')))
       assert.equal(((await alone.json()) as { readonly id: string }).id, one.id)
     })

@@ -36,7 +36,7 @@ it('Counters are monotonic sums, and gauges are gauges', () => {
   assert.deepEqual([gauge?.descriptor.name, gauge?.descriptor.unit], ['held_bytes', 'By'])
 })
 
-it('Too many histograms are cut between two of them, and a metric says how many series are missing', () => {
+it('If there are too many histograms, whole histograms are left out, and a metric says how many series are missing', () => {
   const histogram = new Histogram([1, 2, 4])
   histogram.observe(9)
   const kept = Math.floor(maxSeriesAFamily / histogramSamples({}, histogram).length)

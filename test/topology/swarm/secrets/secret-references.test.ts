@@ -43,13 +43,13 @@ describe('A spec with secrets', () => {
     assert.match(JSON.stringify(value), /https:\/\/\{\{ secrets\.USER \}\}@host/)
   })
 
-  it('is a mistake at the name’s place if a name is not set, and the error suggests the nearest name', () => {
+  it('is reported as a mistake at the name’s place if no secret of the name is set, and the error suggests the nearest name', () => {
     const { value, mistakes } = filled('a: 1\nurl: "x{{ secrets.PASSWORT }}{{ secrets.USER }}"')
     assert.deepEqual(mistakes, ['swarm.yaml:2:6: there is no secret PASSWORT; Set PASSWORT, or did you mean PASSWORD?'])
     assert.equal(value.url, 'x{{ secrets.PASSWORT }}{{ secrets.USER }}')
   })
 
-  it('is a mistake at the name’s place if the secret cannot be read', () => {
+  it('is reported as a mistake at the name’s place if the secret cannot be read', () => {
     const document = SwarmDocument.parse('url: "{{ secrets.USER }}"', 'swarm.yaml')
     const mistakes: WaggleError[] = []
     const find = () => {

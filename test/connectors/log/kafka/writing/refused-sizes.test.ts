@@ -20,7 +20,7 @@ it('After a topic has refused a record, records of at least that size are refuse
   const sizes = new RefusedSizes(clock)
   sizes.check(record(1000))
   sizes.add('out', batchBytesOf(record(1000)))
-  assert.throws(() => sizes.check(record(1000)), { code: 'WAGGLE_RECORD_TOO_LARGE', message: /to out: it has just refused/ })
+  assert.throws(() => sizes.check(record(1000)), { code: 'WAGGLE_RECORD_TOO_LARGE', message: /to out: the topic has just refused/ })
   assert.throws(() => sizes.check(record(1001)), { code: 'WAGGLE_RECORD_TOO_LARGE' })
   sizes.check(record(999))
   sizes.check(record(1000, 'other'))

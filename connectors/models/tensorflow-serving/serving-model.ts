@@ -7,8 +7,8 @@ import type { RowLayout } from '../row-layout.ts'
 import { RowRuns } from '../row-runs.ts'
 import { resultsOf } from '../run-results.ts'
 import { joined, partOf, rowsWithin } from './batch-parts.ts'
+import type { CalledSignature } from './called-signature.ts'
 import { DrawnRows } from './drawn-rows.ts'
-import type { CalledSignature } from './served-signature.ts'
 import type { ServingAddress } from './serving-address.ts'
 import type { ServingCalls } from './serving-calls.ts'
 import { type CallLimit, type ExpectedOutput, maxCallBytes, type NamedTensors, type ServingClient } from './serving-client.ts'
@@ -141,7 +141,7 @@ export function failureAsError(thrown: unknown, { shown }: ServingAddress): unkn
     case 'broken':
       return new WaggleError('WAGGLE_MODEL_SERVER_AWAY', {
         message,
-        next: 'See that the server runs and can be reached from here. Waggle goes on by itself once it answers.',
+        next: 'See that the server runs and can be reached from here. Waggle continues by itself once the server answers.',
         cause: thrown,
       })
     case 'missing':
@@ -153,7 +153,7 @@ export function failureAsError(thrown: unknown, { shown }: ServingAddress): unkn
     case 'forbidden':
       return new WaggleError('WAGGLE_MODEL_ADDRESS', {
         message,
-        next: 'Add the address or its network to WAGGLE_MODEL_HOSTS, if you trust it.',
+        next: 'Add the address or its network to WAGGLE_MODEL_HOSTS, if you trust that address.',
         cause: thrown,
       })
     case 'late':

@@ -15,7 +15,7 @@ export interface OwnClaim {
   end(): Promise<void>
 }
 
-export interface SwarmClaimsOptions {
+export interface ChangeLocksOptions {
   readonly clock: Clock
   /** Writes a claim, and settles when this process has read the claim back. */
   readonly write: (claim: SwarmClaim) => Promise<void>
@@ -28,11 +28,12 @@ export interface SwarmClaimsOptions {
 }
 
 /**
- * Changes of swarms that are in progress. The first claim of a swarm in the topic is valid until it ends. A server renews its claim every second. If
- * a claim is not renewed for some seconds, the other servers end the change.
+ * Locks that let one server at a time change a swarm. A server takes the lock of a swarm by a claim, a record in the topic of definitions: the first
+ * claim of the swarm is valid until it ends. The server renews its claim every second. If a claim is not renewed for eight seconds, the other servers
+ * end the change.
  */
-export class SwarmClaims {
-  readonly #options: SwarmClaimsOptions
+export class ChangeLocks {
+  readonly #options: ChangeLocksOptions
   readonly #claims = new Map<string, { claim: SwarmClaim; readAtMs: number }>()
   /** Changes of this process. Each has its begin, from the moment at which its claim is valid. */
   readonly #own = new Map<string, OwnBegin>()
@@ -40,7 +41,7 @@ export class SwarmClaims {
   readonly #writing = new Set<string>()
   #cancel = () => {}
 
-  constructor(options: SwarmClaimsOptions) {
+  constructor(options: ChangeLocksOptions) {
     this.#options = options
   }
 

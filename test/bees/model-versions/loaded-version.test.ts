@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { readingOf } from '../../../bees/model/model-reading.ts'
-import { LoadedVersion } from '../../../bees/served-model/loaded-version.ts'
+import { LoadedVersion } from '../../../bees/model-versions/loaded-version.ts'
 import { ModelDied, type ModelRow, type OpenModel } from '../../../topology/swarm/ports/models.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { rowSignature as signature } from '../../support/row-model.ts'

@@ -25,7 +25,7 @@ export class ServerHosts {
     if (this.#hosts.has(new URL(`${protocol === 'https' || protocol === 'grpcs' ? 'https' : 'http'}://${host}`))) return
     throw new WaggleError('WAGGLE_MODEL_ADDRESS', {
       message: `${shown} is not on this machine, and ${host} is not in the list of hosts that models may come from`,
-      next: `Add it to WAGGLE_MODEL_HOSTS (WAGGLE_MODEL_HOSTS=${host}), if you trust it; a name in a private network needs the network too (${host},10.0.0.0/8).`,
+      next: `Add the host to WAGGLE_MODEL_HOSTS (WAGGLE_MODEL_HOSTS=${host}), if you trust it; a name in a private network needs the network too (${host},10.0.0.0/8).`,
     })
   }
 

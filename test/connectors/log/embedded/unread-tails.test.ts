@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { openEmbeddedLog } from '../../../../connectors/log/embedded/embedded-log.ts'
-import { HeldTails } from '../../../../connectors/log/embedded/held-tails.ts'
 import { Partition } from '../../../../connectors/log/embedded/partition.ts'
+import { UnreadTails } from '../../../../connectors/log/embedded/unread-tails.ts'
 import { SimulatedClock } from '../../../../processor/simulation/simulated-clock.ts'
 
 const maxBytes = 200_000
@@ -13,7 +13,7 @@ const maxBytes = 200_000
 describe('Durable records that a reader has not read yet', () => {
   for (const number of [4, 64]) {
     it(`take no more memory than the limit over ${number} partitions together`, () => {
-      const tails = new HeldTails(maxBytes)
+      const tails = new UnreadTails(maxBytes)
       const partitions = Array.from({ length: number }, (_, at) => new Partition('in', 1, at, { start: 0, end: 0, bytes: 0 }))
       for (const partition of partitions) partition.watchers.add({ positionOf: () => 0, notify() {} })
       for (let round = 0; round < 50; round++) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { servingAddress } from '../../../../connectors/models/serving/serving-address.ts'
+import { servingAddress } from '../../../../connectors/models/tensorflow-serving/serving-address.ts'
 
 describe('The address of a model on a TensorFlow Serving', () => {
   it('has protocol, host, port, model and version', () => {

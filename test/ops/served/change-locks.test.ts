@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { SwarmClaims } from '../../../ops/served/swarm-claims.ts'
+import { ChangeLocks } from '../../../ops/served/change-locks.ts'
 import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
 
 /** Claims on a log that answers nothing until `answer`. */
@@ -19,7 +19,7 @@ function onSlowLog() {
     await clock.settle()
   }
   const failures: unknown[] = []
-  const claims = new SwarmClaims({
+  const claims = new ChangeLocks({
     clock,
     write: ({ id }) => write(`sign ${id}`),
     end: (_, id) => write(`end ${id}`),

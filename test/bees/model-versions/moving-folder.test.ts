@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { keptFiles } from '../../../bees/served-model/kept-files.ts'
-import { MovingFolder } from '../../../bees/served-model/moving-folder.ts'
+import { keptFiles } from '../../../bees/model-versions/kept-files.ts'
+import { MovingFolder } from '../../../bees/model-versions/moving-folder.ts'
 import type { FoundVersion } from '../../../topology/swarm/ports/models.ts'
 
 describe('A folder of versions from an object store', () => {

@@ -3,9 +3,9 @@ import { deadlinePassed } from '../../topology/swarm/request/bee-error.ts'
 import type { NewRequest } from '../../topology/swarm/request/requests.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 
-export interface HeldRequestsOptions {
+export interface RequestsDuringUpdateOptions {
   readonly clock: Pick<Clock, 'now' | 'after'>
-  /** The most held requests of all gateways, with those that were held and have no outcome yet. */
+  /** The most requests of all gateways that wait for an update, or that waited and have no outcome yet. */
   readonly maxRequests: number
   /** The most bytes of bodies that wait. */
   readonly maxBytes: number
@@ -16,8 +16,8 @@ export interface HeldRequestsOptions {
  * flight, a wait of a few seconds would fill these places, and the update would fail later requests. After the wait the swarm has a backlog. So a
  * request that arrives before the backlog is gone gets such a place too, for at most `catchUpMs`.
  */
-export class HeldRequests {
-  readonly #options: HeldRequestsOptions
+export class RequestsDuringUpdate {
+  readonly #options: RequestsDuringUpdateOptions
   readonly #held = new Map<string, Promise<void>>()
   /** The gateways whose wait has ended and whose backlog is not gone yet, each with a function that cancels its timer. */
   readonly #catchingUp = new Map<string, () => void>()
@@ -25,7 +25,7 @@ export class HeldRequests {
   #bytes = 0
   #sent = 0
 
-  constructor(options: HeldRequestsOptions) {
+  constructor(options: RequestsDuringUpdateOptions) {
     this.#options = options
   }
 
@@ -65,7 +65,7 @@ export class HeldRequests {
     return this.#held.has(gateway)
   }
 
-  /** True while new requests to this gateway get a place among the held requests. */
+  /** True while new requests to this gateway get such a place: during the wait, and until its backlog is gone. */
   hasPlaces(gateway: string): boolean {
     return this.#held.has(gateway) || this.#catchingUp.has(gateway)
   }
@@ -118,15 +118,15 @@ export class HeldRequests {
   }
 }
 
-/** The places of held requests, for each place of a request in flight. */
-export const heldPerPlace = 20
+/** The number of places for requests during an update, for each place of a request in flight. */
+export const duringUpdatePerPlace = 20
 
 /** The most bytes of bodies that wait. */
-export const maxHeldBytes = 256 * 1024 * 1024
+export const maxBytesDuringUpdate = 256 * 1024 * 1024
 
 function heldTooLong(): WaggleError {
   return deadlinePassed('The deadline passed while the request waited for another version of its swarm, so this call has not sent it')
 }
 
-/** The longest time, in ms, for which arriving requests get a place of a held request after the wait. The default deadline of a request is 30 s. */
+/** The longest time, in ms, for which arriving requests get such a place after the wait. The default deadline of a request is 30 s. */
 const catchUpMs = 30_000

@@ -1,7 +1,7 @@
 import { WaggleError } from '../../topology/waggle-error.ts'
 
-/** Runs the changes of a swarm one at a time. */
-export class SwarmLocks {
+/** Turns of changes within this server: each swarm has one change at a time. `ChangeLocks` does the same between servers. */
+export class ChangeTurns {
   readonly #running = new Map<string, Promise<unknown>>()
 
   /** Runs a change at once. Throws WAGGLE_SWARM_BUSY if another change of this swarm is in progress. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { GatewayTargets } from '../../../ops/requests/gateway-targets.ts'
-import { HeldRequests } from '../../../ops/requests/held-requests.ts'
+import { RequestsDuringUpdate } from '../../../ops/requests/requests-during-update.ts'
 import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { newRequest } from '../../support/function-swarm.ts'
@@ -11,9 +11,9 @@ const log = { load: { pendingBytes: 0, maxPendingBytes: 1 } }
 /** Held requests of a process with two places for requests in flight. */
 function open({ maxRequests = 5, maxBytes = 1000 } = {}) {
   const clock = new SimulatedClock()
-  const held = new HeldRequests({ clock, maxRequests, maxBytes })
+  const held = new RequestsDuringUpdate({ clock, maxRequests, maxBytes })
   const targets = new GatewayTargets([])
-  const refusal = (waiting: number) => targets.refusal('door', { log, waiting, maxPending: 2, held })?.reason ?? null
+  const refusal = (waiting: number) => targets.refusal('door', { log, waiting, maxPending: 2, duringUpdate: held })?.reason ?? null
   return { clock, held, refusal }
 }
 const isCode = (code: string) => (thrown: unknown) => thrown instanceof WaggleError && thrown.code === code

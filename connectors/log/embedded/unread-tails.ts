@@ -4,7 +4,7 @@ import type { Partition } from './partition.ts'
  * Bounds the memory for durable records that a reader has not read yet. The bound holds for all partitions together, so a thousand partitions take no
  * more memory than one partition. A reader that falls behind the records in memory reads from the disk.
  */
-export class HeldTails {
+export class UnreadTails {
   readonly #maxBytes: number
   readonly #holders = new Set<Partition>()
 

@@ -1,11 +1,11 @@
 import { SortedIds } from './sorted-ids.ts'
-import { compareIds, isHeld, type StoreEntry } from './store-entry.ts'
+import { compareIds, isUncommitted, type StoreEntry } from './store-entry.ts'
 
 /**
- * A store's *held* entries: entries that changed since the last commit was sealed, and entries of a commit that has not succeeded yet. Only memory
- * has the current value of a held entry.
+ * A store's *uncommitted* entries: entries that changed since the last commit was sealed, and entries of a commit that has not succeeded yet. Only memory
+ * has the current value of an uncommitted entry.
  */
-export class HeldEntries<V> {
+export class UncommittedEntries<V> {
   readonly #onRelease: (entry: StoreEntry<V>) => void
   #dirty: StoreEntry<V>[] = []
   /** The entries of each sealed commit that has not succeeded yet, oldest commit first. */
@@ -14,7 +14,7 @@ export class HeldEntries<V> {
   #ids: SortedIds | null = null
   #wasScanned = false
 
-  /** `onRelease` is called with each entry that is no longer held. */
+  /** `onRelease` is called with each entry that is no longer uncommitted. */
   constructor(onRelease: (entry: StoreEntry<V>) => void) {
     this.#onRelease = onRelease
   }
@@ -52,18 +52,18 @@ export class HeldEntries<V> {
     const { entries, floor } = this.#committing.shift() ?? { entries: [], floor: '' }
     for (const entry of entries) {
       entry.commits--
-      if (!isHeld(entry)) this.#release(entry)
+      if (!isUncommitted(entry)) this.#release(entry)
     }
     return floor
   }
 
-  /** Drops entries below the floor, held or not. */
+  /** Drops entries below the floor, uncommitted or not. */
   forget(gone: readonly StoreEntry<V>[], floor: string): void {
     for (const { id } of gone) this.#ids?.delete(id)
     this.#dirty = this.#dirty.filter(({ id }) => id >= floor)
   }
 
-  /** The ids of held entries, in order. `from` is inclusive, `to` exclusive, null means no bound. */
+  /** The ids of uncommitted entries, in order. `from` is inclusive, `to` exclusive, null means no bound. */
   idsBetween(from: string | null, to: string | null): string[] {
     this.#wasScanned = true
     this.#ids ??= new SortedIds(this.#sorted())
@@ -71,8 +71,8 @@ export class HeldEntries<V> {
   }
 
   #sorted(): string[] {
-    const held = new Set([...this.#committing.map(({ entries }) => entries), this.#dirty].flat())
-    return [...held].map(({ id }) => id).sort(compareIds)
+    const uncommitted = new Set([...this.#committing.map(({ entries }) => entries), this.#dirty].flat())
+    return [...uncommitted].map(({ id }) => id).sort(compareIds)
   }
 
   #release(entry: StoreEntry<V>): void {

@@ -4,9 +4,9 @@ import { WaggleError } from '../../../topology/waggle-error.ts'
 import { pause } from '../../system/pause.ts'
 import { pictureInputOf } from '../picture-input.ts'
 import { rowLayoutOf } from '../row-layout.ts'
+import { calledSignature } from './called-signature.ts'
 import { GrpcClient } from './grpc-client.ts'
 import { HttpClient } from './http-client.ts'
-import { calledSignature } from './served-signature.ts'
 import { ServerHosts } from './server-hosts.ts'
 import { servingAddress } from './serving-address.ts'
 import { ServingCalls } from './serving-calls.ts'
@@ -78,7 +78,7 @@ export class TensorFlowServing implements ModelServers {
     const cancelTimer = clock.after(patienceMs, () => patience.abort())
     let last: unknown = new WaggleError('WAGGLE_MODEL_SERVER_AWAY', {
       message: `${options.url} is not open yet`,
-      next: 'Wait: Waggle asks it again.',
+      next: 'Wait: Waggle calls the server again.',
     })
     let open: ServerModel | null = null
     const opened = (async () => {

@@ -10,7 +10,7 @@ import { RefusedVersions } from './refused-versions.ts'
 import { signatureChange } from './signature-change.ts'
 import type { Traffic } from './traffic.ts'
 
-export interface ServedModelOptions {
+export interface VersionedModelOptions {
   readonly bee: string
   /** The model's address in the spec. */
   readonly name: string
@@ -40,8 +40,8 @@ export interface ServedModelOptions {
  * version. The newer version takes over between two batches, and the old version closes after its last batch. A newer version that does not fit is
  * refused, and the old version continues.
  */
-export class ServedModel {
-  readonly #options: ServedModelOptions
+export class VersionedModel {
+  readonly #options: VersionedModelOptions
   readonly #loaded = new Map<number | null, LoadedVersion>()
   readonly #draining = new Set<LoadedVersion>()
   readonly #refused: RefusedVersions
@@ -55,7 +55,7 @@ export class ServedModel {
   #unwatch = () => {}
   #isClosed = false
 
-  private constructor(options: ServedModelOptions) {
+  private constructor(options: VersionedModelOptions) {
     this.#options = options
     this.#refused = new RefusedVersions(options.now)
   }
@@ -64,8 +64,8 @@ export class ServedModel {
    * Loads the versions of the policy. If the highest version cannot be loaded, the policy `latest` tries the next lower versions. If none of the
    * versions can be loaded, throws the error of the highest version.
    */
-  static async open(options: ServedModelOptions): Promise<ServedModel> {
-    const served = new ServedModel(options)
+  static async open(options: VersionedModelOptions): Promise<VersionedModel> {
+    const served = new VersionedModel(options)
     try {
       await served.#begin()
     } catch (thrown) {
@@ -346,7 +346,7 @@ const maxTriesAtStart = 3
 function otherSignature(version: string, change: string): WaggleError {
   return new WaggleError('WAGGLE_MODEL_SHAPE', {
     message: `${version} ${change}`,
-    next: 'Export it with the inputs, outputs and labels of the version that answers; or stop the swarm, and start it with the new version alone.',
+    next: 'Export the new version with the inputs, outputs and labels of the version that answers; or stop the swarm, and start it with the new version alone.',
   })
 }
 

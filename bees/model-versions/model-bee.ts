@@ -12,8 +12,8 @@ import { type KeptFiles, keptFiles } from './kept-files.ts'
 import { KeptModel } from './kept-model.ts'
 import { MovingFolder } from './moving-folder.ts'
 import { ReplicatedModel } from './replicated-model.ts'
-import { ServedModel } from './served-model.ts'
 import { trafficOf } from './traffic.ts'
+import { VersionedModel } from './versioned-model.ts'
 
 /** A bee that runs batches of rows through one model. The spec may ask for several loaded versions. */
 export async function modelBee(context: BeeContext<ModelSpec>, runtime: 'tensorflow' | 'onnx'): Promise<Bee<unknown, ModelPrediction>> {
@@ -32,7 +32,7 @@ export async function modelBee(context: BeeContext<ModelSpec>, runtime: 'tensorf
     first = null
     return files
   }
-  const model = await ServedModel.open({
+  const model = await VersionedModel.open({
     bee: context.shadows ?? bee,
     name: shownAddress(spec.model),
     folder,
@@ -152,7 +152,7 @@ function versionMissing(model: string, version: number, found: readonly FoundVer
   const there = found.length === 0 ? 'no version' : `the versions ${found.map((one) => one.version).join(', ')}`
   return new WaggleError('WAGGLE_MODEL_NOT_FOUND', {
     message: `${model} has no version ${version}: it has ${there}`,
-    next: 'Correct the version in the bee’s spec, or put it there.',
+    next: 'Correct the version in the bee’s spec, or put this version into the folder.',
   })
 }
 

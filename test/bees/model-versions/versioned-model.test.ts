@@ -3,8 +3,8 @@ import { describe, it } from 'node:test'
 import type { BeeRequest } from '../../../bees/define-bee.ts'
 import { readingOf } from '../../../bees/model/model-reading.ts'
 import { type VersionSpec, versionNames, versionPolicy } from '../../../bees/model/version-spec.ts'
-import { ServedModel } from '../../../bees/served-model/served-model.ts'
-import { trafficOf } from '../../../bees/served-model/traffic.ts'
+import { trafficOf } from '../../../bees/model-versions/traffic.ts'
+import { VersionedModel } from '../../../bees/model-versions/versioned-model.ts'
 import type { FoundVersion, ModelResult, ModelSignature, OpenModel, VersionFolder } from '../../../topology/swarm/ports/models.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { rowScores as scores, rowSignature as signature, rowInput as x } from '../../support/row-model.ts'
@@ -39,9 +39,9 @@ class Shelf implements VersionFolder {
   serve(
     spec: VersionSpec = {},
     { bee = 'judge', specs = [] }: { readonly bee?: string; readonly specs?: readonly (readonly [string, VersionSpec])[] } = {},
-  ): Promise<ServedModel> {
+  ): Promise<VersionedModel> {
     const traffic = trafficOf({ swarm: 'hive', bee, spec, specs: new Map(specs) })
-    return ServedModel.open({
+    return VersionedModel.open({
       bee,
       name: './model',
       folder: this,
@@ -88,11 +88,11 @@ class Shelf implements VersionFolder {
   }
 }
 
-const answers = async (model: ServedModel, count = 1) =>
+const answers = async (model: VersionedModel, count = 1) =>
   (await model.predict(Array<unknown>(count).fill([1]), Array<BeeRequest>(count).fill({ id: 'r', signal: undefined } as unknown as BeeRequest))).map(
     (answer) => (answer instanceof WaggleError ? answer.message : answer.version),
   )
-const states = (model: ServedModel) => model.state.versions.map(({ version, state }) => `${version} ${state}`)
+const states = (model: VersionedModel) => model.state.versions.map(({ version, state }) => `${version} ${state}`)
 
 describe('A model with versions', () => {
   it('answers from its highest version, and from a higher version after its next look at the folder', async () => {
@@ -320,7 +320,7 @@ describe('A model with versions', () => {
 describe('A model with traffic', () => {
   const stableAndCanary = { versions: { names: { stable: 1, canary: 2 } }, traffic: { stable: 75, canary: 25 } }
   const requests = Array.from({ length: 2000 }, (_, at) => ({ id: `request-${at}` }) as BeeRequest)
-  const askAll = async (model: ServedModel, some: readonly BeeRequest[] = requests) =>
+  const askAll = async (model: VersionedModel, some: readonly BeeRequest[] = requests) =>
     (await model.predict(Array<unknown>(some.length).fill([1]), some)).map((answer) =>
       answer instanceof WaggleError ? answer.message : answer.version,
     )
