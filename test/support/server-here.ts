@@ -96,16 +96,13 @@ export class ServerHere {
     return { status: response.status, body: text === '' ? null : (JSON.parse(text) as unknown) }
   }
 
-  /** Sends a request. Repeats it if the machine, and not a swarm, is the reason for a 503, because the event loop was blocked. */
-  async ask(gateway: string, input: unknown, headers: Env = {}): Promise<Response> {
-    for (;;) {
-      const response = await fetch(`${this.url}/v1/gateways/${gateway}/request`, {
-        method: 'POST',
-        body: JSON.stringify(input),
-        headers: { 'content-type': 'application/json', ...headers },
-      })
-      if (response.status !== 503 || !(await response.clone().text()).includes('This process has more to do than it can at once')) return response
-    }
+  /** Sends a request. */
+  ask(gateway: string, input: unknown, headers: Env = {}): Promise<Response> {
+    return fetch(`${this.url}/v1/gateways/${gateway}/request`, {
+      method: 'POST',
+      body: JSON.stringify(input),
+      headers: { 'content-type': 'application/json', ...headers },
+    })
   }
 
   /** The answer of a gateway as JSON. */

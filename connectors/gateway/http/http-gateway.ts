@@ -42,6 +42,7 @@ import { eventRoutes } from './event-routes.ts'
 import { healthRoutes } from './health-routes.ts'
 import { inferenceRoutes } from './inference-routes.ts'
 import { KnownMethods } from './known-methods.ts'
+import { LastingPressure } from './lasting-pressure.ts'
 import { liveRoutes } from './live-routes.ts'
 import { managementRoutes } from './management-routes.ts'
 import { pageRoutes } from './page-routes.ts'
@@ -252,7 +253,8 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
       return options.tls === undefined ? createHttpServer(limits, handler) : createHttpsServer({ ...limits, ...options.tls.serverOptions() }, handler)
     },
     forceCloseConnections: 'idle',
-    return503OnClosing: true,
+    // Fastify's own answer while it closes is no problem, and has no request id.
+    return503OnClosing: false,
     // The schemas of routes limit names to 255 characters. In a path, each character may take twelve characters (`%F0%9F%90%9D`).
     routerOptions: { maxParamLength: 4096 },
     schemaErrorFormatter: (errors, part) => wrongPart(errors, part),
@@ -276,6 +278,10 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
   app.addHook('preClose', async () => {
     isClosing = true
     endConnections()
+  })
+  app.addHook('onRequest', (_request, _reply, done) => {
+    if (isClosing) throw new ProblemError('WAGGLE_STOPPING', 'This process is stopping', 1)
+    done()
   })
   const headers = securityHeaders()
   const hasOrigins = (options.origins ?? []).length > 0
@@ -303,7 +309,14 @@ async function httpGateway(options: HttpGatewayOptions, bodies: BodyLimits): Pro
   // A gateway accepts every content type, so Fastify parses no body: the routes read the bodies themselves.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_, __, done) => done(null))
-  await app.register(underPressure, { maxEventLoopDelay: 2000, retryAfter: 1, exposeStatusRoute: false })
+  const pressure = new LastingPressure(options.clock)
+  await app.register(underPressure, {
+    maxEventLoopDelay: 2000,
+    exposeStatusRoute: false,
+    pressureHandler: () => {
+      if (pressure.sees()) throw new ProblemError('WAGGLE_OVERLOADED', 'This process has more to do than it can at once', 1)
+    },
+  })
   await app.register(swagger, {
     transform: ({ schema, url, route }) => ({ schema: describedRoute(schema as RouteSchema | undefined, route.config ?? {}), url }),
     openapi: {

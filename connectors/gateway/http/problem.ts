@@ -84,7 +84,6 @@ export function problemOf(thrown: unknown, requestId: string): Problem & { reado
   const own = code === undefined ? undefined : ownMember(ofFastify, code)
   if (own !== undefined) return problem(own.code, own.detail)
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) return problem('WAGGLE_BAD_REQUEST', message ?? '')
-  if (statusCode === 503) return problem('WAGGLE_OVERLOADED', 'This process has more to do than it can at once', 1)
   return problem('WAGGLE_INTERNAL', 'Something went wrong here; the log of this process says what')
 }
 

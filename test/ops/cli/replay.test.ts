@@ -35,17 +35,15 @@ describe('waggle replay', () => {
     assert.equal(status, 0, err)
     return JSON.parse(out)
   }
-  // A process on a busy machine answers 503 for a moment.
-  const ask = (name: string): Promise<string> =>
-    eventually(async () => {
-      const response = await fetch(`${server.ready.gateway}/v1/gateways/greeter/request`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ name }),
-      })
-      await response.arrayBuffer()
-      return response.status === 200 ? response.headers.get('x-request-id') : null
+  const ask = async (name: string): Promise<string> => {
+    const response = await fetch(`${server.ready.gateway}/v1/gateways/greeter/request`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ name }),
     })
+    assert.equal(response.status, 200, await response.text())
+    return response.headers.get('x-request-id') ?? ''
+  }
   const answerOf = (id: string): Promise<unknown> =>
     eventually(async () => {
       const response = await fetch(`${server.ready.gateway}/v1/requests/${id}`)
