@@ -39,6 +39,7 @@ export function preparePackage(): void {
     if (status !== 0) throw new Error(`The sources cannot be compiled:\n${stdout}`)
   }
   for (const map of globSync('**/*.js.map', { cwd: dist })) writeFileSync(join(dist, map), smallMap(readFileSync(join(dist, map), 'utf8')))
+  keepPublicComments()
   for (const file of copied) cpSync(join(root, file), join(dist, file), { recursive: true })
   mkdirSync(dirname(aside), { recursive: true })
   cpSync(manifest, aside)
@@ -72,6 +73,32 @@ function smallMap(map: string): string {
     sourcesContent: sourcesContent.map((source) => source.replace(/^[ \t]*(?:\/\/|\/\*\*|\*(?=[ /]|$)).*$/gm, '')),
     mappings: encode(decode(mappings).map((segments) => segments.filter((segment, at) => at === 0 || segment[2] !== segments[at - 1]?.[2]))),
   })
+}
+
+/**
+ * Removes the comments of declarations that no user of the package imports, because they would be a twentieth of the package. Everything in `topology/`
+ * keeps its comments: it has the types of the public API.
+ */
+function keepPublicComments(): void {
+  const kept = exportedFiles(Object.values(readManifest().exports).filter((file) => file.endsWith('.ts')))
+  for (const file of globSync('{bees,connectors,ops,processor}/**/*.d.ts', { cwd: dist })) {
+    if (kept.has(join(dist, file))) continue
+    const text = readFileSync(join(dist, file), 'utf8')
+    writeFileSync(join(dist, file), text.replace(/^[ \t]*\/\*\*.*?\*\/\n/gms, ''))
+  }
+}
+
+/** The declarations of these sources, and of all files that they export from. */
+function exportedFiles(sources: readonly string[]): ReadonlySet<string> {
+  const waiting = sources.map((source) => join(root, compiled(source, '.d.ts')))
+  const found = new Set<string>()
+  for (let file = waiting.pop(); file !== undefined; file = waiting.pop()) {
+    if (found.has(file)) continue
+    found.add(file)
+    for (const [, from = ''] of readFileSync(file, 'utf8').matchAll(/^export .*? from '(\.[^']*)';$/gm))
+      waiting.push(join(dirname(file), from.replace(/\.js$|\.ts$/, '.d.ts')))
+  }
+  return found
 }
 
 function readManifest(): Manifest {

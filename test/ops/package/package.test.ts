@@ -73,6 +73,20 @@ describe('The package', () => {
     }
   })
 
+  it('has the comments of declarations that users import, and no others', () => {
+    const declarations = (file: string) => readFileSync(join(place, 'node_modules', 'waggle-streams', 'dist', file), 'utf8')
+    for (const file of [
+      'topology/streams/kstream.d.ts',
+      'ops/streams/streams.d.ts',
+      'ops/testing/swarm-test-driver.d.ts',
+      'bees/define-bee.d.ts',
+      'connectors/schema-registry/schema-registry.d.ts',
+    ])
+      assert.match(declarations(file), /^ *\/\*\*/m, file)
+    for (const file of ['processor/task/task.d.ts', 'connectors/log/embedded/commit-cycle.d.ts', 'ops/beekeeper/beekeeper.d.ts'])
+      assert.doesNotMatch(declarations(file), /\/\*\*/, file)
+  })
+
   it('is smaller than 3 MB', () => {
     assert.ok(packed.size < 3_000_000, `${packed.size} bytes`)
   })
