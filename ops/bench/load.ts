@@ -3,7 +3,8 @@ import autocannon from 'autocannon'
 import { systemClock } from '../../connectors/system/system-clock.ts'
 
 export interface LoadOptions {
-  readonly url: string
+  /** The address, or several addresses of one server, which get the requests in turn. */
+  readonly url: string | readonly string[]
   readonly bodies: readonly Buffer[]
   readonly contentType: string
   /** Further headers. */
@@ -29,13 +30,15 @@ export function load(options: LoadOptions): Promise<LoadResult> {
 }
 
 async function closedLoop({ url, bodies, contentType, headers = {}, clients, seconds }: LoadOptions): Promise<LoadResult> {
-  const { pathname, origin } = new URL(url)
+  const urls = [url].flat().map((one) => new URL(one))
   const latenciesMs: number[] = []
   const running = autocannon({
-    url: origin,
+    url: urls[0]?.origin ?? '',
     connections: clients,
     duration: seconds,
-    requests: bodies.map((body) => ({ method: 'POST', path: pathname, headers: { ...headers, 'content-type': contentType }, body })),
+    requests: urls.flatMap(({ pathname }) =>
+      bodies.map((body) => ({ method: 'POST', path: pathname, headers: { ...headers, 'content-type': contentType }, body })),
+    ),
   })
   running.on('response', (_client: unknown, _status: number, _bytes: number, latencyMs: number) => latenciesMs.push(latencyMs))
   const result = await running
@@ -50,6 +53,7 @@ async function closedLoop({ url, bodies, contentType, headers = {}, clients, sec
  */
 async function openLoop({ url, bodies, contentType, headers = {}, seconds }: LoadOptions, rate: number): Promise<LoadResult> {
   const agent = new Agent({ keepAlive: true })
+  const urls = [url].flat()
   const latenciesMs: number[] = []
   const answers: Promise<void>[] = []
   const startedMs = systemClock.elapsedMs()
@@ -61,7 +65,7 @@ async function openLoop({ url, bodies, contentType, headers = {}, seconds }: Loa
     // A timer may fire a fraction of a millisecond early.
     const fromMs = Math.min(dueMs, systemClock.elapsedMs())
     answers.push(
-      post({ agent, url, headers: { ...headers, 'content-type': contentType }, body }).then(
+      post({ agent, url: urls[sent % urls.length] ?? '', headers: { ...headers, 'content-type': contentType }, body }).then(
         () => void latenciesMs.push(systemClock.elapsedMs() - fromMs),
       ),
     )
