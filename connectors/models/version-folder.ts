@@ -8,7 +8,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
  * The numbered versions of a model on this machine. A folder counts as a version once it contains a model file. A version counts as complete once two
  * checks in a row have found the same files. A version that is still being copied is therefore not used.
  */
-export class LocalVersions implements VersionFolder {
+export class LocalVersionFolder implements VersionFolder {
   readonly #path: string
   readonly #runtime: ModelOptions['runtime']
   readonly #clock: Clock
@@ -23,7 +23,7 @@ export class LocalVersions implements VersionFolder {
   }
 
   /** Opens the versions at a path. Null if the path is a file, or the folder of a single SavedModel. */
-  static async at(path: string, runtime: ModelOptions['runtime'], clock: Clock): Promise<LocalVersions | null> {
+  static async at(path: string, runtime: ModelOptions['runtime'], clock: Clock): Promise<LocalVersionFolder | null> {
     const stats = await stat(path).catch(() => null)
     if (stats === null) {
       throw new WaggleError('WAGGLE_MODEL_NOT_FOUND', {
@@ -33,7 +33,7 @@ export class LocalVersions implements VersionFolder {
     }
     if (!stats.isDirectory()) return null
     const names = await readdir(path)
-    return runtime === 'tensorflow' && names.includes(savedModelFile) ? null : new LocalVersions(path, runtime, clock)
+    return runtime === 'tensorflow' && names.includes(savedModelFile) ? null : new LocalVersionFolder(path, runtime, clock)
   }
 
   async look(): Promise<readonly FoundVersion[]> {
