@@ -73,6 +73,10 @@ export interface AsyncStep<K, V, R, W> {
   readonly ordered: 'partition' | 'key'
   /** The memory of a value or a result, in bytes. Needed only if it may exceed the input's size in the log. */
   bytesOf?(value: V | W): number
+  /**
+   * The number of further calls for a row whose call failed. Each of them has this row alone. A refused row (`Refused`) gets no further call. If a call
+   * with several rows fails, and not because of its time limit, each row is first called alone, which does not count.
+   */
   readonly retries: number
   /**
    * Returns a name for a record. The name is the same each time the record is read. If a call kills the process, the names of its records are still

@@ -719,7 +719,7 @@ export const errorCodes = {
   WAGGLE_NOT_COPARTITIONED: {
     status: 500,
     exit: 1,
-    meaning: 'Topics that meet in one store have different numbers of partitions.',
+    meaning: 'Topics that are read into one store have different numbers of partitions.',
     next: 'Give these topics the same number of partitions, or repartition one of the streams.',
   },
   WAGGLE_NOT_EMPTY: { status: 500, exit: 1, meaning: 'The directory for a new project is not empty.', next: 'Name a folder that is new or empty.' },

@@ -22,7 +22,7 @@ export interface Serde<in out T> extends Serializer<T>, Deserializer<T> {
   open?(use: SerdeUse): Promise<void>
 }
 
-/** The purpose for which a serde is opened: the keys or the values of one topic, or of topics that each record chooses. */
+/** The use for which a serde is opened: keys or values, of one topic or (`topic` null) of whichever topic each record names. */
 export interface SerdeUse {
   /** The topic's name; null if each record chooses its topic. */
   readonly topic: string | null

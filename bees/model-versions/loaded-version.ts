@@ -8,7 +8,7 @@ export interface LoadedVersionOptions {
   /** The number of the version; null for a model without numbered versions. */
   readonly version: number | null
   /** A text that changes when the files of the version change. */
-  readonly stamp: string
+  readonly fingerprint: string
   readonly model: OpenModel
   readonly reading: ModelReading
   /** The time at which the version was loaded, in epoch ms. */
@@ -23,7 +23,7 @@ export interface Flaw {
 /** One version of a model, in memory. After `retire` it closes when its last call has ended. */
 export class LoadedVersion {
   readonly version: number | null
-  readonly stamp: string
+  readonly fingerprint: string
   readonly model: OpenModel
   readonly reading: ModelReading
   readonly loadedAt: number
@@ -34,10 +34,10 @@ export class LoadedVersion {
   /** Settles when the running second tries have ended. */
   #secondTries: Promise<void> = Promise.resolve()
 
-  constructor({ bee, version, stamp, model, reading, loadedAt }: LoadedVersionOptions) {
+  constructor({ bee, version, fingerprint, model, reading, loadedAt }: LoadedVersionOptions) {
     this.#bee = bee
     this.version = version
-    this.stamp = stamp
+    this.fingerprint = fingerprint
     this.model = model
     this.reading = reading
     this.loadedAt = loadedAt

@@ -20,20 +20,20 @@ export class RefusedVersions {
     return [...this.#refused].map(([version, { error }]) => [version, error] as const)
   }
 
-  add(version: number | null, stamp: string, error: WaggleError): void {
+  add(version: number | null, fingerprint: string, error: WaggleError): void {
     this.#total++
     const before = this.#refused.get(version)
-    const tries = before?.stamp === stamp ? before.tries + 1 : 1
+    const tries = before?.fingerprint === fingerprint ? before.tries + 1 : 1
     // The files of a model that can be loaded but does not fit are complete, so another try needs new files. The files of a model that cannot be
     // loaded may still be incomplete, because somebody is copying them.
     const isWhole = error.code === 'WAGGLE_MODEL_SHAPE' || error.code === 'WAGGLE_NOT_FINITE'
     const waitMs = isWhole ? Number.POSITIVE_INFINITY : Math.min(longestWaitMs, shortestWaitMs * 2 ** (tries - 1))
-    this.#refused.set(version, { stamp, error, tries, retryAt: this.#now() + waitMs })
+    this.#refused.set(version, { fingerprint, error, tries, retryAt: this.#now() + waitMs })
   }
 
-  mayTry(version: number, stamp: string): boolean {
+  mayTry(version: number, fingerprint: string): boolean {
     const refusal = this.#refused.get(version)
-    return refusal === undefined || refusal.stamp !== stamp || this.#now() >= refusal.retryAt
+    return refusal === undefined || refusal.fingerprint !== fingerprint || this.#now() >= refusal.retryAt
   }
 
   forget(version: number | null): void {
@@ -47,7 +47,7 @@ export class RefusedVersions {
 }
 
 interface Refusal {
-  readonly stamp: string
+  readonly fingerprint: string
   readonly error: WaggleError
   readonly tries: number
   readonly retryAt: number

@@ -120,7 +120,7 @@ export class VersionedModel {
 
   async #reload(): Promise<void> {
     const { folder } = this.#options
-    if (folder === null) await this.#replace({ version: null, stamp: String(this.#options.now()) })
+    if (folder === null) await this.#replace({ version: null, fingerprint: String(this.#options.now()) })
     else await this.#refresh(await folder.lookTwice(), true)
   }
 
@@ -145,14 +145,14 @@ export class VersionedModel {
   async #begin(): Promise<void> {
     const { folder, policy, watch } = this.#options
     if (folder === null) {
-      await this.#load({ version: null, stamp: '' })
+      await this.#load({ version: null, fingerprint: '' })
       return
     }
     this.#found = await folder.look()
     const wanted = wantedVersions(policy, this.#found)
     if (wanted.length === 0) throw this.#options.noVersion()
     const required = [...new Set(policy.required)].toSorted((a, b) => b - a)
-    for (const version of required) await this.#load({ version, stamp: this.#stampOf(version) })
+    for (const version of required) await this.#load({ version, fingerprint: this.#fingerprintOf(version) })
     await this.#loadHighest(wanted)
     this.#switch(wanted)
     this.#unwatch = watch(() => this.#look())
@@ -170,10 +170,10 @@ export class VersionedModel {
       if (this.#loaded.size >= wanted.length) return
       if (this.#loaded.has(version)) continue
       try {
-        await this.#load({ version, stamp: this.#stampOf(version) })
+        await this.#load({ version, fingerprint: this.#fingerprintOf(version) })
       } catch (thrown) {
         first ??= thrown
-        this.#refuse(version, this.#stampOf(version), thrown)
+        this.#refuse(version, this.#fingerprintOf(version), thrown)
       }
     }
     if (this.#loaded.size === 0) throw first
@@ -221,32 +221,32 @@ export class VersionedModel {
       const there = found.find((one) => one.version === version)
       const loaded = this.#loaded.get(version)
       if (there === undefined || !there.isComplete || this.#isClosed) continue
-      if (loaded !== undefined && (!isAsked || loaded.stamp === there.stamp)) continue
-      if (isAsked || this.#refused.mayTry(version, there.stamp)) await this.#replace(there)
+      if (loaded !== undefined && (!isAsked || loaded.fingerprint === there.fingerprint)) continue
+      if (isAsked || this.#refused.mayTry(version, there.fingerprint)) await this.#replace(there)
     }
     if (!this.#isClosed) this.#switch(wanted)
   }
 
   /** Loads a version while the other versions answer. A version that does not fit is refused. */
-  async #replace({ version, stamp }: Pick<FoundVersion, 'stamp'> & { readonly version: number | null }): Promise<void> {
+  async #replace({ version, fingerprint }: Pick<FoundVersion, 'fingerprint'> & { readonly version: number | null }): Promise<void> {
     const before = this.#loaded.get(version)
     try {
-      const next = await this.#load({ version, stamp })
+      const next = await this.#load({ version, fingerprint })
       if (before !== undefined) this.#retire(before)
       if (this.#answering === before) this.#answering = next
     } catch (thrown) {
-      if (!this.#isClosed) this.#refuse(version, stamp, thrown)
+      if (!this.#isClosed) this.#refuse(version, fingerprint, thrown)
     }
   }
 
-  async #load({ version, stamp }: Pick<FoundVersion, 'stamp'> & { readonly version: number | null }): Promise<LoadedVersion> {
+  async #load({ version, fingerprint }: Pick<FoundVersion, 'fingerprint'> & { readonly version: number | null }): Promise<LoadedVersion> {
     const { bee, open, read, batchSize, now, log } = this.#options
     this.#loading = version
     const model = await open(version).finally(() => {
       this.#loading = undefined
     })
     try {
-      const loaded = new LoadedVersion({ bee, version, stamp, model, reading: read(model.signature), loadedAt: now() })
+      const loaded = new LoadedVersion({ bee, version, fingerprint, model, reading: read(model.signature), loadedAt: now() })
       const change = this.#answering === null ? null : signatureChange(this.#answering, loaded)
       if (change !== null) throw otherSignature(this.#shown(version), change)
       const flaw = await loaded.flawWithZeros(batchSize)
@@ -292,9 +292,9 @@ export class VersionedModel {
       .finally(() => this.#draining.delete(loaded))
   }
 
-  #refuse(version: number | null, stamp: string, thrown: unknown): void {
+  #refuse(version: number | null, fingerprint: string, thrown: unknown): void {
     const error = WaggleError.from('WAGGLE_MODEL_INVALID', thrown, { next: 'See that the version is whole.' })
-    this.#refused.add(version, stamp, error)
+    this.#refused.add(version, fingerprint, error)
     const goesOn = this.#answering?.version ?? null
     this.#options.log(
       'error',
@@ -302,8 +302,8 @@ export class VersionedModel {
     )
   }
 
-  #stampOf(version: number): string {
-    return this.#found.find((one) => one.version === version)?.stamp ?? ''
+  #fingerprintOf(version: number): string {
+    return this.#found.find((one) => one.version === version)?.fingerprint ?? ''
   }
 
   #shown(version: number | null): string {

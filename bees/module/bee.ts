@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import { type BeeRequest, defineBee } from '../define-bee.ts'
 import { BeePrinter } from '../hosting/bee-printer.ts'
-import { loadBee, loadMs, withoutSteps } from './load-bee.ts'
+import { loadBeeWithoutSteps } from './load-bee.ts'
 import { openThreadedBee } from './threaded-bee.ts'
 
 export default defineBee({
@@ -39,7 +39,7 @@ export default defineBee({
   create: async ({ spec, bee, resolve, log, replicas, replicate, ports: { printing: port } }) => {
     const module = { path: await resolve(spec.file), export: spec.bee ?? 'default' }
     const isThreaded = spec.workers !== undefined || replicas.max > 1
-    if (!isThreaded) return withoutSteps(await loadBee(module, loadMs))
+    if (!isThreaded) return loadBeeWithoutSteps(module)
     const printing = port === undefined ? {} : { printing: { port, printer: (requests: readonly BeeRequest[]) => new BeePrinter(log, requests) } }
     return openThreadedBee({ module, bee, log: (line) => log('error', line), ...printing }, replicate)
   },

@@ -27,17 +27,22 @@ export async function loadBee({ path, export: name }: BeeModule, limitMs?: numbe
   throw new WaggleError('WAGGLE_INVALID_MODULE', { message: `The export ${name} of ${path} ${mistake.is}`, next: mistake.next })
 }
 
-/** Returns a bee that is a function of requests. Throws WAGGLE_INVALID_MODULE for a bee with steps of the DSL. */
-export function withoutSteps(bee: Bee<unknown, unknown>): Exclude<Bee<unknown, unknown>, { connect: unknown }> {
+/** Loads a bee that is a function of requests. Throws the errors of `loadBee`, and WAGGLE_INVALID_MODULE for a bee with steps of the DSL. */
+export async function loadBeeWithoutSteps(of: BeeModule): Promise<Exclude<Bee<unknown, unknown>, { connect: unknown }>> {
+  const bee = await loadBee(of, loadMs)
   if (!('connect' in bee)) return bee
-  throw new WaggleError('WAGGLE_INVALID_MODULE', { message: 'The module exports steps of the DSL (connect)', next: 'Give the bee the type streams.' })
+  throw new WaggleError('WAGGLE_INVALID_MODULE', {
+    message: `The export ${of.export} of ${of.path} has steps of the DSL (connect)`,
+    next: 'Give the bee the type streams.',
+  })
 }
 
-/** Returns a bee with steps of the DSL. Throws WAGGLE_INVALID_MODULE for a bee that is a function of requests. */
-export function withSteps(bee: Bee<unknown, unknown>): Extract<Bee<unknown, unknown>, { connect: unknown }> {
+/** Loads a bee with steps of the DSL. Throws the errors of `loadBee`, and WAGGLE_INVALID_MODULE for a bee that is a function of requests. */
+export async function loadBeeWithSteps(of: BeeModule): Promise<Extract<Bee<unknown, unknown>, { connect: unknown }>> {
+  const bee = await loadBee(of, loadMs)
   if ('connect' in bee) return bee
   throw new WaggleError('WAGGLE_INVALID_MODULE', {
-    message: 'The module exports a function of requests, and no connect',
+    message: `The export ${of.export} of ${of.path} is a function of requests, and has no connect`,
     next: 'Give the bee the type module, or export { connect(input, builder) }.',
   })
 }

@@ -9,17 +9,17 @@ import { isOwn } from '../../topology/user-place.ts'
  * they leave the cache when the number rises. Code that runs keeps the modules that it has.
  */
 export class ModuleGeneration {
-  /** The size, the time of the last change and the inode of each imported file, by URL. */
-  readonly #stamps = new Map<string, string>()
+  /** The fingerprint of each imported file, by URL. */
+  readonly #fingerprints = new Map<string, string>()
   #number = 0
 
   /** Starts a new generation if an imported file has changed since its import. */
   look(): void {
-    for (const [url, stamp] of this.#stamps) {
-      if (stampOf(url) === stamp) continue
+    for (const [url, fingerprint] of this.#fingerprints) {
+      if (fingerprintOf(url) === fingerprint) continue
       this.#number++
-      for (const loaded of this.#stamps.keys()) uncache(fileURLToPath(loaded))
-      this.#stamps.clear()
+      for (const loaded of this.#fingerprints.keys()) uncache(fileURLToPath(loaded))
+      this.#fingerprints.clear()
       return
     }
   }
@@ -34,7 +34,7 @@ export class ModuleGeneration {
    * remembered. The URL stays unchanged for an importer that is no module of a user.
    */
   urlOfLater(url: string, importer: string | undefined): string {
-    if (importer === undefined || !this.#stamps.has(withoutGeneration(importer)) || !isOfUser(url)) return url
+    if (importer === undefined || !this.#fingerprints.has(withoutGeneration(importer)) || !isOfUser(url)) return url
     this.loaded(url)
     const [mark = ''] = importer.match(marks) ?? []
     return url.includes('?') ? url : url + mark
@@ -44,7 +44,7 @@ export class ModuleGeneration {
   loaded(url: string): void {
     if (!isOfUser(url)) return
     const file = withoutGeneration(url)
-    if (!this.#stamps.has(file)) this.#stamps.set(file, stampOf(file))
+    if (!this.#fingerprints.has(file)) this.#fingerprints.set(file, fingerprintOf(file))
   }
 }
 
@@ -71,8 +71,8 @@ function uncache(path: string): void {
 /** Node has one cache for all `require` functions of a thread. */
 const { cache } = createRequire(import.meta.url)
 
-/** A text that changes with the file; empty for a file that no longer exists. */
-function stampOf(url: string): string {
+/** A text that changes with the size, the time and the inode of the file; empty for a file that no longer exists. */
+function fingerprintOf(url: string): string {
   try {
     const { mtimeMs, size, ino } = statSync(fileURLToPath(url))
     return `${mtimeMs} ${size} ${ino}`

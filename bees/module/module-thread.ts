@@ -6,7 +6,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Bee, BeeRequest } from '../define-bee.ts'
 import { inputOf, payloadOf } from '../hosting/payload-input.ts'
 import { publishAll } from '../hosting/request-parts.ts'
-import { loadBee, loadMs, withoutSteps } from './load-bee.ts'
+import { loadBeeWithoutSteps } from './load-bee.ts'
 import type { FromModule, ModuleThreadData, SentError, ToModule } from './module-messages.ts'
 import { sentError } from './sent-error.ts'
 import { isPartAnswer, ThreadParts } from './thread-parts.ts'
@@ -23,7 +23,7 @@ const say = (message: FromModule) => port.postMessage(message)
 const prints = sendsPrints ? new ThreadPrints(say) : null
 serveOwnPackage()
 try {
-  const made = withoutSteps(await loadBee(module, loadMs))
+  const made = await loadBeeWithoutSteps(module)
   const calls = new Map<number, OpenCall>()
   port.on('message', (message: ToModule) => {
     if (message.kind === 'ping') say({ kind: 'pong', call: message.call })
@@ -53,7 +53,7 @@ try {
 }
 
 async function outcomesOf(
-  made: ReturnType<typeof withoutSteps>,
+  made: Awaited<ReturnType<typeof loadBeeWithoutSteps>>,
   { inputs, requests }: Extract<ToModule, { kind: 'call' }>,
   { abort, parts }: OpenCall,
 ): Promise<readonly (Payload | SentError | null)[]> {

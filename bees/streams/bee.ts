@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { defineBee } from '../define-bee.ts'
-import { loadBee, loadMs, withSteps } from '../module/load-bee.ts'
+import { loadBeeWithSteps } from '../module/load-bee.ts'
 
 export default defineBee({
   type: 'streams',
@@ -27,6 +27,6 @@ export default defineBee({
   },
   codeFiles: ({ file }) => [file],
   create: async ({ spec, resolve }) => {
-    return withSteps(await loadBee({ path: await resolve(spec.file), export: spec.bee ?? 'default' }, loadMs))
+    return loadBeeWithSteps({ path: await resolve(spec.file), export: spec.bee ?? 'default' })
   },
 })

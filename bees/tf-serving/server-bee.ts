@@ -196,7 +196,7 @@ async function load(model: OpenServerModel, { spec, bee, now, log }: BeeContext<
   try {
     const reading = readingOf({ ...spec, model: spec.url }, model.signature)
     log('info', `${spec.url} on ${model.device}`)
-    return new LoadedVersion({ bee, version: model.version, stamp: '', model, reading, loadedAt: now() })
+    return new LoadedVersion({ bee, version: model.version, fingerprint: '', model, reading, loadedAt: now() })
   } catch (thrown) {
     await model.close()
     throw thrown

@@ -49,7 +49,7 @@ export class ContainerRun extends ProgramRun {
     this.#events = events
     this.#held = run.image.isChecked ? [] : null
     this.addLog(this.#streams.stderr)
-    this.#socket = run.engine.isLocal ? new BeeSocket((connection) => this.channel?.connected(connection), { forAll: true }) : null
+    this.#socket = run.engine.isLocal ? new BeeSocket((connection) => this.chosenStream?.connected(connection), { forAll: true }) : null
     this.#start().catch((thrown: unknown) => this.#goneLater(`${this.#hasStarted ? 'is lost' : 'cannot be started'}: ${dockerSays(thrown)}`))
   }
 
@@ -79,7 +79,7 @@ export class ContainerRun extends ProgramRun {
     // A connection ends with its container. If the connection breaks earlier, nothing more can be read from the container.
     for (const event of ['end', 'close', 'error']) connection.once(event, () => closed.resolve())
     void closed.promise.then(() => this.#streams.end())
-    this.openChannel(
+    this.openStream(
       { stdin: connection, stdout: this.#streams.stdout },
       {
         refuseConnection: () => this.#socket?.close(),
@@ -123,7 +123,7 @@ export class ContainerRun extends ProgramRun {
     const drained = Promise.withResolvers<void>()
     const cancel = this.#clock.after(drainMs, () => drained.resolve())
     await Promise.race([closed, drained.promise])
-    await Promise.race([new Promise<void>((resolve) => this.channel?.onceRead(resolve)), drained.promise])
+    await Promise.race([new Promise<void>((resolve) => this.chosenStream?.onceRead(resolve)), drained.promise])
     cancel()
     const state = await container
       .inspect()

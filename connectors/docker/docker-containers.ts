@@ -9,7 +9,7 @@ import { ContainerRun } from './container-run.ts'
 import type { DockerEngine } from './docker-engine.ts'
 import type { ImageRegistries } from './image-registries.ts'
 import { type FoundImage, Images } from './images.ts'
-import { Leftovers } from './leftover-containers.ts'
+import { LeftoverContainers } from './leftover-containers.ts'
 
 export interface DockerContainersOptions {
   readonly engine: DockerEngine
@@ -33,14 +33,14 @@ export interface DockerContainersOptions {
 export class DockerContainers implements Containers {
   readonly #options: DockerContainersOptions
   readonly #images: Images
-  readonly #leftovers: Leftovers
+  readonly #leftovers: LeftoverContainers
   readonly #balances = new CallBalances()
   readonly #found = new Map<string, Promise<FoundImage>>()
 
   constructor(options: DockerContainersOptions) {
     this.#options = options
     this.#images = new Images(options)
-    this.#leftovers = new Leftovers(options)
+    this.#leftovers = new LeftoverContainers(options)
   }
 
   async open(options: ContainerOptions): Promise<OpenProcess> {

@@ -5,7 +5,7 @@ import type { Clock } from '../../processor/ports.ts'
 import type { ProcessOptions } from '../../topology/swarm/ports/processes.ts'
 import { type DockerEngine, dockerSays, patientMs, within } from './docker-engine.ts'
 
-export interface LeftoversOptions {
+export interface LeftoverContainersOptions {
   readonly engine: DockerEngine
   readonly clock: Clock
   readonly dataDirectory: string
@@ -15,7 +15,7 @@ export interface LeftoversOptions {
  * Containers that an earlier process with the same data directory left behind, because that process was killed before it could remove the containers.
  * Each container has labels with the data directory and the process that made it. The containers of a process that still runs are not removed.
  */
-export class Leftovers {
+export class LeftoverContainers {
   readonly #engine: DockerEngine
   readonly #clock: Clock
   readonly labels: { readonly [name: string]: string }
@@ -23,7 +23,7 @@ export class Leftovers {
   readonly #run = randomUUID()
   #removed: Promise<void> | null = null
 
-  constructor({ engine, clock, dataDirectory }: LeftoversOptions) {
+  constructor({ engine, clock, dataDirectory }: LeftoverContainersOptions) {
     this.#engine = engine
     this.#clock = clock
     this.#data = resolve(dataDirectory)

@@ -18,12 +18,12 @@ export interface TlsPaths {
 /** The certificate of a server, in files that may be replaced while it runs. */
 export class TlsFiles {
   readonly #paths: TlsPaths
-  #signature: string
+  #fingerprint: string
 
   /** Throws WAGGLE_TLS if a file cannot be read. */
   constructor(paths: TlsPaths) {
     this.#paths = paths
-    this.#signature = this.#signatureNow()
+    this.#fingerprint = this.#fingerprintNow()
   }
 
   /** The options of a TLS server. Throws WAGGLE_TLS if the files are not a certificate and its key. */
@@ -34,16 +34,16 @@ export class TlsFiles {
 
   /**
    * Watches the files. Within seconds after a change, new connections get the new certificate; open connections keep the old certificate. Files that
-   * do not fit together change nothing, and `onProblem` gets the reason. The returned function ends the watch.
+   * do not fit together change nothing, and `onNotice` gets the reason. The returned function ends the watch.
    */
-  follow(server: Server, clock: Clock, onProblem: (problem: string) => void): () => void {
+  follow(server: Server, clock: Clock, onNotice: (notice: string) => void): () => void {
     let cancel = () => {}
     const look = () => {
       try {
         this.#reload(server)
       } catch (thrown) {
         if (!(thrown instanceof WaggleError)) throw thrown
-        onProblem(`the certificate stays as it was: ${thrown.message}`)
+        onNotice(`the certificate stays as it was: ${thrown.message}`)
       }
       cancel = clock.after(lookMs, look)
     }
@@ -52,10 +52,10 @@ export class TlsFiles {
   }
 
   #reload(server: Server): void {
-    const signature = this.#signatureNow()
-    if (signature === this.#signature) return
+    const fingerprint = this.#fingerprintNow()
+    if (fingerprint === this.#fingerprint) return
     // The files count as seen even if they do not fit together. The next attempt then needs another change.
-    this.#signature = signature
+    this.#fingerprint = fingerprint
     server.setSecureContext(this.#context())
   }
 
@@ -76,13 +76,13 @@ export class TlsFiles {
   }
 
   /** A text that differs after each change of a file. If the path is a link, a change of its target counts too. */
-  #signatureNow(): string {
+  #fingerprintNow(): string {
     const { cert, key, clientCa } = this.#paths
-    return [cert, key, clientCa].map((path) => (path === null ? '' : signatureOf(path))).join()
+    return [cert, key, clientCa].map((path) => (path === null ? '' : fingerprintOf(path))).join()
   }
 }
 
-function signatureOf(path: string): string {
+function fingerprintOf(path: string): string {
   try {
     const { ino, size, mtimeMs } = statSync(path)
     return `${ino} ${size} ${mtimeMs}`

@@ -30,19 +30,19 @@ export interface RunTensor {
   readonly data: TensorData | readonly string[]
 }
 
-/** The most values a row in an output that no bee asks for. People read predictions and a database stores them, so larger outputs are left out. */
+/** The limit of values per row, for an output that no bee asks for. People read predictions and a database stores them, so larger outputs are left out. */
 const maxOutputValues = 64
 
-/** The most values a row in the output that a bee needs. */
-export const maxScores = 10_000
+/** The limit of values per row, for the output that a bee needs. */
+export const maxNeededOutputValues = 10_000
 
 /**
  * The outputs of a prediction: all small outputs, and the output that the bee needs. If there is no such output, the first output with at most
- * `maxScores` values.
+ * `maxNeededOutputValues` values.
  */
 export function outputsToGive(outputs: readonly TensorSignature[], wanted: string | undefined): readonly TensorSignature[] {
-  const given = outputs.filter(({ name, shape }) => valuesOf(shape) <= (name === wanted ? maxScores : maxOutputValues))
-  return given.length > 0 ? given : outputs.filter(({ shape }) => valuesOf(shape) <= maxScores).slice(0, 1)
+  const given = outputs.filter(({ name, shape }) => valuesOf(shape) <= (name === wanted ? maxNeededOutputValues : maxOutputValues))
+  return given.length > 0 ? given : outputs.filter(({ shape }) => valuesOf(shape) <= maxNeededOutputValues).slice(0, 1)
 }
 
 /** The number of values in one row. A free dimension counts as 1. */

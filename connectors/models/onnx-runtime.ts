@@ -5,7 +5,7 @@ import type { ModelDatatype, TensorSignature } from '../../topology/swarm/ports/
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { refuseForeignFile, unreadableOnnx } from './foreign-file.ts'
 import { hasProviders, providerFolder } from './gpu-providers.ts'
-import { type ModelHardware, type ModelRuntime, maxScores, outputsToGive, type RunTensor } from './model-runtime.ts'
+import { type ModelHardware, type ModelRuntime, maxNeededOutputValues, outputsToGive, type RunTensor } from './model-runtime.ts'
 import { type OnnxFile, readOnnxFile } from './onnx-file.ts'
 import { onFirstProvider } from './provider-choice.ts'
 
@@ -34,7 +34,7 @@ export async function openOnnx(
   if (outputs.length === 0 && strangeOutputs.length > 0) throw strange(path, strangeOutputs)
   if (inputs.length === 0 || outputs.length === 0) {
     throw new WaggleError('WAGGLE_MODEL_SHAPE', {
-      message: `${path} has no input, or no output of at most ${maxScores} values a row`,
+      message: `${path} has no input, or no output of at most ${maxNeededOutputValues} values a row`,
       next: 'Use a model that gives a small output.',
     })
   }

@@ -23,7 +23,7 @@ import type { ModelThreadData, RunMessage, ThreadMessage } from './model-message
 import { bytesOfRows, packRows } from './packed-rows.ts'
 import { repeatLook } from './repeated-look.ts'
 import { resultsOf } from './run-results.ts'
-import { LocalVersions, versionFolder } from './version-folder.ts'
+import { LocalVersionFolder, versionFolder } from './version-folder.ts'
 
 export interface ThreadedModelsOptions {
   /** True: a bee that asks for a GPU does not start without one. False: such a bee runs on the CPU instead. */
@@ -86,7 +86,7 @@ export class ThreadedModels implements Models {
   }
 
   versionsAt(path: string, runtime: ModelOptions['runtime']): Promise<VersionFolder | null> {
-    return LocalVersions.at(path, runtime, this.#clock)
+    return LocalVersionFolder.at(path, runtime, this.#clock)
   }
 
   watch(look: () => Promise<void>): () => void {

@@ -8,7 +8,7 @@ import { WaggleError } from '../../topology/waggle-error.ts'
  * The numbered versions of a model on this machine. A folder counts as a version once it contains a model file. A version counts as complete once two
  * checks in a row have found the same files. A version that is still being copied is therefore not used.
  */
-export class LocalVersions implements VersionFolder {
+export class LocalVersionFolder implements VersionFolder {
   readonly #path: string
   readonly #runtime: ModelOptions['runtime']
   readonly #clock: Clock
@@ -23,7 +23,7 @@ export class LocalVersions implements VersionFolder {
   }
 
   /** Opens the versions at a path. Null if the path is a file, or the folder of a single SavedModel. */
-  static async at(path: string, runtime: ModelOptions['runtime'], clock: Clock): Promise<LocalVersions | null> {
+  static async at(path: string, runtime: ModelOptions['runtime'], clock: Clock): Promise<LocalVersionFolder | null> {
     const stats = await stat(path).catch(() => null)
     if (stats === null) {
       throw new WaggleError('WAGGLE_MODEL_NOT_FOUND', {
@@ -33,18 +33,18 @@ export class LocalVersions implements VersionFolder {
     }
     if (!stats.isDirectory()) return null
     const names = await readdir(path)
-    return runtime === 'tensorflow' && names.includes(savedModelFile) ? null : new LocalVersions(path, runtime, clock)
+    return runtime === 'tensorflow' && names.includes(savedModelFile) ? null : new LocalVersionFolder(path, runtime, clock)
   }
 
   async look(): Promise<readonly FoundVersion[]> {
     const state = await this.#state()
     if (state === this.#seen.state && this.#seen.isFinal) return this.#found
-    const before = new Map(this.#found.map(({ version, stamp }) => [version, stamp]))
+    const before = new Map(this.#found.map(({ version, fingerprint }) => [version, fingerprint]))
     const folders = await numberedFolders(this.#path)
     const found: FoundVersion[] = []
     for (const { version, path } of folders) {
-      const stamp = await stampOf(path, this.#runtime)
-      if (stamp !== null) found.push({ version, stamp, isComplete: before.get(version) === stamp })
+      const fingerprint = await fingerprintOf(path, this.#runtime)
+      if (fingerprint !== null) found.push({ version, fingerprint, isComplete: before.get(version) === fingerprint })
     }
     // Two changes within one tick of the disk's clock look like one change. So a folder that has just changed is read again at the next check.
     const isFinal = state === this.#seen.state && found.length === folders.length && found.every(({ isComplete }) => isComplete)
@@ -110,13 +110,13 @@ function onnxNameAmong(names: readonly string[]): string | null {
 }
 
 /** A text with the names, sizes and times of a version's files; null if the version has no model file yet. */
-async function stampOf(folder: string, runtime: ModelOptions['runtime']): Promise<string | null> {
+async function fingerprintOf(folder: string, runtime: ModelOptions['runtime']): Promise<string | null> {
   try {
     const names = (await readdir(folder, { recursive: true })).toSorted()
     const top = names.filter((name) => !/[\\/]/.test(name))
     if (runtime === 'tensorflow' ? !top.includes(savedModelFile) : onnxNameAmong(top) === null) return null
     const parts: string[] = []
-    for (const name of names.slice(0, maxStampedFiles)) {
+    for (const name of names.slice(0, maxFingerprintedFiles)) {
       const { size, mtimeNs, ino } = await stat(join(folder, name), { bigint: true })
       parts.push(`${name} ${ino} ${size} ${mtimeNs}`)
     }
@@ -128,5 +128,5 @@ async function stampOf(folder: string, runtime: ModelOptions['runtime']): Promis
 }
 
 const savedModelFile = 'saved_model.pb'
-const maxStampedFiles = 1000
+const maxFingerprintedFiles = 1000
 const betweenLooksMs = 500

@@ -1,7 +1,7 @@
 import type { Clock } from '../../processor/ports.ts'
 
 /** Logs every few seconds how much of a model has been fetched. */
-export class Progress {
+export class DownloadProgress {
   readonly #what: string
   readonly #clock: Clock
   readonly #log: (level: 'info', message: string) => void

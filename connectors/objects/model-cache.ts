@@ -28,7 +28,7 @@ import { CacheRoom } from './cache-room.ts'
 import { bootId, CacheUsers } from './cache-users.ts'
 import { checkListing } from './check-listing.ts'
 import { download } from './download.ts'
-import { Progress } from './download-progress.ts'
+import { DownloadProgress } from './download-progress.ts'
 import { inParallel } from './in-parallel.ts'
 import { away } from './store-error.ts'
 import { untilAborted } from './until-aborted.ts'
@@ -137,7 +137,7 @@ export class ModelCache {
 
   async #keepTrying(wish: ModelWish): Promise<string> {
     const { clock, fetchMs = usualFetchMs } = this.#options
-    const progress = new Progress(shownAddress(wish.address), clock, wish.log)
+    const progress = new DownloadProgress(shownAddress(wish.address), clock, wish.log)
     let lateAtMs = clock.elapsedMs() + fetchMs
     for (let failures = 0; ; failures++) {
       const bytesBefore = progress.bytes
@@ -162,7 +162,7 @@ export class ModelCache {
     }
   }
 
-  async #locked(wish: ModelWish, progress: Progress, signal: AbortSignal): Promise<string> {
+  async #locked(wish: ModelWish, progress: DownloadProgress, signal: AbortSignal): Promise<string> {
     const { directory, clock } = this.#options
     const place = join(directory, addressHash(wish.address))
     makeDirectory(place, otherDisk)
@@ -291,7 +291,7 @@ export class ModelCache {
 
 interface Fetching {
   readonly wish: ModelWish
-  readonly progress: Progress
+  readonly progress: DownloadProgress
   readonly place: string
   readonly lock: CacheLock
   /** Ends the fetch, and the wait for the lock. */

@@ -1,4 +1,4 @@
-import type { Form } from './message.ts'
+import type { Form } from './message-codec.ts'
 import { clipped, type Fields, parsedObject, protocolError, sentence } from './protocol-fault.ts'
 
 /** The first message of a process. It gives the encoding of the messages, and the optional fields that the process asks for. */

@@ -1,5 +1,5 @@
 import { decodeOpening, type Opening } from './hello.ts'
-import { decodeMessage, type Form, type Part, type Pong, type Result, type WindowChange } from './message.ts'
+import { decodeMessage, type Form, type Part, type Pong, type Result, type WindowChange } from './message-codec.ts'
 import { protocolError } from './protocol-fault.ts'
 
 export type Heard = Opening | Result | Part | WindowChange | Pong

@@ -23,7 +23,7 @@ export class ProcessRun extends ProgramRun {
   constructor({ command, env, cwd, swarm, bee, memoryBytes, log }: ProcessOptions, clock: Clock, guardian: Guardian, events: BeeRunEvents) {
     super({ clock, events, log })
     this.#guardian = guardian
-    this.#socket = new BeeSocket((connection) => this.channel?.connected(connection))
+    this.#socket = new BeeSocket((connection) => this.chosenStream?.connected(connection))
     const own = { WAGGLE_PROTOCOL: '1', WAGGLE_LOG_LINES: '1', WAGGLE_SWARM: swarm, WAGGLE_BEE: bee }
     const socket = this.#socket.path === null ? {} : { WAGGLE_BEE_SOCKET: this.#socket.path }
     const [program = '', ...argv] = command
@@ -31,7 +31,7 @@ export class ProcessRun extends ProgramRun {
     this.#process = spawned(program, argv, { env: all, ...(cwd === undefined ? {} : { cwd }) }, (why) => this.gone(why))
     if (this.#process?.stderr != null) this.addLog(this.#process.stderr)
     if (this.#process !== null)
-      this.openChannel(this.#process, { refuseConnection: () => this.#socket.close(), heard: (chunk) => events.stdout(chunk) })
+      this.openStream(this.#process, { refuseConnection: () => this.#socket.close(), heard: (chunk) => events.stdout(chunk) })
     const pid = this.#process?.pid
     if (pid !== undefined) guardian.watch(pid)
     if (pid !== undefined && memoryBytes !== undefined) {
@@ -72,7 +72,7 @@ export class ProcessRun extends ProgramRun {
     this.kill('SIGKILL')
     this.drainLogs()
     this.planEnd(drainMs, () => this.gone(why))
-    this.#process?.on('close', () => this.channel?.onceRead(() => this.gone(why)))
+    this.#process?.on('close', () => this.chosenStream?.onceRead(() => this.gone(why)))
   }
 }
 

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream'
 import type { Clock } from '../../processor/ports.ts'
 import type { ProcessOptions } from '../../topology/swarm/ports/processes.ts'
 import type { BeeRun, BeeRunEvents } from './bee-run.ts'
-import { Channel } from './channel.ts'
+import { ChosenStream } from './chosen-stream.ts'
 import { ownOrigin } from './logged-line.ts'
 import { ProcessLog } from './process-log.ts'
 
@@ -12,13 +12,13 @@ export interface ProgramRunOptions {
   readonly log: ProcessOptions['log']
 }
 
-/** The parts of a run that are the same for a process and for a container: the channel of messages, the logs, and the time limits of the end. */
+/** The parts of a run that are the same for a process and for a container: the stream of messages, the logs, and the time limits of the end. */
 export abstract class ProgramRun implements BeeRun {
   readonly #clock: Clock
   readonly #events: BeeRunEvents
   readonly #log: ProcessOptions['log']
   readonly #logs: ProcessLog[] = []
-  #channel: Channel | null = null
+  #chosenStream: ChosenStream | null = null
   #isGone = false
   #onDrain = () => {}
   #cancelTimer = () => {}
@@ -34,11 +34,11 @@ export abstract class ProgramRun implements BeeRun {
   }
 
   write(pieces: readonly Uint8Array[]): void {
-    this.#channel?.write(pieces)
+    this.#chosenStream?.write(pieces)
   }
 
   get unreadBytes(): number {
-    return this.#channel?.unreadBytes ?? 0
+    return this.#chosenStream?.unreadBytes ?? 0
   }
 
   onDrain(callback: () => void): void {
@@ -46,7 +46,7 @@ export abstract class ProgramRun implements BeeRun {
   }
 
   end(): void {
-    this.#channel?.end()
+    this.#chosenStream?.end()
   }
 
   abstract kill(signal: 'SIGTERM' | 'SIGKILL'): void
@@ -54,23 +54,23 @@ export abstract class ProgramRun implements BeeRun {
   /** True when the program has ended, even if its last output is not read yet. */
   protected abstract get hasEnded(): boolean
 
-  /** Closes the resources that only this kind of run has. Called once, before the logs and the channel are closed. */
+  /** Closes the resources that only this kind of run has. Called once, before the logs and the stream are closed. */
   protected abstract release(): void
 
   protected get isGone(): boolean {
     return this.#isGone
   }
 
-  protected get channel(): Channel | null {
-    return this.#channel
+  protected get chosenStream(): ChosenStream | null {
+    return this.#chosenStream
   }
 
-  /** Opens the channel. `stdoutIsLog` is called when standard output turns out to be a log. */
-  protected openChannel(
-    streams: ConstructorParameters<typeof Channel>[0],
+  /** Opens the stream of messages. `stdoutIsLog` is called when standard output turns out to be a log. */
+  protected openStream(
+    streams: ConstructorParameters<typeof ChosenStream>[0],
     { refuseConnection, heard, stdoutIsLog = () => {} }: { refuseConnection(): void; heard(chunk: Buffer): void; stdoutIsLog?(): void },
   ): void {
-    const channel = new Channel(streams, refuseConnection, {
+    const chosenStream = new ChosenStream(streams, refuseConnection, {
       heard,
       ended: () => this.#exitSoon(),
       logs: (stdout) => {
@@ -78,8 +78,8 @@ export abstract class ProgramRun implements BeeRun {
         this.addLog(stdout)
       },
     })
-    channel.onDrain(() => this.#onDrain())
-    this.#channel = channel
+    chosenStream.onDrain(() => this.#onDrain())
+    this.#chosenStream = chosenStream
   }
 
   protected addLog(stream: Readable): void {
@@ -107,7 +107,7 @@ export abstract class ProgramRun implements BeeRun {
     this.release()
     atEnd(() => {
       for (const log of this.#logs) log.end()
-      this.#channel?.destroy()
+      this.#chosenStream?.destroy()
       this.#events.gone(why)
     })
   }

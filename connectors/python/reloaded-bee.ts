@@ -24,7 +24,7 @@ export class ReloadedBee {
   readonly #members = new Set<ReloadedProcess>()
   /** The number of processes that are starting for the first time. */
   #opening = 0
-  /** The state of the files that the processes run; null while there is no process. */
+  /** The fingerprint of the files that the processes run; null while there is no process. */
   #loaded: string | null = null
   #seen = ''
   #reloading: Promise<void> | null = null
@@ -40,7 +40,7 @@ export class ReloadedBee {
     while (this.#reloading !== null) await this.#reloading
     this.#opening++
     if (this.#loaded === null) {
-      this.#loaded = stateOf(this.#options)
+      this.#loaded = fingerprintOf(this.#options)
       this.#seen = this.#loaded
       this.#lookLater()
     }
@@ -73,14 +73,14 @@ export class ReloadedBee {
    * Checks the files. A change counts only when two checks in a row have found the same state, because an editor may write a file in several steps.
    */
   #look(): void {
-    const state = stateOf(this.#options)
-    const isStable = state === this.#seen
-    this.#seen = state
-    if (!isStable || state === this.#loaded || this.#opening > 0 || this.#reloading !== null) {
+    const fingerprint = fingerprintOf(this.#options)
+    const isStable = fingerprint === this.#seen
+    this.#seen = fingerprint
+    if (!isStable || fingerprint === this.#loaded || this.#opening > 0 || this.#reloading !== null) {
       this.#lookLater()
       return
     }
-    this.#loaded = state
+    this.#loaded = fingerprint
     this.#reloading = this.#reload().finally(() => {
       this.#reloading = null
       if (this.#members.size > 0) this.#lookLater()
@@ -117,11 +117,11 @@ export class ReloadedBees {
 }
 
 /** A text that changes when a watched file changes. */
-function stateOf({ file, requirements }: ReloadedBeeOptions): string {
+function fingerprintOf({ file, requirements }: ReloadedBeeOptions): string {
   const folder = dirname(file)
   const beside = names(folder).filter((name) => /\.(py|ipynb)$|^requirements.*\.txt$|^pyproject\.toml$/.test(name))
   const paths = new Set([file, ...beside.slice(0, maxFiles).map((name) => join(folder, name)), ...requirementFiles(requirements, file)])
-  return [...paths].map((path) => `${path} ${stampOf(path)}`).join('\n')
+  return [...paths].map((path) => `${path} ${fileFingerprintOf(path)}`).join('\n')
 }
 
 function names(folder: string): readonly string[] {
@@ -132,7 +132,7 @@ function names(folder: string): readonly string[] {
   }
 }
 
-function stampOf(path: string): string {
+function fileFingerprintOf(path: string): string {
   const stats = statSync(path, { throwIfNoEntry: false })
   return stats === undefined ? 'gone' : `${stats.mtimeMs} ${stats.size}`
 }

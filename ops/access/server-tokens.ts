@@ -30,8 +30,8 @@ export class ServerTokens implements Callers, TokenRegistry {
   #createdNames: readonly string[] = []
   #shared: SharedTokens | null = null
   #sharedNames: readonly string[] = []
-  /** The state of the file of created tokens when the file was last read. */
-  #signature = ''
+  /** The fingerprint of the file of created tokens when the file was last read. */
+  #fingerprint = ''
   #lookedAtMs = Number.NEGATIVE_INFINITY
 
   /** Throws the errors of `replaceSettings`. */
@@ -136,14 +136,14 @@ export class ServerTokens implements Callers, TokenRegistry {
     if (nowMs - this.#lookedAtMs < lookMs) return
     this.#lookedAtMs = nowMs
     try {
-      if (this.#created.signature !== this.#signature) this.#readCreated()
+      if (this.#created.fingerprint !== this.#fingerprint) this.#readCreated()
     } catch {
       // Calls that list or change tokens report the error of the file.
     }
   }
 
   #readCreated(): void {
-    this.#signature = this.#created.signature
+    this.#fingerprint = this.#created.fingerprint
     const created = this.#created.read()
     this.#tokens.replace('created', created)
     this.#createdNames = created.map(({ name }) => name)

@@ -90,7 +90,10 @@ export class SharedTokens {
     throw tokenExists(stored.name)
   }
 
-  /** Revokes a token, and settles when this server refuses the token. The others refuse it as soon as they have read the record. Throws WAGGLE_UNKNOWN_TOKEN. */
+  /**
+   * Revokes a token, and settles when this server refuses the token. The others refuse it as soon as they have read the record. Throws
+   * WAGGLE_UNKNOWN_TOKEN.
+   */
   async revoke(name: string): Promise<void> {
     const token = this.#named(name)
     if (token === undefined) throw unknownToken(name)

@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { BeeSocket } from '../../connectors/processes/bee-socket.ts'
-import { Channel } from '../../connectors/processes/channel.ts'
+import { ChosenStream } from '../../connectors/processes/chosen-stream.ts'
 import type { Guardian } from '../../connectors/processes/guardian.ts'
 import type { Hello } from '../../connectors/processes/hello.ts'
-import { encodeControl, encodeRequest, type Form, maxMessageBytes, type Part, type Result } from '../../connectors/processes/message.ts'
+import { encodeControl, encodeRequest, type Form, maxMessageBytes, type Part, type Result } from '../../connectors/processes/message-codec.ts'
 import { type Heard, MessageStream } from '../../connectors/processes/message-stream.ts'
 import { ProcessLog } from '../../connectors/processes/process-log.ts'
 import { inherited } from '../../connectors/processes/process-run.ts'
@@ -27,7 +27,7 @@ export class CheckedProgram {
   readonly #limitMs: number
   readonly #process: ChildProcess
   readonly #socket: BeeSocket
-  readonly #channel: Channel
+  readonly #chosenStream: ChosenStream
   readonly #guardian: Guardian
   readonly #logs: ProcessLog[] = []
   readonly #results = new Map<number, Result>()
@@ -46,12 +46,12 @@ export class CheckedProgram {
   constructor([program = '', ...argv]: readonly string[], limitMs: number, guardian: Guardian) {
     this.#limitMs = limitMs
     this.#guardian = guardian
-    this.#socket = new BeeSocket((connection) => this.#channel.connected(connection))
+    this.#socket = new BeeSocket((connection) => this.#chosenStream.connected(connection))
     const own = { WAGGLE_PROTOCOL: '1', WAGGLE_SWARM: 'check', WAGGLE_BEE: 'check' }
     const socket = this.#socket.path === null ? {} : { WAGGLE_BEE_SOCKET: this.#socket.path }
     this.#process = spawn(program, argv, { detached: true, env: { ...inherited(), ...own, ...socket }, stdio: 'pipe' })
     const stream = new MessageStream('It', maxMessageBytes)
-    this.#channel = new Channel(this.#process, () => this.#socket.close(), {
+    this.#chosenStream = new ChosenStream(this.#process, () => this.#socket.close(), {
       heard: (chunk) => this.#hear(stream, chunk),
       ended: () => {},
       logs: (stdout) => this.#logs.push(new ProcessLog(stdout, systemClock, () => {})),
@@ -61,7 +61,7 @@ export class CheckedProgram {
     this.#process.once('error', ({ message }) => this.#ended(`cannot be started: ${message}`))
     this.#process.once('exit', (code, signal) => {
       const end = signal === null ? `ended with status ${code}` : `was ended by ${signal}`
-      this.#process.once('close', () => this.#channel.onceRead(() => this.#ended(end)))
+      this.#process.once('close', () => this.#chosenStream.onceRead(() => this.#ended(end)))
     })
   }
 
@@ -76,7 +76,7 @@ export class CheckedProgram {
   }
 
   get isSocket(): boolean {
-    return this.#channel.isSocket
+    return this.#chosenStream.isSocket
   }
 
   get form(): Form {
@@ -110,21 +110,21 @@ export class CheckedProgram {
     const call = { id: `check-${id}`, payload, deadline: Date.now() + this.#limitMs, signal: new AbortController().signal }
     const pieces = encodeRequest(id, call, { attempt: 1, more, withHeaders: false, withParts: false }, this.form)
     this.#open++
-    if (change === undefined) this.#channel.write(pieces)
+    if (change === undefined) this.#chosenStream.write(pieces)
     else
       for (const part of change(Buffer.concat(pieces))) {
-        this.#channel.write([part])
+        this.#chosenStream.write([part])
         await new Promise((resolve) => setImmediate(resolve))
       }
     return id
   }
 
   cancel(id: number): void {
-    this.#channel.write(encodeControl({ cancel: id }, this.form))
+    this.#chosenStream.write(encodeControl({ cancel: id }, this.form))
   }
 
   async ping(number: number): Promise<void> {
-    this.#channel.write(encodeControl({ ping: number }, this.form))
+    this.#chosenStream.write(encodeControl({ ping: number }, this.form))
     await this.#until(
       () => this.#pongs.has(number),
       this.#limitMs,
@@ -155,16 +155,16 @@ export class CheckedProgram {
   }
 
   pause(): void {
-    this.#channel.pause()
+    this.#chosenStream.pause()
   }
 
   resume(): void {
-    this.#channel.resume()
+    this.#chosenStream.resume()
   }
 
   /** Ends the program's input, and waits until the program ends. */
   async finish(): Promise<string> {
-    this.#channel.end()
+    this.#chosenStream.end()
     const finishMs = Math.min(15_000, 3 * this.#limitMs)
     await this.#until(
       () => this.#end !== null,
@@ -191,7 +191,7 @@ export class CheckedProgram {
     }
     this.#end ??= 'was stopped'
     this.#socket.close()
-    this.#channel.destroy()
+    this.#chosenStream.destroy()
     for (const log of this.#logs) log.end()
   }
 

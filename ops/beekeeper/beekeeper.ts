@@ -58,7 +58,7 @@ import type { Otlp } from '../telemetry/otlp/otlp.ts'
 import { Telemetry } from '../telemetry/telemetry.ts'
 import { beePorts, modelsOf } from './bee-ports.ts'
 import { usualMaxConnections } from './connection-limit.ts'
-import { furtherNames, limitsOf, listIn, privatePlaces, refuseBeyondLoopback, tlsOf } from './entrance-settings.ts'
+import { furtherNames, limitsOf, listIn, privatePlaces, refuseBeyondLoopback, tlsOf } from './gateway-settings.ts'
 import { idSecretOf } from './id-secret.ts'
 import { maxFetchedBytes, type OpenClaims, openClaims } from './open-claims.ts'
 import { openGrpc } from './open-grpc.ts'
@@ -397,7 +397,7 @@ export class Beekeeper {
       clickhouseUrl: () => this.#database.shownUrl,
       swarms: running.all,
     })
-    const entrance = {
+    const gatewayOptions = {
       requests: inTurn ?? claimed,
       answers,
       memory: room,
@@ -428,7 +428,7 @@ export class Beekeeper {
       onAnswered: (answered: AnsweredRequest) => telemetry.answered(answered),
     }
     this.#gateway = await openHttpGateway({
-      ...entrance,
+      ...gatewayOptions,
       ...tlsOf(settings),
       management,
       page: new ProcessPage({
@@ -451,7 +451,7 @@ export class Beekeeper {
     })
     const gateway = this.#gateway
     this.#closeLater('gateway', () => gateway.close())
-    const grpc = await openGrpc(entrance, settings, say)
+    const grpc = await openGrpc(gatewayOptions, settings, say)
     this.#grpc = grpc
     if (grpc !== null) this.#closeLater('grpc', () => grpc.close())
     const address = { url: gateway.url, instance: management.instance, token: this.#tokens.localToken }

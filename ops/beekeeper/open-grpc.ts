@@ -2,17 +2,17 @@ import type { GrpcGateway, GrpcGatewayOptions } from '../../connectors/gateway/g
 import { WaggleError } from '../../topology/waggle-error.ts'
 import type { Settings } from '../config/settings.ts'
 import type { LogLine } from '../process-log/log-line.ts'
-import { tlsOf } from './entrance-settings.ts'
+import { tlsOf } from './gateway-settings.ts'
 
 /**
  * Opens the gRPC port. Returns null if the settings name no port and another program has the default port. The gateway has certificate objects of
  * its own, because each server watches the files by itself.
  */
-export async function openGrpc(entrance: Omit<GrpcGatewayOptions, 'port'>, settings: Settings, say: LogLine): Promise<GrpcGateway | null> {
+export async function openGrpc(options: Omit<GrpcGatewayOptions, 'port'>, settings: Settings, say: LogLine): Promise<GrpcGateway | null> {
   const port = settings.grpc_port ?? (settings.http_port === 0 ? 0 : Math.min(settings.http_port + 1, 65_535))
   const { openGrpcGateway } = await import('../../connectors/gateway/grpc/grpc-gateway.ts')
   try {
-    return await openGrpcGateway({ ...entrance, ...tlsOf(settings), port })
+    return await openGrpcGateway({ ...options, ...tlsOf(settings), port })
   } catch (thrown) {
     // The settings name no gRPC port, so the program that already uses the default port may keep it.
     if (settings.grpc_port !== null || !(thrown instanceof WaggleError) || thrown.code !== 'WAGGLE_PORT_IN_USE') throw thrown

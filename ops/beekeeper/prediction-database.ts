@@ -9,7 +9,7 @@ import type { Log } from '../../processor/ports.ts'
 import type { Database, PredictionTable, TableOptions } from '../../topology/swarm/ports/database.ts'
 import type { Settings } from '../config/settings.ts'
 import type { LogLine } from '../process-log/log-line.ts'
-import { furtherNames } from './entrance-settings.ts'
+import { furtherNames } from './gateway-settings.ts'
 import { saveMissingRows } from './missing-rows.ts'
 import type { RunningSwarm } from './running-swarm.ts'
 

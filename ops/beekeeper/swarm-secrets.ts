@@ -1,7 +1,7 @@
 import { keyAtFault } from '../../bees/hosting/check-bees.ts'
 import type { HostOptions } from '../../bees/hosting/host-options.ts'
 import type { HostRedactions } from '../../bees/hosting/redacted-host.ts'
-import { SchemaChecker } from '../../topology/swarm/check/check-schema.ts'
+import { SchemaChecker } from '../../topology/swarm/check/schema-checker.ts'
 import type { CheckedSwarm, SwarmBee } from '../../topology/swarm/checked-swarm.ts'
 import { Redaction } from '../../topology/swarm/secrets/redaction.ts'
 import { secretNames, withSecrets } from '../../topology/swarm/secrets/secret-references.ts'

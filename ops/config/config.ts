@@ -5,7 +5,7 @@ import { EnvironmentSecrets } from '../../connectors/secrets/environment-secrets
 import { SecretFolder } from '../../connectors/secrets/secret-folder.ts'
 import { readBounded } from '../../connectors/system/bounded-file.ts'
 import { ownMember } from '../../topology/own-member.ts'
-import { SchemaChecker } from '../../topology/swarm/check/check-schema.ts'
+import { SchemaChecker } from '../../topology/swarm/check/schema-checker.ts'
 import type { Secrets } from '../../topology/swarm/ports/secrets.ts'
 import { invalidSwarm, maxSwarmBytes, mistakeAt, SwarmDocument } from '../../topology/swarm/swarm-document.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'

@@ -19,7 +19,7 @@ import { cursorOf, idOf, type LetterPlace, letterOfCursor, newestFirst, type Ope
 import { letterRetry } from './letter-retry.ts'
 import { OpenLetters, settledOffset } from './open-letters.ts'
 import { PageSize } from './page-size.ts'
-import { type ShownValues, textOrCount } from './shown-value.ts'
+import { type ShownValues, textOrCount } from './shown-values.ts'
 import { recordAt } from './single-record.ts'
 
 interface DeadLettersOptions {

@@ -22,7 +22,7 @@ import { HistoryReplay } from './history-replay.ts'
 import { RequestList, type RequestListDependencies } from './request-list.ts'
 import { RequestTraces } from './request-traces.ts'
 import { type ModelSwarm, RunningModels } from './running-models.ts'
-import { ShownValues } from './shown-value.ts'
+import { ShownValues } from './shown-values.ts'
 import { TopicPages } from './topic-pages.ts'
 
 export interface LocalManagementOptions {

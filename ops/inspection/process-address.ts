@@ -22,8 +22,8 @@ export function removeAddress(dataDirectory: string, { instance }: ProcessAddres
 }
 
 /**
- * The address in the file; null if there is no file. A killed process leaves its file behind, so compare `instance` with the instance of the
- * answering process. Throws WAGGLE_FILE_FOREIGN for a link and for a file of another user, because a command sends its token to the address.
+ * The address that the running process has written to its file in the data directory; null if there is no file. A killed process leaves its file
+ * behind, so compare `instance` with the instance of the answering process. Throws WAGGLE_FILE_FOREIGN for a link and for a file of another user, because a command sends its token to the address.
  */
 export function readAddress(dataDirectory: string): ProcessAddress | null {
   try {

@@ -4,7 +4,7 @@ import type { PageOptions, RecordPage, ShownRecord, TopicRow } from '../../topol
 import { idSecretTopic } from '../../topology/topic-names.ts'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { PageSize } from './page-size.ts'
-import { type ShownValues, textOrCount } from './shown-value.ts'
+import { type ShownValues, textOrCount } from './shown-values.ts'
 
 /** The records of topics, in pages of limited size. */
 export class TopicPages {

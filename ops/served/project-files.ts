@@ -17,7 +17,7 @@ export interface TooLarge {
 /** The regular files below a directory, without installed packages and without Waggle's own files. Links that lead out of the directory lead to no file. */
 export class ProjectFiles {
   readonly #within: string
-  readonly #hashes = new Map<string, { readonly stamp: string; readonly hash: string }>()
+  readonly #hashes = new Map<string, { readonly fingerprint: string; readonly hash: string }>()
 
   constructor(within: string) {
     this.#within = within
@@ -42,12 +42,12 @@ export class ProjectFiles {
     try {
       const { size, ino, mtimeNs, ctimeNs } = await handle.stat({ bigint: true })
       if (size > maxFileBytes) return null
-      const stamp = `${ino} ${size} ${mtimeNs} ${ctimeNs}`
+      const fingerprint = `${ino} ${size} ${mtimeNs} ${ctimeNs}`
       const known = this.#hashes.get(path)
-      if (known?.stamp === stamp) return known.hash
+      if (known?.fingerprint === fingerprint) return known.hash
       const { hash } = await contentOf(handle, Number(size))
       if (this.#hashes.size >= maxKnown) this.#hashes.clear()
-      this.#hashes.set(path, { stamp, hash })
+      this.#hashes.set(path, { fingerprint, hash })
       return hash
     } finally {
       await handle.close()

@@ -46,7 +46,7 @@ export function refuseUnevenSources(subtopologies: readonly Subtopology[], parti
     const counts = new Set(sources.map(partitionsOf))
     if (counts.size <= 1) continue
     throw new WaggleError('WAGGLE_NOT_COPARTITIONED', {
-      message: `Topics that meet in one store have different partitions: ${sources.map((topic) => `${topic} has ${partitionsOf(topic)}`).join(', ')}`,
+      message: `Topics that are read into one store must have the same number of partitions: ${sources.map((topic) => `${topic} has ${partitionsOf(topic)}`).join(', ')}`,
       next: 'Give these topics the same number of partitions, or repartition one of the streams.',
     })
   }

@@ -10,8 +10,9 @@ import type { KillingRecordSearch } from './killing-record-search.ts'
 import { RecordRows, type Row, type Ticket } from './record-rows.ts'
 
 /**
- * Turns records into calls of one worker. A batch consists of rows: a record of three rows may be spread over two batches, and is done when all its
- * rows are done. A batch is sent when another call may start and one of these holds:
+ * Turns records into calls of one worker. It also limits the calls in flight (`concurrency`), and tries failed rows again (`retries`). A batch consists
+ * of rows: a record of three rows may be spread over two batches, and is done when all its rows are done. A batch is sent when another call may start
+ * and one of these holds:
  *
  * - the batch is full
  * - its oldest row has waited `timeoutMs`

@@ -2,7 +2,7 @@ import type { JoinByKey, JoinEntry } from '../../topology/operators/join-by-key.
 import type { ProcessorContext } from '../../topology/processor-api.ts'
 import type { Record } from '../../topology/record.ts'
 import type { KeyValueStore } from '../../topology/state-store.ts'
-import { JoinDeadlines } from './join-deadline.ts'
+import { JoinDeadlines } from './join-deadlines.ts'
 import { OpenedProcessor } from './opened-processor.ts'
 import type { OperatorContext } from './operator-context.ts'
 

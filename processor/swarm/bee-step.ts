@@ -74,6 +74,8 @@ export function beeStep({
     timeoutMs: bee.timeoutMs ?? (isSink ? foreverMs : 30_000),
     // Swarms promise no order between requests, so a slow request delays no other. A database takes rows in one order, also after a restart.
     ordered: isSink ? 'partition' : 'key',
+    // A failed call becomes an error record at once. A bee whose calls may fail only for a time tries them again itself: a sink until its database is
+    // back, a process when it has been started again.
     retries: 0,
     // Two swarms may have bees with the same name and requests with the same id.
     nameOf: isSink ? null : (record) => `${swarm}/${bee.name}/${record.key}`,

@@ -17,6 +17,7 @@ import type { TaskSurroundings } from './task-surroundings.ts'
  * An asynchronous node in one task. Records wait here in the order of their arrival, until their outcomes come. An outcome is forwarded after the
  * outcomes of all earlier records. If the node orders by key, an outcome waits only for earlier records of the same key. A record whose outcome was
  * forwarded before the outcome of an earlier record stays in the queue. So a commit can note which records after the committed position are done.
+ * `async/row-batcher.ts` makes the calls: it limits the number in flight, and tries failed calls again.
  */
 export class AsyncRuntime implements NodeRuntime {
   readonly name: string

@@ -50,7 +50,7 @@ export class TaskPositions {
     return streamTime
   }
 
-  /** Marks the current numbers as committed, after all nodes have read their numbers. */
+  /** Marks the current values of the kept numbers (`KeptNumber`) as committed. Call it only when all nodes have read their kept numbers. */
   keepNumbers(): void {
     this.#committedKept = this.#memory.numbers
   }

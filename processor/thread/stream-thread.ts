@@ -384,7 +384,10 @@ export class StreamThread {
     return records
   }
 
-  /** The time until the loop has work without a wake-up. Infinite for an idle thread on a log that wakes its readers: such a thread costs nothing. */
+  /**
+   * The longest time for which the loop may wait if nothing wakes it, in ms. Infinite for an idle thread on a log that wakes its readers: such a thread
+   * costs nothing.
+   */
   #idleMs(): number {
     const { handsOn } = this.#options.log.traits
     let wait = this.#commits.dueInMs ?? (handsOn ? Number.POSITIVE_INFINITY : maxIdleMs)

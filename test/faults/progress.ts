@@ -22,8 +22,8 @@ interface OpenRecovery {
 }
 
 /**
- * Measures the flow of results under disturbance. It measures the longest times without a result, and the time from each kill until every part had
- * new results.
+ * Measures the flow of results under disturbance. It measures the longest times without a result, and the time from each kill until every part
+ * (`Part`: a partition or a client) had new results.
  */
 export class Progress {
   readonly #now: () => number

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { encodeRequest } from '../../connectors/processes/message.ts'
+import { encodeRequest } from '../../connectors/processes/message-codec.ts'
 import { type Heard, MessageStream } from '../../connectors/processes/message-stream.ts'
 import type { Payload } from '../../topology/swarm/payload/payload.ts'
 import { encodeTensors } from '../../topology/swarm/payload/tensor-codec.ts'

@@ -38,7 +38,7 @@ function written(world: SimulatedWorld, topic: string): ReadonlyMap<string, read
 
 describe('The results of asynchronous calls on a thread that dies in a commit', () => {
   for (const ordered of ['partition', 'key'] as const) {
-    it(`come once for each record and in order within a ${ordered}, and so do records on other paths`, async () => {
+    it(`come once for each record and in order within a ${ordered}; records of the same input that are copied or counted also come once and in order`, async () => {
       for (let seed = 1; seed <= 15; seed++) {
         const world = new SimulatedWorld({ seed })
         const sent = new Map<string, string[]>()

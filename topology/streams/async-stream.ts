@@ -16,6 +16,7 @@ export interface AsyncOptions {
    * overtaken others.
    */
   ordered?: 'partition' | 'key'
+  /** The number of further calls for a record whose call failed. Default: 0. A record that the function refuses (`Refused`) gets no further call. */
   retries?: number
   name?: string
 }

@@ -13,7 +13,7 @@ export function refuseUnevenRepartitions(nodes: readonly LogicalNode[]): void {
     const sizes = new Set(topics.values())
     if (sizes.size <= 1 || sizes.has(null)) continue
     throw new WaggleError('WAGGLE_NOT_COPARTITIONED', {
-      message: `Repartition topics that are joined have different partitions: ${[...topics].map(([topic, size]) => `${topic} has ${size}`).join(', ')}`,
+      message: `Repartition topics that are joined must have the same number of partitions: ${[...topics].map(([topic, size]) => `${topic} has ${size}`).join(', ')}`,
       next: 'Give these topics the same numberOfPartitions.',
     })
   }

@@ -20,8 +20,9 @@ export interface InferenceModel {
 }
 
 export interface EdgeTypes {
-  /** Null if no bee behind the gateway tells its type. */
+  /** The type of the input; null if no bee behind the gateway declares what it takes. */
   readonly input: PayloadType | null
+  /** The type of the answer; null if the bee that makes it declares none. */
   readonly output: PayloadType | null
 }
 

@@ -12,9 +12,8 @@ export interface SwarmManagement {
   create(definition: SwarmText): Promise<SwarmRow>
   /**
    * Replaces a swarm by a new version, or creates it. The same text with the same files of code changes nothing, unless `reloadHere` or
-   * `reloadEverywhere` is set, or the
-   * swarm has failed. Throws WAGGLE_SWARM_BUSY if another change of the swarm is under way, and WAGGLE_UPDATE_NEEDS_ACCEPT. Throws WAGGLE_UPDATE_TIMEOUT or
-   * WAGGLE_SWARM_NOT_STARTED if the older version goes on.
+   * `reloadEverywhere` is set, or the swarm has failed. Throws WAGGLE_SWARM_BUSY if another change of the swarm is under way, and
+   * WAGGLE_UPDATE_NEEDS_ACCEPT. Throws WAGGLE_UPDATE_TIMEOUT or WAGGLE_SWARM_NOT_STARTED if the older version goes on.
    */
   update(name: string, definition: SwarmText, options?: UpdateOptions): Promise<UpdatedSwarm>
   /**

@@ -33,8 +33,8 @@ export class CreatedTokens {
     return privateFileStats(this.#file) !== undefined
   }
 
-  /** Changes with each change of the file. */
-  get signature(): string {
+  /** A text that changes with each change of the file. */
+  get fingerprint(): string {
     const stats = privateFileStats(this.#file)
     return stats === undefined ? 'none' : `${stats.ino} ${stats.size} ${stats.mtimeMs}`
   }

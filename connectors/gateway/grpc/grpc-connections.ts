@@ -109,9 +109,9 @@ export class GrpcConnections {
   }
 
   /** Uses the certificate of files that may change. New connections get the current certificate. The returned function ends the watch. */
-  followCertificate(onProblem: (problem: string) => void): () => void {
+  followCertificate(onNotice: (notice: string) => void): () => void {
     const { tls, clock } = this.#options
-    return tls !== undefined && this.server instanceof TlsServer ? tls.follow(this.server, clock, onProblem) : () => {}
+    return tls !== undefined && this.server instanceof TlsServer ? tls.follow(this.server, clock, onNotice) : () => {}
   }
 
   /** Accepts no new connections. Settles when the open connections have ended. */

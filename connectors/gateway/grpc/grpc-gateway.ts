@@ -68,7 +68,7 @@ export interface GrpcGateway {
 }
 
 /**
- * Opens the gRPC entrance of all swarms of this process: the Open Inference Protocol, Waggle's own service, health and reflection. Throws
+ * Opens the gRPC gateway of all swarms of this process: the Open Inference Protocol, Waggle's own service, health and reflection. Throws
  * WAGGLE_PORT_IN_USE, or WAGGLE_LISTEN if listening on the address fails for another reason.
  */
 export async function openGrpcGateway(options: GrpcGatewayOptions): Promise<GrpcGateway> {

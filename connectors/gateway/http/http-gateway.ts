@@ -171,7 +171,7 @@ export interface CloseWithin {
 }
 
 /**
- * Opens the HTTP entrance of all swarms of this process. Throws WAGGLE_PORT_IN_USE, or WAGGLE_LISTEN if listening on the address fails for another
+ * Opens the HTTP gateway of all swarms of this process. Throws WAGGLE_PORT_IN_USE, or WAGGLE_LISTEN if listening on the address fails for another
  * reason.
  */
 export async function openHttpGateway(options: HttpGatewayOptions): Promise<HttpGateway> {

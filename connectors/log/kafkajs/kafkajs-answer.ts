@@ -1,7 +1,7 @@
 import { BrokerError } from '../kafka/cluster/broker-error.ts'
 
 /** An untyped response from kafkajs. Throws when a field is read that has another type. */
-export class KafkaAnswer {
+export class KafkaJsAnswer {
   readonly #fields: Readonly<Record<string, unknown>>
 
   constructor(of: Readonly<Record<string, unknown>>) {
@@ -35,11 +35,11 @@ export class KafkaAnswer {
     return Buffer.isBuffer(value) ? value : this.#wrong(name)
   }
 
-  one(name: string): KafkaAnswer {
+  one(name: string): KafkaJsAnswer {
     return fields(this.#fields[name]) ?? this.#wrong(name)
   }
 
-  list(name: string): readonly KafkaAnswer[] {
+  list(name: string): readonly KafkaJsAnswer[] {
     const value = this.#fields[name]
     if (!Array.isArray(value)) return this.#wrong(name)
     return value.map((one) => fields(one) ?? this.#wrong(name))
@@ -55,6 +55,6 @@ export class KafkaAnswer {
   }
 }
 
-export function fields(value: unknown): KafkaAnswer | null {
-  return typeof value === 'object' && value !== null ? new KafkaAnswer({ ...value }) : null
+export function fields(value: unknown): KafkaJsAnswer | null {
+  return typeof value === 'object' && value !== null ? new KafkaJsAnswer({ ...value }) : null
 }

@@ -14,7 +14,7 @@ import {
 } from '../kafka/cluster/kafka-client.ts'
 import type { GroupMembership } from '../kafka/cluster/offsets.ts'
 import type { KafkaLogOptions } from '../kafka/kafka-log.ts'
-import { fields, type KafkaAnswer } from './kafkajs-answer.ts'
+import { fields, type KafkaJsAnswer } from './kafkajs-answer.ts'
 import { KafkaJsConnections } from './kafkajs-connections.ts'
 
 /** The client for Kafka's requests, built on `kafkajs`. */
@@ -172,7 +172,7 @@ export class KafkaJsClient implements KafkaClient {
     return this.#connections.close()
   }
 
-  async #ask(at: At, name: string, parameters: object): Promise<KafkaAnswer> {
+  async #ask(at: At, name: string, parameters: object): Promise<KafkaJsAnswer> {
     const answer = fields(await this.#connections.ask(at, name, parameters))
     if (answer === null) throw new BrokerError('NETWORK', `${name} has no answer`)
     return answer
@@ -183,7 +183,7 @@ function byTopic<P extends TopicPartition, T>(places: readonly P[], partition: (
   return [...Map.groupBy(places, ({ topic }) => topic)].map(([topic, ones]) => ({ topic, partitions: ones.map(partition) }))
 }
 
-function placesOf(answer: KafkaAnswer) {
+function placesOf(answer: KafkaJsAnswer) {
   return answer.list('responses').flatMap((topic) =>
     topic.list('partitions').map((one) => ({
       place: { topic: topic.text('topic'), partition: one.number('partition'), errorCode: one.number('errorCode') },

@@ -1,7 +1,7 @@
 import type { TensorFlowOptions, TensorSignature } from '../../../topology/swarm/ports/models.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { labelsInAssets } from '../model-labels.ts'
-import { type ModelHardware, type ModelRuntime, maxScores, outputsToGive } from '../model-runtime.ts'
+import { type ModelHardware, type ModelRuntime, maxNeededOutputValues, outputsToGive } from '../model-runtime.ts'
 import { chosenBackend } from './chosen-backend.ts'
 import { unsupportedModel } from './invalid-model.ts'
 import type { LoadedGraph, Tensors } from './loaded-graph.ts'
@@ -68,7 +68,7 @@ function outputsOf({ path, inputs }: ServedGraph, first: Tensors, wanted: string
   const small = outputsToGive(outputs, wanted)
   if (small.length > 0) return small
   throw new WaggleError('WAGGLE_MODEL_SHAPE', {
-    message: `${path} has no output of at most ${maxScores} values a row`,
+    message: `${path} has no output of at most ${maxNeededOutputValues} values a row`,
     next: 'Use a model that gives a small output.',
   })
 }

@@ -37,7 +37,7 @@ class MortalModel implements OpenModel {
 }
 
 function versionOf(model: OpenModel): LoadedVersion {
-  return new LoadedVersion({ bee: 'judge', version: null, stamp: '', model, reading: readingOf({ model: 'm' }, signature), loadedAt: 0 })
+  return new LoadedVersion({ bee: 'judge', version: null, fingerprint: '', model, reading: readingOf({ model: 'm' }, signature), loadedAt: 0 })
 }
 
 describe('A version whose thread dies', () => {

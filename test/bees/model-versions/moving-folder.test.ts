@@ -5,7 +5,7 @@ import { MovingFolder } from '../../../bees/model-versions/moving-folder.ts'
 import type { FoundVersion } from '../../../topology/swarm/ports/models.ts'
 
 describe('A folder of versions from an object store', () => {
-  const found = (version: number): FoundVersion => ({ version, stamp: 'whole', isComplete: true })
+  const found = (version: number): FoundVersion => ({ version, fingerprint: 'whole', isComplete: true })
   const folders = new Map([
     ['/cache/a', [found(1)]],
     ['/cache/b', [found(1), found(2)]],

@@ -30,7 +30,7 @@ class Shelf implements VersionFolder {
   next: () => Promise<void> = async () => {}
 
   put(...versions: readonly number[]): void {
-    this.found = versions.map((version) => ({ version, stamp: 'whole', isComplete: true }))
+    this.found = versions.map((version) => ({ version, fingerprint: 'whole', isComplete: true }))
   }
 
   look = async () => this.found
@@ -129,7 +129,7 @@ describe('A model with versions', () => {
     const shelf = new Shelf()
     shelf.put(1)
     const model = await shelf.serve()
-    shelf.found = [...shelf.found, { version: 2, stamp: 'half', isComplete: false }]
+    shelf.found = [...shelf.found, { version: 2, fingerprint: 'half', isComplete: false }]
     await shelf.next()
     assert.deepEqual(shelf.opened, [1])
     assert.deepEqual(states(model), ['1 serving', '2 incomplete'])
@@ -225,7 +225,7 @@ describe('A model with versions', () => {
     assert.deepEqual(shelf.opened, [1, 2, 2])
     assert.equal(model.state.refused_total, 2)
     shelf.broken.clear()
-    shelf.found = [{ version: 2, stamp: 'copied again', isComplete: true }]
+    shelf.found = [{ version: 2, fingerprint: 'copied again', isComplete: true }]
     await shelf.next()
     assert.deepEqual(await answers(model), ['2'])
     assert.deepEqual(states(model), ['2 serving'])
@@ -298,7 +298,7 @@ describe('A model with versions', () => {
     const model = await shelf.serve()
     await model.reload()
     assert.deepEqual(shelf.opened, [1])
-    shelf.found = [{ version: 1, stamp: 'new files', isComplete: true }]
+    shelf.found = [{ version: 1, fingerprint: 'new files', isComplete: true }]
     await shelf.next()
     assert.deepEqual(shelf.opened, [1])
     await model.reload()

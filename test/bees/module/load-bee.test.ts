@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { pathToFileURL } from 'node:url'
-import { loadBee } from '../../../bees/module/load-bee.ts'
+import { loadBee, loadBeeWithoutSteps, loadBeeWithSteps } from '../../../bees/module/load-bee.ts'
 import { openThreadedBee } from '../../../bees/module/threaded-bee.ts'
 import { WaggleError } from '../../../topology/waggle-error.ts'
 import { fixedReplicas } from '../../support/fixed-replicas.ts'
@@ -164,6 +164,23 @@ describe('A module that cannot be a bee', () => {
         message,
       })
     }
+  })
+
+  it('is refused with its file and its export if it has steps of the DSL and the bee needs none, or the other way round', async () => {
+    const path = join(directory, 'steps.mjs')
+    writeFileSync(path, 'export const count = { connect: (input) => input }\nexport const shout = (input) => input')
+    await assert.rejects(loadBeeWithoutSteps({ path, export: 'count' }), {
+      code: 'WAGGLE_INVALID_MODULE',
+      message: `The export count of ${path} has steps of the DSL (connect)`,
+      next: /streams/,
+    })
+    await assert.rejects(loadBeeWithSteps({ path, export: 'shout' }), {
+      code: 'WAGGLE_INVALID_MODULE',
+      message: `The export shout of ${path} is a function of requests, and has no connect`,
+      next: /module/,
+    })
+    assert.ok('connect' in (await loadBeeWithSteps({ path, export: 'count' })))
+    assert.ok('process' in (await loadBeeWithoutSteps({ path, export: 'shout' })))
   })
 
   it('is not confused with a CommonJS module that was compiled from export default', async () => {

@@ -8,7 +8,7 @@ import { after, describe, it } from 'node:test'
 import { ContainerRun } from '../../../connectors/docker/container-run.ts'
 import { DockerEngine } from '../../../connectors/docker/docker-engine.ts'
 import { Images } from '../../../connectors/docker/images.ts'
-import { Leftovers } from '../../../connectors/docker/leftover-containers.ts'
+import { LeftoverContainers } from '../../../connectors/docker/leftover-containers.ts'
 import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
 
 const log = () => {}
@@ -90,7 +90,7 @@ describe('A Docker that does not answer', () => {
     const { engine, question } = await frozen()
     const clock = new SimulatedClock()
     const lines: string[] = []
-    const removed = new Leftovers({ engine, clock, dataDirectory: directory }).remove({ log: (_, line) => void lines.push(line) })
+    const removed = new LeftoverContainers({ engine, clock, dataDirectory: directory }).remove({ log: (_, line) => void lines.push(line) })
     await question('GET /containers/json')
     await clock.advance(30_000)
     await removed

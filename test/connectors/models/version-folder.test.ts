@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { LocalVersions } from '../../../connectors/models/version-folder.ts'
+import { LocalVersionFolder } from '../../../connectors/models/version-folder.ts'
 import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
 import type { FoundVersion, VersionFolder } from '../../../topology/swarm/ports/models.ts'
 import { ModelVersions } from '../../support/model-versions.ts'
@@ -10,7 +10,7 @@ import { ModelVersions } from '../../support/model-versions.ts'
 const clock = new SimulatedClock()
 
 async function folderAt(path: string, runtime: 'onnx' | 'tensorflow' = 'onnx'): Promise<VersionFolder> {
-  const folder = await LocalVersions.at(path, runtime, clock)
+  const folder = await LocalVersionFolder.at(path, runtime, clock)
   assert.ok(folder !== null)
   return folder
 }
@@ -81,9 +81,9 @@ describe('A folder of numbered versions', () => {
   it('does not exist if the path itself is a model', async () => {
     using versions = new ModelVersions()
     versions.add(1)
-    assert.equal(await LocalVersions.at(join(versions.path, '1', 'model.onnx'), 'onnx', clock), null)
+    assert.equal(await LocalVersionFolder.at(join(versions.path, '1', 'model.onnx'), 'onnx', clock), null)
     writeFileSync(join(versions.path, 'saved_model.pb'), '')
-    assert.equal(await LocalVersions.at(versions.path, 'tensorflow', clock), null)
-    await assert.rejects(LocalVersions.at(join(versions.path, 'nowhere'), 'onnx', clock), /There is no model at .*nowhere/)
+    assert.equal(await LocalVersionFolder.at(versions.path, 'tensorflow', clock), null)
+    await assert.rejects(LocalVersionFolder.at(join(versions.path, 'nowhere'), 'onnx', clock), /There is no model at .*nowhere/)
   })
 })

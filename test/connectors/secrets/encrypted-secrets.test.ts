@@ -73,7 +73,7 @@ describe('Stored secrets', () => {
     assert.notEqual(texts[0], texts[1])
   })
 
-  it('need a key, a name and a value', () => {
+  it('need an encryption key, a valid name and a value of a permitted size, and only a stored secret can be deleted', () => {
     assert.throws(() => at('wrong', '').set('A', 'x'), { code: 'WAGGLE_SECRETS_NOT_ENCRYPTED' })
     const secrets = at('wrong', newKey())
     for (const name of ['', 'a-b', '1A', '../x', '__proto__ ']) assert.throws(() => secrets.set(name, 'x'), { code: 'WAGGLE_SECRET_INVALID' }, name)

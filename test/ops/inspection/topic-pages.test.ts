@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { ShownValues } from '../../../ops/inspection/shown-value.ts'
+import { ShownValues } from '../../../ops/inspection/shown-values.ts'
 import { TopicPages } from '../../../ops/inspection/topic-pages.ts'
 import { SimulatedClock } from '../../../processor/simulation/simulated-clock.ts'
 import { SimulatedDisk } from '../../../processor/simulation/simulated-disk.ts'

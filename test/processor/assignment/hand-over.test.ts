@@ -37,7 +37,7 @@ describe('A task that moves to another process', () => {
     assert.deepEqual(given.get('new')?.active, [])
   })
 
-  it('is taken from both processes if both claim to read it', () => {
+  it('is given to neither process while both report that they read it', () => {
     const given = handOver(
       new Map([['new', { ...nothing, active: [stateless] }]]),
       new Map([

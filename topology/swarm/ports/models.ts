@@ -21,7 +21,7 @@ export interface VersionFolder {
 export interface FoundVersion {
   readonly version: number
   /** A text that changes with the names, sizes and times of the version's files. */
-  readonly stamp: string
+  readonly fingerprint: string
   /** False if the version's files have changed since the previous look. Somebody may still be copying the files. */
   readonly isComplete: boolean
 }

@@ -16,7 +16,8 @@ export interface JoinDeadlinesOptions<V> {
 
 /**
  * The deadlines of a join's rows. A row is an incomplete key, or a forwarded key that the join remembers. When the due time of a row comes, an
- * incomplete row is passed to `onDeadline`, and a remembered row is deleted. `DueIndex` has the timer.
+ * incomplete row is passed to `onDeadline`, and a remembered row is deleted. `DueIndex` has the timer. `join-by-key.ts` ignores values that come after
+ * the deadline.
  */
 export class JoinDeadlines<V> {
   readonly #options: JoinDeadlinesOptions<V>

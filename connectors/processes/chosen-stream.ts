@@ -6,7 +6,7 @@ interface StandardStreams {
   readonly stdout: Readable | null
 }
 
-export interface ChannelEvents {
+export interface ChosenStreamEvents {
   heard(chunk: Buffer): void
   /** Called when the process has closed its output. */
   ended(): void
@@ -15,11 +15,12 @@ export interface ChannelEvents {
 }
 
 /**
- * The channel for messages between Waggle and a process: either the standard streams, or the connection that the process makes to its socket. The
- * first event decides: a connection of the process selects the socket, output on standard output selects the standard streams.
+ * The stream of bytes between Waggle and a process: either the standard streams, or the connection that the process makes to its socket. The first
+ * event decides: a connection of the process selects the socket, output on standard output selects the standard streams. `message-codec.ts` gives the
+ * bytes their meaning, and `watched-process.ts` leads the conversation.
  */
-export class Channel {
-  readonly #events: ChannelEvents
+export class ChosenStream {
+  readonly #events: ChosenStreamEvents
   readonly #stdin: Writable | null
   readonly #stdout: Readable | null
   readonly #refuseConnection: () => void
@@ -27,7 +28,7 @@ export class Channel {
   #isStandard = false
   #drained = () => {}
 
-  constructor({ stdin, stdout }: StandardStreams, refuseConnection: () => void, events: ChannelEvents) {
+  constructor({ stdin, stdout }: StandardStreams, refuseConnection: () => void, events: ChosenStreamEvents) {
     this.#events = events
     this.#stdin = stdin
     this.#stdout = stdout
