@@ -43,8 +43,10 @@ export class WaitingRows {
     if (this.#isCounted(key, due)) waiting.count = Math.max(0, waiting.count - 1)
   }
 
+  /** True for a row whose place the count has passed, or never reaches: a row that came later may be due after `#last`. */
   #isCounted(key: string, due: number): boolean {
-    return this.#from === null || dueKey(due, key) < this.#from
+    const place = dueKey(due, key)
+    return this.#from === null || place < this.#from || place >= this.#last
   }
 
   #countSlice(): void {

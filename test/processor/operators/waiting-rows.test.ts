@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { joinWaiting } from '../../../processor/metrics/task-meters.ts'
+import { dueKey } from '../../../processor/operators/due-index.ts'
+import { WaitingRows } from '../../../processor/operators/waiting-rows.ts'
 import type { LogTraits } from '../../../processor/ports.ts'
 import type { SimulatedLog } from '../../../processor/simulation/simulated-log.ts'
 import { SimulatedStateDirectory, SimulatedStateFiles } from '../../../processor/simulation/simulated-state-directory.ts'
@@ -138,4 +140,46 @@ describe('The count of more waiting requests than one slice counts', () => {
     assert.equal(scene.pending, 0)
     await scene.end()
   })
+})
+
+it('Rows that come and go while earlier rows are still counted are counted once, wherever they lie in the index', () => {
+  const timeoutMs = 1000
+  let nowMs = 50_000
+  let slice = () => {}
+  const index = new Map<string, string>()
+  const store = {
+    *range(from: string | null, to: string | null) {
+      for (const key of [...index.keys()].sort())
+        if ((from === null || key >= from) && (to === null || key < to)) yield [key, index.get(key) ?? ''] as [string, string]
+    },
+  }
+  const context = {
+    get currentSystemTime() {
+      return nowMs
+    },
+    schedule: (_every: number, _type: string, punctuate: () => void) => {
+      slice = punctuate
+      return {
+        cancel: () => {
+          slice = () => {}
+        },
+      }
+    },
+  }
+  for (let row = 0; row < 3500; row++) index.set(dueKey(nowMs + 500 + (row % 400), `old-${row}`), '')
+  const waiting = { count: 0 }
+  const rows = new WaitingRows({ store: store as never, context: context as never, timeoutMs, waiting })
+  const added = [100, 650, 800, timeoutMs, timeoutMs + 300].map((inMs) => ({ key: `new-${inMs}`, due: nowMs + inMs }))
+  nowMs += 400
+  for (const { key, due } of added) {
+    index.set(dueKey(due, key), '')
+    rows.came(key, due)
+  }
+  for (let more = 0; more < 5; more++) slice()
+  assert.equal(waiting.count, 3505)
+  for (const { key, due } of added) {
+    index.delete(dueKey(due, key))
+    rows.left(key, due)
+  }
+  assert.equal(waiting.count, 3500)
 })
