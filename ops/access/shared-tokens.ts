@@ -95,9 +95,10 @@ export class SharedTokens {
    * WAGGLE_UNKNOWN_TOKEN.
    */
   async revoke(name: string): Promise<void> {
-    const token = this.#named(name)
-    if (token === undefined) throw unknownToken(name)
-    await this.#write(token.sha256, null)
+    const named = [...this.#tokens.values()].filter((token) => token.name === name)
+    if (named.length === 0) throw unknownToken(name)
+    // A server that died while it created a token may have left a later one of the name, which must not become valid.
+    for (const { sha256 } of named.reverse()) await this.#write(sha256, null)
   }
 
   async close(): Promise<void> {

@@ -100,6 +100,21 @@ describe('Tokens of a cluster', () => {
       }
     }))
 
+  it('leave none of their name behind when they are revoked, not even one that a server left when it died', () =>
+    onCluster(async ({ open, write }) => {
+      const { tokens, shared } = await open()
+      await tokens.create('web', ['read'])
+      const left = { name: 'web', scopes: ['read'], created_at: '', sha256: 'ab'.repeat(32) }
+      await write(left.sha256, JSON.stringify(left))
+      await caughtUp(shared)
+      await tokens.revoke('web')
+      await caughtUp(shared)
+      assert.deepEqual(
+        tokens.list().filter(({ name }) => name === 'web'),
+        [],
+      )
+    }))
+
   it('lie in the topic without their secrets', () =>
     onCluster(async ({ log, open }) => {
       const { tokens } = await open()
