@@ -12,8 +12,10 @@ export interface ModuleThreadData {
   readonly bee: string
   /** The thread's end of the channel for messages. Waggle does not use `parentPort`, because the module may use it. */
   readonly port: MessagePort
-  /** True if the thread sends the text that the module prints. False if the text goes to the streams of the process as it is. */
-  readonly sendsPrints: boolean
+  /**
+   * The memory of `UnreadPrints`, if the thread sends the text that the module prints. Null if the text goes to the streams of the process as it is.
+   */
+  readonly unreadPrints: SharedArrayBuffer | null
 }
 
 /** A request without the members that cannot be sent to a thread. */

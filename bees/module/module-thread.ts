@@ -16,11 +16,11 @@ import { ThreadPrints } from './thread-prints.ts'
  * The program of one thread of a module bee with `workers`. The thread loads the module itself, so the module's variables belong to this thread
  * alone.
  */
-const { module, bee, port, sendsPrints } = workerData as ModuleThreadData
+const { module, bee, port, unreadPrints } = workerData as ModuleThreadData
 // The port is removed from `workerData`, so that the module cannot use it.
 Object.assign(workerData as object, { port: null })
 const say = (message: FromModule) => port.postMessage(message)
-const prints = sendsPrints ? new ThreadPrints(say) : null
+const prints = unreadPrints === null ? null : new ThreadPrints(say, unreadPrints)
 serveOwnPackage()
 try {
   const made = await loadBeeWithoutSteps(module)

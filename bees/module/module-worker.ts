@@ -10,6 +10,7 @@ import { loadMs } from './load-bee.ts'
 import type { FromModule, ModuleThreadData, SentError, SentRequest, ToModule } from './module-messages.ts'
 import { receivedError } from './sent-error.ts'
 import type { ThreadOptions, ThreadPrinting } from './threaded-bee.ts'
+import { UnreadPrints } from './unread-prints.ts'
 import { WorkerParts } from './worker-parts.ts'
 
 type Ready = Extract<FromModule, { kind: 'ready' }>
@@ -33,6 +34,7 @@ export class ModuleWorker {
   readonly #printing: ThreadPrinting | null
   /** Takes what the module prints outside of calls. */
   readonly #printer: BeePrinter | null
+  readonly #unread = new UnreadPrints()
   readonly #errorOf: (why: string) => WaggleError
   readonly #open = new Map<number, OpenCall>()
   #next = 0
@@ -46,7 +48,7 @@ export class ModuleWorker {
     this.#printer = printing?.printer([]) ?? null
     const { port1, port2 } = new MessageChannel()
     this.#port = port1
-    const workerData: ModuleThreadData = { module, bee, port: port2, sendsPrints: printing !== undefined }
+    const workerData: ModuleThreadData = { module, bee, port: port2, unreadPrints: printing === undefined ? null : this.#unread.memory }
     this.#worker = new Worker(moduleFile(new URL('./module-thread.ts', import.meta.url)), { workerData, transferList: [port2] })
     const ended = (why: string) => {
       if (!this.#isEnded) log(`A thread of ${bee} ended, and starts again with the next call: ${why}`)
@@ -121,11 +123,7 @@ export class ModuleWorker {
   async end(error: WaggleError): Promise<void> {
     if (!this.#isEnded) {
       this.#isEnded = true
-      // The last lines of a thread say most about its end, and may not have been read.
-      for (let left = receiveMessageOnPort(this.#port); left !== undefined; left = receiveMessageOnPort(this.#port)) {
-        const message = left.message as FromModule
-        if (message.kind === 'printed') this.#print(message)
-      }
+      this.#readLastPrints()
       this.#failStart(error)
       for (const { reject } of [...this.#open.values()]) reject(error)
       this.#open.clear()
@@ -134,7 +132,18 @@ export class ModuleWorker {
     await this.#worker.terminate()
   }
 
+  /** The last lines of a thread say most about its end. Only some are read, because the thread may still print. */
+  #readLastPrints(): void {
+    for (let count = 0; count < mostLastMessages; count++) {
+      const left = receiveMessageOnPort(this.#port)
+      if (left === undefined) return
+      const message = left.message as FromModule
+      if (message.kind === 'printed') this.#print(message)
+    }
+  }
+
   #print({ call, stream, text }: Extract<FromModule, { kind: 'printed' }>): void {
+    this.#unread.read(text)
     const printer = (call === null ? null : this.#open.get(call)?.printer) ?? this.#printer
     if (printer !== null) this.#printing?.port.write(printer, stream, text)
   }
@@ -164,6 +173,8 @@ function notEnded(): WaggleError {
 const startMs = loadMs + 1000
 /** The time that a thread has to answer a ping after the time of a call is over, in ms. */
 const graceMs = 1000
+/** The most messages of a thread that are read when the thread is ended. */
+const mostLastMessages = 1000
 
 function sentRequest({ id, callId, headers, contentType, notTaken, deadline, attempt, source }: BeeRequest): SentRequest {
   const owned = headers.map(({ key, value }) => ({ key, value: own(value) }))

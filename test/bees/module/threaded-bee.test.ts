@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { type Bee, type BeeRequest, ErrorInput } from '../../../bees/define-bee.ts'
+import { BeePrinter } from '../../../bees/hosting/bee-printer.ts'
 import { openThreadedBee } from '../../../bees/module/threaded-bee.ts'
+import type { Printing } from '../../../topology/swarm/ports/printing.ts'
 import { Refused, WaggleError } from '../../../topology/waggle-error.ts'
 import { fixedReplicas } from '../../support/fixed-replicas.ts'
 
@@ -38,6 +40,7 @@ export default {
 }
 export const lists = { processBatch: async (inputs) => inputs.map((input) => (input === 2 ? new Refused('two') : input * 10)) }
 export const missing = 7
+export const endless = () => { for (;;) console.log('more') }
 `
 
 describe('A module bee with workers', () => {
@@ -135,6 +138,24 @@ describe('A module bee with workers', () => {
     const call = ask({ do: 'wait' }, { signal: abort.signal })
     abort.abort(new WaggleError('WAGGLE_TIMEOUT', { message: 'No result within 5 ms', next: '' }))
     await assert.rejects(call, { code: 'WAGGLE_TIMEOUT', message: 'No result within 5 ms' })
+  })
+
+  it('can be closed while a thread prints without end, although the call’s time is over', async () => {
+    const abort = new AbortController()
+    const port: Printing = {
+      call: (_, act) => act(),
+      callNow: (_, act) => act(),
+      write: () => abort.abort(new WaggleError('WAGGLE_TIMEOUT', { message: 'No result within 5 ms', next: '' })),
+    }
+    const printing = { port, printer: (requests: readonly BeeRequest[]) => new BeePrinter(() => {}, requests) }
+    const endless = await openThreadedBee({ module: { path, export: 'endless' }, bee: 'endless', log, printing }, fixedReplicas(1))
+    assert.ok('process' in endless)
+    try {
+      const call = Promise.resolve(endless.process(null, { ...request(), signal: abort.signal }))
+      await assert.rejects(call, { code: 'WAGGLE_TIMEOUT' })
+    } finally {
+      await endless.close?.()
+    }
   })
 
   it('accepts batches if the module exports processBatch', async () => {
