@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { WaggleError } from '../../topology/waggle-error.ts'
 import { indexPackages } from './index-packages.ts'
+import { requirementsText } from './requirements-text.ts'
 
 /** The lines that requirements may have: packages of the configured index alone, or anything that the installer takes. */
 export type AllowedRequirements = 'packages' | 'anything'
@@ -45,10 +46,12 @@ export interface LockedRequirements {
 export function requirementsOf(named: string | null, beeFile: string, allowed: AllowedRequirements): Requirements | null {
   const file = fileOf(named, beeFile)
   if (file === undefined) return null
-  const found = basename(file).endsWith('.toml') ? ofProject(file, named !== null) : ofLines(file)
-  if (allowed === 'anything') return found
-  const { lines, constraints } = indexPackages(file)
-  return found === null || lines.every((line) => line.startsWith('--')) ? null : checked(file, lines, constraints)
+  const isProject = basename(file).endsWith('.toml')
+  if (allowed === 'anything') return isProject ? ofProject(file, named !== null) : ofLines(file)
+  // The lines are checked before anything that they include is read.
+  const { lines, constraints } = indexPackages(file, { isNamed: named !== null })
+  if (isProject && ofProject(file, named !== null) === null) return null
+  return lines.every((line) => line.startsWith('--')) ? null : checked(file, lines, constraints)
 }
 
 function checked(file: string, lines: readonly string[], constraints: readonly string[]): CheckedRequirements {
@@ -92,7 +95,7 @@ function hashLines(file: string, hash: ReturnType<typeof createHash>, seen: Set<
   seen.add(file)
   if (seen.size > maxFiles) throw wrong(file, `includes more than ${maxFiles} files`)
   let namesPackage = false
-  for (const raw of contentOf(file).split('\n')) {
+  for (const raw of requirementsText(file).split('\n')) {
     const line = raw.replace(/(^|\s)#.*$/, '').trim()
     if (line === '') continue
     hash.update(`${line}\n`)
@@ -105,7 +108,7 @@ function hashLines(file: string, hash: ReturnType<typeof createHash>, seen: Set<
 
 /** The requirements in a `pyproject.toml`. Null if the file beside the bee's file contains only settings of tools. */
 function ofProject(file: string, isNamed: boolean): Requirements | null {
-  const text = contentOf(file)
+  const text = requirementsText(file)
   const project = projectTable(text)
   if (/^\s*dependencies\s*=/m.test(project)) return { file, kind: 'pyproject', hash: createHash('sha256').update(text).digest('hex') }
   if (/^\s*dynamic\s*=\s*\[[^\]]*["']dependencies["']/m.test(project))
@@ -128,14 +131,6 @@ function projectTable(text: string): string {
     else if (isProject) lines.push(line.replace(/^\s*#.*$/, ''))
   }
   return lines.join('\n')
-}
-
-function contentOf(file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (thrown) {
-    throw wrong(file, `cannot be read: ${(thrown as Error).message}`)
-  }
 }
 
 function wrong(file: string, what: string, next = 'Correct the file, or name another one as spec.requirements.'): WaggleError {

@@ -54,7 +54,7 @@ export class HistoryReplay {
     let next: string | null = null
     for (const { gateway, topic } of gateways) {
       for (const [partition, { start, end }] of ((await this.#log.topic(topic))?.offsets ?? []).entries()) {
-        if (cursor !== null && !page.hasBegun && (cursor.topic !== topic || cursor.partition > partition)) continue
+        if (cursor !== null && !page.hasBegun && (cursor.topic !== topic || cursor.partition !== partition)) continue
         const from = cursor?.topic === topic && cursor.partition === partition ? Math.max(start, cursor.offset) : start
         page.hasBegun = true
         const stopped = await this.#read({ gateway, topic, partition, from, end }, page)
@@ -64,6 +64,8 @@ export class HistoryReplay {
       }
       if (next !== null) break
     }
+    // Without this check, the page would be empty and say that every request has been sent.
+    if (options.after !== null && !page.hasBegun) throw noPlace(options.after)
     if (!options.dry_run) await this.#send(page.records)
     const { requests, skipped } = page
     return { replay: wanted.replay, to: wanted.to, requests, skipped, next }
@@ -201,9 +203,13 @@ const replacedHeaders: ReadonlySet<string> = new Set([deadlineHeader, requestIdH
 function cursorIn(text: string): { readonly topic: string; readonly partition: number; readonly offset: number } {
   const [, topic, partition, offset] = /^([A-Za-z0-9._-]{1,255}):(\d{1,9}):(\d{1,15})$/.exec(text) ?? []
   if (topic !== undefined) return { topic, partition: Number(partition), offset: Number(offset) }
-  throw new WaggleError('WAGGLE_BAD_REQUEST', {
-    message: `${JSON.stringify(text.slice(0, 100))} is not a place in a replay`,
-    next: 'Give as after what the page before said in next.',
+  throw noPlace(text)
+}
+
+function noPlace(text: string): WaggleError {
+  return new WaggleError('WAGGLE_BAD_REQUEST', {
+    message: `${JSON.stringify(text.slice(0, 100))} is not a place in this replay`,
+    next: 'Give as after what the page before said in next, with the same swarm and gateway, or leave it out to begin at the first request.',
   })
 }
 

@@ -138,7 +138,9 @@ class CodeReading {
     }
     this.#count++
     this.#bytes += file.text.length
-    return { hash: file.hash, imports: importedPaths(path, file.text, top) }
+    const { imports, namesMore } = importedPaths(path, file.text, top)
+    if (namesMore) this.#remarks.add(`${shown} names more imports than are followed, so an edit of the files behind the others goes unnoticed`)
+    return { hash: file.hash, imports }
   }
 
   #belongs(path: string, bee: string): void {

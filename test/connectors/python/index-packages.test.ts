@@ -3,8 +3,10 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
-import { indexPackages } from '../../../connectors/python/index-packages.ts'
+import { indexPackages as packagesOf } from '../../../connectors/python/index-packages.ts'
 import { requirementsOf } from '../../../connectors/python/requirements.ts'
+
+const indexPackages = (file: string) => packagesOf(file, { isNamed: false })
 
 describe('Requirements of packages alone', () => {
   const root = mkdtempSync(join(tmpdir(), 'waggle-index-'))
@@ -64,18 +66,18 @@ torch==2.1+cpu\r
     ['an editable repository', '--editable git+https://x.example/y', /the option --editable$/],
     ['an option behind a marker', 'numpy; python_version > "3" -f http://10.0.0.1/', /the option -f$/],
     ['an address', 'https://user:hunter2@10.0.0.1/a.whl', /has an address, which is not the name of a package/],
-    ['a name at an address', 'numpy @ https://user:hunter2@10.0.0.1/a.whl', /has numpy @ an address, which is not/],
+    ['a name at an address', 'numpy @ https://user:hunter2@10.0.0.1/a.whl', /has an address, which is not/],
     ['a repository', 'git+ssh://git@10.0.0.1/a', /has an address, which is not/],
     ['a path', './package', /has \.\/package, which is not/],
     ['a file', 'file:package', /has file:package, which is not/],
-    ['a variable', '$' + '{INDEX}', /has \$\{INDEX\}, which is not/],
+    ['a variable', '$' + '{INDEX}', /:1 has a line, which is not/],
     ['an option on the next line of pip alone', '# a comment\r--index-url http://10.0.0.1/', /:2 has the option --index-url$/],
     ['an option behind a line separator', 'numpy\u2028--pre -f x', /:2 has the option --pre$/],
     ['an option in a line that goes on', 'numpy \\\n--index-url x', /:1 has the option --index-url$/],
     ['an option in UTF-16', Buffer.from('\ufeff--index-url x', 'utf16le'), /:1 has /],
     ['a file outside', '-r ../other.txt', /includes \.\.\/other\.txt, which is not in the folder of requirements\.txt$/],
     ['a file at an address', '-r http://10.0.0.1/list.txt', /includes an address, which is not in the folder/],
-    ['a long line', `numpy==${'1'.repeat(2000)}`, /which is not the name/],
+    ['a long line', `numpy==${'1'.repeat(2000)}`, /:1 has a line, which is not the name/],
   ] as const)
     it(`are refused with the line and the next step if they name ${what}`, () => {
       assert.throws(
@@ -96,6 +98,51 @@ torch==2.1+cpu\r
     writeFileSync(join(root, 'outside.txt'), 'numpy')
     symlinkSync(join(root, 'outside.txt'), join(file, '..', 'link.txt'))
     assert.throws(() => indexPackages(file), { code: 'WAGGLE_REQUIREMENT_REFUSED', message: /includes link\.txt/ })
+  })
+
+  it('are refused without a word of a file that is none of requirements, and of an included one', () => {
+    const secret = 'DB_PASSWORD=hunter2-very-secret'
+    const errorOf = (read: () => unknown) => {
+      try {
+        read()
+      } catch (thrown) {
+        return String(thrown)
+      }
+      return 'no error'
+    }
+    for (const read of [
+      () => packagesOf(written({ '.env': secret }), { isNamed: true }),
+      () => packagesOf(written({ '.env': `-r ../${secret}` }), { isNamed: true }),
+      () => indexPackages(list('-r more.txt', { 'more.txt': secret })),
+      () => indexPackages(list('root:$6$hunter2:20000')),
+      () => packagesOf(written({ 'pyproject.toml': secret }), { isNamed: true }),
+    ]) {
+      assert.match(errorOf(read), /:1 /)
+      assert.doesNotMatch(errorOf(read), /hunter2/)
+    }
+    assert.match(
+      errorOf(() => indexPackages(list('numpy=2.1'))),
+      /has numpy=2\.1, which is not the name/,
+    )
+  })
+
+  it('are refused if the file beside the bee is a link out of its folder, which a named file may be', () => {
+    const file = list('numpy')
+    const outside = written({ 'outside.txt': 'scipy' })
+    rmSync(file)
+    symlinkSync(outside, file)
+    assert.throws(() => requirementsOf(null, join(file, '..', 'bee.py'), 'packages'), {
+      code: 'WAGGLE_REQUIREMENT_REFUSED',
+      message: /is a link out of its folder/,
+      next: /as spec\.requirements/,
+    })
+    assert.deepEqual(packagesOf(file, { isNamed: true }).lines, ['scipy'])
+  })
+
+  it('are checked before a file that they include outside of the folder is read', () => {
+    // The missing file would give WAGGLE_PYTHON_ENVIRONMENT if it were read.
+    const file = list('-r ../missing.txt')
+    assert.throws(() => requirementsOf(null, join(file, '..', 'bee.py'), 'packages'), { code: 'WAGGLE_REQUIREMENT_REFUSED' })
   })
 
   it('are the dependencies of a pyproject.toml, whose settings for tools are left out', () => {

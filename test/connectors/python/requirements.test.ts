@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -71,6 +72,19 @@ describe('The requirements of a Python bee', () => {
     const bee = beside({ 'requirements.txt': '-r missing.txt', 'pyproject.toml': '[tool.ruff]\n' })
     assert.throws(() => requirementsOf(null, bee), { code: 'WAGGLE_PYTHON_ENVIRONMENT', message: /missing\.txt cannot be read: ENOENT/ })
     assert.throws(() => requirementsOf(join(bee, '..', 'pyproject.toml'), bee), { code: 'WAGGLE_PYTHON_ENVIRONMENT', message: /has no dependencies/ })
-    assert.throws(() => requirementsOf(join(bee, '..'), bee), { code: 'WAGGLE_PYTHON_ENVIRONMENT', message: /EISDIR/ })
+    assert.throws(() => requirementsOf(join(bee, '..'), bee), { code: 'WAGGLE_PYTHON_ENVIRONMENT', message: /is a directory/ })
+  })
+
+  it('are read from regular files of at most 1 MiB alone, also those that are included', () => {
+    for (const text of ['-r /dev/zero', '-c /dev/zero'])
+      assert.throws(() => requirementsOf(null, beside({ 'requirements.txt': text })), {
+        code: 'WAGGLE_PYTHON_ENVIRONMENT',
+        message: /\/dev\/zero is not a regular file/,
+      })
+    const bee = beside({ 'requirements.txt': '-r pipe' })
+    execFileSync('mkfifo', [join(bee, '..', 'pipe')])
+    assert.throws(() => requirementsOf(null, bee), { code: 'WAGGLE_PYTHON_ENVIRONMENT', message: /pipe is not a regular file/ })
+    const large = beside({ 'requirements.txt': '#'.repeat(1024 * 1024 + 1) })
+    assert.throws(() => requirementsOf(null, large), { code: 'WAGGLE_PYTHON_ENVIRONMENT', message: /is larger than 1048576 bytes/ })
   })
 })

@@ -144,6 +144,16 @@ describe('A replay of a swarm’s history', () => {
 
   it('refuses a cursor that is none, and a swarm and a gateway that do not exist', async () => {
     await assert.rejects(replay.page('shop', { ...everything, after: '../x' }), { code: 'WAGGLE_BAD_REQUEST' })
+    for (const [after, gateway] of [
+      ['waggle.gateway.roof:0:0', null],
+      ['waggle.gateway.door:4:0', null],
+      ['waggle.gateway.door:0:0', 'window'],
+    ] as const)
+      await assert.rejects(replay.page('shop', { ...everything, gateway, after }), {
+        code: 'WAGGLE_BAD_REQUEST',
+        message: /is not a place in this replay/,
+        next: /leave it out to begin/,
+      })
     await assert.rejects(replay.page('shop', { ...everything, gateway: 'roof' }), { code: 'WAGGLE_UNKNOWN_GATEWAY', message: /no gateway roof/ })
     await assert.rejects(replay.page('shed', everything), { code: 'WAGGLE_UNKNOWN_SWARM' })
   })

@@ -90,5 +90,10 @@ describe('The files of code of a swarm', () => {
     write('bee.mjs', Array.from({ length: 30 }, (_, at) => `import './many${at}.mjs'\n`).join(''))
     for (let at = 0; at < 30; at++) write(`many${at}.mjs`, "import './bee.mjs'\n".repeat(1000))
     assert.match((await read()).remarks.join(), /more than 5000 imports/)
+    write('bee.mjs', "import './part0.mjs'\n".repeat(1001))
+    assert.match(
+      (await read()).remarks.join(),
+      /bee\.mjs names more imports than are followed, so an edit of the files behind the others goes unnoticed/,
+    )
   })
 })
