@@ -112,6 +112,7 @@ describe('The description of the API', () => {
       ['GET /v1/dead-letters', '/v1/dead-letters'],
       ['GET /v1/dead-letters/{id}', `/v1/dead-letters/${letter.id}`],
       ['POST /v1/dead-letters/{id}/retry', `/v1/dead-letters/${letter.id}/retry`],
+      ['POST /v1/swarms/{swarm}/replay', '/v1/swarms/shelf/replay?dry_run=true'],
       ['GET /v1/requests', '/v1/requests'],
       ['GET /v1/requests/{id}/trace', `/v1/requests/${id}/trace`],
       ['GET /v2/models', '/v2/models'],
