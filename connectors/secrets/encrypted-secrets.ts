@@ -10,6 +10,8 @@ import type { Sealed, SecretKeys } from './secret-keys.ts'
 
 /** The size limit of a secret, in bytes of UTF-8. */
 export const maxSecretBytes = 64 * 1024
+/** The longest name of a secret: an environment and a file system take no longer one everywhere. */
+export const maxNameLength = 255
 
 /**
  * Secrets set by `waggle secrets set`, encrypted in the file `secrets.json` of the data directory. Each call reads the file, so the next swarm that
@@ -40,7 +42,8 @@ export class EncryptedSecrets implements Secrets {
 
   /** Stores a value durably, and replaces an earlier value. Throws WAGGLE_SECRET_INVALID, WAGGLE_SECRETS_NOT_ENCRYPTED and WAGGLE_FILE_LOCKED. */
   set(name: string, value: string): void {
-    if (!isSecretName(name)) throw invalid('The name of a secret has letters, digits and underscores, and does not begin with a digit')
+    if (!isSecretName(name) || name.length > maxNameLength)
+      throw invalid(`The name of a secret has at most ${maxNameLength} letters, digits and underscores, and does not begin with a digit`)
     if (value === '' || Buffer.byteLength(value) > maxSecretBytes) throw invalid(`The value of a secret has 1 to ${maxSecretBytes} bytes`)
     this.#requireKey()
     this.#change((stored) => new Map([...stored, [name, this.#keys.seal(name, value)]]))

@@ -83,17 +83,12 @@ async function secretsOf({ url }: SecretsOptions): Promise<SecretCommands> {
 
 function auditedSecrets(settings: Settings): SecretCommands {
   const [here, audit] = [storedSecrets(settings), new WaitingAudit(settings.data_dir)]
-  const changed = (method: 'PUT' | 'DELETE', name: string) => audit.add({ method, path: `/v1/secrets/${name}`, target: '', status: 204 }, Date.now())
+  const change = (method: 'PUT' | 'DELETE', name: string, make: () => void) =>
+    audit.record({ method, path: `/v1/secrets/${name}`, target: '', status: 204 }, Date.now(), make)
   return {
     names: () => here.names(),
-    set: (name, value) => {
-      here.set(name, value)
-      changed('PUT', name)
-    },
-    delete: (name) => {
-      here.delete(name)
-      changed('DELETE', name)
-    },
+    set: (name, value) => change('PUT', name, () => here.set(name, value)),
+    delete: (name) => change('DELETE', name, () => here.delete(name)),
   }
 }
 

@@ -63,16 +63,16 @@ async function tokensOf({ url }: TokensOptions): Promise<TokenCommands> {
   const audit = new WaitingAudit(settings.data_dir)
   return {
     create: async (name, scopes, priority) => {
-      const made = here.create({ name, scopes, priority, nowMs: Date.now() })
-      audit.add({ method: 'POST', path: '/v1/tokens', target: name, status: 201 }, Date.now())
+      const nowMs = Date.now()
+      const made = audit.record({ method: 'POST', path: '/v1/tokens', target: name, status: 201 }, nowMs, () =>
+        here.create({ name, scopes, priority, nowMs }),
+      )
       if (settings.log === 'kafka') process.stderr.write(ownAlone)
       return made
     },
     list: async () => here.list(),
-    revoke: async (name) => {
-      here.revoke(name)
-      audit.add({ method: 'DELETE', path: `/v1/tokens/${name}`, target: '', status: 204 }, Date.now())
-    },
+    revoke: async (name) =>
+      audit.record({ method: 'DELETE', path: `/v1/tokens/${name}`, target: '', status: 204 }, Date.now(), () => here.revoke(name)),
   }
 }
 

@@ -29,13 +29,20 @@ export class WaitingAudit {
     this.#file = join(dataDirectory, 'audit.json')
   }
 
-  /** Adds a change durably. Throws WAGGLE_AUDIT_DAMAGED, WAGGLE_FILE_LOCKED, and the errors of the file. */
-  add(change: DirectChange, nowMs: number): void {
-    withFileLock(this.#file, () => {
+  /**
+   * Makes a change, and adds it durably. The file is read first: if it is damaged, locked or of another user, nothing is changed. Throws
+   * WAGGLE_AUDIT_DAMAGED, WAGGLE_FILE_LOCKED, the errors of the file, and those of `make`, after which nothing is added.
+   */
+  record<T>(change: DirectChange, nowMs: number, make: () => T): T {
+    return withFileLock(this.#file, () => {
       const { changes, left_out } = this.#read()
-      const all = [...changes, { ...change, at: new Date(nowMs).toISOString(), caller: userName() }]
+      const made = make()
+      const { path, target } = change
+      const added = { ...change, path: cut(path), target: cut(target), at: new Date(nowMs).toISOString(), caller: cut(userName()) }
+      const all = [...changes, added]
       const kept = all.slice(-maxChanges)
       writePrivateFile(this.#file, `${JSON.stringify({ version, left_out: left_out + all.length - kept.length, changes: kept })}\n`)
+      return made
     })
   }
 
@@ -75,6 +82,11 @@ function parsed(text: string): unknown {
   }
 }
 
+/** The beginning of a text that is too long for the file. Stores of earlier versions have names of any length. */
+function cut(text: string): string {
+  return text.slice(0, maxText)
+}
+
 /** The user of the operating system. A container may run as a user without a name. */
 function userName(): string {
   try {
@@ -89,7 +101,8 @@ type WaitingFile = Type.Static<typeof waitingFile>
 const version = 1
 const maxChanges = 10_000
 const maxFileBytes = 16 * 1024 * 1024
-const short = Type.String({ maxLength: 1000 })
+const maxText = 1000
+const short = Type.String({ maxLength: maxText })
 const waitingFile = Type.Object({
   version: Type.Literal(version),
   left_out: Type.Integer({ minimum: 0 }),

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
+import { maxNameLength } from '../../secrets/encrypted-secrets.ts'
 import type { BodyLimits } from './body-limits.ts'
 import { jsonAnswer, nothing } from './described-route.ts'
 import { secretRows } from './management-answers.ts'
@@ -18,7 +19,7 @@ export interface SecretRegistry {
 /** Routes for stored secrets. Callers can set a value but never read it. */
 export function secretRoutes(app: FastifyInstance, secrets: SecretRegistry, bodies: BodyLimits): void {
   const tags = ['management']
-  const params = Type.Object({ name: Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]*$', maxLength: 255 }) })
+  const params = Type.Object({ name: Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]*$', maxLength: maxNameLength }) })
 
   app.get(
     '/v1/secrets',

@@ -76,9 +76,11 @@ describe('Stored secrets', () => {
   it('need an encryption key, a valid name and a value of a permitted size, and only a stored secret can be deleted', () => {
     assert.throws(() => at('wrong', '').set('A', 'x'), { code: 'WAGGLE_SECRETS_NOT_ENCRYPTED' })
     const secrets = at('wrong', newKey())
-    for (const name of ['', 'a-b', '1A', '../x', '__proto__ ']) assert.throws(() => secrets.set(name, 'x'), { code: 'WAGGLE_SECRET_INVALID' }, name)
+    for (const name of ['', 'a-b', '1A', '../x', '__proto__ ', 'A'.repeat(256)])
+      assert.throws(() => secrets.set(name, 'x'), { code: 'WAGGLE_SECRET_INVALID' }, name)
     for (const value of ['', 'x'.repeat(64 * 1024 + 1)]) assert.throws(() => secrets.set('A', value), { code: 'WAGGLE_SECRET_INVALID' })
     assert.throws(() => secrets.delete('A'), { code: 'WAGGLE_UNKNOWN_SECRET' })
+    secrets.set('A'.repeat(255), 'x')
   })
 })
 

@@ -66,10 +66,10 @@ describe('The audit lines of commands without a process', () => {
   it('have fields, of which the oldest changes are left out beyond 10,000', () => {
     const audit = new WaitingAudit(data)
     const change = { method: 'DELETE', path: '/v1/tokens/a', target: '', status: 204 } as const
-    audit.add(change, 0)
+    audit.record(change, 0, () => {})
     const { changes, ...rest } = JSON.parse(readFileSync(file(), 'utf8')) as { readonly changes: readonly object[]; readonly left_out: number }
     writeFileSync(file(), JSON.stringify({ ...rest, changes: Array.from({ length: 10_000 }, () => changes[0]) }))
-    audit.add({ method: 'POST', path: '/v1/tokens', target: 'b', status: 201 }, 5000)
+    audit.record({ method: 'POST', path: '/v1/tokens', target: 'b', status: 201 }, 5000, () => {})
     const said: { readonly text: string; readonly fields: LogFields | undefined }[] = []
     audit.flush((module, level, message, fields) => void said.push({ text: `${module} ${level} ${message}`, fields }))
     assert.equal(said.length, 10_001)
@@ -79,17 +79,46 @@ describe('The audit lines of commands without a process', () => {
 
   it('that are damaged, or a link, are a warning of the next process and an error of the next command, and stay', () => {
     const audit = new WaitingAudit(data)
-    audit.add({ method: 'DELETE', path: '/v1/tokens/a', target: '', status: 204 }, 0)
+    audit.record({ method: 'DELETE', path: '/v1/tokens/a', target: '', status: 204 }, 0, () => {})
     writeFileSync(file(), '{"version":1,"left_out":0,"changes":[{"at":"x"}]}')
     const said: string[] = []
     audit.flush((_, level, message) => void said.push(`${level} ${message}`))
     assert.match(said.join('\n'), /^warn .*audit\.json is not a list of changes for the audit log\. Keep what it says/)
     assert.equal(existsSync(file()), true)
-    assert.throws(() => audit.add({ method: 'DELETE', path: '/x', target: '', status: 204 }, 0), { code: 'WAGGLE_AUDIT_DAMAGED' })
+    const change = () => assert.fail('a change without a line')
+    assert.throws(() => audit.record({ method: 'DELETE', path: '/x', target: '', status: 204 }, 0, change), { code: 'WAGGLE_AUDIT_DAMAGED' })
     rmSync(file())
     writeFileSync(join(root, 'elsewhere'), '{}')
     symlinkSync(join(root, 'elsewhere'), file())
     audit.flush((_, level, message) => void said.push(`${level} ${message}`))
     assert.match(said.at(-1) ?? '', /^warn .*audit\.json is a link/)
+  })
+
+  it('are readable whatever the length of their names', () => {
+    const audit = new WaitingAudit(data)
+    for (const name of ['A'.repeat(5000), 'B'])
+      assert.equal(
+        audit.record({ method: 'DELETE', path: `/v1/secrets/${name}`, target: name, status: 204 }, 0, () => name.length),
+        name.length,
+      )
+    const { changes } = JSON.parse(readFileSync(file(), 'utf8')) as {
+      readonly changes: readonly { readonly path: string; readonly target: string }[]
+    }
+    assert.deepEqual(
+      changes.map(({ path, target }) => [path.length, target.length]),
+      [
+        [1000, 1000],
+        [13, 1],
+      ],
+    )
+  })
+
+  it('have none of a change that fails', () => {
+    const audit = new WaitingAudit(data)
+    const fail = () => {
+      throw new Error('no')
+    }
+    assert.throws(() => audit.record({ method: 'DELETE', path: '/x', target: '', status: 204 }, 0, fail), /no/)
+    assert.equal(existsSync(file()), false)
   })
 })
