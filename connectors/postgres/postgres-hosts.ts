@@ -27,7 +27,8 @@ export class PostgresHosts {
     const isSocket = host.startsWith('/')
     const name = isSocket ? 'localhost' : `${host.includes(':') ? `[${host}]` : host}:${port}`
     const url = `http://${name}`
-    if (URL.canParse(url) && this.#hosts.has(new URL(url))) return
+    // A URL ends a host at characters such as `#` and `@`, and the look-up of a name does not. So the host must have none of them.
+    if ((isSocket || /^[\w.:-]+$/.test(host)) && URL.canParse(url) && this.#hosts.has(new URL(url))) return
     throw new WaggleError('WAGGLE_POSTGRES_HOST', {
       message: `${isSocket ? `The socket ${host}` : name} is not in the list of servers that postgres bees may connect to`,
       next: `Add it to WAGGLE_POSTGRES_HOSTS (WAGGLE_POSTGRES_HOSTS=${name}), if you trust it; a name in a private network needs the network too (${name},10.0.0.0/8).`,

@@ -65,6 +65,9 @@ describe('The servers of postgres bees', () => {
       'postgres://a:b@%31%30.0.0.1/c',
       'postgres://a:b@localhost/c?host=10.0.0.1',
       'postgres://a:b@[fd00::1]/c',
+      'postgres://a:b@localhost%23.db.example/c',
+      'postgres://a:b@localhost%2F.db.example/c',
+      'postgres://a:b@x%40localhost/c',
     ])
       assert.throws(() => open(db, own), { code: 'WAGGLE_POSTGRES_HOST', message: /is not in the list/, next: /WAGGLE_POSTGRES_HOSTS=/ }, db)
     const listed = new PostgresHosts('db.example:5433')
